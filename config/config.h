@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef STINT_CONFIG_CONFIG_H
+#define STINT_CONFIG_CONFIG_H
+
+#include <stddef.h>
+
+struct error;
+struct spec;
+struct service_spec;
+struct text;
+
+/* One finding: where it is, what is wrong, what was meant. Rendered as one line (plus the excerpt). */
+struct diagnostic {
+    char *file;            /* owned; as given by the user */
+    unsigned line, column; /* from 1; 0 = the file as a whole */
+    char *text;    /* owned; "unknown key 'comand' near 'comand: [...]', did you mean 'command'?" */
+    char *excerpt; /* owned or NULL; the offending line */
+};
+
+/* All findings of one run, in file order. Capped (DIAGNOSTICS_MAX); the rest is counted. */
+struct diagnostics {
+    struct diagnostic *items;
+    size_t n, left_out;
+};
+
+#define DIAGNOSTICS_MAX 100
+
+void diagnostics_finish(struct diagnostics *d);
+/* file:line:column: text, then the excerpt with a caret; one block for each finding. */
+void diagnostics_render(const struct diagnostics *d, struct text *out);
+
+/**
+ * config_load - read, parse and validate a configuration and everything it includes.
+ * @path:       main file
+ * @ret_spec:   owned by the caller, spec_destroy(); untouched on failure
+ * @ret_inputs: may be NULL. On failure too, it receives the paths of every file looked at, so that
+ *              the caller can watch them and try again when one changes. strv_finish() it.
+ * @diags:      every finding of this run is appended, not just the first
+ *
+ * Never exits, never logs, bounded in memory and time whatever the input (size, depth, alias caps).
+ * Return: 0, or -EINVAL with at least one diagnostic, or another negative errno (also with one).
+ */
+struct strv;
+int config_load(const char *path, struct spec **ret_spec, struct strv *ret_inputs,
+                struct diagnostics *diags);
+
+/* spec_parse_canonical - read one service back from service_spec_canonical()'s text. */
+int spec_parse_canonical(const char *text, size_t bytes, struct service_spec **ret,
+                         struct diagnostics *diags);
+
+/* config_schema_text - the table of keys for people (`stint check --keys`): name, type, default, reload class, help. */
+void config_schema_text(struct text *out);
+/* config_schema_json - the same table as a JSON Schema. */
+void config_schema_json(struct text *out);
+
+#endif

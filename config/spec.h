@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef STINT_CONFIG_SPEC_H
+#define STINT_CONFIG_SPEC_H
+
+/*
+ * What the user wants, as plain immutable data. A service_spec is built once by config_load(),
+ * never changed afterwards, and shared by reference: generations keep the spec they were made from.
+ *
+ * Every member below is one row of schema.def, or a group of rows. The *launch part* decides what
+ * runs (a change means a new generation); the *policy part* is changed in place.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "base/digest.h"
+#include "base/text.h"
+
+enum handoff_mode { HANDOFF_OVERLAP, HANDOFF_REPLACE };
+
+enum ready_mode {
+    READY_NOTIFY, /* READY=1 on NOTIFY_SOCKET, or READY on the libstint channel */
+    READY_FD,     /* a newline on the inherited descriptor (s6 style) */
+    READY_FILE,   /* a file rewritten since spawn that holds a pid of the worker's tree */
+    READY_EXEC,   /* a command that exits 0 */
+    READY_ASSUME, /* alive for a while: weak, and shown as such */
+    READY_TCP,    /* a TCP connect to an address this generation alone binds */
+    READY_HTTP    /* a GET answered 2xx or 3xx, same condition */
+};
+
+struct ready_spec {
+    enum ready_mode mode;
+    int fd;            /* READY_FD: number in the worker */
+    char *file;        /* READY_FILE: path, relative to `directory` */
+    struct strv exec;  /* READY_EXEC: argv */
+    int64_t assume_us; /* READY_ASSUME */
+    char *address;     /* READY_TCP "tcp://HOST:PORT"; READY_HTTP the URL */
+};
+
+enum listener_family { LISTENER_TCP, LISTENER_UNIX };
+
+struct listener_spec {
+    char *name;    /* [A-Za-z0-9_.-]{1,64}: a label, not the identity */
+    char *address; /* canonical: "tcp://0.0.0.0:8080", "tcp://[::]:80", "unix:/run/x.sock" */
+    enum listener_family family;
+    char *host;    /* tcp: numeric host, without brackets */
+    uint16_t port; /* tcp */
+    char *path;    /* unix: absolute path */
+    mode_t mode;   /* unix: default 0666 */
+    char *owner;   /* unix: user name, NULL = unchanged */
+    char *group;   /* unix: group name, NULL = unchanged */
+    int backlog;   /* default 4096 (the kernel caps it at somaxconn) */
+};
+
+struct limit_spec {
+    int resource; /* RLIMIT_… */
+    rlim_t soft, hard;
+};
+
+struct environment_entry {
+    char *name, *value;
+};
+
+struct service_spec {
+    unsigned references; /* service_spec_ref/unref only; one thread */
+
+    /* launch part */
+    char *name;
+    struct strv command; /* argv; [0] may be relative to `directory` or looked up in PATH */
+    char *directory;     /* absolute; default: the directory of the config file */
+    struct listener_spec *listen;
+    size_t n_listen;
+    bool libstint;
+    struct ready_spec ready;
+    struct environment_entry *environment;
+    size_t n_environment;
+    char *env_file; /* NULL = none; absolute path, watched */
+    bool clean_environment;
+    char *user, *group; /* NULL = stint's own */
+    mode_t umask;       /* (mode_t)-1 = stint's own */
+    struct limit_spec *limits;
+    size_t n_limits;
+    char *probe_listener; /* NULL, or the address each generation binds for itself, port may be 0 */
+
+    /* policy part */
+    unsigned workers;
+    bool watch_binary;
+    struct strv watch_paths; /* absolute */
+    int64_t settle_us;
+    struct strv check; /* argv; n == 0: none */
+    int64_t check_timeout_us;
+    enum handoff_mode handoff;
+    int64_t soak_us; /* both generations serve this long before the old one is relieved */
+    int64_t start_timeout_us;
+    int drain_signal;         /* default SIGTERM */
+    int64_t drain_timeout_us; /* from the drain signal to the verdict */
+    int stop_signal;          /* sent at the drain deadline when it differs from drain_signal */
+    int64_t leak_grace_us;    /* from the verdict to SIGKILL */
+    int64_t announce_delay_us;
+    unsigned max_draining;
+    struct strv depends_on; /* names of services that must be ready before this one starts */
+    int64_t backoff_first_us, backoff_max_us;
+    unsigned limit_count;    /* a candidate is rejected after this many failures … */
+    int64_t limit_within_us; /* … within this time */
+};
+
+enum log_format { LOG_LOGFMT, LOG_JSON };
+enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
+
+/* A whole configuration: main file and includes, defaults applied. */
+struct spec {
+    char *path;        /* absolute path of the main file */
+    char *runtime_dir; /* sockets; default /run/stint */
+    char *state_dir;   /* generation numbers, last good specs; default /var/lib/stint */
+    enum log_format log_format;
+    enum log_level log_level;
+    int64_t stop_budget_us;
+    struct service_spec **services; /* in order of appearance; each holds one reference */
+    size_t n_services;
+    struct strv inputs;      /* absolute paths of every file that was read, to be watched */
+    struct strv directories; /* directories that include patterns look into, to be watched */
+    struct digest digest;    /* of the bytes of all inputs: equal = the same configuration text */
+};
+
+/**
+ * service_spec_ref / service_spec_unref - shared ownership, one thread, no locks.
+ * unref(NULL) does nothing; the last unref frees.
+ */
+struct service_spec *service_spec_ref(struct service_spec *s);
+void service_spec_unref(struct service_spec *s);
+void spec_destroy(struct spec *s); /* NULL is fine; drops its reference to each service */
+
+/**
+ * service_spec_canonical - the one YAML text of @s: every key, fixed order, exact values.
+ * spec_parse_canonical(service_spec_canonical(s)) equals s (property-tested).
+ */
+void service_spec_canonical(const struct service_spec *s, struct text *out);
+
+/* The digest of the launch part of the canonical text: equal means "the same program, started alike". */
+struct digest service_spec_launch_digest(const struct service_spec *s);
+bool service_spec_equal(const struct service_spec *a, const struct service_spec *b);
+
+/* What a change of a spec asks for; the larger wins. */
+enum reload_class { RELOAD_NONE, RELOAD_IN_PLACE, RELOAD_NEW_GENERATION };
+
+/**
+ * service_spec_diff - the strongest reload class among the keys that differ.
+ * @ret_keys: may be NULL; the names of the differing keys, comma separated, are appended
+ */
+enum reload_class service_spec_diff(const struct service_spec *a, const struct service_spec *b,
+                                    struct text *ret_keys);
+
+#endif

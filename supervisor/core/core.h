@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef STINT_CORE_CORE_H
+#define STINT_CORE_CORE_H
+
+/*
+ * The part that decides. Pure: no syscall, no clock, no loop; the same events give the same effects.
+ *
+ *   rim: peek event ─▶ core_step() ─▶ effects ─▶ act ─▶ consume event
+ *
+ * After every step core_next_deadline_us() says when the next EVENT_TICK is due.
+ */
+#include "supervisor/core/effect.h"
+#include "supervisor/core/event.h"
+#include "supervisor/core/model.h"
+
+/* core_create - an empty core. @seed: any; the same seed and events replay alike. Return: 0 or -ENOMEM. */
+int core_create(uint64_t seed, struct core **ret);
+void core_destroy(struct core *c);
+
+/**
+ * core_step - take in one event and decide.
+ * @fx: effects are appended in the order they have to be carried out
+ *
+ * Never fails: what cannot be done is said in a record. An event about a worker or service that is
+ * not known (any more) is an honest race and ignored. Events of other kinds than EVENT_TICK also
+ * act on deadlines that have come.
+ */
+void core_step(struct core *c, const struct event *ev, struct effects *fx);
+
+/* When the next EVENT_TICK is due: absolute CLOCK_MONOTONIC µs, TIME_NEVER = not by itself. */
+int64_t core_next_deadline_us(const struct core *c);
+
+/* Everything has stopped after EVENT_STOP_ALL (abandoned workers do not count). */
+bool core_stopped(const struct core *c);
+
+struct service *core_service(const struct core *c, uint32_t id);
+struct service *core_service_by_name(const struct core *c, const char *name);
+struct worker *core_worker(const struct core *c, uint64_t id);
+struct generation *service_generation(const struct service *s, uint64_t number);
+
+/* The generation that serves, or the one on its way to (STARTING or SOAKING); NULL when there is none. */
+struct generation *service_serving(const struct service *s);
+struct generation *service_candidate(const struct service *s);
+
+enum service_state service_state(const struct service *s);
+
+/* service_why - what a service is waiting for, in words; "" when nothing. Return: @buf. */
+char *service_why(const struct core *c, const struct service *s, char *buf, size_t room);
+
+/* The reload that a request made now will be answered by: the present run if it can still join, else the next. */
+uint64_t service_covering_reload(const struct service *s);
+
+/* The three tables, for tests: can this cell be stepped? (IGNORE cells say true and change nothing.) */
+bool worker_cell(enum worker_state s, enum worker_event e, enum worker_state *ret_next);
+bool generation_cell(enum generation_state s, enum generation_event e,
+                     enum generation_state *ret_next);
+bool reload_cell(enum reload_state s, enum reload_event e, enum reload_state *ret_next);
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef STINT_CORE_EFFECT_H
+#define STINT_CORE_EFFECT_H
+
+/*
+ * Everything the core can ask for: plain data, in order, to be carried out after the step. This
+ * list is the only door from core/ to the world; tests read it instead of acting.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum effect_type {
+    FX_LOOK,     /* service: digest its inputs, pin its executable; answer EVENT_LOOKED */
+    FX_CHECK,    /* service, snapshot: run its `check`; answer EVENT_CHECKED */
+    FX_SPAWN,    /* worker: start it; answer EVENT_SPAWNED or EVENT_SPAWN_FAILED */
+    FX_CANCEL,   /* worker: CANCEL frame, deadline_us and text in it (libstint workers only) */
+    FX_SIGNAL,   /* worker: signal */
+    FX_EVIDENCE, /* worker: who has not left? answer EVENT_EVIDENCE */
+    FX_KILL,     /* worker: SIGKILL it and its process group */
+    FX_DISCARD,  /* snapshot: not needed any more */
+    FX_RECORD    /* record: tell people */
+};
+
+enum record_kind {
+    RECORD_SERVICE,     /* added, removed, stopped, failed, policy changed … */
+    RECORD_RELOAD,      /* a reload began; cause in text */
+    RECORD_QUEUED,      /* a reload waits: max_draining generations are draining already */
+    RECORD_CHECK,       /* check passed or failed, output in text */
+    RECORD_SPAWN,       /* a worker was started */
+    RECORD_READY,       /* a worker is ready */
+    RECORD_SOAKING,     /* every worker of a candidate is ready, probation runs */
+    RECORD_SERVING,     /* a generation serves */
+    RECORD_ABORTED,     /* a candidate is given up; reason in text */
+    RECORD_DRAINING,    /* a generation is being relieved */
+    RECORD_LEAK,        /* a worker passed its drain deadline; evidence in text */
+    RECORD_KILL,        /* SIGKILL goes out, and why */
+    RECORD_ABANDONED,   /* even SIGKILL did not end it */
+    RECORD_EXIT,        /* obituary: exactly one for each pid */
+    RECORD_ESCAPEE,     /* a descendant outlived its worker */
+    RECORD_BACKOFF,     /* a slot waits before its next try */
+    RECORD_VERDICT,     /* the result of a reload: exactly one for each reload */
+    RECORD_CERTIFICATE, /* a generation is gone: exactly one for each generation; leaks counted */
+    RECORD_BUG,         /* an internal event met an empty cell: our fault, survived */
+    RECORD_KIND_COUNT
+};
+
+enum outcome {
+    OUTCOME_NONE,
+    OUTCOME_SERVING,   /* the new generation serves */
+    OUTCOME_UNCHANGED, /* inputs are what the serving generation was made from */
+    OUTCOME_REJECTED,  /* the new one did not make it; the serving one was not touched */
+    OUTCOME_RESTORED,  /* handoff: replace, and the previous generation was started again */
+    OUTCOME_CANCELLED, /* stopped or removed meanwhile */
+    OUTCOME_COUNT
+};
+
+/* One line for people: what happened, to whom, in which reload. Copied, no pointers. */
+struct record {
+    enum record_kind kind;
+    enum outcome outcome; /* VERDICT */
+    uint32_t service_id;
+    char service[65];
+    uint64_t generation; /* 0 = none */
+    uint64_t worker;     /* 0 = none */
+    unsigned slot;
+    pid_t pid;     /* 0 = none */
+    int64_t at_us; /* CLOCK_MONOTONIC */
+    int64_t
+        duration_us; /* EXIT: lived; READY: since spawn; VERDICT, CERTIFICATE: whole; BACKOFF: wait */
+    unsigned count;  /* LEAK: stragglers; CERTIFICATE: leaks; EXIT: wait status */
+    bool warning;    /* worth a louder level */
+    uint64_t reload; /* id of the reload it belongs to; 0 = none */
+    char trace[33];  /* 32 hex digits, or "" */
+    char text[1024];
+};
+
+struct effect {
+    enum effect_type type;
+    uint32_t service;
+    uint64_t generation;
+    uint64_t worker;
+    uint64_t snapshot;
+    int signal;
+    int64_t deadline_us;
+    char text[128];        /* CANCEL: why */
+    struct record *record; /* RECORD: owned by the list */
+};
+
+/* A growing list, reused from step to step. */
+struct effects {
+    struct effect *items; /* owned */
+    size_t n, room;
+    size_t lost; /* out of memory: effects that found no place (counted, said, never silent) */
+};
+
+void effects_finish(struct effects *fx);
+void effects_clear(struct effects *fx); /* forget all, keep the memory */
+struct effect *effects_add(struct effects *fx, enum effect_type type); /* zeroed; NULL: no memory */
+
+const char *effect_type_name(enum effect_type t);
+const char *record_kind_name(enum record_kind k); /* "worker_exit", "verdict", … as in the logs */
+const char *outcome_name(enum outcome o);
+
+#endif

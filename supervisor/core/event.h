@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef STINT_CORE_EVENT_H
+#define STINT_CORE_EVENT_H
+
+/*
+ * Everything the core can learn. The rim peeks one event, steps the core, acts on the effects, and
+ * only then consumes the event. Pointers inside are borrowed for the length of the step.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/digest.h"
+
+struct spec;
+
+enum event_type {
+    EVENT_TICK,         /* a deadline may have come */
+    EVENT_CONFIG,       /* the whole desired configuration, already valid and bound */
+    EVENT_HINT,         /* service: one of its inputs may have changed */
+    EVENT_LOOKED,       /* service: the answer to FX_LOOK */
+    EVENT_CHECKED,      /* service: the answer to FX_CHECK */
+    EVENT_SPAWNED,      /* worker: has a pid; exec may still fail (then EVENT_EXIT says so) */
+    EVENT_SPAWN_FAILED, /* worker: never had a pid */
+    EVENT_READY,        /* worker: said so, or its probe did */
+    EVENT_EXTEND,       /* worker: asks for more time */
+    EVENT_STATUS,       /* worker: STATUS= text, for people */
+    EVENT_EVIDENCE,     /* worker: the answer to FX_EVIDENCE */
+    EVENT_EXIT,         /* worker: it is dead and reaped */
+    EVENT_ESCAPEE,      /* worker: a descendant outlived it; becomes a worker record of its own */
+    EVENT_RELOAD,       /* operator: look at the service's inputs now; service 0 = all */
+    EVENT_START,        /* operator: service shall be up; service 0 = all */
+    EVENT_STOP,         /* operator: service shall be down */
+    EVENT_STOP_ALL,     /* operator or signal: everything down within stop_budget */
+    EVENT_TYPE_COUNT
+};
+
+enum look_result {
+    LOOK_OK,
+    LOOK_UNSETTLED, /* somebody may still be writing: ask again after the settle time */
+    LOOK_BROKEN     /* cannot be run as it is: missing, truncated, not executable … */
+};
+
+struct event {
+    enum event_type type;
+    int64_t now_us;   /* CLOCK_MONOTONIC; never goes back */
+    uint32_t service; /* HINT, LOOKED, CHECKED, RELOAD, START, STOP */
+    uint64_t worker;  /* SPAWNED … ESCAPEE */
+    union {
+        struct {
+            const struct spec *spec;
+            /* last generation number used, by service name; for services not seen before. NULL: none */
+            uint64_t (*last_generation)(void *env, const char *service);
+            void *env;
+        } config;
+        struct {
+            enum look_result result;
+            uint64_t snapshot;    /* LOOK_OK: now the core's, given back by FX_DISCARD; else 0 */
+            struct digest digest; /* of the watched inputs */
+            const char *reason;
+        } looked;
+        struct {
+            bool ok;
+            const char *reason;
+        } checked;
+        struct {
+            pid_t pid;
+        } spawned;
+        struct {
+            int error; /* negative errno */
+            const char *what;
+        } spawn_failed;
+        struct {
+            uint64_t usec; /* from now */
+        } extend;
+        struct {
+            const char *text;
+        } status;
+        struct {
+            unsigned stragglers; /* threads (or processes) that would not leave */
+            const char *text;    /* their names, places and ages */
+        } evidence;
+        struct {
+            int wait_status; /* as waitpid(2) wrote it; meaningless with exec_error */
+            int exec_error; /* negative errno of the step that failed before the program ran, or 0 */
+            const char *exec_step;  /* "execve", "chdir", … or NULL */
+            const char *last_lines; /* what it printed last, or NULL */
+        } exit;
+        struct {
+            pid_t pid;
+            const char *name; /* comm */
+        } escapee;
+        struct {
+            bool force;        /* a new generation even when nothing changed */
+            const char *cause; /* "operator reload by uid 0" */
+        } request;             /* RELOAD, START, STOP, STOP_ALL */
+        struct {
+            const char *path; /* what changed, or NULL */
+        } hint;
+    };
+};
+
+#endif

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef STINT_CORE_MODEL_H
+#define STINT_CORE_MODEL_H
+
+/*
+ * The lives: reload, generation, worker, each with one table (*_fsm.def) and one writer of its
+ * state (*_step). A service's state is not stored, it is derived: service_state().
+ *
+ *   service ──has──▶ generations, oldest first ──have──▶ slots and workers
+ *
+ * Everything here is plain data with ids, readable by the rim; only core/ writes it.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/digest.h"
+#include "base/list.h"
+#include "supervisor/core/effect.h"
+
+struct service_spec;
+
+enum worker_state {
+    WORKER_NONE, /* 0: an empty cell of the table */
+    WORKER_STARTING,
+    WORKER_READY,
+    WORKER_DRAINING,
+    WORKER_LEAKED,
+    WORKER_KILLED,
+    WORKER_ABANDONED,
+    WORKER_EXITED,
+    WORKER_STATE_COUNT
+};
+
+enum worker_event { WE_READY, WE_DRAIN, WE_DEADLINE, WE_EXIT, WE_COUNT };
+
+/* One process the master started, or (escapee) one it inherited from a worker that died. */
+struct worker {
+    struct list node;              /* in generation.workers */
+    struct generation *generation; /* borrowed: outlives its workers */
+    uint64_t id;                   /* never reused; pids are */
+    unsigned slot;
+    bool escapee;
+    pid_t pid;               /* 0 until SPAWNED; ours to signal until WORKER_EXITED */
+    enum worker_state state; /* written by worker_step() alone */
+    int64_t spawned_us, ready_us, drain_us; /* 0 = not yet */
+    int64_t deadline_us;                    /* of the present state; TIME_NEVER = none */
+    int64_t extend_limit_us;                /* EXTEND may move deadline_us up to here */
+    int64_t assume_us;   /* ready: {assume_after}: taken for ready then; TIME_NEVER = not so */
+    bool signalled;      /* the drain signal went out (or will with SPAWNED) */
+    bool evidence;       /* FX_EVIDENCE was answered: SIGKILL is allowed */
+    unsigned stragglers; /* from the evidence */
+    char name[16];       /* escapee: comm */
+    char status[128];    /* last STATUS= text */
+    char leak[512];      /* text of the evidence */
+};
+
+/* A place for one worker; back-off belongs to it, not to the generation. */
+struct slot {
+    unsigned failures;     /* in a row, without a healthy time between */
+    int64_t next_spawn_us; /* TIME_NEVER: occupied or not wanted */
+};
+
+enum generation_state {
+    GENERATION_NONE,
+    GENERATION_STARTING,
+    GENERATION_SOAKING,
+    GENERATION_SERVING,
+    GENERATION_DRAINING,
+    GENERATION_PARKED, /* handoff: replace: relieved and empty, kept to be started again if need be */
+    GENERATION_RETIRED,
+    GENERATION_STATE_COUNT
+};
+
+enum generation_event {
+    GE_ALL_READY, /* every slot has a ready worker, soak > 0 */
+    GE_SERVE,     /* probation passed, or there was none */
+    GE_ABORT,     /* the candidate failed */
+    GE_RELIEVE,   /* its successor serves, or the service stops */
+    GE_PARK,      /* empty, and a `replace` may still want it back */
+    GE_RESTORE,   /* start again: its successor failed */
+    GE_EMPTY,     /* the last process is gone */
+    GE_COUNT
+};
+
+struct generation {
+    struct list node;            /* in service.generations, oldest first */
+    struct service *service;     /* borrowed */
+    uint64_t number;             /* per service, never reused */
+    struct service_spec *spec;   /* one reference; policy part follows in place */
+    unsigned policy_rev;         /* how often the policy part was changed in place */
+    struct digest digest;        /* launch part and watched inputs */
+    uint64_t snapshot;           /* the rim's pinned executable and listeners; 0 = given back */
+    enum generation_state state; /* written by generation_step() alone */
+    bool has_served;
+    bool aborted;       /* outcome, not a state */
+    struct slot *slots; /* owned; n_slots of them */
+    unsigned n_slots;
+    struct list workers; /* struct worker.node; in any state but WORKER_EXITED */
+    int64_t started_us, serving_us, drain_us;
+    int64_t
+        deadline_us;   /* SOAKING: probation ends; DRAINING: announce delay ends; else TIME_NEVER */
+    int64_t window_us; /* start of the present window of the failure limit */
+    unsigned window_failures;
+    unsigned spawns, leaks, kills, escapees; /* for the certificate */
+    uint64_t reload;                         /* id of the reload that made it */
+    char trace[33];
+    char reason[400]; /* why aborted, last failure */
+};
+
+enum reload_state {
+    RELOAD_NO_STATE,
+    RELOAD_IDLE,
+    RELOAD_SETTLING,  /* waiting for the writer to finish */
+    RELOAD_LOOKING,   /* FX_LOOK is out */
+    RELOAD_CHECKING,  /* FX_CHECK is out */
+    RELOAD_QUEUED,    /* max_draining reached */
+    RELOAD_RELIEVING, /* handoff: replace: the old one is leaving first */
+    RELOAD_HANDING,   /* the candidate is starting or soaking */
+    RELOAD_RESTORING, /* handoff: replace: the candidate leaves before the previous one returns */
+    RELOAD_STATE_COUNT
+};
+
+enum reload_event {
+    RE_HINT,      /* an input may have changed */
+    RE_REQUEST,   /* an operator, a start or a new spec asks */
+    RE_TIMER,     /* settled */
+    RE_SAME,      /* looked: nothing to do */
+    RE_CHANGED,   /* looked: a candidate, to be checked */
+    RE_STARTABLE, /* looked or checked: a candidate, may start now */
+    RE_CROWDED,   /* … but too many generations are draining */
+    RE_UNSETTLED, /* looked: still being written */
+    RE_RELIEVE,   /* handoff: replace: the old one has to leave first */
+    RE_RESTORE,   /* handoff: replace: the candidate failed */
+    RE_END,       /* a verdict was given */
+    RE_COUNT
+};
+
+/* Single flight per service, exactly one trailing run. */
+struct reload {
+    enum reload_state state; /* written by reload_step() alone */
+    uint64_t id;             /* of the present or last run; global, increasing; 0 = never */
+    bool force;
+    bool trailing, trailing_force; /* one more run when this one ends */
+    bool trailing_request;         /* … asked for, so it does not wait to settle */
+    int64_t started_us;
+    int64_t deadline_us;   /* SETTLING: quiet time ends; else TIME_NEVER */
+    int64_t settle_cap_us; /* a stream of writes cannot starve it */
+    uint64_t snapshot;     /* held until a generation takes it; 0 = none */
+    struct digest digest;
+    char trace[33];
+    char cause[160];
+    char trailing_cause[160];
+};
+
+struct verdict {
+    uint64_t reload; /* 0 = none yet */
+    enum outcome outcome;
+    uint64_t generation; /* the one that serves after it; 0 = none */
+    int64_t at_us, duration_us;
+    char cause[160];
+    char reason[1024];
+    char trace[33];
+};
+
+enum want { WANT_UP, WANT_DOWN, WANT_GONE };
+
+enum service_state {
+    SERVICE_STOPPED,
+    SERVICE_STARTING,
+    SERVICE_RUNNING,
+    SERVICE_RELOADING,
+    SERVICE_STOPPING,
+    SERVICE_BACKOFF,
+    SERVICE_FAILED,
+    SERVICE_STATE_COUNT
+};
+
+struct service {
+    struct list node; /* in core.services, in order of the configuration */
+    uint32_t id;      /* never reused; from 1 */
+    char name[65];
+    struct service_spec *spec; /* one reference; what is desired now */
+    enum want want;
+    struct reload reload;
+    struct list generations;  /* struct generation.node; RETIRED ones are removed at once */
+    uint64_t last_generation; /* number given last */
+    struct digest
+        rejected; /* not tried again until it changes or is forced; none = nothing rejected */
+    bool input_rejected; /* loud in every status until fixed */
+    char rejected_reason[1024];
+    struct verdict last;
+    uint64_t respawns; /* crashes answered by a respawn, over all generations */
+};
+
+struct core {
+    struct list services;
+    uint32_t last_service_id;
+    uint64_t last_worker_id, last_reload_id;
+    uint64_t random[2]; /* for jitter and trace ids; seeded by the rim, so a run can be replayed */
+    int64_t now_us;     /* of the present step */
+    bool stopping;      /* EVENT_STOP_ALL came */
+    int64_t stop_deadline_us;
+    int64_t stop_budget_us;
+    struct effects *fx; /* of the present step; NULL between steps */
+};
+
+const char *worker_state_name(enum worker_state s);
+const char *generation_state_name(enum generation_state s);
+const char *reload_state_name(enum reload_state s);
+const char *service_state_name(enum service_state s);
+
+#endif
