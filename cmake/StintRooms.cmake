@@ -4,6 +4,11 @@
 # and libraries named. What lies in the folder belongs to the room.
 function(stint_room name)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.c)
+  if(NOT sources) # a room nobody lives in yet
+    add_library(${name} INTERFACE)
+    target_link_libraries(${name} INTERFACE stint_flags ${ARGN})
+    return()
+  endif()
   add_library(${name} STATIC ${sources})
   target_link_libraries(${name} PUBLIC stint_flags ${ARGN})
 endfunction()
