@@ -27,7 +27,7 @@ struct text;
 #define JOURNAL_BUFFER_BYTES ((size_t)1 << 20)   /* lines waiting for the fd */
 #define JOURNAL_EVENTS_MAX   4096                /* events kept for `stint events` */
 #define JOURNAL_OUTPUT_LINES 500                 /* lines kept for each service … */
-#define JOURNAL_OUTPUT_BYTES ((size_t)256 << 10) /* … and their bytes */
+#define JOURNAL_OUTPUT_BYTES ((size_t)128 << 10) /* … and their bytes */
 #define JOURNAL_LINE_BYTES   ((size_t)16 << 10)  /* a longer line is cut, and says so */
 
 struct journal_options {
@@ -40,8 +40,8 @@ struct journal_options {
 /**
  * journal_create - a journal that writes from @loop.
  *
- * The fd is set O_NONBLOCK for good: its open file description may be shared, so journal_destroy()
- * puts the flag back. A regular file is written directly. Return: 0 or negative errno.
+ * It writes through a file description of its own where it can get one; otherwise O_NONBLOCK is set
+ * on the shared one, and destroy puts the flag back. SIGPIPE is ignored from here on. Return: 0 or negative errno.
  */
 int journal_create(struct ev_loop *loop, const struct journal_options *options,
                    struct journal **ret);
@@ -125,7 +125,7 @@ void journal_forget(struct journal *j, const char *service);
 /* One kept line. Pointers are the journal's, valid until the loop turns or a line is added. */
 struct journal_entry {
     uint64_t seq;        /* from 1, increasing; events and output have numbers of their own */
-    uint64_t lost;       /* lines between the cursor and this one that are no longer kept */
+    uint64_t lost;       /* lines after the cursor that are no longer kept; output: 1 = some */
     const char *service; /* "" when it concerns none */
     const char *json;    /* one object, no newline */
     size_t bytes;
@@ -137,7 +137,7 @@ struct journal_entry {
 bool journal_events_next(const struct journal *j, uint64_t after, struct journal_entry *ret);
 uint64_t journal_events_last(const struct journal *j); /* number of the newest; 0 = none */
 
-/* journal_output_next - the same over the kept output of @service (NULL: not known = none). */
+/* journal_output_next - the same over the kept output of @service; NULL: of all, in order. */
 bool journal_output_next(const struct journal *j, const char *service, uint64_t after,
                          struct journal_entry *ret);
 
