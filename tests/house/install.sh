@@ -38,7 +38,7 @@ cat >"$prefix/five.c" <<'PROGRAM'
 #include <stint.h>
 int main(void)
 {
-    return stint_init() < 0;
+    return stint_init(NULL) < 0;
 }
 PROGRAM
 # shellcheck disable=SC2086 # flags are words
