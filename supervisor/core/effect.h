@@ -12,8 +12,8 @@
 #include <sys/types.h>
 
 enum effect_type {
-    FX_LOOK,     /* service: digest its inputs, pin its executable; answer EVENT_LOOKED */
-    FX_CHECK,    /* service, snapshot: run its `check`; answer EVENT_CHECKED */
+    FX_LOOK, /* service, reload, settle_us: digest its inputs, pin its executable; answer EVENT_LOOKED */
+    FX_CHECK,    /* service, reload, snapshot: run its `check`; answer EVENT_CHECKED */
     FX_SPAWN,    /* worker: start it; answer EVENT_SPAWNED or EVENT_SPAWN_FAILED */
     FX_CANCEL,   /* worker: CANCEL frame, deadline_us and text in it (libstint workers only) */
     FX_SIGNAL,   /* worker: signal */
@@ -82,6 +82,9 @@ struct effect {
     uint64_t generation;
     uint64_t worker;
     uint64_t snapshot;
+    uint64_t reload; /* LOOK, CHECK: to be echoed in the answer */
+    int64_t
+        settle_us; /* LOOK: how long the inputs must have been quiet; 0 = take them as they are */
     int signal;
     int64_t deadline_us;
     char text[128];        /* CANCEL: why */

@@ -144,6 +144,7 @@ struct reload {
     bool force;
     bool trailing, trailing_force; /* one more run when this one ends */
     bool trailing_request;         /* … asked for, so it does not wait to settle */
+    uint64_t trailing_id;          /* the id it will have */
     int64_t started_us;
     int64_t deadline_us;   /* SETTLING: quiet time ends; else TIME_NEVER */
     int64_t settle_cap_us; /* a stream of writes cannot starve it */
