@@ -28,6 +28,7 @@ enum record_kind {
     RECORD_RELOAD,      /* a reload began; cause in text */
     RECORD_QUEUED,      /* a reload waits: max_draining generations are draining already */
     RECORD_CHECK,       /* check passed or failed, output in text */
+    RECORD_STARTING,    /* a generation begins; cause in text */
     RECORD_SPAWN,       /* a worker was started */
     RECORD_READY,       /* a worker is ready */
     RECORD_SOAKING,     /* every worker of a candidate is ready, probation runs */

@@ -46,11 +46,13 @@ struct worker {
     enum worker_state state; /* written by worker_step() alone */
     int64_t spawned_us, ready_us, drain_us; /* 0 = not yet */
     int64_t deadline_us;                    /* of the present state; TIME_NEVER = none */
-    int64_t extend_limit_us;                /* EXTEND may move deadline_us up to here */
+    int64_t
+        extend_limit_us; /* EXTEND may move deadline_us up to here; LEAKED: evidence awaited so long */
     int64_t assume_us;   /* ready: {assume_after}: taken for ready then; TIME_NEVER = not so */
     bool signalled;      /* the drain signal went out (or will with SPAWNED) */
     bool evidence;       /* FX_EVIDENCE was answered: SIGKILL is allowed */
     unsigned stragglers; /* from the evidence */
+    unsigned escapees;   /* descendants that outlived it */
     char name[16];       /* escapee: comm */
     char status[128];    /* last STATUS= text */
     char leak[512];      /* text of the evidence */
@@ -199,9 +201,9 @@ struct core {
     struct list services;
     uint32_t last_service_id;
     uint64_t last_worker_id, last_reload_id;
-    uint64_t random[2]; /* for jitter and trace ids; seeded by the rim, so a run can be replayed */
-    int64_t now_us;     /* of the present step */
-    bool stopping;      /* EVENT_STOP_ALL came */
+    uint64_t entropy[2]; /* for jitter and trace ids; seeded by the rim, so a run can be replayed */
+    int64_t now_us;      /* of the present step */
+    bool stopping;       /* EVENT_STOP_ALL came */
     int64_t stop_deadline_us;
     int64_t stop_budget_us;
     struct effects *fx; /* of the present step; NULL between steps */
