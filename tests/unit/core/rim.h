@@ -153,7 +153,7 @@ rim_answer(struct rim *r, const struct effect *e)
         ev->evidence.stragglers = 1;
         ev->evidence.text = "thread 'flush' in read(9)";
     } else if (e->type == FX_SIGNAL && r->exit) {
-        rim_later(r, EVENT_EXIT, e)->exit.wait_status = e->signal;
+        rim_later(r, EVENT_EXIT, e)->death.wait_status = e->signal;
     }
 }
 
@@ -288,7 +288,7 @@ rim_dies(struct rim *r, uint64_t worker, int wait_status)
 {
     rim_step(r, (struct event){.type = EVENT_EXIT,
                                .worker = worker,
-                               .exit = {.wait_status = wait_status}});
+                               .death = {.wait_status = wait_status}});
 }
 
 static inline void
@@ -296,7 +296,7 @@ rim_exec_error(struct rim *r, uint64_t worker, int error)
 {
     rim_step(r, (struct event){.type = EVENT_EXIT,
                                .worker = worker,
-                               .exit = {.exec_error = error, .exec_step = "execve"}});
+                               .death = {.exec_error = error, .exec_step = "execve"}});
 }
 
 #define ck_did(r, words) ck_assert_str_eq(text_str(&(r)->did), words)
