@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/select.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 #include "base/mem.h"
 
 #define FDINFO_MAX (16U << 20)
+#define DRAIN_MAX  (1 << 16) /* events; the kernel's queue holds 16384 */
 
 /*
  * The library tells nobody its descriptor. It is the lowest free number, which a dup() finds
@@ -54,7 +56,8 @@ source_close(struct watch_source *s)
 {
     if (s->fd == -1)
         return;
-    while (source_next(s)) /* else its buffer would hand old events to the next instance */
+    /* else its buffer would hand old events to the next instance; bounded: somebody may write on */
+    for (int i = 0; i < DRAIN_MAX && source_next(s); i++)
         ;
     inotifytools_cleanup();
     s->fd = -1;
@@ -123,8 +126,21 @@ source_remove(struct watch_source *s, const int *wds, size_t n)
 }
 
 const struct inotify_event *
-source_next(const struct watch_source *s)
+source_next(struct watch_source *s)
 {
-    /* 0 seconds and 1 event: the only pair that neither blocks nor spins */
-    return s->fd == -1 ? NULL : inotifytools_next_events(0, 1);
+    const struct inotify_event *e = NULL;
+
+    if (s->fd != -1)
+        e = inotifytools_next_events(0, 1); /* the only arguments that neither block nor spin */
+    s->buffered = e != NULL;
+    return e;
+}
+
+bool
+source_pending(const struct watch_source *s)
+{
+    int bytes = 0;
+
+    return s->buffered || ioctl(s->fd, FIONREAD, &bytes) == -1 ||
+           (size_t)bytes > sizeof(struct inotify_event);
 }

@@ -18,6 +18,7 @@ struct inotify_event;
 struct watch_source {
     int fd;          /* the library's: never close it by hand; -1 = closed */
     unsigned dead;   /* entries the library will not give back before source_close() */
+    bool buffered;   /* source_next() may have more without asking the kernel */
     uint32_t serial; /* of the last watch: makes the spelling of its path unique */
 };
 
@@ -32,6 +33,9 @@ int source_add(struct watch_source *s, int dirfd, uint32_t mask);
 void source_remove(struct watch_source *s, const int *wds, size_t n);
 
 /* source_next - the next event, valid until the next call, or NULL: nothing more now. Never blocks. */
-const struct inotify_event *source_next(const struct watch_source *s);
+const struct inotify_event *source_next(struct watch_source *s);
+
+/* source_pending - may events be waiting, besides the farewell of one removed watch? */
+bool source_pending(const struct watch_source *s);
 
 #endif
