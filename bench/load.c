@@ -48,6 +48,8 @@ static const char usage_text[] =
     "  --until-eof            also stop when standard input ends\n"
     "  --timeout TIME         from the scheduled time to the last byte (default 5s)\n"
     "  --path PATH            what to ask for (default /)\n"
+    "  --blind                send on a kept connection without looking whether the server has\n"
+    "                         ended it just now, as across a network nobody can\n"
     "  --expect-substring S   an answer without S in its body is wrong\n"
     "  --generation-header H  tells generations apart (default X-Stint-Generation)\n"
     "  --json FILE            write all accounts there at the end\n"
@@ -65,6 +67,7 @@ enum option_id {
     OPT_UNTIL_EOF,
     OPT_TIMEOUT,
     OPT_PATH,
+    OPT_BLIND,
     OPT_EXPECT,
     OPT_HEADER,
     OPT_JSON,
@@ -82,6 +85,7 @@ static const struct option long_options[] = {
     {"until-eof",         no_argument,       NULL, OPT_UNTIL_EOF},
     {"timeout",           required_argument, NULL, OPT_TIMEOUT  },
     {"path",              required_argument, NULL, OPT_PATH     },
+    {"blind",             no_argument,       NULL, OPT_BLIND    },
     {"expect-substring",  required_argument, NULL, OPT_EXPECT   },
     {"generation-header", required_argument, NULL, OPT_HEADER   },
     {"json",              required_argument, NULL, OPT_JSON     },
@@ -132,6 +136,9 @@ take_option(struct run *run, int id, struct error *reterr)
         return parse_time(optarg, &run->options.timeout_us, reterr);
     case OPT_UNTIL_EOF:
         run->until_eof = true;
+        return 0;
+    case OPT_BLIND:
+        run->options.blind = true;
         return 0;
     case OPT_PATH:
         run->options.path = optarg;

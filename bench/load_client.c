@@ -110,6 +110,7 @@ load_client_create(const struct load_options *o, struct load_stats *stats, int64
     c->shared.address = o->address;
     c->shared.address_bytes = o->address_bytes;
     c->shared.expect = o->expect;
+    c->shared.blind = o->blind;
     c->shared.stats = stats;
     c->shared.epoll = epoll_create1(EPOLL_CLOEXEC);
     c->timeout_us = o->timeout_us;
