@@ -1,4 +1,4 @@
-if (master.signals == -1 || master.listener == -1 ||// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The physical limit of a handoff: bind once; on SIGHUP start the new workers, wait until each has
  * said READY=1, then SIGTERM the old ones. No configuration, no checks, no state, no back-off, no
@@ -45,7 +45,7 @@ static struct {
 static _Noreturn void
 die(const char *what)
 {
-    fprintf(stderr, "stint-limit-master: %s: %s\n", what, strerrordesc_np(errno));
+    (void)fprintf(stderr, "stint-limit-master: %s: %s\n", what, strerrordesc_np(errno));
     for (size_t i = 0; i < ARRAY_LEN(workers); i++)
         if (workers[i].pid > 0)
             kill(workers[i].pid, SIGKILL);
@@ -86,7 +86,7 @@ set_number(const char *name, unsigned value)
 {
     char text[16];
 
-    snprintf(text, sizeof(text), "%u", value);
+    (void)snprintf(text, sizeof(text), "%u", value);
     if (setenv(name, text, 1) == -1)
         _exit(127);
 }
@@ -236,7 +236,7 @@ main(int argc, char **argv)
 
     if (argc < 4 || (master.count = (unsigned)strtoul(argv[1], NULL, 10)) == 0 ||
         master.count > WORKERS_MAX / 2) {
-        fprintf(stderr, "usage: stint-limit-master WORKERS PORT WORKER [ARGUMENT...]\n");
+        (void)fprintf(stderr, "usage: stint-limit-master WORKERS PORT WORKER [ARGUMENT...]\n");
         return 2;
     }
     master.argv = argv + 3;
@@ -246,9 +246,10 @@ main(int argc, char **argv)
     sigprocmask(SIG_BLOCK, &set, NULL);
     master.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     master.listener = fcntl(listen_on((unsigned)strtoul(argv[2], NULL, 10)), F_DUPFD_CLOEXEC,
-                            10); // not LISTEN_FD
+                            10); /* not LISTEN_FD itself */
     master.notify = notify_open();
-    if (master.signals == -1 || setenv("NOTIFY_SOCKET", master.notify_path, 1) == -1 ||
+    if (master.signals == -1 || master.listener == -1 ||
+        setenv("NOTIFY_SOCKET", master.notify_path, 1) == -1 ||
         setenv("LISTEN_FDS", "1", 1) == -1 || setenv("LISTEN_FDNAMES", "http", 1) == -1)
         die("set up");
     start_generation();

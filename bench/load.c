@@ -171,7 +171,7 @@ parse_options(int argc, char **argv, struct run *run, struct error *reterr)
 
     while ((id = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
         if (id == OPT_HELP) {
-            fputs(usage_text, stdout);
+            (void)fputs(usage_text, stdout);
             exit(EXIT_SUCCESS);
         }
         r = take_option(run, id, reterr);
@@ -240,10 +240,11 @@ write_progress(struct run *run, int64_t now_us)
 {
     const struct load_stats *s = run->stats;
 
-    fprintf(stderr, "%4.0f s  requests %" PRIu64 " (+%" PRIu64 ")  failed %" PRIu64 "  %s%s\n",
-            (double)(now_us - s->begun_us) / 1e6, s->requests, s->requests - run->last_requests,
-            load_stats_failed(s), s->n_generations ? "generation " : "",
-            s->n_generations ? s->generations[s->n_generations - 1].name : "");
+    (void)fprintf(
+        stderr, "%4.0f s  requests %" PRIu64 " (+%" PRIu64 ")  failed %" PRIu64 "  %s%s\n",
+        (double)(now_us - s->begun_us) / 1e6, s->requests, s->requests - run->last_requests,
+        load_stats_failed(s), s->n_generations ? "generation " : "",
+        s->n_generations ? s->generations[s->n_generations - 1].name : "");
     run->last_requests = s->requests;
 }
 
@@ -345,7 +346,7 @@ main(int argc, char **argv)
     if (r == 0)
         r = report(&run, &error);
     if (r < 0)
-        fprintf(stderr, "stint-load: %s\n", error.text[0] ? error.text : strerrordesc_np(-r));
+        (void)fprintf(stderr, "stint-load: %s\n", error.text[0] ? error.text : strerrordesc_np(-r));
     else
         status = load_stats_failed(run.stats) > 0 ? EXIT_FAILED : EXIT_SUCCESS;
     load_client_destroy(run.client);
