@@ -128,8 +128,8 @@ act_check(struct world *w, const struct effect *e, int64_t now_us)
 {
     const struct snapshot *snapshot = world_snapshot(w, e->snapshot);
     struct news n = {.at_us = now_us + patience(w)};
-    bool fails = snapshot && world_nature(w, snapshot->input, snapshot->version) ==
-                                 NATURE_CHECK_FAILS;
+    bool fails =
+        snapshot && world_nature(w, snapshot->input, snapshot->version) == NATURE_CHECK_FAILS;
 
     n.event.type = EVENT_CHECKED;
     n.event.service = e->service;
