@@ -255,6 +255,7 @@ service_destroy(struct service *s)
     list_for_each_safe (n, &s->generations)
         generation_destroy(container_of(n, struct generation, node));
     list_del(&s->node);
+    service_spec_unref(s->reload.spec);
     service_spec_unref(s->spec);
     free(s);
 }
