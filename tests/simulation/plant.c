@@ -17,7 +17,7 @@ add_signal(struct effects *fx, enum effect_type type, uint64_t worker, int signa
     if (!e)
         abort();
     e->worker = worker;
-    e->signal = signal_number;
+    e->signo = signal_number;
 }
 
 static void
@@ -175,7 +175,7 @@ kill_unheard(const struct core *c, struct effects *fx)
     for (size_t i = 0; i < fx->n; i++)
         if (fx->items[i].type == FX_EVIDENCE) {
             fx->items[i].type = FX_KILL;
-            fx->items[i].signal = SIGKILL;
+            fx->items[i].signo = SIGKILL;
         }
 }
 

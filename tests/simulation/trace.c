@@ -101,7 +101,7 @@ trace_effect(const struct core *c, const struct effect *e)
         printf(" snapshot %" PRIu64, e->snapshot);
     if (e->reload > 0)
         printf(" #%" PRIu64, e->reload);
-    if (e->signal > 0)
-        printf(" signal %d", e->signal);
+    if (e->signo > 0)
+        printf(" signal %d", e->signo);
     putchar('\n');
 }
