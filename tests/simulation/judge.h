@@ -15,13 +15,13 @@ enum invariant {
     LAW_NONE,
     I1, /* (overlap) nobody is signalled for a handoff until the replacement is ready */
     I2, /* a failed candidate leaves the serving one untouched; (replace) check first, then restored */
-    I3, /* at most one starting, one serving, max_draining draining */
-    I4, /* once inputs stop changing: running = disk, or rejected and said so */
-    I5, /* every pid gets exactly one obituary, and is left alone after it */
-    I6, /* SIGKILL only after the drain signal, its deadline, and evidence */
-    I7, /* stop is bounded by one budget */
-    I8, /* the spawn rate is bounded */
-    I9, /* every generation ends in one certificate that counts its leaks */
+    I3,            /* at most one starting, one serving, max_draining draining */
+    I4,            /* once inputs stop changing: running = disk, or rejected and said so */
+    I5,            /* every pid gets exactly one obituary, and is left alone after it */
+    I6,            /* SIGKILL only after the drain signal, its deadline, and evidence */
+    I7,            /* stop is bounded by one budget */
+    I8,            /* the spawn rate is bounded */
+    I9,            /* every generation ends in one certificate that counts its leaks */
     LAW_SNAPSHOTS, /* given back exactly once, and not before the last spawn from it */
     LAW_VERDICTS,  /* exactly one for each reload */
     LAW_NUMBERS,   /* ids and generation numbers only grow */
@@ -56,8 +56,12 @@ struct stint {
     unsigned launch; /* of the wish it was made from */
     bool served, relieved, aborted, parked, ended;
     bool relief_was_right;
-    unsigned living, leaks, certificates;
+    unsigned spawned, living, leaks, certificates;
     int64_t least_start_us, least_drain_us, least_leak_us;
+    int64_t least_first_us, least_max_us, least_within_us;
+    unsigned most_failures; /* limit_count, the largest */
+    unsigned window_failures;
+    int64_t window_us;
     struct {
         unsigned failures;
         int64_t not_before_us;
@@ -76,11 +80,11 @@ struct run {
 
 /* … of a service name. */
 struct affair {
-    uint32_t id;       /* of the service that has the name now; 0 = none */
-    uint64_t run;      /* not answered yet; 0 = none */
-    bool down;         /* somebody said stop */
-    bool looked;       /* at least once */
-    uint64_t seen;     /* version of the last look */
+    uint32_t id;   /* of the service that has the name now; 0 = none */
+    uint64_t run;  /* not answered yet; 0 = none */
+    bool down;     /* somebody said stop */
+    bool looked;   /* at least once */
+    uint64_t seen; /* version of the last look */
     uint64_t last_number;
     unsigned allowed_draining; /* max_draining, the largest since the run began */
     bool crowd;                /* a stop relieved more than a reload may */
@@ -100,6 +104,7 @@ struct judge {
     uint64_t last_worker, last_reload;
     uint64_t promised[16]; /* reload ids that requests were told to wait for */
     unsigned n_promised;
+    unsigned ticks_due; /* in a row, with the next deadline already there */
     int64_t stop_us; /* STOP_ALL came then; 0 = not yet */
     int64_t now_us;
     enum invariant broken; /* the first one; LAW_NONE: innocent */
@@ -109,7 +114,8 @@ struct judge {
 const char *invariant_name(enum invariant i);
 enum invariant invariant_by_name(const char *name);
 
-void judge_init(struct judge *j, const struct core *c, struct world *w, const struct wishes *wishes);
+void judge_init(struct judge *j, const struct core *c, struct world *w,
+                const struct wishes *wishes);
 void judge_finish(struct judge *j);
 
 /* Before the step: what was told. */
@@ -137,14 +143,14 @@ const struct wish *judge_wish(const struct judge *j, const struct stint *g);
 uint64_t judge_serving(const struct judge *j, uint32_t service);
 bool judge_unwanted(const struct judge *j, const struct stint *g);
 
-void judge_handoff_signal(struct judge *j, struct subject *w, struct stint *g);   /* I1, I2 */
-void judge_handoff_relief(struct judge *j, struct stint *g);                      /* I1, I2 */
-void judge_handoff_serving(struct judge *j, struct stint *g);                     /* I1 */
+void judge_handoff_signal(struct judge *j, struct subject *w, struct stint *g);     /* I1, I2 */
+void judge_handoff_relief(struct judge *j, struct stint *g);                        /* I1, I2 */
+void judge_handoff_serving(struct judge *j, struct stint *g);                       /* I1 */
 void judge_handoff_verdict(struct judge *j, struct run *r, const struct record *v); /* I2 */
-void judge_crowd(struct judge *j, const struct stint *newest);                    /* I3 */
-void judge_kill(struct judge *j, struct subject *w, const struct stint *g);       /* I6 */
-void judge_pace(struct judge *j, struct subject *w, struct stint *g);             /* I8 */
-void judge_failure(struct judge *j, struct subject *w, struct stint *g);          /* I8 */
+void judge_crowd(struct judge *j, const struct stint *newest);                      /* I3 */
+void judge_kill(struct judge *j, struct subject *w, const struct stint *g);         /* I6 */
+void judge_pace(struct judge *j, struct subject *w, struct stint *g);               /* I8 */
+void judge_failure(struct judge *j, struct subject *w, struct stint *g);            /* I8 */
 void judge_record(struct judge *j, const struct record *r);
 void judge_discard(struct judge *j, const struct effect *e);
 

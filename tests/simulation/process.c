@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,8 +19,7 @@ process_add(struct world *w, uint64_t worker)
         memset(w->processes + w->n_processes, 0, (n - w->n_processes) * sizeof(*w->processes));
         w->n_processes = n;
     }
-    w->processes[worker] =
-        (struct process){.worker = worker, .alive = true, .exit_us = TIME_NEVER};
+    w->processes[worker] = (struct process){.worker = worker, .alive = true, .exit_us = TIME_NEVER};
     return &w->processes[worker];
 }
 
@@ -55,7 +55,9 @@ static void
 exec_fails(struct world *w, struct process *p, int64_t at_us, int error)
 {
     end_at(w, p, at_us,
-           (struct event){.death = {.exec_error = error, .exec_step = "execve"}});
+           (struct event){
+               .death = {.exec_error = error, .exec_step = "execve"}
+    });
 }
 
 /* From its first instant to being ready, or not. */
@@ -102,8 +104,7 @@ void
 process_start(struct world *w, const struct core *c, const struct effect *e, int64_t now_us)
 {
     const struct worker *asked = core_worker(c, e->worker);
-    const struct snapshot *snapshot =
-        asked ? world_snapshot(w, asked->generation->snapshot) : NULL;
+    const struct snapshot *snapshot = asked ? world_snapshot(w, asked->generation->snapshot) : NULL;
     struct process *p = process_add(w, e->worker);
     struct event born = {.type = EVENT_SPAWNED};
     int64_t at_us = now_us;
@@ -118,8 +119,9 @@ process_start(struct world *w, const struct core *c, const struct effect *e, int
         p->alive = false;
         p->died_unheard = true;
         post(w, p, at_us,
-             (struct event){.type = EVENT_SPAWN_FAILED,
-                            .spawn_failed = {.error = -EAGAIN, .what = "clone"}});
+             (struct event){
+                 .type = EVENT_SPAWN_FAILED, .spawn_failed = {.error = -EAGAIN, .what = "clone"}
+        });
         return;
     }
     p->pid = ++w->last_pid;

@@ -28,8 +28,8 @@ one_of(struct random *r, const int64_t *values, size_t n)
 {
     return values[random_below(r, n)];
 }
-#define ONE_OF(r, ...)                                                       \
-    one_of(r, (const int64_t[]){__VA_ARGS__},                                \
+#define ONE_OF(r, ...)                        \
+    one_of(r, (const int64_t[]){__VA_ARGS__}, \
            sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
 
 static void

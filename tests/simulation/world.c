@@ -128,8 +128,8 @@ act_check(struct world *w, const struct effect *e, int64_t now_us)
 {
     const struct snapshot *snapshot = world_snapshot(w, e->snapshot);
     struct news n = {.at_us = now_us + patience(w)};
-    bool fails = snapshot && world_nature(w, snapshot->input, snapshot->version) ==
-                                 NATURE_CHECK_FAILS;
+    bool fails =
+        snapshot && world_nature(w, snapshot->input, snapshot->version) == NATURE_CHECK_FAILS;
 
     n.event.type = EVENT_CHECKED;
     n.event.service = e->service;
@@ -211,6 +211,24 @@ tell_looked(struct world *w, const struct news *n, struct event *ret, int64_t no
     ret->looked.snapshot = take_snapshot(w, n->input, version);
 }
 
+/* A descendant that stays behind is told of first, the death right after. */
+static bool
+tell_death(struct world *w, struct process *p, struct news *n, struct event *ret)
+{
+    if (!p || !p->alive || n->token != p->token)
+        return false;
+    p->alive = n->escapee;
+    if (n->escapee) {
+        n->escapee = false;
+        n->at_us = ret->now_us;
+        queue_add(&w->queue, *n);
+        ret->type = EVENT_ESCAPEE;
+        ret->escapee.pid = ++w->last_pid;
+        ret->escapee.name = "stray";
+    }
+    return true;
+}
+
 bool
 world_tell(struct world *w, const struct core *c, struct event *ret, int64_t now_us)
 {
@@ -220,34 +238,16 @@ world_tell(struct world *w, const struct core *c, struct event *ret, int64_t now
 
     *ret = n.event;
     ret->now_us = now_us;
-    switch (n.event.type) {
-    case EVENT_HINT:
+    if (n.event.type == EVENT_HINT) {
         s = core_service_by_name(c, wish_name(n.input));
         ret->service = s ? s->id : 0;
         return s != NULL;
-    case EVENT_LOOKED:
-        tell_looked(w, &n, ret, now_us);
-        return true;
-    case EVENT_READY: /* mostly the dead are silent; sometimes the message outlives its sender */
-        return p && (p->alive || random_chance(&w->random, 10));
-    case EVENT_EXTEND:
-    case EVENT_STATUS:
-        return p && p->alive;
-    case EVENT_EXIT:
-        if (!p || !p->alive || n.token != p->token)
-            return false;
-        if (n.escapee) { /* its descendant is told of first, the death right after */
-            n.escapee = false;
-            n.at_us = now_us;
-            queue_add(&w->queue, n);
-            ret->type = EVENT_ESCAPEE;
-            ret->escapee.pid = ++w->last_pid;
-            ret->escapee.name = "stray";
-            return true;
-        }
-        p->alive = false;
-        return true;
-    default:
-        return true;
     }
+    if (n.event.type == EVENT_LOOKED)
+        tell_looked(w, &n, ret, now_us);
+    if (n.event.type == EVENT_READY) /* sometimes the message outlives its sender */
+        return p && (p->alive || random_chance(&w->random, 10));
+    if (n.event.type == EVENT_EXTEND || n.event.type == EVENT_STATUS)
+        return p && p->alive;
+    return n.event.type != EVENT_EXIT || tell_death(w, p, &n, ret);
 }
