@@ -70,6 +70,7 @@ void generation_follow_policy(struct core *c, struct generation *g, struct servi
 int reload_step(struct core *c, struct service *s, enum reload_event e);
 void reload_hint(struct core *c, struct service *s, const char *path);
 void reload_request(struct core *c, struct service *s, const char *cause, bool force);
+void reload_cancel(struct core *c, struct service *s, const char *reason);
 void reload_looked(struct core *c, struct service *s, const struct event *ev);
 void reload_checked(struct core *c, struct service *s, const struct event *ev);
 void reload_end(struct core *c, struct service *s, enum outcome o, const char *reason);

@@ -240,6 +240,21 @@ reload_begin_trailing(struct core *c, struct service *s)
     reload_first(c, s, e, r->trailing_id, cause);
 }
 
+/* Every id that was promised gets its verdict: that of the run, and that of the one that would follow. */
+void
+reload_cancel(struct core *c, struct service *s, const char *reason)
+{
+    struct reload *r = &s->reload;
+
+    if (r->state != RELOAD_IDLE)
+        reload_end(c, s, OUTCOME_CANCELLED, reason);
+    if (!r->trailing)
+        return;
+    r->trailing_request = false; /* it shall settle for the one moment it lives, and not look */
+    reload_begin_trailing(c, s);
+    reload_end(c, s, OUTCOME_CANCELLED, reason);
+}
+
 /* ---- the end ----------------------------------------------------------------------------------- */
 
 void

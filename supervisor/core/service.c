@@ -208,16 +208,14 @@ service_retire(struct core *c, struct service *s)
 static void
 service_relieve_all(struct core *c, struct service *s)
 {
-    if (s->reload.state != RELOAD_IDLE)
-        reload_end(c, s, OUTCOME_CANCELLED,
-                   s->want == WANT_GONE ? "the service was removed" : "the service stops");
-    s->reload.trailing = s->reload.trailing_force = s->reload.trailing_request = false;
-    if (c->stopping && c->now_us < stop_leak_at_us(c) && service_has_live_dependents(c, s))
-        return; /* reverse dependency order, as long as the budget allows */
+    bool waits = c->stopping && c->now_us < stop_leak_at_us(c) && service_has_live_dependents(c, s);
+
+    reload_cancel(c, s, s->want == WANT_GONE ? "the service was removed" : "the service stops");
     list_for_each (n, &s->generations) {
         struct generation *g = container_of(n, struct generation, node);
 
-        if (generation_active(g))
+        /* Reverse dependency order, as long as the budget allows; nobody depends on a candidate. */
+        if (generation_active(g) && !(waits && g->has_served))
             (void)generation_step(c, g, GE_RELIEVE);
     }
 }

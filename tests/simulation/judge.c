@@ -300,7 +300,8 @@ effect_spawn(struct judge *j, const struct effect *e)
     if (!world_snapshot(j->world, g->snapshot) || world_snapshot(j->world, g->snapshot)->given_back)
         judge_say(j, LAW_SNAPSHOTS, "worker %" PRIu64 " is spawned from a snapshot given back",
                   e->worker);
-    if (judge_unwanted(j, g))
+    /* In a stop, what others still depend on is kept up until they have left. */
+    if (judge_unwanted(j, g) && !(j->stop_us > 0 && g->served))
         judge_say(j, LAW_WANTED, "worker %" PRIu64 " is spawned for a service that shall be down",
                   e->worker);
     if (g->relieved || g->aborted)
