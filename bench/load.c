@@ -48,6 +48,8 @@ static const char usage_text[] =
     "  --until-eof            also stop when standard input ends\n"
     "  --timeout TIME         from the scheduled time to the last byte (default 5s)\n"
     "  --path PATH            what to ask for (default /)\n"
+    "  --blind                send on a kept connection without looking whether the server has\n"
+    "                         ended it just now, as across a network nobody can\n"
     "  --expect-substring S   an answer without S in its body is wrong\n"
     "  --generation-header H  tells generations apart (default X-Stint-Generation)\n"
     "  --json FILE            write all accounts there at the end\n"
@@ -65,6 +67,7 @@ enum option_id {
     OPT_UNTIL_EOF,
     OPT_TIMEOUT,
     OPT_PATH,
+    OPT_BLIND,
     OPT_EXPECT,
     OPT_HEADER,
     OPT_JSON,
@@ -82,6 +85,7 @@ static const struct option long_options[] = {
     {"until-eof",         no_argument,       NULL, OPT_UNTIL_EOF},
     {"timeout",           required_argument, NULL, OPT_TIMEOUT  },
     {"path",              required_argument, NULL, OPT_PATH     },
+    {"blind",             no_argument,       NULL, OPT_BLIND    },
     {"expect-substring",  required_argument, NULL, OPT_EXPECT   },
     {"generation-header", required_argument, NULL, OPT_HEADER   },
     {"json",              required_argument, NULL, OPT_JSON     },
@@ -133,6 +137,9 @@ take_option(struct run *run, int id, struct error *reterr)
     case OPT_UNTIL_EOF:
         run->until_eof = true;
         return 0;
+    case OPT_BLIND:
+        run->options.blind = true;
+        return 0;
     case OPT_PATH:
         run->options.path = optarg;
         return 0;
@@ -164,7 +171,7 @@ parse_options(int argc, char **argv, struct run *run, struct error *reterr)
 
     while ((id = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
         if (id == OPT_HELP) {
-            fputs(usage_text, stdout);
+            (void)fputs(usage_text, stdout);
             exit(EXIT_SUCCESS);
         }
         r = take_option(run, id, reterr);
@@ -233,10 +240,11 @@ write_progress(struct run *run, int64_t now_us)
 {
     const struct load_stats *s = run->stats;
 
-    fprintf(stderr, "%4.0f s  requests %" PRIu64 " (+%" PRIu64 ")  failed %" PRIu64 "  %s%s\n",
-            (double)(now_us - s->begun_us) / 1e6, s->requests, s->requests - run->last_requests,
-            load_stats_failed(s), s->n_generations ? "generation " : "",
-            s->n_generations ? s->generations[s->n_generations - 1].name : "");
+    (void)fprintf(
+        stderr, "%4.0f s  requests %" PRIu64 " (+%" PRIu64 ")  failed %" PRIu64 "  %s%s\n",
+        (double)(now_us - s->begun_us) / 1e6, s->requests, s->requests - run->last_requests,
+        load_stats_failed(s), s->n_generations ? "generation " : "",
+        s->n_generations ? s->generations[s->n_generations - 1].name : "");
     run->last_requests = s->requests;
 }
 
@@ -338,7 +346,7 @@ main(int argc, char **argv)
     if (r == 0)
         r = report(&run, &error);
     if (r < 0)
-        fprintf(stderr, "stint-load: %s\n", error.text[0] ? error.text : strerrordesc_np(-r));
+        (void)fprintf(stderr, "stint-load: %s\n", error.text[0] ? error.text : strerrordesc_np(-r));
     else
         status = load_stats_failed(run.stats) > 0 ? EXIT_FAILED : EXIT_SUCCESS;
     load_client_destroy(run.client);

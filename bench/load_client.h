@@ -27,6 +27,7 @@ struct load_options {
     unsigned rate, keepalive;  /* requests/s, connections; rate 0 = no such stream */
     unsigned single;           /* requests/s; 0 = no such stream */
     int64_t timeout_us;        /* from the scheduled time to the last byte */
+    bool blind;                /* send on a kept connection without looking whether it has ended */
     struct http_expect expect; /* copied; the texts in it are borrowed */
 };
 

@@ -136,7 +136,7 @@ load_slot_begin(struct load_slot *slot, int64_t scheduled_us)
     slot->scheduled_us = scheduled_us;
     slot->sent = 0;
     http_answer_init(&slot->answer, &slot->shared->expect);
-    if (slot->fd != -1 && slot_ended_idle(slot)) {
+    if (slot->fd != -1 && !slot->shared->blind && slot_ended_idle(slot)) {
         slot->shared->stats->idle_closed++;
         slot_close(slot);
     }

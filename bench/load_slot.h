@@ -16,6 +16,7 @@ struct load_shared {
     struct sockaddr_storage address; /* where they connect to */
     socklen_t address_bytes;
     struct http_expect expect;
+    bool blind;               /* use a kept connection without looking whether it has ended */
     struct load_stats *stats; /* borrowed */
     int broken;               /* negative errno once the client cannot go on; 0 = fine */
 };

@@ -25,6 +25,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 #define STINT_NEVER    INT64_MAX
 #define STINT_NAME_MAX 48  /* bytes of a thread's or token's name with its NUL; longer is cut */
@@ -220,9 +221,9 @@ struct stint_registration;
 /**
  * stint_token_on_cancel - have @fn(@arg) called once when @token is cancelled.
  *
- * No library lock is held while it runs. On a token that is cancelled already it runs before this returns
- * (inside another callback: right after that one). It is not called for a deadline
- * nobody noticed. Give the registration back with stint_registration_remove(), in every case.
+ * No library lock is held while it runs. On a token that is cancelled already it runs here, before
+ * this returns. Several run in no set order. It is not called for a deadline nobody noticed.
+ * Give the registration back with stint_registration_remove(), in every case.
  *
  * Return: the registration (holds a reference to @token), NULL without memory.
  */
@@ -304,6 +305,7 @@ void stint_beat(void); /* the calling thread makes progress: one relaxed store *
 void stint_wait_site(const char *text, const char *file, unsigned line);
 void stint_wait_over(void);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -121,7 +121,7 @@ user_fill(const char *user, struct identity *id, struct error *reterr)
     auto_free char *buffer = NULL;
     struct passwd pw;
     uint32_t number;
-    bool found;
+    bool found = false;
     int r = user_find(user, &pw, &buffer, &found);
 
     if (r < 0)
@@ -163,7 +163,7 @@ int
 identity_resolve(const char *user, const char *group, struct identity *ret, struct error *reterr)
 {
     __attribute__((cleanup(identity_finish))) struct identity id = IDENTITY_KEEP;
-    bool found;
+    bool found = false;
     int r = 0;
 
     if (user)

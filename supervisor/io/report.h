@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 struct core;
+struct evidence;
 struct generation;
 struct journal;
 struct service;
@@ -38,7 +39,7 @@ struct report_sources {
     json_t *(*watch)(void *env, const struct service *s);
     /* object {waiting_for, tries, …}: how far the readiness probe is */
     json_t *(*readiness)(void *env, const struct worker *w);
-    /* object {grade: registry|proc, threads: [...]}: read now, bounded time */
+    /* the evidence of that worker, read now, in bounded time: report_evidence() makes it */
     json_t *(*threads)(void *env, const struct worker *w);
 };
 
@@ -58,6 +59,16 @@ json_t *report_service(const struct report_sources *from, const struct service *
 /* report_threads - schema "stint.threads/1". @service NULL = all, @generation 0 = all. */
 json_t *report_threads(const struct report_sources *from, const struct service *service,
                        uint64_t generation);
+
+/**
+ * report_evidence - what was seen of a worker's threads, for report_sources.threads.
+ *
+ * Stragglers come first, as in @e. New reference; NULL: out of memory.
+ */
+json_t *report_evidence(const struct evidence *e);
+
+/* report_text - any bytes as a JSON string: what is not UTF-8 becomes U+FFFD. NULL: out of memory. */
+json_t *report_text(const char *s);
 
 /* report_version - schema "stint.version/1". */
 json_t *report_version(const struct report_sources *from, int64_t now_us);

@@ -13,20 +13,28 @@
  * error. Mode, owner and group are set before listen().
  */
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/list.h"
 #include "base/text.h"
 #include "config/spec.h"
+#include "supervisor/io/address.h"
 
 struct error;
 
 struct listener {
-    struct list node;    /* in its set; empty for a probe listener */
-    unsigned references; /* listener_ref/unref only */
-    int fd;              /* owned; non-blocking, CLOEXEC, listening */
-    int backlog;         /* as asked for */
-    char *address;       /* owned; canonical, as the spec has it: the identity */
-    char *path;          /* owned; unix: to be unlinked at the end; else NULL */
+    struct list node;     /* in its set; empty for a probe listener */
+    unsigned references;  /* listener_ref/unref only */
+    int fd;               /* owned; non-blocking, CLOEXEC, listening */
+    int backlog;          /* as asked for */
+    char *address;        /* owned; canonical, as the spec has it: the identity */
+    struct address bound; /* what the kernel made of it (port 0 resolved) */
+    bool is_unix;         /* then the four below are valid */
+    dev_t device;         /* of the socket file we made … */
+    ino_t inode;          /* … so that at the end only our own is unlinked */
+    mode_t mode;          /* of the socket file */
+    uid_t uid;            /* its owner; -1 = as it came */
+    gid_t gid;            /* its group; -1 = as it came */
 };
 
 /* All sockets the master has open. */
@@ -57,16 +65,23 @@ void listener_unref(struct listener *l); /* the last one closes (and unlinks); N
 
 /**
  * listener_probe - a socket of its own for one generation (`probe_listener`), in no set.
- * @address: "tcp://127.0.0.1:0": port 0 gives each generation another one
+ * @address: "tcp://127.0.0.1:0": port 0 gives each generation another one; a fixed port is in use
+ *           as long as the generation before is there
  *
  * Return: 0 or negative errno with the sentence; @ret: one reference for the caller.
  */
 int listener_probe(const char *address, struct listener **ret, struct error *reterr);
 
-/* listener_is_listening - false after a worker called shutdown() on the shared socket. */
+/* listener_is_listening - false after a worker called shutdown() on it. */
 bool listener_is_listening(const struct listener *l);
 
-/* listener_relisten - undo that. Queued clients were reset by the shutdown, new ones queue again. */
+/**
+ * listener_relisten - undo that. Queued clients were reset by the shutdown, new ones queue again.
+ *
+ * Return: 0: the socket is whole again, for all who share it; 1: it is a unix socket, which the
+ * kernel cannot bring back: a new one took its place and its path, and workers started from now on
+ * get that; negative errno with the sentence.
+ */
 int listener_relisten(struct listener *l, struct error *reterr);
 
 /* listener_address - the address really bound (port 0 resolved), appended to @out. */
