@@ -18,13 +18,10 @@ generation_abort_because(struct core *c, struct generation *g, const char *reaso
     service_reject(s, g->digest, reason);
     if (s->reload.state != RELOAD_HANDING)
         return;
-    list_for_each (n, &s->generations) {
-        if (container_of(n, struct generation, node)->state != GENERATION_PARKED)
-            continue;
+    if (s->reload.previous > 0)
         (void)reload_step(c, s, RE_RESTORE);
-        return;
-    }
-    reload_end(c, s, OUTCOME_REJECTED, reason);
+    else
+        reload_end(c, s, OUTCOME_REJECTED, reason);
 }
 
 static void
