@@ -40,7 +40,7 @@ generation_serve(struct core *c, struct generation *g)
 {
     struct service *s = g->service;
     struct record *r = record_generation(c, RECORD_SERVING, g);
-    bool restored = s->reload.state == RELOAD_RESTORING;
+    bool restored = s->reload.state == RELOAD_RESTORING && g->number == s->reload.previous;
 
     g->has_served = true;
     g->serving_us = c->now_us;
@@ -50,12 +50,12 @@ generation_serve(struct core *c, struct generation *g)
     list_for_each (n, &s->generations) {
         struct generation *old = container_of(n, struct generation, node);
 
-        if (old != g && generation_active(old))
+        if (old->number < g->number && generation_active(old)) /* never the one that comes after */
             (void)generation_step(c, old, GE_RELIEVE);
     }
     if (restored)
         reload_end(c, s, OUTCOME_RESTORED, s->rejected_reason);
-    else if (s->reload.state == RELOAD_HANDING) {
+    else if (s->reload.state == RELOAD_HANDING && g->reload == s->reload.id) {
         s->input_rejected = false;
         s->rejected = (struct digest){0, 0};
         s->rejected_reason[0] = '\0';
