@@ -298,7 +298,8 @@ generation_scale(struct core *c, struct generation *g, unsigned workers)
             return false;
         g->slots = slots;
         for (unsigned i = g->n_slots; i < workers; i++)
-            g->slots[i] = (struct slot){0, c->now_us};
+            /* One that is still leaving this slot makes room first; its exit plans the next. */
+            g->slots[i] = (struct slot){0, slot_worker(g, i) ? TIME_NEVER : c->now_us};
     }
     g->n_slots = workers;
     list_for_each (n, &g->workers) {
