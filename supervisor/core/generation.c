@@ -266,7 +266,7 @@ generation_tick(struct core *c, struct generation *g)
     if (g->deadline_us > c->now_us)
         return;
     if (g->state == GENERATION_SOAKING)
-        (void)generation_step(c, g, GE_SERVE);
+        g->deadline_us = TIME_NEVER; /* probation passed: generation_advance() lets it serve */
     else if (g->state == GENERATION_DRAINING)
         generation_drain_workers(c, g);
 }
@@ -285,6 +285,9 @@ generation_advance(struct core *c, struct generation *g)
     if (g->state == GENERATION_STARTING && generation_all_ready(g))
         (void)generation_step(c, g,
                               g->spec->soak_us > 0 && !g->has_served ? GE_ALL_READY : GE_SERVE);
+    else if (g->state == GENERATION_SOAKING && g->deadline_us == TIME_NEVER &&
+             generation_all_ready(g)) /* workers added during probation, too */
+        (void)generation_step(c, g, GE_SERVE);
 }
 
 static bool
