@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+
 #include "base/units.h"
 #include "supervisor/io/channel.h"
 #include "supervisor/io/child.h"

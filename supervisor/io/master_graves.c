@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/text.h"
