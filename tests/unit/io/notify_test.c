@@ -309,10 +309,9 @@ END_TEST
 
 START_TEST(too_long_or_not_a_message_is_refused)
 {
-    static char flood[NOTIFY_MESSAGE_MAX + 1];
+    static char flood[NOTIFY_MESSAGE_MAX + 1] = "READY=1\n";
 
-    memset(flood, 'A', sizeof flood);
-    memcpy(flood, "READY=1\n", 8);
+    memset(flood + 8, 'A', sizeof flood - 8);
     notify_expect(notify, getpid(), geteuid());
     say(flood, sizeof flood, -1);
     await_words("refused: it is too long ");
