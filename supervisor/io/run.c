@@ -26,7 +26,7 @@
 #define KILL_WAIT_US US_PER_S /* after SIGKILL; what is not dead by then hangs in the kernel */
 
 struct run {
-    struct list node;     /* in `dying` once nobody waits for it any more */
+    struct list node;     /* in `runs` */
     struct ev_loop *loop; /* borrowed */
     struct spawned child; /* its descriptors owned */
     int output_fd;        /* owned; read end; -1 after EOF */
@@ -41,8 +41,8 @@ struct run {
     char output[RUN_OUTPUT_MAX + 1];
 };
 
-/* Cancelled or stuck ones, until the kernel lets go of them: one thread, so one plain list. */
-static struct list dying = LIST_INIT(dying);
+/* All, the cancelled ones too until the kernel lets go of them: one thread, so one plain list. */
+static struct list runs = LIST_INIT(runs);
 
 static void
 run_destroy(struct run *run)
@@ -140,7 +140,6 @@ detach(struct run *run)
     ev_timer_stop(run->loop, &run->deadline);
     ev_io_stop(run->loop, &run->readable);
     run->output_fd = fd_close(run->output_fd);
-    list_add(&dying, &run->node);
 }
 
 static void
@@ -235,6 +234,7 @@ run_start(struct ev_loop *loop, const struct run_request *req, struct run **ret,
         run_destroy(run);
         return r;
     }
+    list_add(&runs, &run->node);
     watch(run, req->deadline_us);
     *ret = run;
     return 0;
@@ -253,6 +253,15 @@ pid_t
 run_pid(const struct run *run)
 {
     return run->child.pid;
+}
+
+bool
+run_knows(pid_t pid)
+{
+    list_for_each (n, &runs)
+        if (container_of(n, struct run, node)->child.pid == pid)
+            return true;
+    return false;
 }
 
 bool

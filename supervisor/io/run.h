@@ -65,6 +65,9 @@ void run_cancel(struct run *run);
 
 pid_t run_pid(const struct run *run);
 
+/* Is @pid a helper that run_start() made, cancelled ones included? So that nobody takes it for a stranger. */
+bool run_knows(pid_t pid);
+
 /* run_succeeded - it ran, in time, and exited 0. */
 bool run_succeeded(const struct run_result *result);
 
