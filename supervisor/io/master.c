@@ -259,8 +259,8 @@ master_finish(struct master *m)
     operator_destroy(m->operator);
     if (m->loop && m->core && m->journal) {
         graves_finish(m);
-        list_for_each_safe (n, &m->desks)
-            desk_destroy(container_of(n, struct desk, node));
+        list_for_each_safe (n, &m->inspections)
+            inspection_destroy(container_of(n, struct inspection, node));
         list_for_each_safe (n, &m->snapshots)
             snapshot_destroy(container_of(n, struct snapshot, node));
         config_finish(m);
@@ -291,7 +291,7 @@ master_run(const struct master_options *options, struct error *reterr)
     list_init(&m.queue);
     list_init(&m.hands);
     list_init(&m.snapshots);
-    list_init(&m.desks);
+    list_init(&m.inspections);
     listeners_init(&m.listeners);
     r = master_create(&m, reterr);
     if (r == 0)
