@@ -39,10 +39,10 @@ struct master {
     struct ev_loop
         *loop;         /* owned; never libev's default loop, which reaps other people's children */
     struct core *core; /* owned */
-    struct journal *journal;   /* owned */
-    struct operator* operator; /* owned */
-    struct watch *watch;       /* owned */
-    struct spec *spec;         /* owned; the configuration in force */
+    struct journal *journal; /* owned */
+    struct desk *desk;       /* owned */
+    struct watch *watch;     /* owned */
+    struct spec *spec;       /* owned; the configuration in force */
     char *runtime_dir;       /* owned; as of the start: it does not change under a running master */
     const char *config_path; /* borrowed from the options */
     int64_t started_us;
