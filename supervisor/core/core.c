@@ -140,6 +140,18 @@ on_service(struct core *c, struct service *s, const struct event *ev)
         reload_request(c, s, ev->request.cause ? ev->request.cause : "reload", ev->request.force);
 }
 
+/* The service was removed while its inputs were looked at. */
+static void
+on_late_look(struct core *c, const struct event *ev)
+{
+    struct effect *e = NULL;
+
+    if (ev->type == EVENT_LOOKED && ev->looked.snapshot && !core_service(c, ev->service))
+        e = effects_add(c->fx, FX_DISCARD);
+    if (e)
+        e->snapshot = ev->looked.snapshot;
+}
+
 static void
 on_tick(struct core *c)
 {
@@ -173,6 +185,7 @@ core_take(struct core *c, const struct event *ev)
     case EVENT_RELOAD:
     case EVENT_START:
     case EVENT_STOP:
+        on_late_look(c, ev);
         list_for_each (n, &c->services) {
             struct service *s = container_of(n, struct service, node);
 

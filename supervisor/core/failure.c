@@ -18,13 +18,10 @@ generation_abort_because(struct core *c, struct generation *g, const char *reaso
     service_reject(s, g->digest, reason);
     if (s->reload.state != RELOAD_HANDING)
         return;
-    list_for_each (n, &s->generations) {
-        if (container_of(n, struct generation, node)->state != GENERATION_PARKED)
-            continue;
+    if (s->reload.previous > 0)
         (void)reload_step(c, s, RE_RESTORE);
-        return;
-    }
-    reload_end(c, s, OUTCOME_REJECTED, reason);
+    else
+        reload_end(c, s, OUTCOME_REJECTED, reason);
 }
 
 static void
@@ -54,16 +51,21 @@ slot_retry(struct core *c, struct generation *g, const struct worker *w, const c
                 why ? why : "was not ready in time");
 }
 
-/* Is the candidate's limit reached? The window slides by restarting when it has passed. */
+/*
+ * Is the candidate's limit reached? The window slides by restarting when it has passed. A slot that
+ * fails as often in a row counts as well: slow crashes and long back-offs may never fit in a window,
+ * and a candidate has to end in a verdict.
+ */
 static bool
-generation_limit_reached(struct core *c, struct generation *g)
+generation_limit_reached(struct core *c, struct generation *g, const struct worker *w)
 {
     if (g->window_failures == 0 || c->now_us - g->window_us > g->spec->limit_within_us) {
         g->window_us = c->now_us;
         g->window_failures = 0;
     }
     g->window_failures++;
-    return g->window_failures >= g->spec->limit_count;
+    return g->window_failures >= g->spec->limit_count ||
+           g->slots[w->slot].failures + 1 >= g->spec->limit_count;
 }
 
 void
@@ -82,7 +84,7 @@ generation_failure(struct core *c, struct generation *g, struct worker *w, const
         return;
     }
     if (!g->has_served && why) {
-        bool over = generation_limit_reached(c, g);
+        bool over = generation_limit_reached(c, g, w);
 
         if (fatal || over) {
             (void)snprintf(reason, sizeof(reason), "worker %u %s%s", w->slot, why,

@@ -40,7 +40,7 @@ generation_serve(struct core *c, struct generation *g)
 {
     struct service *s = g->service;
     struct record *r = record_generation(c, RECORD_SERVING, g);
-    bool restored = s->reload.state == RELOAD_RESTORING;
+    bool restored = s->reload.state == RELOAD_RESTORING && g->number == s->reload.previous;
 
     g->has_served = true;
     g->serving_us = c->now_us;
@@ -50,12 +50,12 @@ generation_serve(struct core *c, struct generation *g)
     list_for_each (n, &s->generations) {
         struct generation *old = container_of(n, struct generation, node);
 
-        if (old != g && generation_active(old))
+        if (old->number < g->number && generation_active(old)) /* never the one that comes after */
             (void)generation_step(c, old, GE_RELIEVE);
     }
     if (restored)
         reload_end(c, s, OUTCOME_RESTORED, s->rejected_reason);
-    else if (s->reload.state == RELOAD_HANDING) {
+    else if (s->reload.state == RELOAD_HANDING && g->reload == s->reload.id) {
         s->input_rejected = false;
         s->rejected = (struct digest){0, 0};
         s->rejected_reason[0] = '\0';
@@ -266,7 +266,7 @@ generation_tick(struct core *c, struct generation *g)
     if (g->deadline_us > c->now_us)
         return;
     if (g->state == GENERATION_SOAKING)
-        (void)generation_step(c, g, GE_SERVE);
+        g->deadline_us = TIME_NEVER; /* probation passed: generation_advance() lets it serve */
     else if (g->state == GENERATION_DRAINING)
         generation_drain_workers(c, g);
 }
@@ -285,6 +285,9 @@ generation_advance(struct core *c, struct generation *g)
     if (g->state == GENERATION_STARTING && generation_all_ready(g))
         (void)generation_step(c, g,
                               g->spec->soak_us > 0 && !g->has_served ? GE_ALL_READY : GE_SERVE);
+    else if (g->state == GENERATION_SOAKING && g->deadline_us == TIME_NEVER &&
+             generation_all_ready(g)) /* workers added during probation, too */
+        (void)generation_step(c, g, GE_SERVE);
 }
 
 static bool
@@ -298,7 +301,8 @@ generation_scale(struct core *c, struct generation *g, unsigned workers)
             return false;
         g->slots = slots;
         for (unsigned i = g->n_slots; i < workers; i++)
-            g->slots[i] = (struct slot){0, c->now_us};
+            /* One that is still leaving this slot makes room first; its exit plans the next. */
+            g->slots[i] = (struct slot){0, slot_worker(g, i) ? TIME_NEVER : c->now_us};
     }
     g->n_slots = workers;
     list_for_each (n, &g->workers) {

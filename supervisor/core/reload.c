@@ -86,8 +86,10 @@ reload_relieve(struct core *c, struct service *s)
     list_for_each (n, &s->generations) {
         struct generation *g = container_of(n, struct generation, node);
 
-        if (generation_active(g))
-            (void)generation_step(c, g, GE_RELIEVE);
+        if (!generation_active(g))
+            continue;
+        s->reload.previous = g->number; /* should the new one fail, this one returns */
+        (void)generation_step(c, g, GE_RELIEVE);
     }
 }
 
@@ -176,6 +178,7 @@ reload_begin(struct core *c, struct service *s, uint64_t id, const char *cause)
     r->id = id;
     r->started_us = c->now_us;
     r->settle_cap_us = TIME_NEVER;
+    r->previous = 0;
     chance_trace(c, r->trace);
     copy_text(r->cause, sizeof(r->cause), cause);
 }
@@ -290,6 +293,8 @@ reload_restore_parked(struct core *c, struct service *s)
     list_for_each (n, &s->generations) {
         struct generation *g = container_of(n, struct generation, node);
 
+        if (g->number != s->reload.previous)
+            continue;
         if (g->state == GENERATION_PARKED && !service_live(s)) {
             (void)generation_step(c, g, GE_RESTORE);
             return;

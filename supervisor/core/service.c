@@ -180,7 +180,7 @@ service_apply_policy(struct core *c, struct service *s, const char *keys)
 static bool
 generation_is_kept(const struct service *s, const struct generation *g)
 {
-    return g->has_served && !g->aborted && s->want == WANT_UP &&
+    return g->number == s->reload.previous && s->want == WANT_UP &&
            s->reload.state == RELOAD_RELIEVING;
 }
 

@@ -140,6 +140,8 @@ worker_abandon(struct core *c, struct worker *w)
                 "SIGKILL has not ended it: stuck in the kernel or writing a core dump; it blocks "
                 "nothing%s%s",
                 w->leak[0] ? "; " : "", w->leak);
+    if (!w->escapee && generation_active(w->generation) && w->slot < w->generation->n_slots)
+        w->generation->slots[w->slot].next_spawn_us = c->now_us; /* nor the one that follows it */
 }
 
 static void

@@ -74,8 +74,9 @@ judge_step(struct judge *j, const struct event *ev)
     list_for_each (n, &j->core->services)
         one_of_each(j, container_of(n, struct service, node));
     nobody_vanishes(j);
-    if (j->stop_us > 0 && j->now_us > j->stop_us + j->wishes->stop_budget_us + LATENESS_US &&
-        !core_stopped(j->core))
+    j->stopped = j->stopped || core_stopped(j->core); /* the master leaves then */
+    if (!j->stopped && j->stop_us > 0 &&
+        j->now_us > j->stop_us + j->wishes->stop_budget_us + LATENESS_US)
         judge_say(j, I7, "the stop budget is over, and not everything has stopped");
     /* One deadline may set the next for now (a grace of 0), but the ladder has few rungs. */
     j->ticks_due = ev->type == EVENT_TICK && core_next_deadline_us(j->core) <= j->now_us

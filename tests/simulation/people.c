@@ -83,7 +83,7 @@ say_nonsense(struct simulation *sim)
         ev.evidence.text = "?";
         break;
     case 4: /* said twice, or after it was relieved, or from beyond the grave */
-        if (!w || w->pid == 0)
+        if (!w || w->pid == 0 || !(w->ready || w->gone))
             return;
         ev.type = EVENT_READY;
         ev.worker = known;

@@ -89,7 +89,7 @@ process_live(struct world *w, struct process *p, int64_t at_us)
     if (bad_luck && random_chance(&w->random, 50))
         post(w, p, at_us + wish->start_timeout_us / 2,
              (struct event){.type = EVENT_EXTEND, .extend = {.usec = 5000000}});
-    if (wish->ready != READY_ASSUME)
+    if (p->says_ready)
         post(w, p, ready_us, (struct event){.type = EVENT_READY});
     if (random_chance(&w->random, 5))
         post(w, p, ready_us,
@@ -112,6 +112,7 @@ process_start(struct world *w, const struct core *c, const struct effect *e, int
     if (snapshot) {
         p->input = snapshot->input;
         p->version = snapshot->version;
+        p->says_ready = asked->generation->spec->ready.mode == READY_NOTIFY;
     }
     if (random_chance(&w->random, 30))
         at_us += random_between(&w->random, 0, 20 * US_PER_MS);
