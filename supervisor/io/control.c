@@ -28,8 +28,8 @@ work(struct control *c)
 {
     MHD_UNSIGNED_LONG_LONG timeout_ms;
 
-    c->pending = 0;
     (void)MHD_run(c->daemon); /* only fails for a daemon with threads */
+    c->pending = 0;           /* each has begun or failed by now */
     ev_timer_stop(c->loop, &c->timer);
     if (MHD_get_timeout(c->daemon, &timeout_ms) == MHD_YES) {
         ev_timer_set(&c->timer, (double)timeout_ms / 1000., 0.);
@@ -126,9 +126,7 @@ refuse(struct control *c, int fd)
 static void
 admit(struct control *c, int fd)
 {
-    const union MHD_DaemonInfo *info =
-        MHD_get_daemon_info(c->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
-    unsigned open_now = (info ? info->num_connections : 0) + c->pending;
+    unsigned open_now = c->open + c->pending;
     struct sockaddr_un sa = {.sun_family = AF_UNIX};
     struct control_peer peer;
 
@@ -190,6 +188,8 @@ connection_begins(struct control *c, struct MHD_Connection *connection, void **s
     p->since_us = mono_now_us();
     peer_of(p->fd, c->uid, &p->peer);
     list_add(&c->connections, &p->node);
+    c->open++;
+    c->pending -= c->pending > 0;
     if (!ev_is_active(&c->sweep))
         ev_timer_again(c->loop, &c->sweep);
 }
@@ -204,6 +204,7 @@ on_connection(void *cls, struct MHD_Connection *connection, void **slot,
         connection_begins(cls, connection, slot);
     } else if (p) {
         list_del(&p->node);
+        p->control->open--;
         free(p);
         *slot = NULL;
     }
@@ -327,6 +328,5 @@ void
 control_counters(const struct control *c, struct control_counters *ret)
 {
     *ret = c->counters;
-    list_for_each (pos, &c->connections)
-        ret->connections++;
+    ret->connections = c->open;
 }

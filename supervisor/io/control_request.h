@@ -63,6 +63,7 @@ struct control {
     ev_timer timer;          /* when libmicrohttpd wants to be called next */
     ev_timer sweep;          /* looks for clients that owe us a request; runs while there are any */
     struct list connections; /* struct control_peer_state.node */
+    unsigned open;           /* how many those are */
     unsigned pending;        /* handed to libmicrohttpd, not yet in `connections` */
     bool choked;             /* accepting pauses: no descriptor was free */
     uid_t uid;               /* the master's own */

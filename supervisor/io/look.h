@@ -40,7 +40,7 @@ struct look_answer {
     bool is_script;           /* begins with "#!": exec by path, not by fd */
     char interpreter[256];    /* LOOK_OK: of the script, or the ELF loader; "" when static */
     char real_path[4096];     /* LOOK_OK: without symbolic links */
-    struct digest exe_digest; /* LOOK_OK: of the executable's bytes, watched or not */
+    struct digest exe_digest; /* LOOK_OK: of the executable's bytes; none unless watched */
     struct digest digest;     /* LOOK_OK: inputs in order, and the executable when watched */
     char reason[480];         /* not LOOK_OK: one sentence */
     uint64_t bytes;           /* read */
@@ -59,7 +59,8 @@ int look_start(struct ev_loop *loop, const struct look_request *rq,
                void (*on_done)(void *env, struct look_answer *answer), void *env,
                struct look **ret);
 
-/* look_cancel - forget it: @on_done will not be called; a child is killed and reaped. NULL is fine. */
+/* look_cancel - forget it: @on_done will not be called; a child is killed, and reaped when the loop
+ * sees it dead. NULL is fine. */
 void look_cancel(struct look *l);
 
 /* Is @pid a child of ours that reads files? So that nobody takes it for a stranger. */
@@ -71,8 +72,10 @@ bool look_knows(pid_t pid);
  * argv[0] with a slash is relative to `directory`; without one it is searched in PATH: of the
  * service's `environment`, else stint's own unless `clean_environment`, else the usual places.
  * Links are kept. With a slash the file need not exist: look_start() says what is wrong with it.
+ * An env_file is not asked: the program would depend on a file read later.
  *
- * Return: 0 with *ret_path owned by the caller; -ENOENT: not in PATH; -ENOMEM.
+ * Return: 0 with *ret_path owned by the caller; -ENOENT, -EACCES: not in PATH, or not executable
+ * there; -ENOMEM.
  */
 int look_resolve_command(const struct service_spec *spec, char **ret_path, struct error *reterr);
 

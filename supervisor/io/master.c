@@ -211,7 +211,7 @@ master_begin(struct master *m, struct error *reterr)
     int r;
 
     sources_fill(m, &options.sources);
-    r = operator_create(&options, &m->operator, reterr);
+    r = operator_create(&options, &m->desk, reterr);
     if (r < 0)
         return r;
     journal_say(m->journal, LOG_LEVEL_INFO, "started", "stint %s, pid %d, %s", STINT_VERSION,
@@ -256,11 +256,11 @@ master_create(struct master *m, struct error *reterr)
 static void
 master_finish(struct master *m)
 {
-    operator_destroy(m->operator);
+    operator_destroy(m->desk);
     if (m->loop && m->core && m->journal) {
         graves_finish(m);
-        list_for_each_safe (n, &m->desks)
-            desk_destroy(container_of(n, struct desk, node));
+        list_for_each_safe (n, &m->inspections)
+            inspection_destroy(container_of(n, struct inspection, node));
         list_for_each_safe (n, &m->snapshots)
             snapshot_destroy(container_of(n, struct snapshot, node));
         config_finish(m);
@@ -291,7 +291,7 @@ master_run(const struct master_options *options, struct error *reterr)
     list_init(&m.queue);
     list_init(&m.hands);
     list_init(&m.snapshots);
-    list_init(&m.desks);
+    list_init(&m.inspections);
     listeners_init(&m.listeners);
     r = master_create(&m, reterr);
     if (r == 0)
@@ -302,7 +302,7 @@ master_run(const struct master_options *options, struct error *reterr)
         ev_run(m.loop, 0);
         m.exit_status = 0;
         journal_say(m.journal, LOG_LEVEL_INFO, "stopped", "everything has stopped");
-        operator_farewell(m.operator, FAREWELL_US);
+        operator_farewell(m.desk, FAREWELL_US);
         journal_flush(m.journal, FAREWELL_US);
     }
     master_finish(&m);

@@ -20,7 +20,7 @@ struct error;
 struct ev_loop;
 struct event;
 struct journal;
-struct operator;
+struct desk;
 struct record;
 
 struct operator_options {
@@ -30,8 +30,10 @@ struct operator_options {
     struct report_sources sources; /* copied; what it points at outlives the operator */
     void *env;                     /* handed back to the two calls below */
     /**
-     * An event for the core: RELOAD, START, STOP, STOP_ALL. Called from inside the loop. @ev and
-     * its texts are borrowed for the call: a master that queues them copies. now_us is filled in.
+     * An event for the core: RELOAD, START, STOP, STOP_ALL. Called from inside the loop, never from
+     * within core_step(). The core has been stepped with it when this returns; its effects may be
+     * acted on then or later (so operator_record() may be called from within). @ev and its texts
+     * are borrowed for the call; now_us is filled in.
      */
     void (*submit)(void *env, const struct event *ev);
     /**
@@ -48,14 +50,14 @@ struct operator_options {
  * Do it before anything is started or bound: it is also the lock that keeps two masters apart.
  * Requests are only accepted once the loop runs. Return: 0 or negative errno with the sentence.
  */
-int operator_create(const struct operator_options *options, struct operator** ret,
+int operator_create(const struct operator_options *options, struct desk **ret,
                     struct error *reterr);
-void operator_destroy(struct operator* op); /* NULL is fine */
+void operator_destroy(struct desk *op); /* NULL is fine */
 
 /* operator_record - the core told people something; hand over every FX_RECORD, after the step. */
-void operator_record(struct operator* op, const struct record *r);
+void operator_record(struct desk *op, const struct record *r);
 
 /* operator_farewell - the master is about to end: give the answers that can be given, and let them leave. */
-void operator_farewell(struct operator* op, int64_t budget_us);
+void operator_farewell(struct desk *op, int64_t budget_us);
 
 #endif

@@ -287,16 +287,14 @@ listener_is_listening(const struct listener *l)
     return !l->is_unix || poll(&p, 1, 0) != 1 || !(p.revents & (POLLRDHUP | POLLHUP));
 }
 
-/* After a shutdown() a TCP socket keeps its port only if the port was asked for by number. */
+/*
+ * After a shutdown() a TCP socket keeps its port only if the port was asked for by number, and
+ * getsockname() shows the old one in either case. So: bind again; EINVAL says it still is bound.
+ */
 static int
 tcp_rebind(struct listener *l, struct error *reterr)
 {
-    struct address now = {.bytes = sizeof now.sa};
-
-    if (getsockname(l->fd, (struct sockaddr *)&now.sa, &now.bytes) == 0 &&
-        now.bytes == l->bound.bytes && memcmp(&now.sa, &l->bound.sa, now.bytes) == 0)
-        return 0;
-    if (bind(l->fd, (const struct sockaddr *)&l->bound.sa, l->bound.bytes) == -1)
+    if (bind(l->fd, (const struct sockaddr *)&l->bound.sa, l->bound.bytes) == -1 && errno != EINVAL)
         return error_set(reterr, -errno, "bind '%s' again", l->address);
     return 0;
 }

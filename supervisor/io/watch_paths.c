@@ -190,16 +190,21 @@ watch_places_add(struct watch_places *p, const struct watch_files *files, const 
 }
 
 static int
+rank(const struct watch_place *p)
+{
+    return p->name ? 1 : p->self ? 2 : 0;
+}
+
+/* What needs the entries of a directory comes first: then its watch need not be widened after. */
+static int
 by_place(const void *a, const void *b)
 {
     const struct watch_place *x = a, *y = b;
     int r = strcmp(x->directory, y->directory);
 
-    if (r != 0)
-        return r;
-    if (!x->name || !y->name)
-        return x->name || y->name ? (x->name ? 1 : -1) : x->self - y->self;
-    return strcmp(x->name, y->name);
+    if (r == 0)
+        r = rank(x) - rank(y);
+    return r != 0 || !x->name ? r : strcmp(x->name, y->name);
 }
 
 void
