@@ -81,6 +81,10 @@ bool listener_is_listening(const struct listener *l);
  * Return: 0: the socket is whole again, for all who share it; 1: it is a unix socket, which the
  * kernel cannot bring back: a new one took its place and its path, and workers started from now on
  * get that; negative errno with the sentence.
+ *
+ * With 1 the number in l->fd is another one. Who has the old one in an epoll set takes it out
+ * before the call: the workers keep the dead socket alive, so it would hang up for ever in a set
+ * that it can no longer be taken out of.
  */
 int listener_relisten(struct listener *l, struct error *reterr);
 
