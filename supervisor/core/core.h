@@ -22,8 +22,10 @@ void core_destroy(struct core *c);
  * @fx: effects are appended in the order they have to be carried out
  *
  * Never fails: what cannot be done is said in a record. An event about a worker or service that is
- * not known (any more) is an honest race and ignored. Events of other kinds than EVENT_TICK also
- * act on deadlines that have come.
+ * not known (any more) is an honest race and ignored. Deadlines are acted on by EVENT_TICK alone.
+ *
+ * After EVENT_ESCAPEE the new record is core_worker(c, c->last_worker_id); its pid tells whether
+ * there is one. The rim gives it its pidfd before it acts on the effects.
  */
 void core_step(struct core *c, const struct event *ev, struct effects *fx);
 
@@ -47,8 +49,13 @@ enum service_state service_state(const struct service *s);
 /* service_why - what a service is waiting for, in words; "" when nothing. Return: @buf. */
 char *service_why(const struct core *c, const struct service *s, char *buf, size_t room);
 
-/* The reload that a request made now will be answered by: the present run if it can still join, else the next. */
-uint64_t service_covering_reload(const struct service *s);
+/**
+ * service_covering_reload - the id of the run that answers an EVENT_RELOAD for @s stepped right after this call.
+ *
+ * That is the present run while it has not looked yet, otherwise the next one. 0: the service is not
+ * wanted up, so there will be no run.
+ */
+uint64_t service_covering_reload(const struct core *c, const struct service *s);
 
 /* The three tables, for tests: can this cell be stepped? (IGNORE cells say true and change nothing.) */
 bool worker_cell(enum worker_state s, enum worker_event e, enum worker_state *ret_next);

@@ -12,8 +12,8 @@
 #include <sys/types.h>
 
 enum effect_type {
-    FX_LOOK,     /* service: digest its inputs, pin its executable; answer EVENT_LOOKED */
-    FX_CHECK,    /* service, snapshot: run its `check`; answer EVENT_CHECKED */
+    FX_LOOK, /* service, reload, settle_us: digest its inputs, pin its executable; answer EVENT_LOOKED */
+    FX_CHECK,    /* service, reload, snapshot: run its `check`; answer EVENT_CHECKED */
     FX_SPAWN,    /* worker: start it; answer EVENT_SPAWNED or EVENT_SPAWN_FAILED */
     FX_CANCEL,   /* worker: CANCEL frame, deadline_us and text in it (libstint workers only) */
     FX_SIGNAL,   /* worker: signal */
@@ -28,6 +28,7 @@ enum record_kind {
     RECORD_RELOAD,      /* a reload began; cause in text */
     RECORD_QUEUED,      /* a reload waits: max_draining generations are draining already */
     RECORD_CHECK,       /* check passed or failed, output in text */
+    RECORD_STARTING,    /* a generation begins; cause in text */
     RECORD_SPAWN,       /* a worker was started */
     RECORD_READY,       /* a worker is ready */
     RECORD_SOAKING,     /* every worker of a candidate is ready, probation runs */
@@ -82,7 +83,10 @@ struct effect {
     uint64_t generation;
     uint64_t worker;
     uint64_t snapshot;
-    int signal;
+    uint64_t reload; /* LOOK, CHECK: to be echoed in the answer */
+    int64_t
+        settle_us; /* LOOK: how long the inputs must have been quiet; 0 = take them as they are */
+    int signo;
     int64_t deadline_us;
     char text[128];        /* CANCEL: why */
     struct record *record; /* RECORD: owned by the list */

@@ -28,11 +28,11 @@ enum event_type {
     EVENT_STATUS,       /* worker: STATUS= text, for people */
     EVENT_EVIDENCE,     /* worker: the answer to FX_EVIDENCE */
     EVENT_EXIT,         /* worker: it is dead and reaped */
-    EVENT_ESCAPEE,      /* worker: a descendant outlived it; becomes a worker record of its own */
-    EVENT_RELOAD,       /* operator: look at the service's inputs now; service 0 = all */
-    EVENT_START,        /* operator: service shall be up; service 0 = all */
-    EVENT_STOP,         /* operator: service shall be down */
-    EVENT_STOP_ALL,     /* operator or signal: everything down within stop_budget */
+    EVENT_ESCAPEE, /* worker: a descendant outlived it; becomes a worker record of its own; comes before its EXIT */
+    EVENT_RELOAD,   /* operator: look at the service's inputs now; service 0 = all */
+    EVENT_START,    /* operator: service shall be up; service 0 = all */
+    EVENT_STOP,     /* operator: service shall be down */
+    EVENT_STOP_ALL, /* operator or signal: everything down within stop_budget */
     EVENT_TYPE_COUNT
 };
 
@@ -55,12 +55,14 @@ struct event {
             void *env;
         } config;
         struct {
+            uint64_t reload; /* echoed from FX_LOOK; an answer to a run that is over is discarded */
             enum look_result result;
             uint64_t snapshot;    /* LOOK_OK: now the core's, given back by FX_DISCARD; else 0 */
             struct digest digest; /* of the watched inputs */
             const char *reason;
         } looked;
         struct {
+            uint64_t reload; /* echoed from FX_CHECK */
             bool ok;
             const char *reason;
         } checked;
@@ -86,7 +88,7 @@ struct event {
             int exec_error; /* negative errno of the step that failed before the program ran, or 0 */
             const char *exec_step;  /* "execve", "chdir", … or NULL */
             const char *last_lines; /* what it printed last, or NULL */
-        } exit;
+        } death;                    /* EXIT */
         struct {
             pid_t pid;
             const char *name; /* comm */

@@ -46,11 +46,13 @@ struct worker {
     enum worker_state state; /* written by worker_step() alone */
     int64_t spawned_us, ready_us, drain_us; /* 0 = not yet */
     int64_t deadline_us;                    /* of the present state; TIME_NEVER = none */
-    int64_t extend_limit_us;                /* EXTEND may move deadline_us up to here */
+    int64_t
+        extend_limit_us; /* EXTEND may move deadline_us up to here; LEAKED: evidence awaited so long */
     int64_t assume_us;   /* ready: {assume_after}: taken for ready then; TIME_NEVER = not so */
     bool signalled;      /* the drain signal went out (or will with SPAWNED) */
     bool evidence;       /* FX_EVIDENCE was answered: SIGKILL is allowed */
     unsigned stragglers; /* from the evidence */
+    unsigned escapees;   /* descendants that outlived it */
     char name[16];       /* escapee: comm */
     char status[128];    /* last STATUS= text */
     char leak[512];      /* text of the evidence */
@@ -144,10 +146,14 @@ struct reload {
     bool force;
     bool trailing, trailing_force; /* one more run when this one ends */
     bool trailing_request;         /* … asked for, so it does not wait to settle */
+    uint64_t trailing_id;          /* the id it will have */
     int64_t started_us;
     int64_t deadline_us;   /* SETTLING: quiet time ends; else TIME_NEVER */
     int64_t settle_cap_us; /* a stream of writes cannot starve it */
-    uint64_t snapshot;     /* held until a generation takes it; 0 = none */
+    struct service_spec
+        *spec;         /* one reference: what this run looks at and will start; NULL when idle */
+    uint64_t previous; /* handoff: replace: the generation this run relieved first; 0 = none */
+    uint64_t snapshot; /* held until a generation takes it; 0 = none */
     struct digest digest;
     char trace[33];
     char cause[160];
@@ -198,9 +204,9 @@ struct core {
     struct list services;
     uint32_t last_service_id;
     uint64_t last_worker_id, last_reload_id;
-    uint64_t random[2]; /* for jitter and trace ids; seeded by the rim, so a run can be replayed */
-    int64_t now_us;     /* of the present step */
-    bool stopping;      /* EVENT_STOP_ALL came */
+    uint64_t entropy[2]; /* for jitter and trace ids; seeded by the rim, so a run can be replayed */
+    int64_t now_us;      /* of the present step */
+    bool stopping;       /* EVENT_STOP_ALL came */
     int64_t stop_deadline_us;
     int64_t stop_budget_us;
     struct effects *fx; /* of the present step; NULL between steps */

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef STINT_CORE_INTERNAL_H
+#define STINT_CORE_INTERNAL_H
+
+/* What the files of core/ share among themselves; nobody outside includes this. */
+#include "base/mem.h"
+#include "config/spec.h"
+#include "supervisor/core/core.h"
+
+/* ---- record.c ---------------------------------------------------------------------------- */
+
+/* record_* - append an FX_RECORD filled from whom it is about. NULL: out of memory (counted in fx->lost). */
+struct record *record_service(struct core *c, enum record_kind kind, const struct service *s);
+struct record *record_generation(struct core *c, enum record_kind kind, const struct generation *g);
+struct record *record_worker(struct core *c, enum record_kind kind, const struct worker *w);
+/* record_text - write its text; @r may be NULL. */
+__attribute__((format(printf, 2, 3))) void record_text(struct record *r, const char *fmt, ...);
+void record_bug(struct core *c, const struct service *s, const char *life, const char *state,
+                int event);
+
+/* copy_text - strcpy that cuts at the end of a UTF-8 character; @s NULL is "". */
+void copy_text(char *to, size_t room, const char *s);
+
+/* ---- chance.c ---------------------------------------------------------------------------- */
+
+uint64_t chance(struct core *c);
+void chance_trace(struct core *c, char trace[33]);
+/* backoff_us - the wait before the try that follows the @failures-th failure in a row (from 1). */
+int64_t backoff_us(struct core *c, const struct service_spec *spec, unsigned failures);
+
+/* ---- obituary.c -------------------------------------------------------------------------- */
+
+/* obituary_text - one sentence on how it ended, from the wait status or the exec error. */
+void obituary_text(const struct worker *w, const struct event *ev, char *buf, size_t room);
+
+/* ---- worker.c: worker_step() is the only writer of worker.state --------------------------- */
+
+int worker_step(struct core *c, struct worker *w, enum worker_event e);
+bool worker_live(const struct worker *w); /* neither exited nor abandoned */
+struct worker *worker_create(struct core *c, struct generation *g, unsigned slot);
+void worker_destroy(struct worker *w);
+void worker_spawned(struct core *c, struct worker *w, pid_t pid);
+void worker_spawn_failed(struct core *c, struct worker *w, const struct event *ev);
+void worker_exit(struct core *c, struct worker *w, const struct event *ev);
+void worker_escapee(struct core *c, struct worker *of, const struct event *ev);
+void worker_evidence(struct core *c, struct worker *w, const struct event *ev);
+void worker_extend(struct core *c, struct worker *w, uint64_t usec);
+void worker_tick(struct core *c, struct worker *w);
+void worker_clip(struct core *c, struct worker *w); /* a stop budget began: shorten its deadline */
+
+/* ---- generation.c: generation_step() is the only writer of generation.state ---------------- */
+
+int generation_step(struct core *c, struct generation *g, enum generation_event e);
+struct generation *generation_create(struct core *c, struct service *s);
+void generation_destroy(struct generation *g);
+bool generation_live(const struct generation *g);   /* has a process that blocks something */
+bool generation_active(const struct generation *g); /* STARTING, SOAKING or SERVING */
+struct worker *slot_worker(const struct generation *g,
+                           unsigned slot); /* live, not an escapee; or NULL */
+void generation_abort_because(struct core *c, struct generation *g, const char *reason);
+/* A worker of a slot died or could not be made: reject the candidate or plan the next try. */
+void generation_failure(struct core *c, struct generation *g, struct worker *w, const char *why,
+                        bool fatal);
+void generation_tick(struct core *c, struct generation *g);
+void generation_advance(struct core *c, struct generation *g);
+void generation_follow_policy(struct core *c, struct generation *g, struct service_spec *spec);
+
+/* ---- reload.c: reload_step() is the only writer of reload.state ---------------------------- */
+
+int reload_step(struct core *c, struct service *s, enum reload_event e);
+void reload_hint(struct core *c, struct service *s, const char *path);
+void reload_request(struct core *c, struct service *s, const char *cause, bool force);
+void reload_cancel(struct core *c, struct service *s, const char *reason);
+void reload_looked(struct core *c, struct service *s, const struct event *ev);
+void reload_checked(struct core *c, struct service *s, const struct event *ev);
+void reload_end(struct core *c, struct service *s, enum outcome o, const char *reason);
+void reload_give_back(struct core *c, struct service *s, uint64_t snapshot);
+/* The candidate may be started: now, when there is room, or after the old one has left. */
+void reload_proceed(struct core *c, struct service *s);
+void reload_advance(struct core *c, struct service *s);
+unsigned service_draining(const struct service *s); /* generations that drain and still live */
+void service_reject(struct service *s, struct digest digest, const char *reason);
+
+/* ---- service.c, stop.c, plan.c -------------------------------------------------------------- */
+
+void service_advance(struct core *c, struct service *s);
+void service_destroy(struct service *s);
+bool service_live(const struct service *s);
+bool service_depends_ready(const struct core *c, const struct service *s, const char **ret_name);
+bool service_has_live_dependents(const struct core *c, const struct service *s);
+void service_apply_policy(struct core *c, struct service *s, const char *keys);
+
+/* The rungs of the stop ladder, absolute; TIME_NEVER while nothing stops. */
+int64_t stop_leak_at_us(const struct core *c);
+int64_t stop_kill_at_us(const struct core *c);
+int64_t stop_end_us(const struct core *c);
+void stop_all(struct core *c, const char *cause);
+
+void plan_config(struct core *c, const struct event *ev);
+
+#endif

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdlib.h>
+#include <string.h>
+
+#include "supervisor/core/internal.h"
+#include "supervisor/core/pure.h"
+
+static const char *const worker_states[WORKER_STATE_COUNT] = {
+    [WORKER_NONE] = "none",           [WORKER_STARTING] = "starting", [WORKER_READY] = "ready",
+    [WORKER_DRAINING] = "draining",   [WORKER_LEAKED] = "leaked",     [WORKER_KILLED] = "killed",
+    [WORKER_ABANDONED] = "abandoned", [WORKER_EXITED] = "exited",
+};
+
+static const char *const generation_states[GENERATION_STATE_COUNT] = {
+    [GENERATION_NONE] = "none",         [GENERATION_STARTING] = "starting",
+    [GENERATION_SOAKING] = "soaking",   [GENERATION_SERVING] = "serving",
+    [GENERATION_DRAINING] = "draining", [GENERATION_PARKED] = "parked",
+    [GENERATION_RETIRED] = "retired",
+};
+
+static const char *const reload_states[RELOAD_STATE_COUNT] = {
+    [RELOAD_NO_STATE] = "none",       [RELOAD_IDLE] = "idle",
+    [RELOAD_SETTLING] = "settling",   [RELOAD_LOOKING] = "looking",
+    [RELOAD_CHECKING] = "checking",   [RELOAD_QUEUED] = "queued",
+    [RELOAD_RELIEVING] = "relieving", [RELOAD_HANDING] = "handing-over",
+    [RELOAD_RESTORING] = "restoring",
+};
+
+static const char *const service_states[SERVICE_STATE_COUNT] = {
+    [SERVICE_STOPPED] = "stopped",   [SERVICE_STARTING] = "starting",
+    [SERVICE_RUNNING] = "running",   [SERVICE_RELOADING] = "reloading",
+    [SERVICE_STOPPING] = "stopping", [SERVICE_BACKOFF] = "backoff",
+    [SERVICE_FAILED] = "failed",
+};
+
+static const char *const effect_types[] = {
+    [FX_LOOK] = "look",     [FX_CHECK] = "check",     [FX_SPAWN] = "spawn",
+    [FX_CANCEL] = "cancel", [FX_SIGNAL] = "signal",   [FX_EVIDENCE] = "evidence",
+    [FX_KILL] = "kill",     [FX_DISCARD] = "discard", [FX_RECORD] = "record",
+};
+
+static const char *const record_kinds[RECORD_KIND_COUNT] = {
+    [RECORD_SERVICE] = "service",
+    [RECORD_RELOAD] = "reload",
+    [RECORD_QUEUED] = "reload_queued",
+    [RECORD_CHECK] = "check",
+    [RECORD_STARTING] = "generation_starting",
+    [RECORD_SPAWN] = "worker_spawn",
+    [RECORD_READY] = "worker_ready",
+    [RECORD_SOAKING] = "generation_soaking",
+    [RECORD_SERVING] = "generation_serving",
+    [RECORD_ABORTED] = "generation_aborted",
+    [RECORD_DRAINING] = "generation_draining",
+    [RECORD_LEAK] = "worker_leak",
+    [RECORD_KILL] = "worker_kill",
+    [RECORD_ABANDONED] = "worker_abandoned",
+    [RECORD_EXIT] = "worker_exit",
+    [RECORD_ESCAPEE] = "escapee",
+    [RECORD_BACKOFF] = "backoff",
+    [RECORD_VERDICT] = "verdict",
+    [RECORD_CERTIFICATE] = "certificate",
+    [RECORD_BUG] = "bug",
+};
+
+static const char *const outcomes[OUTCOME_COUNT] = {
+    [OUTCOME_NONE] = "none",           [OUTCOME_SERVING] = "serving",
+    [OUTCOME_UNCHANGED] = "unchanged", [OUTCOME_REJECTED] = "rejected",
+    [OUTCOME_RESTORED] = "restored",   [OUTCOME_CANCELLED] = "cancelled",
+};
+
+static const char *
+name_of(const char *const *names, size_t n, unsigned i)
+{
+    return i < n && names[i] ? names[i] : "?";
+}
+
+const char *
+worker_state_name(enum worker_state s)
+{
+    return name_of(worker_states, ARRAY_LEN(worker_states), s);
+}
+
+const char *
+generation_state_name(enum generation_state s)
+{
+    return name_of(generation_states, ARRAY_LEN(generation_states), s);
+}
+
+const char *
+reload_state_name(enum reload_state s)
+{
+    return name_of(reload_states, ARRAY_LEN(reload_states), s);
+}
+
+const char *
+service_state_name(enum service_state s)
+{
+    return name_of(service_states, ARRAY_LEN(service_states), s);
+}
+
+const char *
+effect_type_name(enum effect_type t)
+{
+    return name_of(effect_types, ARRAY_LEN(effect_types), t);
+}
+
+const char *
+record_kind_name(enum record_kind k)
+{
+    return name_of(record_kinds, ARRAY_LEN(record_kinds), k);
+}
+
+const char *
+outcome_name(enum outcome o)
+{
+    return name_of(outcomes, ARRAY_LEN(outcomes), o);
+}
+
+void
+effects_clear(struct effects *fx)
+{
+    for (size_t i = 0; i < fx->n; i++)
+        free(fx->items[i].record);
+    fx->n = 0;
+}
+
+void
+effects_finish(struct effects *fx)
+{
+    effects_clear(fx);
+    free(fx->items);
+    *fx = (struct effects){NULL, 0, 0, 0};
+}
+
+struct effect *
+effects_add(struct effects *fx, enum effect_type type)
+{
+    struct effect *e;
+
+    if (fx->n == fx->room) {
+        size_t room = fx->room ? fx->room * 2 : 32;
+        struct effect *bigger = realloc(fx->items, room * sizeof(*bigger));
+
+        if (!bigger) {
+            fx->lost++;
+            return NULL;
+        }
+        fx->items = bigger;
+        fx->room = room;
+    }
+    e = &fx->items[fx->n++];
+    memset(e, 0, sizeof(*e));
+    e->type = type;
+    return e;
+}

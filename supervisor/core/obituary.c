@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "supervisor/core/internal.h"
+#include "supervisor/core/pure.h"
+
+/* What it was doing, as a clause. */
+static const char *
+obituary_when(const struct worker *w)
+{
+    switch (w->state) {
+    case WORKER_STARTING:
+        return " before it was ready";
+    case WORKER_READY:
+        return " while serving";
+    case WORKER_DRAINING:
+        return " after it was asked to";
+    case WORKER_LEAKED:
+        return " after its drain deadline";
+    case WORKER_NONE:
+    case WORKER_KILLED:
+    case WORKER_ABANDONED:
+    case WORKER_EXITED:
+    case WORKER_STATE_COUNT:
+        break;
+    }
+    return "";
+}
+
+static void
+obituary_cause(const struct worker *w, int status, char *buf, size_t room)
+{
+    if (WIFSIGNALED(status)) {
+        const char *name = sigabbrev_np(WTERMSIG(status));
+        const char *words = sigdescr_np(WTERMSIG(status));
+
+        (void)snprintf(buf, room, "killed by SIG%s (%s)%s%s", name ? name : "?",
+                       words ? words : "unknown signal", WCOREDUMP(status) ? ", core dumped" : "",
+                       obituary_when(w));
+        return;
+    }
+    (void)snprintf(buf, room, "exited with status %d%s%s", WEXITSTATUS(status), obituary_when(w),
+                   WEXITSTATUS(status) == 0 && w->state == WORKER_STARTING && w->escapees > 0
+                       ? ": it daemonised; use its foreground option"
+                       : "");
+}
+
+void
+obituary_text(const struct worker *w, const struct event *ev, char *buf, size_t room)
+{
+    size_t used;
+
+    if (ev->death.exec_error)
+        (void)snprintf(buf, room, "could not be executed: %s",
+                       ev->death.exec_step ? ev->death.exec_step
+                                           : strerrordesc_np(-ev->death.exec_error));
+    else
+        obituary_cause(w, ev->death.wait_status, buf, room);
+    used = strlen(buf);
+    if (ev->death.last_lines && ev->death.last_lines[0] != '\0')
+        (void)snprintf(buf + used, room - used, "; last output: %s", ev->death.last_lines);
+}

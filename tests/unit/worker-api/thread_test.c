@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <pthread.h>
+#include <sys/syscall.h>
+
+#include "tests/unit/unit.h"
+#include "tests/unit/worker-api/master.h"
+
+struct stage {
+    struct stint_token *hold; /* the thread leaves when this is cancelled */
+    int started[2];           /* pipe: a byte when it runs */
+    struct stint_thread *inner;
+};
+
+static void
+stage_up(struct stage *stage)
+{
+    stage->hold = stint_token_new(NULL, "hold");
+    stage->inner = NULL;
+    ck_assert_int_eq(pipe(stage->started), 0);
+}
+
+static void
+stage_wait(const struct stage *stage)
+{
+    struct pollfd p = {.fd = stage->started[0], .events = POLLIN};
+    char byte;
+
+    ck_assert_int_eq(poll(&p, 1, SOON_US / 1000), 1);
+    ck_assert_int_eq(read(stage->started[0], &byte, 1), 1);
+}
+
+static void
+stand(void *arg)
+{
+    struct stage *stage = arg;
+
+    STINT_WAIT_SITE("for the test");
+    stint_beat();
+    stint_beat();
+    ck_assert_int_eq(write(stage->started[1], "x", 1), 1);
+    stint_token_wait(stage->hold, STINT_NEVER);
+}
+
+static void
+spawn_inner(void *arg)
+{
+    struct stage *stage = arg;
+
+    ck_assert_int_eq(stint_thread_spawn(&stage->inner, stint_current(), "inner", stand, stage), 0);
+}
+
+static uint64_t
+start_time_of(uint32_t tid)
+{
+    char path[64], line[512];
+    unsigned long long value = 0;
+    FILE *f;
+
+    snprintf(path, sizeof(path), "/proc/self/task/%u/stat", tid);
+    ck_assert_ptr_nonnull(f = fopen(path, "re"));
+    ck_assert_ptr_nonnull(fgets(line, sizeof(line), f));
+    fclose(f);
+    ck_assert_int_eq(sscanf(strrchr(line, ')') + 1,
+                            " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "
+                            "%*d %*d %llu",
+                            &value),
+                     1);
+    return value;
+}
+
+START_TEST(the_registry_says_who_a_thread_is_and_who_made_it)
+{
+    struct master m = master_start();
+    struct stint_registry_header header;
+    struct stint_registry_slot slot;
+    struct stint_thread *outer;
+    struct stint_token *token;
+    struct stage stage;
+
+    ck_assert_int_eq(
+        setenv("TRACEPARENT", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", 1), 0);
+    ck_assert_int_eq(stint_init(NULL), 0);
+    stage_up(&stage);
+    token = stint_token_with_deadline(stint_root(), "pool", 9000000000000000);
+    ck_assert_int_eq(stint_thread_spawn(&outer, token, "outer", spawn_inner, &stage), 0);
+    ck_assert_int_eq(stint_thread_join(outer, soon()), 0);
+    stage_wait(&stage);
+
+    ck_assert_int_eq(pread(m.registry, &header, sizeof(header), 0), sizeof(header));
+    ck_assert_uint_eq(header.magic, STINT_REGISTRY_MAGIC);
+    ck_assert_uint_eq(header.major, STINT_REGISTRY_MAJOR);
+    ck_assert_uint_eq(header.slot_size, sizeof(slot));
+    ck_assert_uint_eq(header.slots, STINT_REGISTRY_SLOTS);
+    ck_assert_uint_eq(header.overflow, 0);
+    ck_assert_int_eq(master_find(&m, "inner", &slot), 1);
+    ck_assert_uint_eq(slot.state, STINT_SLOT_LIVE);
+    ck_assert_uint_eq(slot.start_time, start_time_of(slot.tid));
+    ck_assert_uint_gt(slot.started_us, 0);
+    ck_assert_uint_eq(slot.beats, 2);
+    ck_assert_uint_eq(slot.cancelled_us, 0);
+    ck_assert_uint_eq(slot.token_cause, 0);
+    ck_assert_uint_eq(slot.exempt, 0);
+    ck_assert(slot.deadline_us == 9000000000000000);
+    ck_assert_ptr_nonnull(strstr(slot.file, "thread_test.c"));
+    ck_assert_str_eq(slot.function, "spawn_inner");
+    ck_assert_uint_gt(slot.line, 1);
+    ck_assert_str_eq(slot.creator_name, "outer");
+    ck_assert_uint_ne(slot.creator_tid, slot.tid);
+    ck_assert_str_eq(slot.token, "pool");
+    ck_assert_ptr_eq(strstr(slot.wait_site, "for the test at thread_test.c:"), slot.wait_site);
+    ck_assert_str_eq(slot.trace_id, "0af7651916cd43dd8448eb211c80319c");
+
+    ck_assert_int_eq(master_find(&m, "outer", &slot), 1);
+    ck_assert_uint_eq(slot.state, STINT_SLOT_DONE);
+    ck_assert_str_eq(slot.creator_name, "main");
+    ck_assert_int_eq(master_find(&m, "main", &slot), 1);
+    ck_assert_int_eq((pid_t)slot.tid, getpid());
+    ck_assert_str_eq(slot.token, "root");
+
+    stint_token_cancel(stage.hold, STINT_CAUSE_USER, NULL);
+    ck_assert_int_eq(stint_thread_join(stage.inner, soon()), 0);
+    ck_assert_int_eq(master_find(&m, "inner", &slot), 1);
+    ck_assert_uint_eq(slot.state, STINT_SLOT_DONE);
+    stint_token_unref(stage.hold);
+    stint_token_unref(token);
+}
+END_TEST
+
+START_TEST(a_thread_that_ignores_its_token_is_shown_with_cause_and_time)
+{
+    struct master m = master_start();
+    struct stint_registry_slot slot;
+    struct stint_thread *thread, *late;
+    struct stint_token *child;
+    struct stage stage;
+
+    stint_init(NULL);
+    stage_up(&stage);
+    child = stint_token_new(stint_root(), "child");
+    ck_assert_int_eq(stint_thread_spawn(&thread, child, "stubborn", stand, &stage), 0);
+    stage_wait(&stage);
+    raise(SIGTERM);
+    ck_assert_int_eq(master_find(&m, "stubborn", &slot), 1);
+    ck_assert_uint_eq(slot.token_cause, STINT_CAUSE_SIGNAL);
+    ck_assert_uint_gt(slot.cancelled_us, slot.started_us);
+
+    master_hello(&m);
+    master_cancel(&m, STINT_CAUSE_RELIEVED, "relieved", INT64_MAX);
+    ck_assert_int_eq(stint_dispatch(), 2);
+    ck_assert_int_eq(master_find(&m, "stubborn", &slot), 1);
+    ck_assert_uint_eq(slot.token_cause, STINT_CAUSE_RELIEVED);
+    ck_assert_int_eq(stint_thread_join(thread, stint_now_us() + 1000), -ETIMEDOUT);
+
+    ck_assert_int_eq(stint_thread_spawn(&late, child, "late", stand, &stage), 0);
+    stage_wait(&stage);
+    ck_assert_int_eq(master_find(&m, "late", &slot), 1);
+    ck_assert_uint_eq(slot.token_cause, STINT_CAUSE_RELIEVED);
+
+    stint_token_cancel(stage.hold, STINT_CAUSE_USER, NULL);
+    ck_assert_int_eq(stint_thread_join(thread, soon()), 0);
+    ck_assert_int_eq(stint_thread_join(late, soon()), 0);
+    stint_token_unref(stage.hold);
+    stint_token_unref(child);
+}
+END_TEST
+
+static void
+leave_by_pthread_exit(void *arg)
+{
+    (void)arg;
+    pthread_exit(NULL);
+}
+
+START_TEST(pthread_exit_ends_the_registration_too)
+{
+    struct master m = master_start();
+    struct stint_registry_slot slot;
+    struct stint_thread *thread;
+
+    stint_init(NULL);
+    ck_assert_int_eq(
+        stint_thread_spawn(&thread, stint_root(), "exits", leave_by_pthread_exit, NULL), 0);
+    ck_assert_int_eq(stint_thread_join(thread, soon()), 0);
+    ck_assert_int_eq(master_find(&m, "exits", &slot), 1);
+    ck_assert_uint_eq(slot.state, STINT_SLOT_DONE);
+}
+END_TEST
+
+static void *
+foreign(void *arg)
+{
+    const struct master *m = arg;
+    struct stint_registry_slot slot;
+
+    ck_assert_ptr_null(stint_current());
+    stint_beat(); /* without a slot: nothing */
+    ck_assert_int_eq(stint_thread_adopt(stint_root(), "foreign"), 0);
+    ck_assert_int_eq(stint_thread_adopt(stint_root(), "again"), -EBUSY);
+    ck_assert_ptr_eq(stint_current(), stint_root());
+    stint_thread_exempt("belongs to a library");
+    ck_assert_int_eq(master_find(m, "foreign", &slot), 1);
+    ck_assert_uint_eq(slot.state, STINT_SLOT_LIVE);
+    ck_assert_uint_eq(slot.exempt, 1);
+    ck_assert_str_eq(slot.reason, "belongs to a library");
+    stint_thread_disown();
+    ck_assert_ptr_null(stint_current());
+    ck_assert_int_eq(master_find(m, "foreign", &slot), 1);
+    ck_assert_uint_eq(slot.state, STINT_SLOT_DONE);
+    ck_assert_int_eq(stint_thread_adopt(NULL, "twice"), 0);
+    return NULL; /* its end is noticed */
+}
+
+START_TEST(a_foreign_thread_is_adopted_and_let_go)
+{
+    struct master m = master_start();
+    struct stint_registry_slot slot;
+    pthread_t thread;
+
+    stint_init(NULL);
+    ck_assert_int_eq(pthread_create(&thread, NULL, foreign, &m), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_int_eq(master_find(&m, "twice", &slot), 1);
+    ck_assert_uint_eq(slot.state, STINT_SLOT_DONE);
+}
+END_TEST
+
+START_TEST(a_full_registry_counts_and_does_not_refuse_threads)
+{
+    enum { N = STINT_REGISTRY_SLOTS + 5 };
+    static struct stint_thread *threads[N];
+    struct master m = master_start();
+    struct stint_registry_header header;
+    struct stint_registry_slot slot;
+    struct stage stage;
+
+    stint_init(NULL);
+    stage_up(&stage);
+    for (int i = 0; i < N; i++)
+        ck_assert_int_eq(stint_thread_spawn(&threads[i], NULL, "many", stand, &stage), 0);
+    for (int i = 0; i < N; i++)
+        stage_wait(&stage);
+    ck_assert_int_eq(pread(m.registry, &header, sizeof(header), 0), sizeof(header));
+    ck_assert_uint_eq(header.overflow, N + 1 - STINT_REGISTRY_SLOTS); /* main has one */
+    stint_token_cancel(stage.hold, STINT_CAUSE_USER, NULL);
+    for (int i = 0; i < N; i++)
+        ck_assert_int_eq(stint_thread_join(threads[i], soon()), 0);
+    ck_assert_int_eq(stint_thread_spawn(&threads[0], NULL, "reuses a slot", stand, &stage), 0);
+    ck_assert_int_eq(stint_thread_join(threads[0], soon()), 0);
+    ck_assert_int_eq(master_find(&m, "reuses a slot", &slot), 1);
+    stint_token_unref(stage.hold);
+}
+END_TEST
+
+START_TEST(an_unsealed_registry_is_not_trusted)
+{
+    struct master m = master_start();
+    struct stint_registry_slot slot;
+    struct stint_registry_header header;
+    int unsealed = memfd_create("unsealed", 0);
+
+    ck_assert_int_eq(ftruncate(unsealed, (off_t)STINT_REGISTRY_BYTES), 0);
+    master_set_fd("STINT_REGISTRY", unsealed);
+    ck_assert_int_eq(stint_init(NULL), 0);
+    ck_assert_int_eq(pread(unsealed, &header, sizeof(header), 0), sizeof(header));
+    ck_assert_uint_eq(header.magic, 0);
+    ck_assert_int_eq(master_find(&m, "main", &slot), 0);
+}
+END_TEST
+
+START_TEST(long_names_are_cut_and_paths_keep_their_tail)
+{
+    struct master m = master_start();
+    struct stint_registry_slot slot;
+    struct stint_thread *thread;
+    struct stint_birth birth = {.line = 5};
+    char name[100], file[200];
+
+    memset(name, 'n', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    memset(file, 'd', sizeof(file));
+    strcpy(file + sizeof(file) - 8, "/tail.c");
+    birth.name = name;
+    birth.file = file;
+    stint_init(NULL);
+    ck_assert_int_eq(stint_thread_spawn_at(&thread, NULL, birth, leave_by_pthread_exit, NULL), 0);
+    ck_assert_int_eq(stint_thread_join(thread, soon()), 0);
+    name[STINT_NAME_MAX - 1] = '\0';
+    ck_assert_int_eq(master_find(&m, name, &slot), 1);
+    ck_assert_uint_eq(strlen(slot.file), sizeof(slot.file) - 1);
+    ck_assert_str_eq(slot.file + strlen(slot.file) - 7, "/tail.c");
+    ck_assert_str_eq(slot.function, "");
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("thread");
+    TCase *registry = tcase_create("registry");
+
+    tcase_set_timeout(registry, 100);
+    tcase_add_test(registry, the_registry_says_who_a_thread_is_and_who_made_it);
+    tcase_add_test(registry, a_thread_that_ignores_its_token_is_shown_with_cause_and_time);
+    tcase_add_test(registry, pthread_exit_ends_the_registration_too);
+    tcase_add_test(registry, a_foreign_thread_is_adopted_and_let_go);
+    tcase_add_test(registry, a_full_registry_counts_and_does_not_refuse_threads);
+    tcase_add_test(registry, an_unsealed_registry_is_not_trusted);
+    tcase_add_test(registry, long_names_are_cut_and_paths_keep_their_tail);
+    suite_add_tcase(suite, registry);
+    return unit_main(suite);
+}

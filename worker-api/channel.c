@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "worker-api/state.h"
+
+#define BURST 16 /* frames per call: a chatty supervisor holds nobody up */
+
+int
+stn_channel_poll_fd(void)
+{
+    return __atomic_load_n(&stn.channel_fd, __ATOMIC_ACQUIRE);
+}
+
+int
+stint_fd(void)
+{
+    return stn_channel_poll_fd();
+}
+
+/* The number stays taken until the end: somebody may have it in a poll set. */
+static int
+lost(void)
+{
+    __atomic_store_n(&stn.channel_fd, -1, __ATOMIC_RELEASE);
+    return -EPIPE;
+}
+
+static int
+send_locked(enum stint_frame_type type, const void *body, uint32_t length)
+{
+    struct stint_frame frame = {.type = (uint16_t)type, .length = length, .sequence = stn.sent + 1};
+    char bytes[sizeof(frame) + sizeof(struct stint_hello) + sizeof(struct stint_extend)];
+    int fd = stn_channel_poll_fd();
+
+    if (fd < 0)
+        return -EPIPE;
+    if (sizeof(frame) + length > sizeof(bytes))
+        return -EMSGSIZE;
+    memcpy(bytes, &frame, sizeof(frame));
+    if (length > 0)
+        memcpy(bytes + sizeof(frame), body, length);
+    if (send(fd, bytes, sizeof(frame) + length, MSG_DONTWAIT | MSG_NOSIGNAL) == -1)
+        return errno == EAGAIN || errno == ENOBUFS ? -EAGAIN : lost();
+    stn.sent++; /* no gaps: a frame that was not sent has no number */
+    return 0;
+}
+
+int
+stn_channel_send(enum stint_frame_type type, const void *body, uint32_t length)
+{
+    int r;
+
+    stn_lock_take(&stn.channel);
+    r = send_locked(type, body, length);
+    stn_lock_give(&stn.channel);
+    return r;
+}
+
+void
+stn_channel_open(int fd)
+{
+    struct stint_hello hello = {STINT_WIRE_MAJOR, STINT_WIRE_MINOR, (uint32_t)getpid()};
+    int type = 0;
+    socklen_t size = sizeof(type);
+
+    if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == -1 || type != SOCK_SEQPACKET)
+        return; /* somebody else's number: not ours to close */
+    stn.channel_kept = fd;
+    __atomic_store_n(&stn.channel_fd, fd, __ATOMIC_RELEASE);
+    (void)stn_channel_send(STINT_FRAME_HELLO, &hello, sizeof(hello)); /* gone already: unmanaged */
+}
+
+/* What a frame asks for, taken out of it under the channel lock and done without. */
+struct order {
+    bool cancel;
+    struct stint_cancel_frame frame;
+};
+
+static int
+hear_hello(const char *body, uint32_t length)
+{
+    struct stint_hello hello;
+
+    if (length < sizeof(hello) || stn.hello_seen)
+        return 0;
+    memcpy(&hello, body, sizeof(hello));
+    if (hello.major != STINT_WIRE_MAJOR)
+        return lost(); /* we would not understand each other */
+    stn.hello_seen = true;
+    return 1;
+}
+
+/* 1 obeyed, 0 skipped, -EPIPE no common language. */
+static int
+hear(const char *bytes, size_t n, struct order *ret)
+{
+    struct stint_frame frame;
+    const char *body = bytes + sizeof(frame);
+
+    if (n < sizeof(frame) || n > STINT_FRAME_MAX)
+        return 0;
+    memcpy(&frame, bytes, sizeof(frame));
+    if (frame.length != n - sizeof(frame) || frame.sequence <= stn.received)
+        return 0; /* not a frame, or one that was here before */
+    stn.received = frame.sequence;
+    if (frame.type == STINT_FRAME_HELLO)
+        return hear_hello(body, frame.length);
+    if (frame.type != STINT_FRAME_CANCEL || frame.length < sizeof(ret->frame) || !stn.hello_seen)
+        return 0;
+    memcpy(&ret->frame, body, sizeof(ret->frame));
+    ret->frame.text[sizeof(ret->frame.text) - 1] = '\0';
+    ret->cancel = ret->frame.cause != STINT_CAUSE_NONE;
+    return ret->cancel;
+}
+
+/* 1 obeyed, 0 skipped one, -EAGAIN nothing there, -EPIPE nobody there. */
+static int
+receive_locked(struct order *ret)
+{
+    char bytes[STINT_FRAME_MAX + 1];
+    int fd = stn_channel_poll_fd();
+    ssize_t n;
+
+    if (fd < 0)
+        return -EPIPE;
+    n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT | MSG_TRUNC);
+    if (n > 0)
+        return hear(bytes, (size_t)n, ret);
+    if (n == -1)
+        return errno == EAGAIN || errno == EINTR ? -EAGAIN : lost();
+    struct pollfd gone = {.fd = fd, .events = POLLRDHUP}; /* an empty packet, or the end? */
+    return poll(&gone, 1, 0) == 1 && (gone.revents & (POLLHUP | POLLRDHUP)) ? lost() : 0;
+}
+
+int
+stn_channel_read(void)
+{
+    int obeyed = 0;
+
+    if (stn_channel_poll_fd() < 0)
+        return -EPIPE;
+    for (int i = 0; i < BURST; i++) {
+        struct order order = {0};
+        int r;
+
+        stn_lock_take(&stn.channel);
+        r = receive_locked(&order);
+        stn_lock_give(&stn.channel);
+        if (order.cancel)
+            stn_root_refine((enum stint_cause)order.frame.cause, order.frame.text,
+                            order.frame.deadline_us);
+        if (r == -EAGAIN)
+            break;
+        if (r < 0)
+            return r;
+        obeyed += r;
+    }
+    return obeyed;
+}
+
+int
+stint_dispatch(void)
+{
+    bool managed = stn.channel_kept >= 0;
+    int r = managed ? stn_channel_read() : 0;
+
+    stn_callbacks_run();
+    return r;
+}
+
+void
+stn_channel_after_fork(void)
+{
+    if (stn.channel_kept >= 0)
+        close(stn.channel_kept); /* the parent's voice is not ours */
+    stn.channel_kept = -1;
+    stn.channel_fd = -1;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "worker-api/state.h"
+
+#define FIRST_LISTENER 3 /* SD_LISTEN_FDS_START of the protocol */
+
+/* A decimal number of the environment, whole and in range; false leaves *@ret alone. */
+static bool
+number(const char *variable, uint64_t max, uint64_t *ret)
+{
+    const char *text = getenv(variable);
+    uint64_t value = 0;
+
+    if (!text || !*text)
+        return false;
+    for (; *text; text++) {
+        if (*text < '0' || *text > '9' || value > (max - (uint64_t)(*text - '0')) / 10)
+            return false;
+        value = value * 10 + (uint64_t)(*text - '0');
+    }
+    *ret = value;
+    return true;
+}
+
+static int
+close_on_exec(int fd)
+{
+    int flags = fcntl(fd, F_GETFD);
+
+    return flags == -1 ? -1 : fcntl(fd, F_SETFD, flags | FD_CLOEXEC);
+}
+
+int
+stn_environ_take_fd(const char *variable)
+{
+    uint64_t fd;
+    bool good = number(variable, INT32_MAX, &fd) && close_on_exec((int)fd) == 0;
+
+    (void)unsetenv(variable); /* EINVAL is for names that are not ours */
+    return good ? (int)fd : -1;
+}
+
+static void
+read_listeners(void)
+{
+    const char *names = getenv("LISTEN_FDNAMES");
+    uint64_t pid, count;
+
+    if (!number("LISTEN_PID", INT32_MAX, &pid) || (pid_t)pid != getpid() ||
+        !number("LISTEN_FDS", INT32_MAX - FIRST_LISTENER, &count))
+        return; /* meant for another process, or for none */
+    for (uint64_t i = 0; i < count; i++) {
+        size_t length = names ? strcspn(names, ":") : 0;
+        int fd = FIRST_LISTENER + (int)i;
+        bool good = close_on_exec(fd) == 0;
+
+        if (good && stn.n_listeners < LISTENERS_MAX) {
+            struct listener *l = &stn.listeners[stn.n_listeners++];
+
+            l->fd = fd;
+            stn_text_copy(l->name, length < sizeof(l->name) ? length + 1 : sizeof(l->name), names);
+        }
+        if (names)
+            names = names[length] == ':' ? names + length + 1 : NULL;
+    }
+}
+
+static bool
+lower_hex(const char *text, size_t n)
+{
+    return strspn(text, "0123456789abcdef") >= n;
+}
+
+/* W3C trace context: version-trace-parent-flags, all lower case. A bad one is as none. */
+static void
+read_trace(void)
+{
+    const char *text = getenv("TRACEPARENT");
+    size_t n = text ? strlen(text) : 0;
+
+    if (n < 55 || !lower_hex(text, 2) || text[2] != '-' || !lower_hex(text + 3, 32) ||
+        text[35] != '-' || !lower_hex(text + 36, 16) || text[52] != '-' || !lower_hex(text + 53, 2))
+        return;
+    if (strncmp(text, "ff", 2) == 0 || (strncmp(text, "00", 2) == 0 && n != 55) ||
+        (n > 55 && text[55] != '-'))
+        return;
+    if (strspn(text + 3, "0") >= 32 || strspn(text + 36, "0") >= 16)
+        return;
+    stn_text_copy(stn.trace_id, sizeof(stn.trace_id), text + 3);
+}
+
+void
+stn_environ_read(void)
+{
+    uint64_t value;
+
+    if (number("STINT_GENERATION", UINT64_MAX, &value))
+        stn.generation = value;
+    if (number("STINT_SLOT", UINT32_MAX, &value))
+        stn.slot = (unsigned)value;
+    stn_text_copy(stn.service, sizeof(stn.service), getenv("STINT_SERVICE"));
+    stn_text_copy(stn.notify, sizeof(stn.notify), getenv("NOTIFY_SOCKET"));
+    read_listeners();
+    read_trace();
+}
+
+uint64_t
+stint_generation(void)
+{
+    return stn.generation;
+}
+
+unsigned
+stint_slot(void)
+{
+    return stn.slot;
+}
+
+const char *
+stint_service(void)
+{
+    return stn.service;
+}
+
+const char *
+stint_trace_id(void)
+{
+    return stn.trace_id;
+}
+
+int
+stint_listen_fd(const char *name)
+{
+    for (unsigned i = 0; i < stn.n_listeners; i++)
+        if (!name || strcmp(stn.listeners[i].name, name) == 0)
+            return stn.listeners[i].fd;
+    return -ENOENT;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "worker-api/state.h"
+
+static struct sigaction previous; /* what SIGTERM did before us */
+
+static void
+on_sigterm(int signo, siginfo_t *info, void *context)
+{
+    int saved = errno;
+
+    stint_token_cancel_signal(&stn_root.head);
+    if (previous.sa_flags & SA_SIGINFO)
+        previous.sa_sigaction(signo, info, context);
+    else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN)
+        previous.sa_handler(signo);
+    errno = saved;
+}
+
+static int
+sigterm_install(void)
+{
+    struct sigaction ours = {.sa_sigaction = on_sigterm,
+                             .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
+
+    if (sigaction(SIGTERM, NULL, &previous) == -1)
+        return -errno;
+    ours.sa_mask = previous.sa_mask; /* what the chained handler counts on */
+    return sigaction(SIGTERM, &ours, NULL) == -1 ? -errno : 0;
+}
+
+static void
+before_fork(void)
+{
+    stn_lock_take(&stn.channel);
+    stn_lock_take(&stn.slots);
+    stn_tree_take();
+}
+
+static void
+after_fork_parent(void)
+{
+    stn_tree_give();
+    stn_lock_give(&stn.slots);
+    stn_lock_give(&stn.channel);
+}
+
+/* Only async-signal-safe calls: the parent may have had other threads inside malloc. */
+static void
+after_fork_child(void)
+{
+    stn.notify[0] = '\0';
+    if (stn.nudge_fd >= 0)
+        close(stn.nudge_fd);
+    stn.nudge_fd = -1;
+    stn_channel_after_fork();
+    stn_registry_after_fork();
+    stn_tokens_after_fork();
+    stn_callbacks_after_fork();
+    stn_tree_give();
+    stn_lock_give(&stn.slots);
+    stn_lock_give(&stn.channel);
+    stn_threads_after_fork();
+}
+
+static bool
+asks_for(const struct stint_options *options, unsigned flag)
+{
+    const size_t reach = offsetof(struct stint_options, flags) + sizeof(options->flags);
+
+    return options && options->size >= reach && (options->flags & flag);
+}
+
+int
+stint_init(const struct stint_options *options)
+{
+    int channel, r;
+
+    if (stn.initialised)
+        return 0;
+    channel = stn_environ_take_fd("STINT_CHANNEL");
+    stn_environ_read();
+    r = stn_registry_open(stn_environ_take_fd("STINT_REGISTRY"));
+    if (r == 0)
+        r = stn_threads_init();
+    if (r == 0)
+        r = stint_token_fd(
+            &stn_root.head); /* now, so that a full table of descriptors is found now */
+    if (r >= 0)
+        r = -pthread_atfork(before_fork, after_fork_parent, after_fork_child);
+    if (r == 0 && !asks_for(options, STINT_OPT_KEEP_SIGTERM))
+        r = sigterm_install();
+    if (r < 0)
+        return r;
+    stn.initialised = true;
+    stn_channel_open(channel);
+    return asks_for(options, STINT_OPT_LISTENER) ? stn_listener_start() : 0;
+}
