@@ -68,6 +68,7 @@ struct type {
     bool (*absent)(const struct key *k, const void *base);           /* not set: not written */
     void (*range)(const struct key *k, int64_t v, struct text *out); /* a bound, for people */
     void (*schema)(const struct key *k, struct text *out); /* JSON Schema members, no braces */
+    void (*words)(const struct key *k, struct text *out);  /* all it may be, for people */
 };
 
 #define TYPE(name) extern const struct type type_##name;

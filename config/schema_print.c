@@ -32,6 +32,10 @@ print_row(const struct key *k, const char *above, struct text *out)
         text_add(out, " to ");
         k->type->range(k, k->max, out);
     }
+    if (k->type->words) {
+        text_add(out, " ");
+        k->type->words(k, out);
+    }
     if (k->fallback)
         text_addf(out, "; default %s", k->fallback);
     text_addf(out, "; change: %s\n", reload_name(k->reload));

@@ -158,6 +158,13 @@ static const char *const words[WORDS_COUNT][5] = {
     [WORDS_HANDOFF] = {"overlap",    "replace",          NULL          },
 };
 
+static void
+word_words(const struct key *k, struct text *out)
+{
+    for (size_t i = 0; words[k->arg][i]; i++)
+        text_addf(out, "%s%s", i ? ", " : "", words[k->arg][i]);
+}
+
 static int
 word_parse(struct reader *r, const struct key *k, const struct node *n, void *base)
 {
@@ -173,8 +180,8 @@ word_parse(struct reader *r, const struct key *k, const struct node *n, void *ba
             return 0;
         }
         suggest(&s, words[k->arg][i]);
-        text_addf(&all, "%s%s", i ? ", " : "", words[k->arg][i]);
     }
+    word_words(k, &all);
     return finding(r, n, s.best, "'%s' wants one of %s, not '%s'", k->name, text_str(&all), text);
 }
 
@@ -193,7 +200,8 @@ word_schema(const struct key *k, struct text *out)
     text_add(out, "]");
 }
 
-const struct type type_word = {.about = "one word",
+const struct type type_word = {.about = "one of the words",
+                               .words = word_words,
                                .parse = word_parse,
                                .write = word_write,
                                .equal = count_equal,

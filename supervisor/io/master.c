@@ -211,7 +211,7 @@ master_begin(struct master *m, struct error *reterr)
     int r;
 
     sources_fill(m, &options.sources);
-    r = operator_create(&options, &m->operator, reterr);
+    r = operator_create(&options, &m->desk, reterr);
     if (r < 0)
         return r;
     journal_say(m->journal, LOG_LEVEL_INFO, "started", "stint %s, pid %d, %s", STINT_VERSION,
@@ -256,11 +256,11 @@ master_create(struct master *m, struct error *reterr)
 static void
 master_finish(struct master *m)
 {
-    operator_destroy(m->operator);
+    operator_destroy(m->desk);
     if (m->loop && m->core && m->journal) {
         graves_finish(m);
-        list_for_each_safe (n, &m->desks)
-            desk_destroy(container_of(n, struct desk, node));
+        list_for_each_safe (n, &m->inspections)
+            inspection_destroy(container_of(n, struct inspection, node));
         list_for_each_safe (n, &m->snapshots)
             snapshot_destroy(container_of(n, struct snapshot, node));
         config_finish(m);
@@ -276,13 +276,29 @@ master_finish(struct master *m)
         ev_loop_destroy(m->loop);
     strv_finish(&m->numbers);
     free(m->runtime_dir);
+    free(m->config_path);
+}
+
+/* @path as it is when absolute, else below the working directory. Links stay: they are watched. */
+static char *
+path_absolute(const char *path)
+{
+    auto_free char *here = path[0] == '/' ? NULL : getcwd(NULL, 0);
+    char *absolute = NULL;
+
+    if (path[0] == '/')
+        return strdup(path);
+    while (strncmp(path, "./", 2) == 0)
+        path += 2;
+    if (!here || asprintf(&absolute, "%s/%s", here, path) == -1)
+        return NULL;
+    return absolute;
 }
 
 int
 master_run(const struct master_options *options, struct error *reterr)
 {
-    struct master m = {.config_path = options->config_path,
-                       .started_us = mono_now_us(),
+    struct master m = {.started_us = mono_now_us(),
                        .signal_fd = -1,
                        .listener_epoll = -1,
                        .exit_status = EX_OSERR};
@@ -291,9 +307,11 @@ master_run(const struct master_options *options, struct error *reterr)
     list_init(&m.queue);
     list_init(&m.hands);
     list_init(&m.snapshots);
-    list_init(&m.desks);
+    list_init(&m.inspections);
     listeners_init(&m.listeners);
-    r = master_create(&m, reterr);
+    m.config_path =
+        path_absolute(options->config_path); /* watches and messages outlive a chdir() */
+    r = m.config_path ? master_create(&m, reterr) : error_set(reterr, -ENOMEM, "start");
     if (r == 0)
         r = master_paths(&m, reterr);
     if (r == 0)
@@ -302,7 +320,7 @@ master_run(const struct master_options *options, struct error *reterr)
         ev_run(m.loop, 0);
         m.exit_status = 0;
         journal_say(m.journal, LOG_LEVEL_INFO, "stopped", "everything has stopped");
-        operator_farewell(m.operator, FAREWELL_US);
+        operator_farewell(m.desk, FAREWELL_US);
         journal_flush(m.journal, FAREWELL_US);
     }
     master_finish(&m);

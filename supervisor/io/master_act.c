@@ -67,8 +67,8 @@ act_record(struct master *m, const struct effect *e)
     if (r->kind == RECORD_SERVICE)
         m->sweep = true;
     journal_record(m->journal, r);
-    if (m->operator)
-        operator_record(m->operator, r);
+    if (m->desk)
+        operator_record(m->desk, r);
 }
 
 void

@@ -123,11 +123,11 @@ static void
 graves_sweep(struct master *m)
 {
     m->sweep = false;
-    list_for_each_safe (n, &m->desks) {
-        struct desk *d = container_of(n, struct desk, node);
+    list_for_each_safe (n, &m->inspections) {
+        struct inspection *d = container_of(n, struct inspection, node);
 
         if (!core_service(m->core, d->service))
-            desk_destroy(d);
+            inspection_destroy(d);
     }
 }
 

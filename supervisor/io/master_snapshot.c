@@ -87,15 +87,15 @@ snapshot_create(struct master *m, struct service_spec *spec, struct snapshot **r
     return 0;
 }
 
-/* ---- desks ------------------------------------------------------------------------------------- */
+/* ---- inspections ------------------------------------------------------------------------------------- */
 
-struct desk *
-desk_get(struct master *m, uint32_t service)
+struct inspection *
+inspection_get(struct master *m, uint32_t service)
 {
-    struct desk *d;
+    struct inspection *d;
 
-    list_for_each (n, &m->desks) {
-        d = container_of(n, struct desk, node);
+    list_for_each (n, &m->inspections) {
+        d = container_of(n, struct inspection, node);
         if (d->service == service)
             return d;
     }
@@ -104,12 +104,12 @@ desk_get(struct master *m, uint32_t service)
         return NULL;
     d->master = m;
     d->service = service;
-    list_add(&m->desks, &d->node);
+    list_add(&m->inspections, &d->node);
     return d;
 }
 
 void
-desk_destroy(struct desk *d)
+inspection_destroy(struct inspection *d)
 {
     watch_clear(d->master->watch, d->service);
     look_cancel(d->look);
@@ -123,8 +123,8 @@ desk_destroy(struct desk *d)
 /* ---- looking ------------------------------------------------------------------------------------- */
 
 static void
-desk_looked(struct desk *d, enum look_result result, uint64_t snapshot, struct digest digest,
-            const char *reason)
+inspection_looked(struct inspection *d, enum look_result result, uint64_t snapshot,
+                  struct digest digest, const char *reason)
 {
     struct event ev = {.type = EVENT_LOOKED, .service = d->service};
 
@@ -139,20 +139,20 @@ desk_looked(struct desk *d, enum look_result result, uint64_t snapshot, struct d
 static void
 on_looked(void *env, struct look_answer *answer)
 {
-    struct desk *d = env;
+    struct inspection *d = env;
     struct snapshot *snap = steal(d->looking);
     struct digest none = {0, 0};
 
     d->look = NULL;
     if (answer->result != LOOK_OK) {
         snapshot_destroy(snap);
-        desk_looked(d, answer->result, 0, none, answer->reason);
+        inspection_looked(d, answer->result, 0, none, answer->reason);
         return;
     }
     snap->exe_path = strdup(answer->real_path);
     if (!snap->exe_path) {
         snapshot_destroy(snap);
-        desk_looked(d, LOOK_BROKEN, 0, none, "out of memory");
+        inspection_looked(d, LOOK_BROKEN, 0, none, "out of memory");
         return;
     }
     if (!answer->is_script) /* the kernel hands a script's path to its interpreter */
@@ -160,12 +160,13 @@ on_looked(void *env, struct look_answer *answer)
     snap->exe_stat = answer->exe_stat;
     snap->id = ++d->master->last_snapshot;
     list_add(&d->master->snapshots, &snap->node);
-    desk_looked(d, LOOK_OK, snap->id, answer->digest, NULL);
+    inspection_looked(d, LOOK_OK, snap->id, answer->digest, NULL);
 }
 
 /* Arm before reading: what changes from now on gives a hint. */
 static int
-desk_watch(struct desk *d, const struct service_spec *spec, const char *exe, struct error *reterr)
+inspection_watch(struct inspection *d, const struct service_spec *spec, const char *exe,
+                 struct error *reterr)
 {
     struct strv paths = {NULL, 0};
     int r = 0;
@@ -190,7 +191,8 @@ desk_watch(struct desk *d, const struct service_spec *spec, const char *exe, str
 }
 
 static int
-desk_look(struct desk *d, struct service_spec *spec, int64_t settle_us, struct error *reterr)
+inspection_look(struct inspection *d, struct service_spec *spec, int64_t settle_us,
+                struct error *reterr)
 {
     auto_free char *exe = NULL;
     auto_free const char **inputs = calloc(spec->watch_paths.n + 2, sizeof(*inputs));
@@ -201,7 +203,7 @@ desk_look(struct desk *d, struct service_spec *spec, int64_t settle_us, struct e
         return error_set(reterr, -ENOMEM, "look at the inputs");
     r = look_resolve_command(spec, &exe, reterr);
     if (r == 0)
-        r = desk_watch(d, spec, exe, reterr);
+        r = inspection_watch(d, spec, exe, reterr);
     if (r == 0)
         r = snapshot_create(d->master, spec, &d->looking, reterr);
     if (r < 0)
@@ -221,7 +223,7 @@ void
 snapshot_look(struct master *m, const struct effect *e)
 {
     const struct service *s = core_service(m->core, e->service);
-    struct desk *d = desk_get(m, e->service);
+    struct inspection *d = inspection_get(m, e->service);
     struct error err = {.text = "out of memory"};
 
     if (!s || !s->reload.spec)
@@ -238,16 +240,16 @@ snapshot_look(struct master *m, const struct effect *e)
     look_cancel(steal(d->look));
     snapshot_destroy(steal(d->looking));
     d->look_reload = e->reload;
-    if (desk_look(d, s->reload.spec, e->settle_us, &err) < 0) {
+    if (inspection_look(d, s->reload.spec, e->settle_us, &err) < 0) {
         snapshot_destroy(steal(d->looking));
-        desk_looked(d, LOOK_BROKEN, 0, (struct digest){0, 0}, err.text);
+        inspection_looked(d, LOOK_BROKEN, 0, (struct digest){0, 0}, err.text);
     }
 }
 
 /* ---- checking -------------------------------------------------------------------------------------- */
 
 static void
-desk_checked(struct desk *d, bool ok, const char *reason)
+inspection_checked(struct inspection *d, bool ok, const char *reason)
 {
     struct event ev = {.type = EVENT_CHECKED, .service = d->service};
 
@@ -260,14 +262,14 @@ desk_checked(struct desk *d, bool ok, const char *reason)
 static void
 on_checked(void *env, const struct run_result *result)
 {
-    struct desk *d = env;
+    struct inspection *d = env;
     auto_text struct text words = TEXT_INIT;
     char how[256];
     size_t n = result->output_bytes;
 
     d->check = NULL;
     if (run_succeeded(result)) {
-        desk_checked(d, true, NULL);
+        inspection_checked(d, true, NULL);
         return;
     }
     while (n > 0 && result->output[n - 1] == '\n')
@@ -277,11 +279,12 @@ on_checked(void *env, const struct run_result *result)
         text_add(&words, ": ");
         text_addn(&words, result->output, n < CHECK_EXCERPT ? n : CHECK_EXCERPT);
     }
-    desk_checked(d, false, text_str(&words));
+    inspection_checked(d, false, text_str(&words));
 }
 
 static int
-desk_check(struct desk *d, const struct snapshot *snap, const char *trace, struct error *reterr)
+inspection_check(struct inspection *d, const struct snapshot *snap, const char *trace,
+                 struct error *reterr)
 {
     const struct service_spec *spec = snap->spec;
     struct strv environment = {NULL, 0};
@@ -316,13 +319,13 @@ snapshot_check(struct master *m, const struct effect *e)
 {
     const struct service *s = core_service(m->core, e->service);
     struct snapshot *snap = snapshot_find(m, e->snapshot);
-    struct desk *d = desk_get(m, e->service);
+    struct inspection *d = inspection_get(m, e->service);
     struct error err = {.text = "the snapshot is gone"};
 
     if (!d || !s)
         return;
     run_cancel(steal(d->check));
     d->check_reload = e->reload;
-    if (!snap || desk_check(d, snap, s->reload.trace, &err) < 0)
-        desk_checked(d, false, err.text);
+    if (!snap || inspection_check(d, snap, s->reload.trace, &err) < 0)
+        inspection_checked(d, false, err.text);
 }

@@ -65,7 +65,7 @@ static json_t *
 source_watch(void *env, const struct service *s)
 {
     struct master *m = env;
-    const struct desk *d = desk_get(m, s->id);
+    const struct inspection *d = inspection_get(m, s->id);
     json_t *paths = json_array();
 
     for (size_t i = 0; d && i < d->watched.n; i++)

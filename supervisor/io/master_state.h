@@ -8,7 +8,7 @@
  *
  *   struct hand      a process: pidfd, pipes, sockets          core: struct worker
  *   struct snapshot  a pinned executable and open listeners    core: generation.snapshot
- *   struct desk      a service's listeners, look and check     core: struct service
+ *   struct inspection      a service's listeners, look and check     core: struct service
  *
  * Life of an event: peek ─▶ core_step() ─▶ act on the effects in order ─▶ consume (master_queue.c).
  */
@@ -28,7 +28,7 @@ struct channel;
 struct error;
 struct look;
 struct notify;
-struct operator;
+struct desk;
 struct ready;
 struct run;
 struct watch;
@@ -39,12 +39,12 @@ struct master {
     struct ev_loop
         *loop;         /* owned; never libev's default loop, which reaps other people's children */
     struct core *core; /* owned */
-    struct journal *journal;   /* owned */
-    struct operator* operator; /* owned */
-    struct watch *watch;       /* owned */
-    struct spec *spec;         /* owned; the configuration in force */
+    struct journal *journal; /* owned */
+    struct desk *desk;       /* owned */
+    struct watch *watch;     /* owned */
+    struct spec *spec;       /* owned; the configuration in force */
     char *runtime_dir;       /* owned; as of the start: it does not change under a running master */
-    const char *config_path; /* borrowed from the options */
+    char *config_path;       /* owned; absolute */
     int64_t started_us;
     int exit_status;
 
@@ -53,13 +53,13 @@ struct master {
     struct effects effects; /* of the present step */
     ev_timer tick;          /* the core's next deadline */
 
-    struct list hands, snapshots, desks;
+    struct list hands, snapshots, inspections;
     uint64_t last_snapshot;
     struct listeners listeners;
     struct listener *
         *bound; /* owned; one reference for each listener of the configuration in force */
     size_t n_bound;
-    bool sweep;           /* a service may be gone: its desk goes too */
+    bool sweep;           /* a service may be gone: its inspection goes too */
     ev_prepare graveyard; /* before the loop sleeps: bury in one go whoever died in this turn */
     bool deaths;          /* somebody did */
     bool strangers;       /* SIGCHLD came: there may be dead nobody knows */
@@ -123,8 +123,8 @@ struct snapshot {
 };
 
 /* A service as the rim sees it. */
-struct desk {
-    struct list node; /* in master.desks */
+struct inspection {
+    struct list node; /* in master.inspections */
     struct master *master;
     uint32_t service;
     struct look *look;        /* owned; the FX_LOOK under way; NULL = none */
@@ -181,9 +181,10 @@ void graves_finish(struct master *m);
 void snapshot_look(struct master *m, const struct effect *e);
 void snapshot_check(struct master *m, const struct effect *e);
 struct snapshot *snapshot_find(const struct master *m, uint64_t id);
-void snapshot_destroy(struct snapshot *snap);              /* NULL is fine */
-struct desk *desk_get(struct master *m, uint32_t service); /* made when new; NULL: no memory */
-void desk_destroy(struct desk *d);
+void snapshot_destroy(struct snapshot *snap); /* NULL is fine */
+struct inspection *inspection_get(struct master *m,
+                                  uint32_t service); /* made when new; NULL: no memory */
+void inspection_destroy(struct inspection *d);
 
 /* ---- master_config.c -------------------------------------------------------------------------------- */
 
