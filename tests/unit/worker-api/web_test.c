@@ -22,7 +22,7 @@ write_config(const char *text)
     char path[96];
     FILE *f;
 
-    snprintf(path, sizeof(path), "%s/web.conf", dir);
+    (void)snprintf(path, sizeof(path), "%s/web.conf", dir);
     ck_assert_ptr_nonnull(f = fopen(path, "we"));
     ck_assert_int_ge(fputs(text, f), 0);
     ck_assert_int_eq(fclose(f), 0);
@@ -33,7 +33,7 @@ set_up(void)
 {
     socklen_t size = sizeof(address);
 
-    snprintf(dir, sizeof(dir), "/tmp/stint-web-XXXXXX");
+    (void)snprintf(dir, sizeof(dir), "/tmp/stint-web-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(dir));
     write_config("threads = 2\ndrain_quiet_ms = 100\n");
     listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -49,7 +49,7 @@ tear_down(void)
 {
     char path[96];
 
-    snprintf(path, sizeof(path), "%s/web.conf", dir);
+    (void)snprintf(path, sizeof(path), "%s/web.conf", dir);
     unlink(path);
     rmdir(dir);
     close(listener);
@@ -60,17 +60,17 @@ exec_web(const struct master *m, int generation)
 {
     char config[96], pid[16], number[16];
 
-    signal(SIGTERM, SIG_DFL);
-    snprintf(config, sizeof(config), "%s/web.conf", dir);
-    snprintf(pid, sizeof(pid), "%d", getpid());
-    snprintf(number, sizeof(number), "%d", generation);
+    (void)signal(SIGTERM, SIG_DFL);
+    (void)snprintf(config, sizeof(config), "%s/web.conf", dir);
+    (void)snprintf(pid, sizeof(pid), "%d", getpid());
+    (void)snprintf(number, sizeof(number), "%d", generation);
     if (dup2(m->theirs, 100) == -1 || dup2(listener, 3) == -1)
         _exit(125);
-    setenv("STINT_CHANNEL", "100", 1);
-    setenv("STINT_GENERATION", number, 1);
-    setenv("LISTEN_PID", pid, 1);
-    setenv("LISTEN_FDS", "1", 1);
-    setenv("LISTEN_FDNAMES", "http", 1);
+    (void)setenv("STINT_CHANNEL", "100", 1);
+    (void)setenv("STINT_GENERATION", number, 1);
+    (void)setenv("LISTEN_PID", pid, 1);
+    (void)setenv("LISTEN_FDS", "1", 1);
+    (void)setenv("LISTEN_FDNAMES", "http", 1);
     execl(WEB_PROGRAM, "web", "--config", config, (char *)NULL);
     _exit(126);
 }
@@ -158,8 +158,9 @@ START_TEST(it_says_who_answered)
     fd = dial();
     say(fd, GET);
     ck_assert_int_eq(hear(fd, text, sizeof(text)), 1);
-    snprintf(body, sizeof(body),
-             "\r\n\r\n{\"greeting\":\"good day\",\"generation\":7,\"slot\":3,\"pid\":%d}", pid);
+    (void)snprintf(body, sizeof(body),
+                   "\r\n\r\n{\"greeting\":\"good day\",\"generation\":7,\"slot\":3,\"pid\":%d}",
+                   pid);
     ck_assert_ptr_nonnull(strstr(text, body));
     ck_assert_str_eq(strstr(text, body), body);
     ck_assert_ptr_eq(strstr(text, "HTTP/1.1 200 OK\r\n"), text);
@@ -231,11 +232,12 @@ START_TEST(a_head_without_end_is_refused)
 {
     struct master m;
     pid_t pid = start_web(&m, 1);
+    const char begin[] = "GET / HTTP/1.1\r\nX: ";
     char big[20000], text[2048];
     int fd = dial();
 
     memset(big, 'a', sizeof(big));
-    memcpy(big, "GET / HTTP/1.1\r\nX: ", 19);
+    memcpy(big, begin, sizeof(begin) - 1);
     ck_assert_int_gt(send(fd, big, sizeof(big), MSG_NOSIGNAL), 0);
     ck_assert_int_eq(hear(fd, text, sizeof(text)), 1);
     ck_assert_ptr_eq(strstr(text, "HTTP/1.1 400"), text);
@@ -349,7 +351,7 @@ busy_client(void *arg)
             continue;
         }
         generation = strstr(text, "\"generation\":");
-        c->newest = generation ? atoi(generation + 13) : 0;
+        c->newest = generation ? (int)strtol(generation + 13, NULL, 10) : 0;
         if (strstr(text, "Connection: close")) {
             close(fd);
             fd = dial();
@@ -365,8 +367,10 @@ START_TEST(busy_clients_lose_nothing_over_ten_handovers)
     struct client clients[CLIENTS] = {{0}};
     struct stint_thread *threads[CLIENTS];
     struct master old, young;
-    pid_t pid = start_web(&old, 1), next;
+    pid_t pid, next;
 
+    write_config("threads = 2\ndrain_quiet_ms = 300\n"); /* far longer than a client's pause */
+    pid = start_web(&old, 1);
     for (int i = 0; i < CLIENTS; i++)
         ck_assert_int_eq(stint_thread_spawn(&threads[i], NULL, "client", busy_client, &clients[i]),
                          0);
@@ -441,8 +445,8 @@ START_TEST(check_points_at_the_line)
     int status;
 
     write_config(checks[_i].config);
-    snprintf(path, sizeof(path), "%s/web.conf", dir);
-    snprintf(command, sizeof(command), "%s --check %s 2>&1", WEB_PROGRAM, path);
+    (void)snprintf(path, sizeof(path), "%s/web.conf", dir);
+    (void)snprintf(command, sizeof(command), "%s --check %s 2>&1", WEB_PROGRAM, path);
     ck_assert_ptr_nonnull(out = popen(command, "re"));
     text[fread(text, 1, sizeof(text) - 1, out)] = '\0';
     status = pclose(out);
