@@ -418,6 +418,10 @@ START_TEST(the_planted_thread_stays_and_is_named)
     ck_assert_uint_eq(slot.token_cause, STINT_CAUSE_RELIEVED);
     ck_assert_uint_gt(slot.cancelled_us, 0);
     ck_assert_ptr_nonnull(strstr(slot.wait_site, "read of the flush queue"));
+    do
+        ck_assert_int_eq(master_find(&m, "main", &slot), 1);
+    while (strcmp(slot.wait_site, "join of flush-2") != 0 && stint_now_us() < limit);
+    ck_assert_str_eq(slot.wait_site, "join of flush-2");
     ck_assert_int_eq(waitpid(pid, NULL, WNOHANG), 0);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
