@@ -94,8 +94,15 @@ write_all(int fd, const char *data, size_t bytes)
     return 0;
 }
 
-int
-file_replace(const char *path, const void *data, size_t bytes, mode_t mode, struct error *reterr)
+struct content {
+    const void *data;
+    size_t bytes;
+    mode_t mode;
+    int durable; /* wait for the disk */
+};
+
+static int
+file_put(const char *path, const struct content *c, struct error *reterr)
 {
     char temporary[4096];
     int n = snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path);
@@ -107,10 +114,10 @@ file_replace(const char *path, const void *data, size_t bytes, mode_t mode, stru
 
     if (fd == -1)
         return error_set(reterr, -errno, "create a file beside '%s'", path);
-    r = write_all(fd, data, bytes);
-    if (r == 0 && fchmod(fd, mode) == -1)
+    r = write_all(fd, c->data, c->bytes);
+    if (r == 0 && fchmod(fd, c->mode) == -1)
         r = -errno;
-    if (r == 0 && fsync(fd) == -1)
+    if (r == 0 && c->durable && fsync(fd) == -1)
         r = -errno;
     if (r == 0 && rename(temporary, path) == -1)
         r = -errno;
@@ -119,6 +126,18 @@ file_replace(const char *path, const void *data, size_t bytes, mode_t mode, stru
         return error_set(reterr, r, "write '%s'", path);
     }
     return 0;
+}
+
+int
+file_replace(const char *path, const void *data, size_t bytes, mode_t mode, struct error *reterr)
+{
+    return file_put(path, &(struct content){data, bytes, mode, 1}, reterr);
+}
+
+int
+file_swap(const char *path, const void *data, size_t bytes, mode_t mode, struct error *reterr)
+{
+    return file_put(path, &(struct content){data, bytes, mode, 0}, reterr);
 }
 
 int

@@ -52,6 +52,9 @@ int file_read(const char *path, size_t max_bytes, char **ret_data, size_t *ret_b
 int file_replace(const char *path, const void *data, size_t bytes, mode_t mode,
                  struct error *reterr);
 
+/* file_swap - the same without waiting for the disk: after a power cut the file may be the old or an empty one. */
+int file_swap(const char *path, const void *data, size_t bytes, mode_t mode, struct error *reterr);
+
 /* dir_make - mkdir -p. An existing directory is fine. Return: 0 or negative errno. */
 int dir_make(const char *path, mode_t mode, struct error *reterr);
 

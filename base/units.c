@@ -34,7 +34,7 @@ static const struct unit sizes[] = {
 static int
 quantity_parse(const char *s, const struct unit *units, size_t n, uint64_t *ret)
 {
-    uint64_t whole = 0, fraction = 0, scale = 1, sum, part;
+    uint64_t whole = 0, fraction = 0, scale = 1, sum;
     const char *p = s;
 
     if (*p < '0' || *p > '9')
@@ -56,9 +56,11 @@ quantity_parse(const char *s, const struct unit *units, size_t n, uint64_t *ret)
     for (size_t i = 0; i < n; i++) {
         if (strcmp(p, units[i].name) != 0)
             continue;
-        if (__builtin_mul_overflow(fraction, units[i].scale, &part) ||
-            __builtin_mul_overflow(whole, units[i].scale, &sum) ||
-            __builtin_add_overflow(sum, part / scale, &sum) || sum > INT64_MAX)
+        /* 0.999999999d: the product needs more than 64 bits, the quotient does not. */
+        unsigned __int128 part = (unsigned __int128)fraction * units[i].scale / scale;
+
+        if (__builtin_mul_overflow(whole, units[i].scale, &sum) ||
+            __builtin_add_overflow(sum, (uint64_t)part, &sum) || sum > INT64_MAX)
             return -ERANGE;
         *ret = sum;
         return 0;
@@ -136,5 +138,9 @@ size_parse(const char *s, uint64_t *ret_bytes)
 char *
 size_format(uint64_t bytes, char *buf, size_t room)
 {
-    return quantity_format(bytes, sizes, ARRAY_LEN(sizes), buf, room);
+    if (bytes == 0)
+        (void)snprintf(buf, room, "0B");
+    else
+        (void)quantity_format(bytes, sizes, ARRAY_LEN(sizes), buf, room);
+    return buf;
 }

@@ -29,9 +29,17 @@ void diagnostics_finish(struct diagnostics *d);
 /* file:line:column: text, then the excerpt with a caret; one block for each finding. */
 void diagnostics_render(const struct diagnostics *d, struct text *out);
 
+/*
+ * How much of the world a check looks at. SYNTAX needs the text only. SYSTEM also wants the things it
+ * names to be there: command, check command, directory, env_file, users and groups. A master whose
+ * services already run keeps going without them and says so per service; `stint check` does not.
+ */
+enum config_check { CONFIG_CHECK_SYNTAX, CONFIG_CHECK_SYSTEM };
+
 /**
  * config_load - read, parse and validate a configuration and everything it includes.
  * @path:       main file
+ * @check:      how far to look
  * @ret_spec:   owned by the caller, spec_destroy(); untouched on failure
  * @ret_inputs: may be NULL. On failure too, it receives the paths of every file looked at, so that
  *              the caller can watch them and try again when one changes. strv_finish() it.
@@ -41,16 +49,24 @@ void diagnostics_render(const struct diagnostics *d, struct text *out);
  * Return: 0, or -EINVAL with at least one diagnostic, or another negative errno (also with one).
  */
 struct strv;
-int config_load(const char *path, struct spec **ret_spec, struct strv *ret_inputs,
-                struct diagnostics *diags);
+int config_load(const char *path, enum config_check check, struct spec **ret_spec,
+                struct strv *ret_inputs, struct diagnostics *diags);
 
-/* spec_parse_canonical - read one service back from service_spec_canonical()'s text. */
+/**
+ * config_parse - the same for bytes in memory, as if they were a main file called @name in "/".
+ *
+ * Touches no file: `include` is refused, and nothing the text names is looked for.
+ */
+int config_parse(const char *name, const char *bytes, size_t n, struct spec **ret_spec,
+                 struct diagnostics *diags);
+
+/* spec_parse_canonical - read one service back from service_spec_canonical()'s text. Same errors. */
 int spec_parse_canonical(const char *text, size_t bytes, struct service_spec **ret,
                          struct diagnostics *diags);
 
-/* config_schema_text - the table of keys for people (`stint check --keys`): name, type, default, reload class, help. */
+/* config_schema_text - the table of keys for people: name, type, range, default, reload class, help. */
 void config_schema_text(struct text *out);
-/* config_schema_json - the same table as a JSON Schema. */
+/* config_schema_json - the same table as a JSON Schema (draft 2020-12). */
 void config_schema_json(struct text *out);
 
 #endif

@@ -8,6 +8,7 @@
  *
  * Every member below is one row of schema.def, or a group of rows. The *launch part* decides what
  * runs (a change means a new generation); the *policy part* is changed in place.
+ * Strings are valid UTF-8 without NUL; paths are absolute and free of "//" and "/./".
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -33,7 +34,7 @@ enum ready_mode {
 struct ready_spec {
     enum ready_mode mode;
     int fd;            /* READY_FD: number in the worker */
-    char *file;        /* READY_FILE: path, relative to `directory` */
+    char *file;        /* READY_FILE: absolute; a relative one is relative to `directory` */
     struct strv exec;  /* READY_EXEC: argv */
     int64_t assume_us; /* READY_ASSUME */
     char *address;     /* READY_TCP "tcp://HOST:PORT"; READY_HTTP the URL */
@@ -143,7 +144,12 @@ struct digest service_spec_launch_digest(const struct service_spec *s);
 bool service_spec_equal(const struct service_spec *a, const struct service_spec *b);
 
 /* What a change of a spec asks for; the larger wins. */
-enum reload_class { RELOAD_NONE, RELOAD_IN_PLACE, RELOAD_NEW_GENERATION };
+enum reload_class {
+    RELOAD_NONE,
+    RELOAD_IN_PLACE,
+    RELOAD_NEW_GENERATION,
+    RELOAD_RESTART /* keys outside `services` only: takes effect when stint itself starts again */
+};
 
 /**
  * service_spec_diff - the strongest reload class among the keys that differ.
@@ -151,5 +157,8 @@ enum reload_class { RELOAD_NONE, RELOAD_IN_PLACE, RELOAD_NEW_GENERATION };
  */
 enum reload_class service_spec_diff(const struct service_spec *a, const struct service_spec *b,
                                     struct text *ret_keys);
+
+/* spec_diff - the same for the keys outside `services` (runtime_dir, log.level, …). */
+enum reload_class spec_diff(const struct spec *a, const struct spec *b, struct text *ret_keys);
 
 #endif

@@ -35,9 +35,16 @@ struct stint_hello {
     uint32_t pid;
 };
 
+/* Why a worker is asked to leave; the same numbers as enum stint_cause of stint.h (asserted in channel.c). */
+enum stint_wire_cause {
+    STINT_WIRE_RELIEVED = 2, /* a newer generation serves */
+    STINT_WIRE_STOPPED = 3,  /* the service stops, or shrinks */
+    STINT_WIRE_REJECTED = 4  /* this generation never got to serve */
+};
+
 struct stint_cancel_frame {
     int64_t deadline_us; /* absolute CLOCK_MONOTONIC µs; INT64_MAX = none */
-    uint32_t cause;      /* enum stint_cause of stint.h */
+    uint32_t cause;      /* enum stint_wire_cause */
     char text[128];      /* NUL-terminated: "relieved by generation 8" */
 };
 

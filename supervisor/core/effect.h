@@ -86,7 +86,7 @@ struct effect {
     uint64_t reload; /* LOOK, CHECK: to be echoed in the answer */
     int64_t
         settle_us; /* LOOK: how long the inputs must have been quiet; 0 = take them as they are */
-    int signal;
+    int signo;
     int64_t deadline_us;
     char text[128];        /* CANCEL: why */
     struct record *record; /* RECORD: owned by the list */

@@ -55,6 +55,8 @@ struct generation *generation_create(struct core *c, struct service *s);
 void generation_destroy(struct generation *g);
 bool generation_live(const struct generation *g);   /* has a process that blocks something */
 bool generation_active(const struct generation *g); /* STARTING, SOAKING or SERVING */
+struct worker *slot_worker(const struct generation *g,
+                           unsigned slot); /* live, not an escapee; or NULL */
 void generation_abort_because(struct core *c, struct generation *g, const char *reason);
 /* A worker of a slot died or could not be made: reject the candidate or plan the next try. */
 void generation_failure(struct core *c, struct generation *g, struct worker *w, const char *why,
@@ -68,9 +70,13 @@ void generation_follow_policy(struct core *c, struct generation *g, struct servi
 int reload_step(struct core *c, struct service *s, enum reload_event e);
 void reload_hint(struct core *c, struct service *s, const char *path);
 void reload_request(struct core *c, struct service *s, const char *cause, bool force);
+void reload_cancel(struct core *c, struct service *s, const char *reason);
 void reload_looked(struct core *c, struct service *s, const struct event *ev);
 void reload_checked(struct core *c, struct service *s, const struct event *ev);
 void reload_end(struct core *c, struct service *s, enum outcome o, const char *reason);
+void reload_give_back(struct core *c, struct service *s, uint64_t snapshot);
+/* The candidate may be started: now, when there is room, or after the old one has left. */
+void reload_proceed(struct core *c, struct service *s);
 void reload_advance(struct core *c, struct service *s);
 unsigned service_draining(const struct service *s); /* generations that drain and still live */
 void service_reject(struct service *s, struct digest digest, const char *reason);

@@ -150,7 +150,10 @@ struct reload {
     int64_t started_us;
     int64_t deadline_us;   /* SETTLING: quiet time ends; else TIME_NEVER */
     int64_t settle_cap_us; /* a stream of writes cannot starve it */
-    uint64_t snapshot;     /* held until a generation takes it; 0 = none */
+    struct service_spec
+        *spec;         /* one reference: what this run looks at and will start; NULL when idle */
+    uint64_t previous; /* handoff: replace: the generation this run relieved first; 0 = none */
+    uint64_t snapshot; /* held until a generation takes it; 0 = none */
     struct digest digest;
     char trace[33];
     char cause[160];

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config/schema.h"
+
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/mem.h"
+#include "base/units.h"
+#include "config/words.h"
+
+#define SERVICE(member)  offsetof(struct service_spec, member)
+#define LISTENER(member) offsetof(struct listener_spec, member)
+#define MS(n)            ((n)*US_PER_MS)
+#define S(n)             ((n)*US_PER_S)
+#define H(n)             S((n)*INT64_C(3600))
+#define D(n)             H((n)*INT64_C(24))
+
+const struct key schema_keys[] = {
+#define KEY(object_, name_, kind_, offset_, arg_, min_, max_, fallback_, reload_, help_) \
+    {.object = OBJECT_##object_,                                                         \
+     .name = #name_,                                                                     \
+     .type = &type_##kind_,                                                              \
+     .offset = (offset_),                                                                \
+     .arg = (arg_),                                                                      \
+     .min = (min_),                                                                      \
+     .max = (max_),                                                                      \
+     .fallback = (fallback_),                                                            \
+     .reload = RELOAD_##reload_,                                                         \
+     .help = (help_)},
+#include "config/schema.def"
+#undef KEY
+};
+
+const size_t schema_n = ARRAY_LEN(schema_keys);
+
+const char *
+object_name(enum object o)
+{
+    static const char *const names[OBJECT_COUNT] = {
+        [OBJECT_CONFIG] = "configuration",  [OBJECT_LOG] = "log",
+        [OBJECT_SERVICE] = "service",       [OBJECT_LISTENER] = "listener",
+        [OBJECT_READY] = "ready",           [OBJECT_WATCH] = "watch",
+        [OBJECT_CHECK] = "check",           [OBJECT_LIMITS] = "limits",
+        [OBJECT_LIMIT_PAIR] = "limit_pair", [OBJECT_RESPAWN] = "respawn",
+        [OBJECT_BACKOFF] = "backoff",       [OBJECT_RESPAWN_LIMIT] = "respawn_limit",
+    };
+
+    return names[o];
+}
+
+const struct key *
+schema_find(enum object o, const char *name)
+{
+    schema_for_each(k, o) if (strcmp(k->name, name) == 0) return k;
+    return NULL;
+}

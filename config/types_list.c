@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Types of many values: commands, paths, dependencies, variables. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "config/reader.h"
+#include "config/types.h"
+
+static int
+strings_add(struct reader *r, const struct key *k, const struct node *n, struct strv *v)
+{
+    int result = 0;
+
+    for (size_t i = 0; i < n->n; i++) {
+        const struct node *item = n->items[i];
+
+        if (item->kind != NODE_SCALAR || node_null(item))
+            result = finding(r, item, NULL, "'%s' item %zu wants a text, not %s", k->name, i + 1,
+                             node_kind_name(item));
+        else if (strv_add(v, item->text) < 0)
+            return no_memory(r);
+    }
+    return result;
+}
+
+static int
+strings_parse(struct reader *r, const struct key *k, const struct node *n, void *base)
+{
+    struct strv v = {NULL, 0}, *to = key_member(k, base);
+    int result;
+
+    if (n->kind != NODE_LIST)
+        return wrong_type(r, k, n);
+    if (n->n < (size_t)k->min || n->n > (size_t)k->max)
+        return finding(r, n, NULL, "'%s' wants %" PRId64 " to %" PRId64 " items, not %zu", k->name,
+                       k->min, k->max, n->n);
+    result = strings_add(r, k, n, &v);
+    for (size_t i = 0; i < n->n && result == 0; i++)
+        if (v.items[i][0] == '\0' && (i == 0 || k->type == &type_files))
+            result = finding(r, n->items[i], NULL, "'%s' item %zu is empty", k->name, i + 1);
+    if (result < 0) {
+        strv_finish(&v);
+        return result;
+    }
+    strv_finish(to);
+    *to = v;
+    return 0;
+}
+
+/* "./web --port 80" is no argv; show what the user meant by it. */
+static int
+argv_parse(struct reader *r, const struct key *k, const struct node *n, void *base)
+{
+    auto_text struct text list = TEXT_INIT;
+    const char *p = n->kind == NODE_SCALAR && !node_null(n) ? n->text : "";
+
+    if (n->kind == NODE_LIST || p[0] == '\0')
+        return strings_parse(r, k, n, base);
+    while (*p) {
+        size_t part = strcspn(p, " \t\n");
+
+        if (part > 0)
+            text_addf(&list, "%s%.*s", list.bytes ? ", " : "[", (int)part, p);
+        p += part;
+        p += strspn(p, " \t\n");
+    }
+    text_add(&list, "]");
+    return finding(r, n, list.bytes < 80 ? text_str(&list) : NULL, "'%s' wants %s, not %s", k->name,
+                   k->type->about, node_kind_name(n));
+}
+
+static void
+strings_write(const struct key *k, const void *base, struct text *out)
+{
+    write_strings(key_member_const(k, base), out);
+}
+
+static bool
+strings_equal(const struct key *k, const void *a, const void *b)
+{
+    return strv_equal(key_member_const(k, a), key_member_const(k, b));
+}
+
+static void
+strings_clear(const struct key *k, void *base)
+{
+    strv_finish(key_member(k, base));
+}
+
+static void
+strings_schema(const struct key *k, struct text *out)
+{
+    text_addf(out,
+              "\"type\": \"array\", \"items\": {\"type\": [\"string\", \"number\", \"boolean\"]}, "
+              "\"minItems\": %" PRId64 ", \"maxItems\": %" PRId64,
+              k->min, k->max);
+}
+
+const struct type type_argv = {.about = "a list: the program and its arguments",
+                               .parse = argv_parse,
+                               .write = strings_write,
+                               .equal = strings_equal,
+                               .clear = strings_clear,
+                               .schema = strings_schema};
+
+const struct type type_files = {.about = "a list of paths",
+                                .parse = strings_parse,
+                                .write = strings_write,
+                                .equal = strings_equal,
+                                .clear = strings_clear,
+                                .schema = strings_schema};
+
+/* {db: ready}: ready is the only state that can be waited for. */
+static int
+depends_map(struct reader *r, const struct key *k, const struct node *n, struct strv *v)
+{
+    int result = 0;
+
+    for (size_t i = 0; i < n->n; i++) {
+        const struct node *state = n->items[i];
+
+        if (state->kind != NODE_SCALAR || strcmp(state->text, "ready") != 0)
+            result = finding(r, state, "ready", "'%s' can wait for 'ready' only", k->name);
+        if (strv_add(v, n->keys[i]->text) < 0)
+            return no_memory(r);
+    }
+    return result;
+}
+
+static int
+depends_parse(struct reader *r, const struct key *k, const struct node *n, void *base)
+{
+    struct service_spec *s = base;
+    struct strv v = {NULL, 0};
+    int result;
+
+    if (n->kind == NODE_SCALAR)
+        return wrong_type(r, k, n);
+    if (n->n > (size_t)k->max)
+        return finding(r, n, NULL, "'%s' has %zu names: at most %" PRId64, k->name, n->n, k->max);
+    result = n->kind == NODE_MAP ? depends_map(r, k, n, &v) : strings_add(r, k, n, &v);
+    for (size_t i = 0; i < v.n && result == 0; i++)
+        for (size_t j = 0; j < i && result == 0; j++)
+            if (strcmp(v.items[i], v.items[j]) == 0)
+                result =
+                    finding(r, n->items[i], NULL, "'%s' names '%s' twice", k->name, v.items[i]);
+    if (result < 0) {
+        strv_finish(&v);
+        return result;
+    }
+    strv_finish(&s->depends_on);
+    s->depends_on = v;
+    return 0;
+}
+
+static void
+depends_schema(const struct key *k, struct text *out)
+{
+    text_addf(out,
+              "\"anyOf\": [{\"type\": \"array\", \"items\": {\"type\": \"string\"}, \"maxItems\": "
+              "%" PRId64 "}, {\"type\": \"object\", \"additionalProperties\": {\"const\": "
+              "\"ready\"}}]",
+              k->max);
+}
+
+const struct type type_depends = {.about = "a list of services, or a map such as {db: ready}",
+                                  .parse = depends_parse,
+                                  .write = strings_write,
+                                  .equal = strings_equal,
+                                  .clear = strings_clear,
+                                  .schema = depends_schema};
+
+enum { VARIABLE_NAME_MAX = 256 };
+
+static bool
+variable_name(const char *s)
+{
+    if (s[0] == '\0' || strlen(s) > VARIABLE_NAME_MAX)
+        return false;
+    for (; *s; s++)
+        if (*s <= ' ' || *s >= 0x7f || *s == '=')
+            return false;
+    return true;
+}
+
+static int
+variable_set(struct service_spec *s, const char *name, const char *value)
+{
+    auto_free char *copy = strdup(value);
+    auto_free char *label = strdup(name);
+    struct environment_entry *bigger;
+    size_t at = 0;
+
+    if (!copy || !label)
+        return -ENOMEM;
+    /* Sorted, so that the order in the file does not matter. */
+    while (at < s->n_environment && strcmp(s->environment[at].name, name) < 0)
+        at++;
+    if (at < s->n_environment && strcmp(s->environment[at].name, name) == 0) {
+        free(s->environment[at].value);
+        s->environment[at].value = steal(copy);
+        return 0;
+    }
+    bigger = realloc(s->environment, (s->n_environment + 1) * sizeof(*bigger));
+    if (!bigger)
+        return -ENOMEM;
+    s->environment = bigger;
+    memmove(bigger + at + 1, bigger + at, (s->n_environment - at) * sizeof(*bigger));
+    bigger[at] = (struct environment_entry){steal(label), steal(copy)};
+    s->n_environment++;
+    return 0;
+}
+
+/* Adds to what is there already: the variables of 'defaults' were read first. */
+static int
+environment_parse(struct reader *r, const struct key *k, const struct node *n, void *base)
+{
+    int result = 0;
+
+    if (n->kind != NODE_MAP)
+        return wrong_type(r, k, n);
+    if (n->n > (size_t)k->max)
+        return finding(r, n, NULL, "'%s' has %zu variables: at most %" PRId64, k->name, n->n,
+                       k->max);
+    for (size_t i = 0; i < n->n; i++) {
+        const struct node *value = n->items[i];
+        const char *name = n->keys[i]->text;
+
+        if (!variable_name(name))
+            result = finding(
+                r, n->keys[i], NULL,
+                "'%s' is no name of a variable: 1 to 256 ASCII letters, no blank, no =", name);
+        else if (value->kind != NODE_SCALAR || node_null(value))
+            result = finding(r, value, NULL, "variable '%s' wants a text (\"\" if empty), not %s",
+                             name, node_kind_name(value));
+        else if (variable_set(base, name, value->text) < 0)
+            return no_memory(r);
+    }
+    return result;
+}
+
+static void
+environment_write(const struct key *k, const void *base, struct text *out)
+{
+    const struct service_spec *s = base;
+
+    (void)k;
+    text_add(out, "{");
+    for (size_t i = 0; i < s->n_environment; i++) {
+        text_add(out, i ? ", " : "");
+        write_string(s->environment[i].name, out);
+        text_add(out, ": ");
+        write_string(s->environment[i].value, out);
+    }
+    text_add(out, "}");
+}
+
+static bool
+environment_equal(const struct key *k, const void *a, const void *b)
+{
+    const struct service_spec *x = a, *y = b;
+
+    (void)k;
+    if (x->n_environment != y->n_environment)
+        return false;
+    for (size_t i = 0; i < x->n_environment; i++)
+        if (strcmp(x->environment[i].name, y->environment[i].name) != 0 ||
+            strcmp(x->environment[i].value, y->environment[i].value) != 0)
+            return false;
+    return true;
+}
+
+static void
+environment_clear(const struct key *k, void *base)
+{
+    struct service_spec *s = base;
+
+    (void)k;
+    for (size_t i = 0; i < s->n_environment; i++) {
+        free(s->environment[i].name);
+        free(s->environment[i].value);
+    }
+    free(s->environment);
+    s->environment = NULL;
+    s->n_environment = 0;
+}
+
+static void
+environment_schema(const struct key *k, struct text *out)
+{
+    (void)k;
+    text_add(out, "\"type\": \"object\", \"additionalProperties\": {\"type\": [\"string\", "
+                  "\"number\", \"boolean\"]}");
+}
+
+const struct type type_environment = {.about = "a map of variables",
+                                      .parse = environment_parse,
+                                      .write = environment_write,
+                                      .equal = environment_equal,
+                                      .clear = environment_clear,
+                                      .schema = environment_schema};

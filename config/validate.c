@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What no single key can tell: keys of a service against each other. */
+#include <string.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "config/address.h"
+#include "config/load.h"
+
+enum { LISTEN_FD_FIRST = 3 };
+
+static void
+check_ready_fd(struct load *l, const struct entry *e)
+{
+    const struct service_spec *s = e->spec;
+    int last = LISTEN_FD_FIRST + (int)s->n_listen - 1;
+
+    if (s->ready.mode == READY_FD && s->ready.fd <= last)
+        (void)finding(&l->reader, entry_node(l, e, "ready"), NULL,
+                      "descriptor %d is taken: the sockets of 'listen' are %d to %d", s->ready.fd,
+                      LISTEN_FD_FIRST, last);
+}
+
+/* A probe proves something only where no other generation can answer. */
+static void
+check_ready_probe(struct load *l, const struct entry *e)
+{
+    const struct service_spec *s = e->spec;
+    const struct node *at = entry_node(l, e, "ready");
+    auto_address struct address to = {0};
+    struct error err;
+    int r = s->ready.mode == READY_TCP    ? address_parse(s->ready.address, &to, &err)
+            : s->ready.mode == READY_HTTP ? address_of_url(s->ready.address, &to, &err)
+                                          : 0;
+
+    if (r < 0) {
+        (void)no_memory(&l->reader); /* it was parsed before */
+        return;
+    }
+    if (!to.canonical)
+        return;
+    for (size_t i = 0; i < s->n_listen; i++) {
+        const struct listener_spec *shared = &s->listen[i];
+
+        if (shared->family != LISTENER_TCP || !address_meets(&to, shared->host, shared->port))
+            continue;
+        (void)finding(&l->reader, at, NULL,
+                      "'ready' would probe the shared listener '%s' (%s), where the old generation "
+                      "would answer: probe a 'probe_listener', or use another form of 'ready'",
+                      shared->name, shared->address);
+        return;
+    }
+    if (!s->probe_listener)
+        (void)finding(
+            &l->reader, at, NULL,
+            "'ready' would probe %s, which nobody binds for one generation alone, so that "
+            "the old generation would answer: it must be the 'probe_listener', and there "
+            "is none",
+            to.canonical);
+    else if (strcmp(s->probe_listener, to.canonical) != 0)
+        (void)finding(
+            &l->reader, at, NULL,
+            "'ready' would probe %s, but the address that each generation binds for "
+            "itself is the 'probe_listener' %s: elsewhere the old generation would answer",
+            to.canonical, s->probe_listener);
+}
+
+static void
+check_probe_listener(struct load *l, const struct entry *e)
+{
+    const struct service_spec *s = e->spec;
+    const struct node *at = entry_node(l, e, "probe_listener");
+    auto_address struct address a = {0};
+    struct error err;
+
+    if (!s->probe_listener)
+        return;
+    if (address_parse(s->probe_listener, &a, &err) < 0) {
+        (void)no_memory(&l->reader); /* it was parsed before */
+        return;
+    }
+    if (a.port != 0 && s->handoff == HANDOFF_OVERLAP)
+        (void)finding(&l->reader, at, NULL,
+                      "'probe_listener' wants port 0 (any free one) with 'handoff: overlap': two "
+                      "generations cannot bind port %u at the same time",
+                      a.port);
+}
+
+static void
+check_times(struct load *l, const struct entry *e)
+{
+    const struct service_spec *s = e->spec;
+    char first[32], max[32];
+
+    if (s->backoff_first_us > s->backoff_max_us)
+        (void)finding(&l->reader, entry_node(l, e, "respawn"), NULL,
+                      "the first back-off (%s) is longer than the longest (%s)",
+                      duration_format(s->backoff_first_us, first, sizeof(first)),
+                      duration_format(s->backoff_max_us, max, sizeof(max)));
+    if (s->soak_us > 0 && s->handoff == HANDOFF_REPLACE)
+        (void)finding(&l->reader, entry_node(l, e, "soak"), NULL,
+                      "'soak' needs 'handoff: overlap': with 'replace' the old generation is gone "
+                      "before the new one starts");
+}
+
+void
+validate_service(struct load *l, const struct entry *e)
+{
+    if (entry_node(l, e, "command") == e->name)
+        (void)finding(&l->reader, e->name, NULL, "service '%s' has no 'command'", e->name->text);
+    check_ready_fd(l, e);
+    check_ready_probe(l, e);
+    check_probe_listener(l, e);
+    check_times(l, e);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef STINT_CLI_CLI_H
+#define STINT_CLI_CLI_H
+
+/*
+ * `stint VERB`: one table of verbs (verbs.c), one table of exit codes (below), text for people and
+ * --json for programs. This room talks to the master over HTTP only; it sees neither core nor io.
+ */
+#include "base/error.h"
+
+/* What the exit status means; the same table is in `stint help exit-codes` and in stint(1). */
+enum cli_exit {
+    CLI_OK = 0,             /* done, and the answer is good */
+    CLI_NO = 1,             /* done, but the answer is no: rejected, failed, cancelled */
+    CLI_USAGE = 64,         /* the command line is wrong */
+    CLI_DATA = 65,          /* the master's answer was not understood */
+    CLI_NOT_FOUND = 67,     /* no service (or generation) of that name */
+    CLI_UNREACHABLE = 69,   /* no master at the control socket */
+    CLI_INTERNAL = 70,      /* out of memory, or a fault of ours */
+    CLI_TIMED_OUT = 75,     /* no answer in time; what was asked for may still happen */
+    CLI_NOT_PERMITTED = 77, /* the socket or the master refuses this user */
+    CLI_CONFIG = 78         /* the configuration has findings */
+};
+
+/* What only the program can do, because it sees the io room: `stint run`. */
+struct cli_hooks {
+    int (*run)(const char *config_path,
+               struct error *reterr); /* exit status; sentence when not 0 */
+};
+
+/* cli_main - the whole of main(): returns the exit status. */
+int cli_main(int argc, char **argv, const struct cli_hooks *hooks);
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+
+#include "base/units.h"
+#include "supervisor/core/internal.h"
+#include "supervisor/core/pure.h"
+
+/* A worker of a generation failed: back-off for its slot, or the end of a candidate. */
+
+void
+generation_abort_because(struct core *c, struct generation *g, const char *reason)
+{
+    struct service *s = g->service;
+
+    copy_text(g->reason, sizeof(g->reason), reason);
+    if (generation_step(c, g, GE_ABORT) < 0)
+        return;
+    service_reject(s, g->digest, reason);
+    if (s->reload.state != RELOAD_HANDING)
+        return;
+    if (s->reload.previous > 0)
+        (void)reload_step(c, s, RE_RESTORE);
+    else
+        reload_end(c, s, OUTCOME_REJECTED, reason);
+}
+
+static void
+slot_retry(struct core *c, struct generation *g, const struct worker *w, const char *why)
+{
+    struct slot *slot = &g->slots[w->slot];
+    int64_t delay;
+    struct record *r;
+    char spell[32];
+
+    /* Healthy for a while: what failed before is forgotten. */
+    if (w->ready_us > 0 && c->now_us - w->ready_us >= g->spec->limit_within_us)
+        slot->failures = 0;
+    slot->failures++;
+    delay = backoff_us(c, g->spec, slot->failures);
+    slot->next_spawn_us = c->now_us + delay;
+    if (delay == 0)
+        return;
+    r = record_worker(c, RECORD_BACKOFF, w);
+    if (r) {
+        r->warning = true;
+        r->pid = 0;
+        r->duration_us = delay;
+    }
+    record_text(r, "next try in %s, after %u failures in a row: %s",
+                duration_human(delay, spell, sizeof(spell)), slot->failures,
+                why ? why : "was not ready in time");
+}
+
+/*
+ * Is the candidate's limit reached? The window slides by restarting when it has passed. A slot that
+ * fails as often in a row counts as well: slow crashes and long back-offs may never fit in a window,
+ * and a candidate has to end in a verdict.
+ */
+static bool
+generation_limit_reached(struct core *c, struct generation *g, const struct worker *w)
+{
+    if (g->window_failures == 0 || c->now_us - g->window_us > g->spec->limit_within_us) {
+        g->window_us = c->now_us;
+        g->window_failures = 0;
+    }
+    g->window_failures++;
+    return g->window_failures >= g->spec->limit_count ||
+           g->slots[w->slot].failures + 1 >= g->spec->limit_count;
+}
+
+void
+generation_failure(struct core *c, struct generation *g, struct worker *w, const char *why,
+                   bool fatal)
+{
+    char reason[sizeof(g->reason)];
+
+    if (!generation_active(g) || w->slot >= g->n_slots || slot_worker(g, w->slot))
+        return; /* relieved, or scaled away, or already replaced */
+    if (why)
+        copy_text(g->reason, sizeof(g->reason), why);
+    if (g->state == GENERATION_SOAKING && why) {
+        (void)snprintf(reason, sizeof(reason), "worker %u died on probation: %s", w->slot, why);
+        generation_abort_because(c, g, reason);
+        return;
+    }
+    if (!g->has_served && why) {
+        bool over = generation_limit_reached(c, g, w);
+
+        if (fatal || over) {
+            (void)snprintf(reason, sizeof(reason), "worker %u %s%s", w->slot, why,
+                           fatal ? "" : " (limit of failures reached)");
+            generation_abort_because(c, g, reason);
+            return;
+        }
+    }
+    if (why && g->has_served) {
+        g->service->respawns++;
+        g->window_failures++;
+    }
+    slot_retry(c, g, w, why);
+}

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "supervisor/core/internal.h"
+#include "supervisor/core/pure.h"
+
+#define SETTLE_CAP_US (5 * US_PER_S) /* a stream of writes delays a reload no longer than this */
+
+void
+reload_give_back(struct core *c, struct service *s, uint64_t snapshot)
+{
+    struct effect *e = snapshot ? effects_add(c->fx, FX_DISCARD) : NULL;
+
+    if (!e)
+        return;
+    e->service = s->id;
+    e->snapshot = snapshot;
+}
+
+static struct effect *
+reload_ask(struct core *c, struct service *s, enum effect_type type)
+{
+    struct effect *e = effects_add(c->fx, type);
+
+    if (e) {
+        e->service = s->id;
+        e->reload = s->reload.id;
+        e->snapshot = s->reload.snapshot;
+    }
+    return e;
+}
+
+/* ---- on entry --------------------------------------------------------------------------- */
+
+static void
+reload_settle(struct core *c, struct service *s)
+{
+    struct reload *r = &s->reload;
+    int64_t quiet = c->now_us + s->spec->settle_us;
+
+    if (r->settle_cap_us == TIME_NEVER)
+        r->settle_cap_us = c->now_us + SETTLE_CAP_US;
+    r->deadline_us = quiet < r->settle_cap_us ? quiet : r->settle_cap_us;
+}
+
+static void
+reload_look(struct core *c, struct service *s)
+{
+    struct reload *r = &s->reload;
+    bool capped = r->settle_cap_us <= c->now_us;
+    bool asked =
+        r->settle_cap_us == TIME_NEVER; /* never settled: an operator or a start wants it now */
+    struct effect *e = reload_ask(c, s, FX_LOOK);
+
+    r->deadline_us = TIME_NEVER;
+    service_spec_unref(r->spec);
+    r->spec = service_spec_ref(s->spec);
+    if (e)
+        e->settle_us = capped || asked ? 0 : s->spec->settle_us;
+    else
+        reload_end(c, s, OUTCOME_REJECTED, "out of memory");
+}
+
+static void
+reload_check(struct core *c, struct service *s)
+{
+    if (!reload_ask(c, s, FX_CHECK))
+        reload_end(c, s, OUTCOME_REJECTED, "out of memory");
+}
+
+static void
+reload_queue(struct core *c, struct service *s)
+{
+    record_text(
+        record_service(c, RECORD_QUEUED, s),
+        "%u generations are draining already (max_draining %u); the reload waits for one to end",
+        service_draining(s), s->spec->max_draining);
+}
+
+static void
+reload_relieve(struct core *c, struct service *s)
+{
+    list_for_each (n, &s->generations) {
+        struct generation *g = container_of(n, struct generation, node);
+
+        if (!generation_active(g))
+            continue;
+        s->reload.previous = g->number; /* should the new one fail, this one returns */
+        (void)generation_step(c, g, GE_RELIEVE);
+    }
+}
+
+static void
+reload_hand(struct core *c, struct service *s)
+{
+    struct generation *g = generation_create(c, s);
+
+    if (g) {
+        record_text(record_generation(c, RECORD_STARTING, g), "%s", s->reload.cause);
+        service_apply_policy(c, s, "policy"); /* in case it changed since this run began */
+    } else
+        reload_end(c, s, OUTCOME_REJECTED, "out of memory");
+}
+
+static void
+reload_restore(struct core *c, struct service *s)
+{
+    (void)c; /* the parked generation is started when the candidate has left: reload_advance() */
+    (void)s;
+}
+
+static void
+reload_finish(struct core *c, struct service *s)
+{
+    struct reload *r = &s->reload;
+
+    reload_give_back(c, s, r->snapshot);
+    service_spec_unref(r->spec);
+    r->spec = NULL;
+    r->snapshot = 0;
+    r->digest = (struct digest){0, 0};
+    r->deadline_us = TIME_NEVER;
+    r->settle_cap_us = TIME_NEVER;
+    r->force = false;
+}
+
+static void
+reload_trail(struct core *c, struct service *s)
+{
+    if (s->reload.trailing)
+        return;
+    s->reload.trailing = true;
+    s->reload.trailing_id = ++c->last_reload_id;
+}
+
+/* ---- the table --------------------------------------------------------------------------- */
+
+static const struct rule {
+    enum reload_state next; /* RELOAD_NO_STATE (0): an empty cell */
+    void (*enter)(struct core *c, struct service *s);
+} rules[RELOAD_STATE_COUNT][RE_COUNT] = {
+#define ROW(from, event, to, fn) [RELOAD_##from][RE_##event] = {RELOAD_##to, fn},
+#include "supervisor/core/reload_fsm.def"
+#undef ROW
+};
+
+bool
+reload_cell(enum reload_state s, enum reload_event e, enum reload_state *ret_next)
+{
+    *ret_next = rules[s][e].next;
+    return rules[s][e].next != RELOAD_NO_STATE;
+}
+
+int
+reload_step(struct core *c, struct service *s, enum reload_event e)
+{
+    const struct rule *r = &rules[s->reload.state][e];
+
+    if (r->next == RELOAD_NO_STATE) {
+        record_bug(c, s, "reload", reload_state_name(s->reload.state), (int)e);
+        return -1;
+    }
+    s->reload.state = r->next;
+    r->enter(c, s);
+    return 0;
+}
+
+/* ---- beginnings ------------------------------------------------------------------------------ */
+
+static void
+reload_begin(struct core *c, struct service *s, uint64_t id, const char *cause)
+{
+    struct reload *r = &s->reload;
+
+    r->id = id;
+    r->started_us = c->now_us;
+    r->settle_cap_us = TIME_NEVER;
+    r->previous = 0;
+    chance_trace(c, r->trace);
+    copy_text(r->cause, sizeof(r->cause), cause);
+}
+
+/* The first event of a run needs the run's identity before its entry action, hence two steps. */
+static void
+reload_first(struct core *c, struct service *s, enum reload_event e, uint64_t id, const char *cause)
+{
+    reload_begin(c, s, id, cause);
+    (void)reload_step(c, s, e);
+    record_text(record_service(c, RECORD_RELOAD, s), "%s", s->reload.cause);
+}
+
+void
+reload_hint(struct core *c, struct service *s, const char *path)
+{
+    struct reload *r = &s->reload;
+    char cause[160];
+
+    (void)snprintf(cause, sizeof(cause), "%s changed", path ? path : "an input");
+    if (r->state == RELOAD_IDLE) {
+        reload_first(c, s, RE_HINT, ++c->last_reload_id, cause);
+        return;
+    }
+    if (r->state != RELOAD_SETTLING && !r->trailing)
+        copy_text(r->trailing_cause, sizeof(r->trailing_cause), cause);
+    (void)reload_step(c, s, RE_HINT);
+}
+
+void
+reload_request(struct core *c, struct service *s, const char *cause, bool force)
+{
+    struct reload *r = &s->reload;
+
+    if (r->state == RELOAD_IDLE) {
+        r->force = force;
+        reload_first(c, s, RE_REQUEST, ++c->last_reload_id, cause);
+        return;
+    }
+    if (r->state == RELOAD_SETTLING) {
+        r->force = r->force || force;
+        r->settle_cap_us = TIME_NEVER; /* asked for: do not wait any more */
+        copy_text(r->cause, sizeof(r->cause), cause);
+    } else {
+        r->trailing_request = true;
+        r->trailing_force = r->trailing_force || force;
+        copy_text(r->trailing_cause, sizeof(r->trailing_cause), cause);
+    }
+    (void)reload_step(c, s, RE_REQUEST);
+}
+
+static void
+reload_begin_trailing(struct core *c, struct service *s)
+{
+    struct reload *r = &s->reload;
+    char cause[sizeof(r->trailing_cause)];
+    enum reload_event e = r->trailing_request ? RE_REQUEST : RE_HINT;
+
+    memcpy(cause, r->trailing_cause, sizeof(cause));
+    r->force = r->trailing_force;
+    r->trailing = r->trailing_force = r->trailing_request = false;
+    reload_first(c, s, e, r->trailing_id, cause);
+}
+
+/* Every id that was promised gets its verdict: that of the run, and that of the one that would follow. */
+void
+reload_cancel(struct core *c, struct service *s, const char *reason)
+{
+    struct reload *r = &s->reload;
+
+    if (r->state != RELOAD_IDLE)
+        reload_end(c, s, OUTCOME_CANCELLED, reason);
+    if (!r->trailing)
+        return;
+    r->trailing_request = false; /* it shall settle for the one moment it lives, and not look */
+    reload_begin_trailing(c, s);
+    reload_end(c, s, OUTCOME_CANCELLED, reason);
+}
+
+/* ---- the end ----------------------------------------------------------------------------------- */
+
+void
+reload_end(struct core *c, struct service *s, enum outcome o, const char *reason)
+{
+    const struct generation *serving = service_serving(s);
+    struct verdict *v = &s->last;
+    struct record *r = record_service(c, RECORD_VERDICT, s);
+
+    v->reload = s->reload.id;
+    v->outcome = o;
+    v->generation = serving ? serving->number : 0;
+    v->at_us = c->now_us;
+    v->duration_us = c->now_us - s->reload.started_us;
+    copy_text(v->cause, sizeof(v->cause), s->reload.cause);
+    copy_text(v->reason, sizeof(v->reason), reason);
+    memcpy(v->trace, s->reload.trace, sizeof(v->trace));
+    if (r) {
+        r->outcome = o;
+        r->generation = v->generation;
+        r->duration_us = v->duration_us;
+        r->warning = o == OUTCOME_REJECTED || o == OUTCOME_RESTORED;
+        copy_text(r->text, sizeof(r->text), v->reason[0] ? v->reason : v->cause);
+    }
+    (void)reload_step(c, s, RE_END);
+}
+
+/* ---- progress ------------------------------------------------------------------------------------ */
+
+static void
+reload_restore_parked(struct core *c, struct service *s)
+{
+    list_for_each (n, &s->generations) {
+        struct generation *g = container_of(n, struct generation, node);
+
+        if (g->number != s->reload.previous)
+            continue;
+        if (g->state == GENERATION_PARKED && !service_live(s)) {
+            (void)generation_step(c, g, GE_RESTORE);
+            return;
+        }
+        /* It does not come up again, and there is something newer to try. */
+        if (g->state == GENERATION_STARTING && g->has_served && g->window_failures > 0 &&
+            s->reload.trailing) {
+            reload_end(c, s, OUTCOME_RESTORED, "started again, not ready yet");
+            return;
+        }
+    }
+}
+
+void
+reload_advance(struct core *c, struct service *s)
+{
+    struct reload *r = &s->reload;
+
+    if (r->state == RELOAD_SETTLING && r->deadline_us <= c->now_us)
+        (void)reload_step(c, s, RE_TIMER);
+    else if (r->state == RELOAD_QUEUED && service_draining(s) < s->spec->max_draining)
+        reload_proceed(c, s);
+    else if (r->state == RELOAD_RELIEVING && !service_live(s))
+        (void)reload_step(c, s, RE_STARTABLE);
+    else if (r->state == RELOAD_RESTORING)
+        reload_restore_parked(c, s);
+    else if (r->state == RELOAD_IDLE && r->trailing)
+        reload_begin_trailing(c, s);
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+#include <string.h>
+
+#include "supervisor/core/event.h"
+#include "supervisor/core/internal.h"
+#include "supervisor/core/pure.h"
+
+/* What a run of a reload learns from the world, and what follows from it. */
+
+unsigned
+service_draining(const struct service *s)
+{
+    unsigned count = 0;
+
+    list_for_each (n, &s->generations) {
+        const struct generation *g = container_of(n, struct generation, node);
+
+        count += g->state == GENERATION_DRAINING && generation_live(g);
+    }
+    return count;
+}
+
+void
+service_reject(struct service *s, struct digest digest, const char *reason)
+{
+    s->input_rejected = true;
+    s->rejected = digest;
+    copy_text(s->rejected_reason, sizeof(s->rejected_reason), reason);
+}
+
+/* The candidate may be started: now, when there is room, or after the old one has left. */
+void
+reload_proceed(struct core *c, struct service *s)
+{
+    bool serving = service_serving(s) != NULL;
+
+    if (serving && service_draining(s) >= s->spec->max_draining) {
+        if (s->reload.state != RELOAD_QUEUED)
+            (void)reload_step(c, s, RE_CROWDED);
+    } else if (s->reload.spec->handoff == HANDOFF_REPLACE && service_live(s)) {
+        (void)reload_step(c, s, RE_RELIEVE); /* a singleton is never there twice */
+    } else {
+        (void)reload_step(c, s, RE_STARTABLE);
+    }
+}
+
+static void
+reload_compare(struct core *c, struct service *s, struct digest digest, uint64_t snapshot)
+{
+    struct reload *r = &s->reload;
+    const struct generation *serving = service_serving(s);
+    char reason[sizeof(s->rejected_reason) + 64];
+
+    r->snapshot = snapshot;
+    r->digest = digest;
+    if (!r->force && serving && digest_equal(serving->digest, digest)) {
+        s->input_rejected = false;
+        s->rejected = (struct digest){0, 0};
+        s->rejected_reason[0] = '\0';
+        service_apply_policy(c, s, "policy");
+        reload_end(c, s, OUTCOME_UNCHANGED, "");
+    } else if (!r->force && s->input_rejected && digest_equal(s->rejected, digest)) {
+        (void)snprintf(reason, sizeof(reason), "unchanged since it was rejected: %s",
+                       s->rejected_reason);
+        reload_end(c, s, OUTCOME_REJECTED, reason);
+    } else if (r->spec->check.n > 0) {
+        (void)reload_step(c, s, RE_CHANGED);
+    } else {
+        reload_proceed(c, s);
+    }
+}
+
+void
+reload_looked(struct core *c, struct service *s, const struct event *ev)
+{
+    struct reload *r = &s->reload;
+    const char *reason = ev->looked.reason ? ev->looked.reason : "cannot be read";
+
+    if (r->state != RELOAD_LOOKING || ev->looked.reload != r->id) {
+        reload_give_back(c, s, ev->looked.snapshot); /* the run that asked is over */
+        return;
+    }
+    switch (ev->looked.result) {
+    case LOOK_OK:
+        reload_compare(c, s, digest_mix(service_spec_launch_digest(r->spec), ev->looked.digest),
+                       ev->looked.snapshot);
+        break;
+    case LOOK_UNSETTLED:
+        if (r->settle_cap_us > c->now_us) { /* TIME_NEVER: it settles for the first time */
+            (void)reload_step(c, s, RE_UNSETTLED);
+            break;
+        }
+        reason = "is still being written";
+        /* fall through */
+    case LOOK_BROKEN:
+        service_reject(s, (struct digest){0, 0}, reason);
+        reload_end(c, s, OUTCOME_REJECTED, reason);
+        break;
+    }
+}
+
+void
+reload_checked(struct core *c, struct service *s, const struct event *ev)
+{
+    struct record *rec;
+
+    if (s->reload.state != RELOAD_CHECKING || ev->checked.reload != s->reload.id)
+        return; /* the run that asked is over */
+    rec = record_service(c, RECORD_CHECK, s);
+    if (rec)
+        rec->warning = !ev->checked.ok;
+    record_text(rec, "%s%s%s", ev->checked.ok ? "passed" : "failed",
+                ev->checked.reason && ev->checked.reason[0] ? ": " : "",
+                ev->checked.reason ? ev->checked.reason : "");
+    if (ev->checked.ok) {
+        reload_proceed(c, s);
+        return;
+    }
+    service_reject(s, s->reload.digest, ev->checked.reason ? ev->checked.reason : "check failed");
+    reload_end(c, s, OUTCOME_REJECTED, s->rejected_reason);
+}

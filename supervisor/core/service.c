@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "supervisor/core/internal.h"
+#include "supervisor/core/pure.h"
+
+/* ---- what it is: derived, never stored ------------------------------------------------------- */
+
+struct generation *
+service_serving(const struct service *s)
+{
+    list_for_each (n, &s->generations) {
+        struct generation *g = container_of(n, struct generation, node);
+
+        if (generation_active(g) && g->has_served)
+            return g;
+    }
+    return NULL;
+}
+
+struct generation *
+service_candidate(const struct service *s)
+{
+    list_for_each (n, &s->generations) {
+        struct generation *g = container_of(n, struct generation, node);
+
+        if (generation_active(g) && !g->has_served)
+            return g;
+    }
+    return NULL;
+}
+
+struct generation *
+service_generation(const struct service *s, uint64_t number)
+{
+    list_for_each (n, &s->generations) {
+        struct generation *g = container_of(n, struct generation, node);
+
+        if (g->number == number)
+            return g;
+    }
+    return NULL;
+}
+
+bool
+service_live(const struct service *s)
+{
+    list_for_each (n, &s->generations)
+        if (generation_live(container_of(n, struct generation, node)))
+            return true;
+    return false;
+}
+
+static bool
+generation_works(const struct generation *g)
+{
+    list_for_each (n, &g->workers) {
+        const struct worker *w = container_of(n, struct worker, node);
+
+        if (!w->escapee && (w->state == WORKER_STARTING || w->state == WORKER_READY))
+            return true;
+    }
+    return false;
+}
+
+/* A handoff is under way: a candidate is being checked, waits, starts or is being undone. */
+static bool
+service_handing(const struct service *s)
+{
+    return s->reload.state >= RELOAD_CHECKING;
+}
+
+enum service_state
+service_state(const struct service *s)
+{
+    const struct generation *serving = service_serving(s);
+
+    if (s->want != WANT_UP)
+        return service_live(s) ? SERVICE_STOPPING : SERVICE_STOPPED;
+    if (serving && service_handing(s))
+        return SERVICE_RELOADING;
+    if (serving)
+        return generation_works(serving) ? SERVICE_RUNNING : SERVICE_BACKOFF;
+    if (s->reload.state == RELOAD_RELIEVING || s->reload.state == RELOAD_RESTORING)
+        return SERVICE_RELOADING;
+    if (s->input_rejected && !service_handing(s))
+        return SERVICE_FAILED;
+    return SERVICE_STARTING;
+}
+
+uint64_t
+service_covering_reload(const struct core *c, const struct service *s)
+{
+    if (s->want != WANT_UP || c->stopping)
+        return 0;
+    if (s->reload.state == RELOAD_SETTLING)
+        return s->reload.id;
+    return s->reload.trailing ? s->reload.trailing_id : c->last_reload_id + 1;
+}
+
+/* ---- dependencies ------------------------------------------------------------------------------- */
+
+bool
+service_depends_ready(const struct core *c, const struct service *s, const char **ret_name)
+{
+    for (size_t i = 0; i < s->spec->depends_on.n; i++) {
+        const struct service *on = core_service_by_name(c, s->spec->depends_on.items[i]);
+        const struct generation *g = on ? service_serving(on) : NULL;
+
+        if (g && g->state == GENERATION_SERVING)
+            continue;
+        *ret_name = s->spec->depends_on.items[i];
+        return false;
+    }
+    return true;
+}
+
+bool
+service_has_live_dependents(const struct core *c, const struct service *s)
+{
+    list_for_each (n, &c->services) {
+        const struct service *other = container_of(n, struct service, node);
+
+        if (other == s || !service_live(other))
+            continue;
+        for (size_t i = 0; i < other->spec->depends_on.n; i++)
+            if (strcmp(other->spec->depends_on.items[i], s->name) == 0)
+                return true;
+    }
+    return false;
+}
+
+char *
+service_why(const struct core *c, const struct service *s, char *buf, size_t room)
+{
+    const char *on;
+    char spell[32];
+
+    buf[0] = '\0';
+    if (s->want == WANT_UP && !service_serving(s) && !service_depends_ready(c, s, &on))
+        (void)snprintf(buf, room, "waits for %s to be ready", on);
+    else if (s->reload.state == RELOAD_QUEUED)
+        (void)snprintf(buf, room, "reload queued: %u generations drain", service_draining(s));
+    else if (s->reload.state == RELOAD_RELIEVING)
+        (void)snprintf(buf, room, "waits for the old generation to leave");
+    else if (s->reload.state == RELOAD_SETTLING)
+        (void)snprintf(buf, room, "waits %s for the writer to finish",
+                       duration_human(s->reload.deadline_us - c->now_us, spell, sizeof(spell)));
+    else if (s->reload.state > RELOAD_SETTLING)
+        (void)snprintf(buf, room, "%s: %s", reload_state_name(s->reload.state), s->reload.cause);
+    else if (s->want != WANT_UP && service_has_live_dependents(c, s))
+        (void)snprintf(buf, room, "waits for the services that depend on it");
+    return buf;
+}
+
+/* ---- progress ------------------------------------------------------------------------------------- */
+
+void
+service_apply_policy(struct core *c, struct service *s, const char *keys)
+{
+    struct digest wanted = service_spec_launch_digest(s->spec);
+
+    list_for_each (n, &s->generations) {
+        struct generation *g = container_of(n, struct generation, node);
+        struct record *r;
+
+        if (!generation_active(g) || g->spec == s->spec || service_spec_equal(g->spec, s->spec) ||
+            !digest_equal(service_spec_launch_digest(g->spec), wanted))
+            continue;
+        generation_follow_policy(c, g, s->spec);
+        r = record_generation(c, RECORD_SERVICE, g);
+        record_text(r, "changed in place: %s", keys);
+    }
+}
+
+static bool
+generation_is_kept(const struct service *s, const struct generation *g)
+{
+    return g->number == s->reload.previous && s->want == WANT_UP &&
+           s->reload.state == RELOAD_RELIEVING;
+}
+
+/* Close what is over. */
+static void
+service_retire(struct core *c, struct service *s)
+{
+    bool undoing = s->reload.state == RELOAD_RELIEVING || s->reload.state == RELOAD_HANDING ||
+                   s->reload.state == RELOAD_RESTORING;
+
+    list_for_each_safe (n, &s->generations) {
+        struct generation *g = container_of(n, struct generation, node);
+
+        if (g->state == GENERATION_DRAINING && !generation_live(g) && generation_is_kept(s, g))
+            (void)generation_step(c, g, GE_PARK);
+        if (!list_empty(&g->workers))
+            continue;
+        if (g->state == GENERATION_DRAINING || (g->state == GENERATION_PARKED && !undoing))
+            (void)generation_step(c, g, GE_EMPTY);
+        if (g->state == GENERATION_RETIRED)
+            generation_destroy(g);
+    }
+}
+
+static void
+service_relieve_all(struct core *c, struct service *s)
+{
+    bool waits = c->stopping && c->now_us < stop_leak_at_us(c) && service_has_live_dependents(c, s);
+
+    reload_cancel(c, s, s->want == WANT_GONE ? "the service was removed" : "the service stops");
+    list_for_each (n, &s->generations) {
+        struct generation *g = container_of(n, struct generation, node);
+
+        /* Reverse dependency order, as long as the budget allows; nobody depends on a candidate. */
+        if (generation_active(g) && !(waits && g->has_served))
+            (void)generation_step(c, g, GE_RELIEVE);
+    }
+}
+
+static void
+service_bring_up(struct core *c, struct service *s)
+{
+    const char *on;
+
+    if (s->reload.state != RELOAD_IDLE || s->reload.trailing || s->input_rejected ||
+        service_serving(s) || service_candidate(s) || !service_depends_ready(c, s, &on))
+        return;
+    reload_request(c, s, "start", false);
+}
+
+void
+service_advance(struct core *c, struct service *s)
+{
+    if (s->want != WANT_UP)
+        service_relieve_all(c, s);
+    else
+        service_bring_up(c, s);
+    list_for_each (n, &s->generations)
+        generation_advance(c, container_of(n, struct generation, node));
+    service_retire(c, s);
+    if (s->want == WANT_UP)
+        reload_advance(c, s);
+}
+
+void
+service_destroy(struct service *s)
+{
+    if (!s)
+        return;
+    list_for_each_safe (n, &s->generations)
+        generation_destroy(container_of(n, struct generation, node));
+    list_del(&s->node);
+    service_spec_unref(s->reload.spec);
+    service_spec_unref(s->spec);
+    free(s);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
+#include "base/units.h"
+#include "supervisor/core/internal.h"
+#include "supervisor/core/pure.h"
+
+/*
+ * The ladder of a stop within one budget: four fifths to drain, a tenth of grace after the
+ * evidence, a tenth for SIGKILL to do its work. At the end whoever is left is abandoned, by name.
+ */
+int64_t
+stop_leak_at_us(const struct core *c)
+{
+    return c->stopping ? c->stop_deadline_us - c->stop_budget_us / 5 : TIME_NEVER;
+}
+
+int64_t
+stop_kill_at_us(const struct core *c)
+{
+    return c->stopping ? c->stop_deadline_us - c->stop_budget_us / 10 : TIME_NEVER;
+}
+
+int64_t
+stop_end_us(const struct core *c)
+{
+    return c->stopping ? c->stop_deadline_us : TIME_NEVER;
+}
+
+static void
+stop_clip(struct core *c, struct service *s)
+{
+    list_for_each (n, &s->generations) {
+        struct generation *g = container_of(n, struct generation, node);
+
+        if (g->state == GENERATION_DRAINING && g->deadline_us != TIME_NEVER &&
+            g->deadline_us > stop_leak_at_us(c))
+            g->deadline_us = stop_leak_at_us(c);
+        list_for_each (m, &g->workers)
+            worker_clip(c, container_of(m, struct worker, node));
+    }
+}
+
+void
+stop_all(struct core *c, const char *cause)
+{
+    if (c->stopping)
+        return;
+    c->stopping = true;
+    c->stop_deadline_us = c->now_us + c->stop_budget_us;
+    list_for_each (n, &c->services) {
+        struct service *s = container_of(n, struct service, node);
+
+        if (s->want == WANT_UP)
+            s->want = WANT_DOWN;
+        stop_clip(c, s);
+        record_text(record_service(c, RECORD_SERVICE, s), "stops: %s", cause);
+    }
+}

@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "supervisor/core/internal.h"
+#include "supervisor/core/pure.h"
+
+#define ABANDON_AFTER_US \
+    (10 * US_PER_S) /* SIGKILL is at work within milliseconds, or the kernel is stuck */
+#define EVIDENCE_WAIT_US  (10 * US_PER_S)
+#define EVIDENCE_RETRY_US (250 * US_PER_MS)
+#define EXTEND_FACTOR     10 /* a worker may stretch a deadline, but not for ever */
+
+static int64_t
+earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void
+worker_effect(struct core *c, const struct worker *w, enum effect_type type, int signal_number)
+{
+    struct effect *e = effects_add(c->fx, type);
+
+    if (!e)
+        return; /* counted as lost; the deadline that follows makes up for it */
+    e->service = w->generation->service->id;
+    e->generation = w->generation->number;
+    e->worker = w->id;
+    e->signo = signal_number;
+    e->deadline_us = w->deadline_us;
+}
+
+/* Why it is asked to leave, for the CANCEL frame. */
+static void
+worker_why(const struct core *c, const struct worker *w, char *buf, size_t room)
+{
+    const struct generation *g = w->generation;
+    const struct generation *serving = service_serving(g->service);
+
+    if (c->stopping || g->service->want != WANT_UP)
+        copy_text(buf, room, "the service stops");
+    else if (g->aborted)
+        copy_text(buf, room, "this generation is rejected");
+    else if (serving && serving != g)
+        (void)snprintf(buf, room, "relieved by generation %" PRIu64, serving->number);
+    else
+        copy_text(buf, room, "fewer workers are wanted, or it was not ready in time");
+}
+
+static void
+worker_send_drain(struct core *c, struct worker *w)
+{
+    const struct service_spec *spec = w->generation->spec;
+
+    w->signalled = true;
+    if (spec->libstint && !w->escapee) {
+        size_t before = c->fx->n;
+
+        worker_effect(c, w, FX_CANCEL, 0);
+        if (c->fx->n > before)
+            worker_why(c, w, c->fx->items[before].text, sizeof(c->fx->items[before].text));
+    }
+    worker_effect(c, w, FX_SIGNAL, w->escapee ? SIGTERM : spec->drain_signal);
+}
+
+/* ---- on entry --------------------------------------------------------------------------- */
+
+static void
+worker_announce(struct core *c, struct worker *w)
+{
+    struct record *r = record_worker(c, RECORD_READY, w);
+
+    w->ready_us = c->now_us;
+    w->deadline_us = TIME_NEVER;
+    w->assume_us = TIME_NEVER;
+    if (r)
+        r->duration_us = w->ready_us - w->spawned_us;
+    if (w->generation->spec->ready.mode == READY_ASSUME)
+        record_text(r, "assumed: alive for the time configured (weak evidence)");
+}
+
+static void
+worker_begin_drain(struct core *c, struct worker *w)
+{
+    const struct service_spec *spec = w->generation->spec;
+    int64_t patience = w->escapee ? spec->leak_grace_us : spec->drain_timeout_us;
+
+    w->drain_us = c->now_us;
+    w->assume_us = TIME_NEVER;
+    w->deadline_us = earlier(c->now_us + patience, stop_leak_at_us(c));
+    w->extend_limit_us = c->now_us + patience * EXTEND_FACTOR;
+    if (w->pid > 0)
+        worker_send_drain(c, w); /* otherwise with SPAWNED */
+}
+
+static void
+worker_accuse(struct core *c, struct worker *w)
+{
+    const struct service_spec *spec = w->generation->spec;
+
+    w->deadline_us = earlier(c->now_us + spec->leak_grace_us, stop_kill_at_us(c));
+    w->extend_limit_us = earlier(w->deadline_us + EVIDENCE_WAIT_US, stop_end_us(c));
+    w->generation->leaks++;
+    worker_effect(c, w, FX_EVIDENCE, 0);
+    if (!w->escapee && spec->stop_signal != spec->drain_signal)
+        worker_effect(c, w, FX_SIGNAL, spec->stop_signal);
+}
+
+static void
+worker_kill(struct core *c, struct worker *w)
+{
+    struct record *r = record_worker(c, RECORD_KILL, w);
+    char lived[32];
+
+    w->deadline_us = earlier(c->now_us + ABANDON_AFTER_US, stop_end_us(c));
+    w->generation->kills++;
+    if (r)
+        r->warning = true;
+    record_text(r, "SIGKILL: still there %s after it was asked to leave%s",
+                duration_human(c->now_us - w->drain_us, lived, sizeof(lived)),
+                w->evidence ? "" : "; no evidence could be had");
+    worker_effect(c, w, FX_KILL, SIGKILL);
+}
+
+static void
+worker_abandon(struct core *c, struct worker *w)
+{
+    struct record *r = record_worker(c, RECORD_ABANDONED, w);
+
+    w->deadline_us = TIME_NEVER;
+    if (r)
+        r->warning = true;
+    record_text(r,
+                "SIGKILL has not ended it: stuck in the kernel or writing a core dump; it blocks "
+                "nothing%s%s",
+                w->leak[0] ? "; " : "", w->leak);
+    if (!w->escapee && generation_active(w->generation) && w->slot < w->generation->n_slots)
+        w->generation->slots[w->slot].next_spawn_us = c->now_us; /* nor the one that follows it */
+}
+
+static void
+worker_bury(struct core *c, struct worker *w)
+{
+    (void)c;
+    w->deadline_us = TIME_NEVER;
+    list_del(&w->node);
+}
+
+/* ---- the table --------------------------------------------------------------------------- */
+
+static const struct rule {
+    enum worker_state next;                          /* WORKER_NONE (0): an empty cell */
+    void (*enter)(struct core *c, struct worker *w); /* NULL: an honest race, nothing to do */
+} rules[WORKER_STATE_COUNT][WE_COUNT] = {
+#define ROW(from, event, to, fn) [WORKER_##from][WE_##event] = {WORKER_##to, fn},
+#define IGNORE(from, event)      [WORKER_##from][WE_##event] = {WORKER_##from, NULL},
+#include "supervisor/core/worker_fsm.def"
+#undef ROW
+#undef IGNORE
+};
+
+bool
+worker_cell(enum worker_state s, enum worker_event e, enum worker_state *ret_next)
+{
+    *ret_next = rules[s][e].next;
+    return rules[s][e].next != WORKER_NONE;
+}
+
+int
+worker_step(struct core *c, struct worker *w, enum worker_event e)
+{
+    const struct rule *r = &rules[w->state][e];
+
+    if (r->next == WORKER_NONE) {
+        record_bug(c, w->generation->service, "worker", worker_state_name(w->state), (int)e);
+        return -1;
+    }
+    if (!r->enter)
+        return 0;
+    w->state = r->next;
+    r->enter(c, w);
+    return 0;
+}
+
+/* ---- births and deaths -------------------------------------------------------------------- */
+
+bool
+worker_live(const struct worker *w)
+{
+    return w->state != WORKER_EXITED && w->state != WORKER_ABANDONED;
+}
+
+static struct worker *
+worker_new(struct core *c, struct generation *g, unsigned slot, enum worker_state first)
+{
+    struct worker *w = calloc(1, sizeof(*w));
+
+    if (!w)
+        return NULL;
+    w->generation = g;
+    w->id = ++c->last_worker_id;
+    w->slot = slot;
+    w->state = first;
+    w->spawned_us = c->now_us;
+    w->deadline_us = TIME_NEVER;
+    w->extend_limit_us = TIME_NEVER;
+    w->assume_us = TIME_NEVER;
+    list_add(&g->workers, &w->node);
+    return w;
+}
+
+struct worker *
+worker_create(struct core *c, struct generation *g, unsigned slot)
+{
+    struct worker *w = worker_new(c, g, slot, WORKER_STARTING);
+    const struct service_spec *spec = g->spec;
+
+    if (!w)
+        return NULL;
+    w->deadline_us = c->now_us + spec->start_timeout_us;
+    w->extend_limit_us = c->now_us + spec->start_timeout_us * EXTEND_FACTOR;
+    if (spec->ready.mode == READY_ASSUME) {
+        w->assume_us = c->now_us + spec->ready.assume_us;
+        w->deadline_us = w->assume_us + spec->start_timeout_us;
+    }
+    g->spawns++;
+    worker_effect(c, w, FX_SPAWN, 0);
+    return w;
+}
+
+void
+worker_destroy(struct worker *w)
+{
+    if (!w)
+        return;
+    list_del(&w->node);
+    free(w);
+}
+
+void
+worker_spawned(struct core *c, struct worker *w, pid_t pid)
+{
+    w->pid = pid;
+    (void)record_worker(c, RECORD_SPAWN, w);
+    if (w->state != WORKER_STARTING && !w->signalled)
+        worker_send_drain(c, w); /* it was relieved before it had a pid */
+}
+
+void
+worker_spawn_failed(struct core *c, struct worker *w, const struct event *ev)
+{
+    struct generation *g = w->generation;
+    char why[256];
+
+    (void)snprintf(why, sizeof(why), "cannot start a process: %s: %s",
+                   ev->spawn_failed.what ? ev->spawn_failed.what : "spawn",
+                   strerrordesc_np(-ev->spawn_failed.error));
+    w->state = WORKER_EXITED; /* never lived: no pid, so no obituary */
+    list_del(&w->node);
+    generation_failure(c, g, w, why, false);
+    worker_destroy(w);
+}
+
+void
+worker_exit(struct core *c, struct worker *w, const struct event *ev)
+{
+    struct generation *g = w->generation;
+    bool expected = w->state != WORKER_STARTING && w->state != WORKER_READY;
+    bool fatal = ev->death.exec_error != 0 && ev->death.exec_error != -ETXTBSY;
+    char text[1024];
+    struct record *r;
+
+    obituary_text(w, ev, text, sizeof(text));
+    if (worker_step(c, w, WE_EXIT) < 0)
+        return;
+    r = record_worker(c, RECORD_EXIT, w);
+    if (r) {
+        r->duration_us = c->now_us - w->spawned_us;
+        r->count = (unsigned)ev->death.wait_status;
+        r->warning = !expected || w->leak[0] != '\0';
+    }
+    record_text(r, "%s%s", w->escapee ? "escapee: " : "", text);
+    if (!w->escapee && generation_active(g))
+        generation_failure(c, g, w, expected ? NULL : text, fatal && !expected);
+    worker_destroy(w);
+}
+
+void
+worker_escapee(struct core *c, struct worker *of, const struct event *ev)
+{
+    struct worker *w = worker_new(c, of->generation, of->slot, WORKER_DRAINING);
+    struct record *r;
+
+    if (!w)
+        return; /* found again at the next scan */
+    of->escapees++;
+    of->generation->escapees++;
+    w->escapee = true;
+    w->pid = ev->escapee.pid;
+    copy_text(w->name, sizeof(w->name), ev->escapee.name);
+    r = record_worker(c, RECORD_ESCAPEE, w);
+    if (r)
+        r->warning = true;
+    record_text(r, "process '%s' outlived its worker %d; it is ended too", w->name, (int)of->pid);
+    worker_begin_drain(c, w);
+}
+
+void
+worker_evidence(struct core *c, struct worker *w, const struct event *ev)
+{
+    struct record *r;
+
+    if (w->evidence || (w->state != WORKER_LEAKED && w->state != WORKER_KILLED))
+        return;
+    w->evidence = true;
+    w->stragglers = ev->evidence.stragglers;
+    copy_text(w->leak, sizeof(w->leak), ev->evidence.text);
+    r = record_worker(c, RECORD_LEAK, w);
+    if (r) {
+        r->warning = true;
+        r->count = w->stragglers;
+        r->duration_us = c->now_us - w->drain_us;
+        copy_text(r->text, sizeof(r->text), ev->evidence.text);
+    }
+}
+
+/* ---- deadlines ----------------------------------------------------------------------------- */
+
+void
+worker_extend(struct core *c, struct worker *w, uint64_t usec)
+{
+    int64_t until = usec > (uint64_t)INT64_MAX / 2 ? TIME_NEVER : c->now_us + (int64_t)usec;
+
+    if (w->state != WORKER_STARTING && w->state != WORKER_DRAINING)
+        return;
+    until = earlier(until, w->extend_limit_us);
+    if (w->state == WORKER_DRAINING)
+        until = earlier(until, stop_leak_at_us(c));
+    if (until > w->deadline_us)
+        w->deadline_us = until;
+}
+
+/* LEAKED ends with evidence in hand; without it the kill waits a little, but not for ever. */
+static bool
+worker_awaits_evidence(struct core *c, struct worker *w)
+{
+    if (w->state != WORKER_LEAKED || w->evidence || c->now_us >= w->extend_limit_us)
+        return false;
+    w->deadline_us = earlier(c->now_us + EVIDENCE_RETRY_US, w->extend_limit_us);
+    return true;
+}
+
+void
+worker_tick(struct core *c, struct worker *w)
+{
+    struct generation *g = w->generation;
+
+    if (w->state == WORKER_STARTING && w->assume_us <= c->now_us && w->pid > 0) {
+        (void)worker_step(c, w, WE_READY);
+        return;
+    }
+    if (w->deadline_us > c->now_us || worker_awaits_evidence(c, w))
+        return;
+    if (w->state == WORKER_STARTING && generation_active(g) && !g->has_served) {
+        char spell[32], why[128];
+
+        (void)snprintf(why, sizeof(why), "worker %u was not ready within %s", w->slot,
+                       duration_human(g->spec->start_timeout_us, spell, sizeof(spell)));
+        generation_abort_because(c, g, why); /* drains this worker too */
+        return;
+    }
+    (void)worker_step(c, w, WE_DEADLINE);
+}
+
+void
+worker_clip(struct core *c, struct worker *w)
+{
+    if (w->state == WORKER_DRAINING)
+        w->deadline_us = earlier(w->deadline_us, stop_leak_at_us(c));
+    if (w->state == WORKER_LEAKED) {
+        w->deadline_us = earlier(w->deadline_us, stop_kill_at_us(c));
+        w->extend_limit_us = earlier(w->extend_limit_us, stop_end_us(c));
+    }
+    if (w->state == WORKER_KILLED)
+        w->deadline_us = earlier(w->deadline_us, stop_end_us(c));
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "supervisor/io/capture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <ev.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/mem.h"
+
+#define PIPE_WANTED (1024 * 1024)
+#define READ_BYTES  16384
+#define TURN_READS  4 /* of READ_BYTES each, per stream and turn */
+
+struct stream {
+    struct capture *capture; /* borrowed: the one it is in */
+    enum capture_stream name;
+    ev_io io;
+    int read_fd;                 /* owned; -1 after EOF */
+    int write_fd;                /* owned; -1 after capture_spawned() */
+    size_t pipe_bytes;           /* its capacity */
+    bool continued;              /* the line in `line` was cut before */
+    size_t used;                 /* bytes in `line` */
+    char line[CAPTURE_LINE_MAX]; /* what came without a newline yet */
+};
+
+struct kept {
+    unsigned bytes;
+    char text[CAPTURE_KEEP_EACH];
+};
+
+struct capture {
+    struct ev_loop *loop; /* borrowed */
+    capture_line_fn *on_line;
+    void *env;                      /* borrowed */
+    uint64_t bytes;                 /* read, both streams */
+    size_t n_kept;                  /* ever; the newest is at (n_kept - 1) % CAPTURE_KEEP */
+    struct kept kept[CAPTURE_KEEP]; /* a ring */
+    struct stream streams[2];       /* indexed by enum capture_stream */
+};
+
+static void
+emit(struct stream *s, const char *bytes, size_t n, unsigned flags)
+{
+    struct capture *c = s->capture;
+
+    if (!(flags & CAPTURE_CONTINUED)) { /* of a long line its beginning is kept */
+        struct kept *k = &c->kept[c->n_kept++ % CAPTURE_KEEP];
+
+        k->bytes = (unsigned)(n < CAPTURE_KEEP_EACH ? n : CAPTURE_KEEP_EACH);
+        memcpy(k->text, bytes, k->bytes);
+    }
+    c->on_line(c->env, s->name, bytes, n, flags);
+}
+
+/* emit_line - the end of a line has come: what was put aside, then @bytes. */
+static void
+emit_line(struct stream *s, unsigned flags)
+{
+    size_t n = s->used;
+
+    if (s->continued)
+        flags |= CAPTURE_CONTINUED;
+    s->used = 0;
+    s->continued = false;
+    emit(s, s->line, n, flags);
+}
+
+/* append - put aside; a piece goes out only when a further byte of the same line needs its room. */
+static void
+append(struct stream *s, const char *bytes, size_t n)
+{
+    while (n > 0) {
+        size_t part = sizeof s->line - s->used;
+
+        if (part == 0) {
+            emit_line(s, CAPTURE_CUT);
+            s->continued = true;
+            part = sizeof s->line;
+        }
+        if (part > n)
+            part = n;
+        memcpy(s->line + s->used, bytes, part);
+        s->used += part;
+        bytes += part;
+        n -= part;
+    }
+}
+
+static void
+feed(struct stream *s, const char *bytes, size_t n)
+{
+    while (n > 0) {
+        const char *newline = memchr(bytes, '\n', n);
+        size_t line = newline ? (size_t)(newline - bytes) : n;
+
+        if (newline && s->used == 0 && line <= CAPTURE_LINE_MAX) {
+            emit(s, bytes, line, 0); /* the common case: a whole line at once, not copied */
+        } else {
+            append(s, bytes, line);
+            if (newline)
+                emit_line(s, 0);
+        }
+        if (newline)
+            line++;
+        bytes += line;
+        n -= line;
+    }
+}
+
+static void
+flush(struct stream *s)
+{
+    if (s->used > 0)
+        emit_line(s, CAPTURE_UNENDED);
+}
+
+static void
+stream_stop(struct stream *s)
+{
+    if (s->read_fd == -1)
+        return;
+    ev_io_stop(s->capture->loop, &s->io);
+    s->read_fd = fd_close(s->read_fd);
+    flush(s);
+}
+
+/* stream_read - at most @most bytes, give or take a buffer; less when the pipe is empty. */
+static void
+stream_read(struct stream *s, size_t most)
+{
+    char buffer[READ_BYTES];
+    size_t done = 0;
+
+    while (s->read_fd != -1 && done < most) {
+        ssize_t n = read(s->read_fd, buffer, sizeof buffer);
+
+        if (n == -1 && errno == EINTR)
+            continue;
+        if (n == -1 && errno == EAGAIN)
+            return;
+        if (n <= 0) { /* EOF; a pipe has no other errors that could go away */
+            stream_stop(s);
+            return;
+        }
+        done += (size_t)n;
+        s->capture->bytes += (uint64_t)n;
+        feed(s, buffer, (size_t)n);
+    }
+}
+
+static void
+on_readable(EV_P_ ev_io *io, int revents)
+{
+    (void)loop;
+    (void)revents;
+    stream_read(container_of(io, struct stream, io), (size_t)READ_BYTES * TURN_READS);
+}
+
+static int
+stream_open(struct capture *c, struct stream *s, enum capture_stream name, struct error *reterr)
+{
+    int ends[2], bytes;
+
+    s->capture = c;
+    s->name = name;
+    s->read_fd = s->write_fd = -1;
+    ev_io_init(&s->io, on_readable, -1, EV_READ);
+    if (pipe2(ends, O_CLOEXEC) == -1)
+        return error_set(reterr, -errno, "make a pipe for a worker's output");
+    s->read_fd = ends[0];
+    s->write_fd = ends[1];
+    if (fd_nonblock(s->read_fd) < 0) /* ours only: a worker expects its stdout to block */
+        return error_set(reterr, -errno, "make a pipe for a worker's output");
+    (void)fcntl(s->write_fd, F_SETPIPE_SZ, PIPE_WANTED); /* past a user's share: then it is small */
+    bytes = fcntl(s->write_fd, F_GETPIPE_SZ);
+    s->pipe_bytes = bytes > 0 ? (size_t)bytes : 65536;
+    ev_io_set(&s->io, s->read_fd, EV_READ);
+    ev_io_start(c->loop, &s->io);
+    return 0;
+}
+
+int
+capture_open(struct ev_loop *loop, capture_line_fn *on_line, void *env, struct capture **ret,
+             struct error *reterr)
+{
+    struct capture *c = calloc(1, sizeof *c);
+    int r;
+
+    if (!c)
+        return error_set(reterr, -ENOMEM, "capture a worker's output");
+    c->loop = loop;
+    c->on_line = on_line;
+    c->env = env;
+    c->streams[CAPTURE_STDERR].read_fd = c->streams[CAPTURE_STDERR].write_fd = -1;
+    r = stream_open(c, &c->streams[CAPTURE_STDOUT], CAPTURE_STDOUT, reterr);
+    if (r == 0)
+        r = stream_open(c, &c->streams[CAPTURE_STDERR], CAPTURE_STDERR, reterr);
+    if (r < 0) {
+        capture_close(c);
+        return r;
+    }
+    *ret = c;
+    return 0;
+}
+
+int
+capture_stdout_fd(const struct capture *c)
+{
+    return c->streams[CAPTURE_STDOUT].write_fd;
+}
+
+int
+capture_stderr_fd(const struct capture *c)
+{
+    return c->streams[CAPTURE_STDERR].write_fd;
+}
+
+void
+capture_spawned(struct capture *c)
+{
+    for (size_t i = 0; i < ARRAY_LEN(c->streams); i++)
+        c->streams[i].write_fd = fd_close(c->streams[i].write_fd);
+}
+
+void
+capture_drain(struct capture *c)
+{
+    for (size_t i = 0; i < ARRAY_LEN(c->streams); i++) {
+        stream_read(&c->streams[i], c->streams[i].pipe_bytes);
+        flush(&c->streams[i]);
+    }
+}
+
+void
+capture_last_lines(const struct capture *c, struct text *out)
+{
+    size_t n = c->n_kept < CAPTURE_KEEP ? c->n_kept : CAPTURE_KEEP;
+
+    for (size_t i = c->n_kept - n; i < c->n_kept; i++) {
+        const struct kept *k = &c->kept[i % CAPTURE_KEEP];
+
+        text_addn(out, k->text, k->bytes);
+        if (i + 1 < c->n_kept)
+            text_add(out, "\n");
+    }
+}
+
+uint64_t
+capture_bytes(const struct capture *c)
+{
+    return c->bytes;
+}
+
+void
+capture_close(struct capture *c)
+{
+    if (!c)
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(c->streams); i++)
+        stream_stop(&c->streams[i]);
+    capture_spawned(c);
+    free(c);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef STINT_IO_CAPTURE_H
+#define STINT_IO_CAPTURE_H
+
+/*
+ * What a worker prints, line by line. The pipes are as big as the kernel allows (1 MiB), reading is
+ * non-blocking and bounded per turn: a chatty worker waits for its own pipe, never the master for it.
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/text.h"
+
+struct capture;
+struct error;
+struct ev_loop;
+
+#define CAPTURE_LINE_MAX  8192 /* bytes; a longer line comes in pieces */
+#define CAPTURE_KEEP      20   /* lines kept for the obituary … */
+#define CAPTURE_KEEP_EACH 400  /* … and the bytes kept of each */
+
+enum capture_stream { CAPTURE_STDOUT, CAPTURE_STDERR };
+
+enum capture_flag {
+    CAPTURE_CUT = 1,       /* the line goes on: the next piece is CAPTURE_CONTINUED */
+    CAPTURE_CONTINUED = 2, /* goes on where the last piece of this stream was cut */
+    CAPTURE_UNENDED = 4    /* the last words: no newline before the end */
+};
+
+/* One line without its newline; any bytes, NUL among them. Not NUL-terminated. */
+typedef void capture_line_fn(void *env, enum capture_stream stream, const char *bytes, size_t n,
+                             unsigned flags);
+
+/**
+ * capture_open - make the two pipes and watch them.
+ * @loop: borrowed; must outlive the capture
+ * @env:  borrowed; handed to @on_line, which must not call capture_close()
+ *
+ * Return: 0 or negative errno with the sentence.
+ */
+int capture_open(struct ev_loop *loop, capture_line_fn *on_line, void *env, struct capture **ret,
+                 struct error *reterr);
+
+/* The write ends for spawn_start(); borrowed, -1 after capture_spawned(). */
+int capture_stdout_fd(const struct capture *c);
+int capture_stderr_fd(const struct capture *c);
+void capture_spawned(struct capture *c); /* close the write ends here: the worker has them */
+
+/**
+ * capture_drain - the worker is dead: hand over what is in the pipes now, the unended last line
+ * included. Bounded by the pipes' size; a grandchild that holds them keeps nothing waiting, and
+ * what it prints later still comes until capture_close().
+ */
+void capture_drain(struct capture *c);
+
+/* capture_last_lines - the newest lines of both streams, in the order they came, '\n' between. */
+void capture_last_lines(const struct capture *c, struct text *out);
+
+uint64_t capture_bytes(const struct capture *c); /* read so far, both streams */
+
+void capture_close(struct capture *c); /* flushes an unended line first; NULL is fine */
+
+#endif

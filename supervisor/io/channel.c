@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "supervisor/io/channel.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/mem.h"
+
+#define BURST   16  /* frames a turn: one chatty worker starves nobody */
+#define FDS_MAX 253 /* that the kernel lets a message carry */
+
+struct channel {
+    ev_io io;
+    struct ev_loop *loop;     /* borrowed */
+    int fd;                   /* owned; -1 once the channel is over */
+    struct channel_events ev; /* each may be NULL */
+    void *env;                /* borrowed */
+    uint64_t sent, received;  /* sequence numbers used last */
+    bool hello, bye;
+    bool busy;   /* inside a callback: destroy waits */
+    bool doomed; /* destroyed by a callback */
+};
+
+int
+channel_pair(int *ret_ours, int *ret_theirs)
+{
+    int fds[2];
+    int r;
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) == -1)
+        return -errno;
+    auto_fd int ours = fds[0];
+    auto_fd int theirs = fds[1];
+
+    r = fd_nonblock(ours);
+    if (r < 0)
+        return r;
+    *ret_ours = steal_fd(ours);
+    *ret_theirs = steal_fd(theirs);
+    return 0;
+}
+
+static size_t
+body_bytes(uint16_t type)
+{
+    switch (type) {
+    case STINT_FRAME_HELLO:
+        return sizeof(struct stint_hello);
+    case STINT_FRAME_CANCEL:
+        return sizeof(struct stint_cancel_frame);
+    case STINT_FRAME_EXTEND:
+        return sizeof(struct stint_extend);
+    default: /* READY, STOPPING, BYE, and what is not known */
+        return 0;
+    }
+}
+
+int
+wire_decode(const void *bytes, size_t n, struct wire_message *ret, struct error *reterr)
+{
+    struct wire_message m = {0};
+    const char *body = (const char *)bytes + sizeof(m.frame);
+    size_t want;
+
+    if (n < sizeof(m.frame))
+        return error_say(reterr, -EPROTO, "a frame of %zu bytes has no header", n);
+    if (n > STINT_FRAME_MAX)
+        return error_say(reterr, -EPROTO, "a frame is longer than %d bytes", STINT_FRAME_MAX);
+    memcpy(&m.frame, bytes, sizeof(m.frame));
+    if (m.frame.length != n - sizeof(m.frame))
+        return error_say(reterr, -EPROTO, "a frame says %u bytes and has %zu",
+                         (unsigned)m.frame.length, n - sizeof(m.frame));
+    want = body_bytes(m.frame.type);
+    if (m.frame.length < want)
+        return error_say(reterr, -EPROTO, "a frame of type %u has %u bytes, it needs %zu",
+                         (unsigned)m.frame.type, (unsigned)m.frame.length, want);
+    m.known = m.frame.type >= STINT_FRAME_HELLO && m.frame.type <= STINT_FRAME_BYE;
+    if (m.frame.type == STINT_FRAME_HELLO) {
+        memcpy(&m.hello, body, sizeof(m.hello));
+    } else if (m.frame.type == STINT_FRAME_CANCEL) {
+        memcpy(&m.cancel, body, sizeof(m.cancel));
+        m.cancel.text[sizeof(m.cancel.text) - 1] = '\0';
+    } else if (m.frame.type == STINT_FRAME_EXTEND) {
+        memcpy(&m.extend, body, sizeof(m.extend));
+    }
+    *ret = m;
+    return 0;
+}
+
+static void
+shut(struct channel *ch)
+{
+    if (ch->fd == -1)
+        return;
+    ev_io_stop(ch->loop, &ch->io);
+    ch->fd = fd_close(ch->fd);
+}
+
+static void
+bad(struct channel *ch, const char *reason)
+{
+    shut(ch);
+    if (ch->ev.on_bad)
+        ch->ev.on_bad(ch->env, reason);
+}
+
+static void
+lost(struct channel *ch, const char *reason)
+{
+    shut(ch);
+    if (!ch->bye && ch->ev.on_lost) /* after a BYE the end is no news */
+        ch->ev.on_lost(ch->env, reason);
+}
+
+static void
+hello(struct channel *ch, const struct stint_hello *h)
+{
+    struct error err;
+
+    if (ch->hello) {
+        bad(ch, "it said HELLO twice");
+    } else if (h->major != STINT_WIRE_MAJOR) {
+        (void)error_say(&err, -EPROTO, "its libstint speaks version %u of the wire, we speak %d",
+                        (unsigned)h->major, STINT_WIRE_MAJOR);
+        bad(ch, err.text);
+    } else {
+        ch->hello = true;
+        if (ch->ev.on_hello)
+            ch->ev.on_hello(ch->env, h);
+    }
+}
+
+static void
+dispatch(struct channel *ch, const struct wire_message *m)
+{
+    if (m->frame.type == STINT_FRAME_HELLO) {
+        hello(ch, &m->hello);
+    } else if (!ch->hello) {
+        bad(ch, "its first frame was not HELLO");
+    } else if (ch->bye) {
+        bad(ch, "a frame came after its BYE");
+    } else if (m->frame.type == STINT_FRAME_READY) {
+        if (ch->ev.on_ready)
+            ch->ev.on_ready(ch->env);
+    } else if (m->frame.type == STINT_FRAME_EXTEND) {
+        if (ch->ev.on_extend)
+            ch->ev.on_extend(ch->env, m->extend.usec);
+    } else if (m->frame.type == STINT_FRAME_STOPPING) {
+        if (ch->ev.on_stopping)
+            ch->ev.on_stopping(ch->env);
+    } else if (m->frame.type == STINT_FRAME_BYE) {
+        ch->bye = true;
+        if (ch->ev.on_bye)
+            ch->ev.on_bye(ch->env);
+    } else if (m->known) {
+        bad(ch, "it sent a frame that only the master may send");
+    }
+}
+
+/* fds_close - nobody may leave descriptors with us. Return: how many there were. */
+static unsigned
+fds_close(struct msghdr *msg)
+{
+    unsigned n = 0;
+
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        for (size_t at = 0; at + sizeof(int) <= c->cmsg_len - CMSG_LEN(0); at += sizeof(int)) {
+            int fd;
+
+            memcpy(&fd, CMSG_DATA(c) + at, sizeof(fd));
+            (void)fd_close(fd);
+            n++;
+        }
+    }
+    return n;
+}
+
+/* receive - one frame. Return: 1 = dispatched, 0 = nothing (any more) to read. */
+static int
+receive(struct channel *ch)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof(int) * FDS_MAX)];
+        struct cmsghdr align;
+    } control;
+    char frame[STINT_FRAME_MAX];
+    struct iovec part = {frame, sizeof(frame)};
+    struct msghdr msg = {.msg_iov = &part,
+                         .msg_iovlen = 1,
+                         .msg_control = &control,
+                         .msg_controllen = sizeof(control)};
+    struct wire_message m;
+    struct error err;
+    ssize_t n = recvmsg(ch->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+    if (n == -1 && (errno == EAGAIN || errno == EINTR))
+        return 0; /* level-triggered: we are called again */
+    if (n == -1) {
+        (void)error_set(&err, -errno, "the channel failed");
+        lost(ch, err.text);
+        return 0;
+    }
+    unsigned passed = fds_close(&msg);
+
+    if (n == 0 && passed == 0) {
+        lost(ch, "it closed the channel without a BYE");
+        return 0;
+    }
+    if (passed > 0 || msg.msg_flags & MSG_CTRUNC) {
+        bad(ch, "it passed descriptors");
+        return 0;
+    }
+    if (msg.msg_flags & MSG_TRUNC) {
+        bad(ch, "a frame is longer than 4096 bytes");
+        return 0;
+    }
+    if (wire_decode(frame, (size_t)n, &m, &err) < 0) {
+        bad(ch, err.text);
+        return 0;
+    }
+    if (m.frame.sequence != ch->received + 1) {
+        (void)error_say(&err, -EPROTO, "frame %" PRIu64 " came after frame %" PRIu64,
+                        m.frame.sequence, ch->received);
+        bad(ch, err.text);
+        return 0;
+    }
+    ch->received++;
+    dispatch(ch, &m);
+    return 1;
+}
+
+static void
+on_readable(EV_P_ ev_io *io, int revents)
+{
+    struct channel *ch = container_of(io, struct channel, io);
+
+    (void)loop; /* the channel knows it */
+    (void)revents;
+    ch->busy = true;
+    for (int i = 0; i < BURST && ch->fd != -1; i++)
+        if (receive(ch) == 0)
+            break;
+    ch->busy = false;
+    if (ch->doomed)
+        free(ch);
+}
+
+static int
+transmit(struct channel *ch, uint16_t type, const void *body, uint32_t bytes)
+{
+    struct stint_frame frame = {.type = type, .length = bytes, .sequence = ch->sent + 1};
+    union { /* sendmsg() writes to neither */
+        const void *in;
+        void *out;
+    } payload = {.in = body};
+    struct iovec parts[2] = {
+        {&frame,      sizeof(frame)},
+        {payload.out, bytes        }
+    };
+    struct msghdr msg = {.msg_iov = parts, .msg_iovlen = 2};
+
+    if (ch->fd == -1)
+        return -ENOTCONN;
+    if (sendmsg(ch->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) == -1)
+        return errno == EPIPE || errno == ECONNRESET ? -ENOTCONN : -errno;
+    ch->sent++;
+    return 0;
+}
+
+int
+channel_open(struct ev_loop *loop, int fd, const struct channel_events *ev, void *env,
+             struct channel **ret)
+{
+    struct stint_hello h = {STINT_WIRE_MAJOR, STINT_WIRE_MINOR, (uint32_t)getpid()};
+    auto_free struct channel *ch = calloc(1, sizeof(*ch));
+    int r;
+
+    if (!ch)
+        return -ENOMEM;
+    ch->loop = loop;
+    ch->fd = fd;
+    ch->ev = *ev;
+    ch->env = env;
+    r = transmit(ch, STINT_FRAME_HELLO, &h, sizeof(h));
+    if (r < 0 && r != -ENOTCONN) /* it died already: reading tells, in its turn */
+        return r;
+    ev_io_init(&ch->io, on_readable, fd, EV_READ);
+    ev_io_start(loop, &ch->io);
+    *ret = steal(ch);
+    return 0;
+}
+
+void
+channel_destroy(struct channel *ch)
+{
+    if (!ch)
+        return;
+    shut(ch);
+    ch->ev = (struct channel_events){0};
+    ch->doomed = true;
+    if (!ch->busy)
+        free(ch);
+}
+
+bool
+channel_managed(const struct channel *ch)
+{
+    return ch->hello && ch->fd != -1;
+}
+
+int
+channel_cancel(struct channel *ch, uint32_t cause, const char *text, int64_t deadline_us)
+{
+    struct stint_cancel_frame c = {.deadline_us = deadline_us, .cause = cause};
+
+    (void)memccpy(c.text, text, '\0', sizeof(c.text) - 1); /* cut or not, the last byte stays NUL */
+    return transmit(ch, STINT_FRAME_CANCEL, &c, sizeof(c));
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef STINT_IO_CHILD_H
+#define STINT_IO_CHILD_H
+
+#include <stdbool.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+/* What can be done with a child that spawn_start() made, and what /proc says about any process. */
+
+/**
+ * child_reap - collect a child that has exited, without waiting for it.
+ * @ret_status: as waitpid(2) writes it
+ * @ret_usage:  may be NULL
+ *
+ * Return: 0; -EAGAIN: it still lives; -ECHILD: not ours or reaped before. After 0 its pid may
+ * belong to somebody else: no signal by number any more.
+ */
+int child_reap(int pidfd, int *ret_status, struct rusage *ret_usage);
+
+/* child_signal - by pidfd, so never to a stranger. Return: 0, -ESRCH (gone), negative errno. */
+int child_signal(int pidfd, int sig);
+
+/**
+ * child_signal_group - to the process and all of its process group.
+ *
+ * The group is addressed by number, which is safe only while the leader is unreaped (alive or a
+ * zombie): then the kernel cannot give its number away. So: signal the group first, reap after.
+ * Processes that left the group are not reached; they come to us as orphans (subreaper).
+ *
+ * Return: 0, -EINVAL (pid ≤ 1), -ESRCH (nobody there), negative errno.
+ */
+int child_signal_group(pid_t pid, int pidfd, int sig);
+int child_kill_group(pid_t pid, int pidfd); /* SIGKILL */
+
+/* From /proc/PID/stat, which the process cannot forge except for its name. */
+struct process_stat {
+    pid_t parent, group, session;
+    unsigned long long start_ticks; /* since boot; with the pid, an identity */
+    char state;                     /* R S D Z T … */
+    char name[17];                  /* comm, its own words: escape before printing */
+};
+
+int process_stat(pid_t pid, struct process_stat *ret); /* 0, -ESRCH, negative errno */
+
+/**
+ * process_belongs - is @pid the worker @leader, its descendant, or in its session?
+ *
+ * Return: 1 yes, 0 no, -ESRCH: @pid is gone.
+ */
+int process_belongs(pid_t pid, pid_t leader);
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "supervisor/io/control_socket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/mem.h"
+
+/* A lock, not a connect(2): a master that is busy or stopped still owns its place. */
+static int
+lock_take(const char *runtime_dir, int *ret_fd, struct error *reterr)
+{
+    auto_free char *path = NULL;
+    char pid[32] = "";
+    auto_fd int fd = -1;
+    int n;
+
+    if (asprintf(&path, "%s/control.lock", runtime_dir) == -1)
+        return error_set(reterr, -ENOMEM, "lock '%s'", runtime_dir);
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (fd == -1)
+        return error_set(reterr, -errno, "open '%s'", path);
+    if (flock(fd, LOCK_EX | LOCK_NB) == -1) {
+        if (errno != EWOULDBLOCK)
+            return error_set(reterr, -errno, "lock '%s'", path);
+        n = (int)pread(fd, pid, sizeof(pid) - 1, 0);
+        if (n > 0)
+            pid[strcspn(pid, "\n")] = '\0';
+        return error_say(reterr, -EADDRINUSE,
+                         "stint already runs here with pid %s ('%s' is locked)",
+                         n > 0 ? pid : "(unknown)", path);
+    }
+    n = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
+    if (ftruncate(fd, 0) == -1 || pwrite(fd, pid, (size_t)n, 0) != n)
+        return error_set(reterr, -errno, "write '%s'", path);
+    *ret_fd = steal_fd(fd);
+    return 0;
+}
+
+/* With the lock in hand, a socket file that is still there belongs to nobody. */
+static int
+socket_bind(const char *path, int *ret_fd, struct error *reterr)
+{
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    auto_fd int fd = -1;
+    mode_t umask_before;
+    int r;
+
+    if (strlen(path) >= sizeof(sa.sun_path))
+        return error_say(
+            reterr, -ENAMETOOLONG,
+            "the control socket '%s' is longer than the %zu bytes a unix socket allows: "
+            "choose a shorter runtime_dir",
+            path, sizeof(sa.sun_path) - 1);
+    memcpy(sa.sun_path, path, strlen(path) + 1);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd == -1)
+        return error_set(reterr, -errno, "control socket");
+    if (unlink(path) == -1 && errno != ENOENT)
+        return error_set(reterr, -errno, "remove the stale socket '%s'", path);
+    umask_before = umask(0117); /* never open to others, not even for an instant */
+    r = bind(fd, (struct sockaddr *)&sa, sizeof(sa)) == -1 ? -errno : 0;
+    (void)umask(umask_before); /* cannot fail */
+    if (r < 0)
+        return error_set(reterr, r, "bind '%s'", path);
+    if (listen(fd, SOMAXCONN) == -1)
+        return error_set(reterr, -errno, "listen on '%s'", path);
+    *ret_fd = steal_fd(fd);
+    return 0;
+}
+
+int
+control_socket_open(const char *runtime_dir, struct control_socket *ret, struct error *reterr)
+{
+    auto_free char *path = NULL;
+    auto_fd int lock_fd = -1, listen_fd = -1;
+    int r;
+
+    r = dir_make(runtime_dir, 0755, reterr);
+    if (r < 0)
+        return error_wrap(reterr, r, "runtime_dir");
+    if (asprintf(&path, "%s/control.sock", runtime_dir) == -1)
+        return error_set(reterr, -ENOMEM, "control socket");
+    r = lock_take(runtime_dir, &lock_fd, reterr);
+    if (r < 0)
+        return r;
+    r = socket_bind(path, &listen_fd, reterr);
+    if (r < 0)
+        return r;
+    ret->lock_fd = steal_fd(lock_fd);
+    ret->listen_fd = steal_fd(listen_fd);
+    ret->path = steal(path);
+    return 0;
+}
+
+void
+control_socket_close(struct control_socket *s)
+{
+    if (s->path)
+        (void)unlink(s->path); /* gone already is fine: the lock decides, not the file */
+    free(s->path);
+    s->path = NULL;
+    s->listen_fd = fd_close(s->listen_fd);
+    s->lock_fd = fd_close(s->lock_fd);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef STINT_IO_IDENTITY_H
+#define STINT_IO_IDENTITY_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+struct error;
+
+#define IDENTITY_KEEP_UID ((uid_t)-1)
+#define IDENTITY_KEEP_GID ((gid_t)-1)
+
+/* Who a process runs as. Resolved once, before the fork; the child only sets numbers. */
+struct identity {
+    uid_t uid;       /* IDENTITY_KEEP_UID = stay who we are */
+    gid_t gid;       /* IDENTITY_KEEP_GID = stay */
+    gid_t *groups;   /* owned; supplementary groups, @gid among them; valid when uid is given */
+    size_t n_groups; /* 0 with a uid given = no supplementary groups */
+    char *name;      /* owned; login name; NULL when no user was given or the number has no name */
+    char *home;      /* owned; NULL like @name */
+    char *shell;     /* owned; NULL like @name */
+};
+
+#define IDENTITY_KEEP                                                   \
+    {                                                                   \
+        IDENTITY_KEEP_UID, IDENTITY_KEEP_GID, NULL, 0, NULL, NULL, NULL \
+    }
+
+/**
+ * identity_resolve - look a user and a group up, by name or by number.
+ * @user:  NULL = keep; a number without an entry in the user database is allowed, with a group
+ * @group: NULL = the user's own group (or keep, without a user)
+ * @ret:   untouched on failure; identity_finish() it
+ *
+ * May ask a name service, which may be slow: call it at load time, not while a worker is awaited.
+ * Return: 0, -ENOENT (no such user or group), or another negative errno with the sentence.
+ */
+int identity_resolve(const char *user, const char *group, struct identity *ret,
+                     struct error *reterr);
+void identity_finish(struct identity *id); /* frees; the identity is "keep" afterwards */
+
+#endif

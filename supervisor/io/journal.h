@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef STINT_IO_JOURNAL_H
+#define STINT_IO_JOURNAL_H
+
+/*
+ * What people read: one line for each event, and the captured output of the workers.
+ *
+ *   record, event, output ──▶ line ──▶ bounded buffer ──▶ fd (stderr)
+ *                               └────▶ rings in memory ──▶ stint events, stint logs
+ *
+ * Nothing here ever waits: when the reader of the log is slow, whole lines are dropped and counted,
+ * and a line says how many. Memory is bounded whatever the workers print. One thread: the master's.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/list.h"
+#include "config/spec.h"
+
+struct ev_loop;
+struct journal;
+struct record;
+struct text;
+
+#define JOURNAL_BUFFER_BYTES ((size_t)1 << 20)   /* lines waiting for the fd */
+#define JOURNAL_EVENTS_MAX   4096                /* events kept for `stint events` */
+#define JOURNAL_OUTPUT_LINES 500                 /* lines kept for each service … */
+#define JOURNAL_OUTPUT_BYTES ((size_t)128 << 10) /* … and their bytes */
+#define JOURNAL_LINE_BYTES   ((size_t)16 << 10)  /* a longer line is cut, and says so */
+
+struct journal_options {
+    int fd;                 /* borrowed, outlives the journal; usually 2. -1: rings only */
+    enum log_format format; /* of the lines written to fd; the rings are always JSON */
+    enum log_level level;   /* quieter events go nowhere */
+    size_t buffer_bytes;    /* 0: JOURNAL_BUFFER_BYTES */
+};
+
+/**
+ * journal_create - a journal that writes from @loop.
+ *
+ * It writes through a file description of its own where it can get one; otherwise O_NONBLOCK is set
+ * on the shared one, and destroy puts the flag back. SIGPIPE is ignored from here on. Return: 0 or negative errno.
+ */
+int journal_create(struct ev_loop *loop, const struct journal_options *options,
+                   struct journal **ret);
+void journal_destroy(struct journal *j); /* writes what goes without waiting; NULL is fine */
+
+/* journal_configure - the configuration changed: format and level of the lines from now on. */
+void journal_configure(struct journal *j, enum log_format format, enum log_level level);
+
+/* journal_flush - before the process ends: wait at most @budget_us for the fd to take the rest. */
+void journal_flush(struct journal *j, int64_t budget_us);
+
+/* journal_record - a line for something the core decided. Copies. */
+void journal_record(struct journal *j, const struct record *r);
+
+enum journal_field_type { JOURNAL_TEXT, JOURNAL_NUMBER, JOURNAL_BOOL };
+
+struct journal_field {
+    const char *
+        key; /* a literal, [a-z0-9_]; "service" "gen" "slot" "pid" "trace" "msg" find their place */
+    enum journal_field_type type;
+    const char *text; /* JOURNAL_TEXT; NULL leaves the field out */
+    int64_t number;   /* JOURNAL_NUMBER, JOURNAL_BOOL */
+};
+
+#define FIELD_TEXT(k, v) ((struct journal_field){.key = (k), .type = JOURNAL_TEXT, .text = (v)})
+#define FIELD_NUMBER(k, v) \
+    ((struct journal_field){.key = (k), .type = JOURNAL_NUMBER, .number = (v)})
+#define FIELD_BOOL(k, v) ((struct journal_field){.key = (k), .type = JOURNAL_BOOL, .number = (v)})
+
+/* journal_event - a line for something the rim did or saw. @name: as in "event=@name". Copies. */
+void journal_event(struct journal *j, enum log_level level, const char *name,
+                   const struct journal_field *fields, size_t n);
+
+/* journal_say - journal_event() with just a sentence. */
+__attribute__((format(printf, 4, 5))) void journal_say(struct journal *j, enum log_level level,
+                                                       const char *name, const char *fmt, ...);
+
+/* Where a line of captured output comes from. All borrowed for the call. */
+struct journal_origin {
+    const char *service;
+    uint64_t generation;
+    unsigned slot;
+    pid_t pid;
+    const char *stream; /* "stdout", "stderr" */
+    const char *trace;  /* 32 hex digits, "" or NULL */
+};
+
+enum journal_output_flags {
+    JOURNAL_OUTPUT_CUT = 1,  /* the line was longer than the reader's buffer: more of it follows */
+    JOURNAL_OUTPUT_LAST = 2, /* the stream ended without a newline here */
+    JOURNAL_OUTPUT_AGAIN = 4 /* may have been reported before (a master died in between) */
+};
+
+/* journal_output - one line a worker printed, without its newline. Any bytes. Copies. */
+void journal_output(struct journal *j, const struct journal_origin *from, const char *bytes,
+                    size_t n, unsigned flags);
+
+/* journal_output_lost - @lines lines of a worker were not read or not kept, and why. */
+void journal_output_lost(struct journal *j, const struct journal_origin *from, uint64_t lines,
+                         const char *why);
+
+/**
+ * journal_last_lines - what a service printed last, newline separated, for obituaries and verdicts.
+ * @generation: 0 = any
+ * @pid:        0 = any
+ * @max:        at most so many lines
+ */
+struct journal_query {
+    const char *service;
+    uint64_t generation;
+    pid_t pid;
+    size_t max;
+};
+void journal_last_lines(const struct journal *j, const struct journal_query *q, struct text *out);
+
+/* journal_forget - the service is gone from the configuration: its kept output goes too. */
+void journal_forget(struct journal *j, const char *service);
+
+/* ---- Reading back -------------------------------------------------------------------------- */
+
+/* One kept line. Pointers are the journal's, valid until the loop turns or a line is added. */
+struct journal_entry {
+    uint64_t seq;        /* from 1, increasing; events and output have numbers of their own */
+    uint64_t lost;       /* lines after the cursor that are no longer kept; output: 1 = some */
+    const char *service; /* "" when it concerns none */
+    const char *json;    /* one object, no newline */
+    size_t bytes;
+    uint64_t generation; /* output only: 0 in events */
+    pid_t pid;           /* output only */
+};
+
+/* journal_events_next - the first kept event with a number above @after. Return: false: none (yet). */
+bool journal_events_next(const struct journal *j, uint64_t after, struct journal_entry *ret);
+uint64_t journal_events_last(const struct journal *j); /* number of the newest; 0 = none */
+
+/* journal_output_next - the same over the kept output of @service; NULL: of all, in order. */
+bool journal_output_next(const struct journal *j, const char *service, uint64_t after,
+                         struct journal_entry *ret);
+
+/* journal_output_tail - the cursor that makes journal_output_next() start @lines before the end. */
+uint64_t journal_output_tail(const struct journal *j, const char *service, size_t lines);
+
+/* Somebody who follows. The caller's memory; woken() may not add lines, it notes and leaves. */
+struct journal_watch {
+    struct list node;
+    void (*woken)(struct journal_watch *w);
+};
+void journal_watch_add(struct journal *j, struct journal_watch *w);
+void journal_watch_remove(struct journal_watch *w); /* harmless when it is not (any more) there */
+
+struct journal_counters {
+    uint64_t written_lines, dropped_lines; /* to the fd */
+    uint64_t events, output_lines;
+    size_t buffered_bytes;
+    bool broken; /* the fd failed for good (EPIPE …); the rings go on */
+};
+void journal_counters(const struct journal *j, struct journal_counters *ret);
+
+#endif

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "supervisor/io/journal.h"
+
+#include <jansson.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "supervisor/io/journal_state.h"
+
+struct output *
+journal_output_find(const struct journal *j, const char *service)
+{
+    list_for_each (pos, &j->outputs) {
+        struct output *o = container_of(pos, struct output, node);
+
+        if (strcmp(o->service, service) == 0)
+            return o;
+    }
+    return NULL;
+}
+
+static struct journal_entry
+entry_of(const struct journal_ring *ring, const struct journal_slot *s)
+{
+    return (struct journal_entry){
+        .seq = s->seq,
+        .service = journal_ring_service(ring, s),
+        .json = journal_ring_json(ring, s),
+        .bytes = s->json,
+        .generation = s->generation,
+        .pid = s->pid,
+    };
+}
+
+bool
+journal_events_next(const struct journal *j, uint64_t after, struct journal_entry *ret)
+{
+    const struct journal_slot *s = journal_ring_after(&j->events, after);
+
+    if (!s)
+        return false;
+    *ret = entry_of(&j->events, s);
+    ret->generation = 0;
+    ret->lost = s->seq - after - 1; /* events are numbered without gaps */
+    return true;
+}
+
+uint64_t
+journal_events_last(const struct journal *j)
+{
+    return j->last_event;
+}
+
+bool
+journal_output_next(const struct journal *j, const char *service, uint64_t after,
+                    struct journal_entry *ret)
+{
+    const struct journal_slot *best = NULL;
+
+    list_for_each (pos, &j->outputs) {
+        const struct output *o = container_of(pos, struct output, node);
+        const struct journal_slot *s;
+
+        if (service && strcmp(o->service, service) != 0)
+            continue;
+        s = journal_ring_after(&o->ring, after);
+        if (s && (!best || s->seq < best->seq)) {
+            best = s;
+            *ret = entry_of(&o->ring, s);
+            ret->lost = o->ring.evicted > after ? 1 : 0;
+        }
+    }
+    return best != NULL;
+}
+
+/* How many lines @service (NULL: all) has kept with a number above @after. */
+static size_t
+count_after(const struct journal *j, const char *service, uint64_t after)
+{
+    size_t n = 0;
+
+    list_for_each (pos, &j->outputs) {
+        const struct output *o = container_of(pos, struct output, node);
+
+        if (service && strcmp(o->service, service) != 0)
+            continue;
+        for (unsigned i = o->ring.n; i > 0 && journal_ring_at(&o->ring, i - 1)->seq > after; i--)
+            n++;
+    }
+    return n;
+}
+
+uint64_t
+journal_output_tail(const struct journal *j, const char *service, size_t lines)
+{
+    uint64_t low = 0, high = j->last_output;
+
+    while (low < high) { /* the smallest cursor with at most @lines behind it */
+        uint64_t middle = low + (high - low) / 2;
+
+        if (count_after(j, service, middle) <= lines)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+static void
+add_message(struct text *out, const char *json, size_t bytes)
+{
+    json_t *line = json_loadb(json, bytes, 0, NULL);
+    const char *msg = json_string_value(json_object_get(line, "msg"));
+
+    if (msg && out->bytes > 0)
+        text_add(out, "\n");
+    if (msg)
+        text_add(out, msg);
+    json_decref(line);
+}
+
+static bool
+wanted(const struct journal_slot *s, const struct journal_query *q)
+{
+    return (q->generation == 0 || s->generation == q->generation) &&
+           (q->pid == 0 || s->pid == q->pid);
+}
+
+void
+journal_last_lines(const struct journal *j, const struct journal_query *q, struct text *out)
+{
+    const struct output *o = journal_output_find(j, q->service);
+    unsigned from = o ? o->ring.n : 0;
+
+    for (size_t found = 0; from > 0 && found < q->max; from--)
+        if (wanted(journal_ring_at(&o->ring, from - 1), q))
+            found++;
+    for (unsigned i = from; o && i < o->ring.n; i++) {
+        const struct journal_slot *s = journal_ring_at(&o->ring, i);
+
+        if (wanted(s, q))
+            add_message(out, journal_ring_json(&o->ring, s), s->json);
+    }
+}
+
+void
+journal_watch_add(struct journal *j, struct journal_watch *w)
+{
+    list_add(&j->watches, &w->node);
+}
+
+void
+journal_watch_remove(struct journal_watch *w)
+{
+    list_del(&w->node);
+}
+
+void
+journal_counters(const struct journal *j, struct journal_counters *ret)
+{
+    *ret = (struct journal_counters){
+        .written_lines = j->sink.written_lines,
+        .dropped_lines = j->sink.dropped_lines,
+        .events = j->last_event,
+        .output_lines = j->last_output,
+        .buffered_bytes = j->sink.bytes,
+        .broken = j->sink.broken,
+    };
+}

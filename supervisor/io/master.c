@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "supervisor/io/master.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/units.h"
+#include "config/config.h"
+#include "supervisor/core/event.h"
+#include "supervisor/io/master_state.h"
+#include "supervisor/io/operator.h"
+#include "supervisor/io/orphans.h"
+#include "supervisor/io/watch.h"
+
+#define FAREWELL_US (2 * US_PER_S)
+
+/* ---- what wakes the master ---------------------------------------------------------------------- */
+
+static void
+on_tick(EV_P_ ev_timer *t, int revents)
+{
+    struct master *m = container_of(t, struct master, tick);
+    struct event ev = {.type = EVENT_TICK};
+
+    (void)loop;
+    (void)revents;
+    master_post(m, &ev);
+}
+
+static void
+on_hint(void *env, uint32_t tag, const char *path)
+{
+    struct master *m = env;
+    struct event ev = {.type = EVENT_HINT, .service = tag, .hint.path = path};
+
+    if (tag == 0)
+        config_hint(m);
+    else
+        master_post(m, &ev);
+}
+
+static void
+master_stop(struct master *m, const char *cause)
+{
+    struct event ev = {.type = EVENT_STOP_ALL, .request.cause = cause};
+
+    journal_say(m->journal, LOG_LEVEL_INFO, "stopping", "%s", cause);
+    master_post(m, &ev);
+}
+
+static void
+master_hup(struct master *m)
+{
+    struct event ev = {.type = EVENT_RELOAD, .request.cause = "SIGHUP"};
+
+    if (config_reload(m, "SIGHUP", NULL) == 0)
+        master_post(m, &ev);
+}
+
+static void
+on_signal(EV_P_ ev_io *io, int revents)
+{
+    struct master *m = container_of(io, struct master, signals);
+    struct signalfd_siginfo si;
+
+    (void)loop;
+    (void)revents;
+    while (read(m->signal_fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
+        if (si.ssi_signo == SIGCHLD)
+            m->strangers = true; /* the dead we know are told by their pidfds */
+        else if (si.ssi_signo == SIGHUP)
+            master_hup(m);
+        else
+            master_stop(m, si.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
+    }
+}
+
+/* ---- the length of a turn -------------------------------------------------------------------------- */
+
+static void
+on_woke(EV_P_ ev_check *w, int revents)
+{
+    struct master *m = container_of(w, struct master, woke);
+
+    (void)loop;
+    (void)revents;
+    m->turn_us = mono_now_us();
+}
+
+static void
+on_sleeps(EV_P_ ev_prepare *w, int revents)
+{
+    struct master *m = container_of(w, struct master, sleeps);
+    int64_t lasted_us;
+
+    (void)loop;
+    (void)revents;
+    numbers_save(m);
+    lasted_us = m->turn_us ? mono_now_us() - m->turn_us : 0;
+    if (lasted_us > m->count.longest_turn_us)
+        m->count.longest_turn_us = lasted_us;
+    if (lasted_us <= STALL_US)
+        return;
+    m->count.stalls++;
+    journal_say(m->journal, LOG_LEVEL_WARNING, "loop_stall", "a turn of the loop took %lld ms",
+                (long long)(lasted_us / US_PER_MS));
+}
+
+/* ---- beginnings -------------------------------------------------------------------------------------- */
+
+static int
+master_signals(struct master *m, struct error *reterr)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGCHLD);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) == -1)
+        return error_set(reterr, -errno, "block signals");
+    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+        return error_set(reterr, -errno, "ignore SIGPIPE");
+    m->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (m->signal_fd == -1)
+        return error_set(reterr, -errno, "create a signalfd");
+    ev_io_init(&m->signals, on_signal, m->signal_fd, EV_READ);
+    ev_io_start(m->loop, &m->signals);
+    return 0;
+}
+
+static void
+master_watchers(struct master *m)
+{
+    ev_timer_init(&m->tick, on_tick, 0., 0.);
+    ev_check_init(&m->woke, on_woke);
+    ev_set_priority(&m->woke, EV_MAXPRI); /* first of the turn … */
+    ev_check_start(m->loop, &m->woke);
+    ev_prepare_init(&m->sleeps, on_sleeps);
+    ev_set_priority(&m->sleeps, EV_MINPRI); /* … and last */
+    ev_prepare_start(m->loop, &m->sleeps);
+    graves_init(m);
+    config_init(m);
+}
+
+/* The configuration decides where we live, so it is read once before anything else is there. */
+static int
+master_paths(struct master *m, struct error *reterr)
+{
+    struct diagnostics diags = {0};
+    auto_text struct text words = TEXT_INIT, notify = TEXT_INIT;
+    struct spec *spec = NULL;
+    int r = config_load(m->config_path, CONFIG_CHECK_SYSTEM, &spec, NULL, &diags);
+
+    if (r < 0) {
+        diagnostics_render(&diags, &words);
+        (void)fputs(text_str(&words), stderr); /* in full: an error has room for one sentence */
+        m->exit_status = EX_CONFIG;
+        r = error_say(reterr, r, "%s is not valid; nothing was started", m->config_path);
+    } else {
+        m->runtime_dir = strdup(spec->runtime_dir);
+        text_addf(&notify, "%s/notify", spec->runtime_dir);
+        r = m->runtime_dir ? dir_make(text_str(&notify), 0755, reterr)
+                           : error_set(reterr, -ENOMEM, "start");
+        journal_configure(m->journal, spec->log_format, spec->log_level);
+        if (dir_make(spec->state_dir, 0755, NULL) < 0)
+            journal_say(m->journal, LOG_LEVEL_WARNING, "no_state_dir",
+                        "%s cannot be made: generation numbers begin anew with each start",
+                        spec->state_dir);
+    }
+    spec_destroy(spec);
+    diagnostics_finish(&diags);
+    return r;
+}
+
+static void
+on_submit(void *env, const struct event *ev)
+{
+    master_post(env, ev);
+}
+
+static int
+on_config_reload(void *env, const char *cause, struct error *reterr)
+{
+    return config_reload(env, cause, reterr);
+}
+
+static int
+master_begin(struct master *m, struct error *reterr)
+{
+    struct operator_options options = {
+        .loop = m->loop,
+        .runtime_dir = m->runtime_dir,
+        .journal = m->journal,
+        .env = m,
+        .submit = on_submit,
+        .config_reload = on_config_reload,
+    };
+    int r;
+
+    sources_fill(m, &options.sources);
+    r = operator_create(&options, &m->desk, reterr);
+    if (r < 0)
+        return r;
+    journal_say(m->journal, LOG_LEVEL_INFO, "started", "stint %s, pid %d, %s", STINT_VERSION,
+                (int)getpid(), m->config_path);
+    r = config_reload(m, "start", reterr);
+    if (r < 0)
+        m->exit_status = EX_CONFIG;
+    return r;
+}
+
+static int
+master_create(struct master *m, struct error *reterr)
+{
+    const struct journal_options journal = {.fd = STDERR_FILENO, .level = LOG_LEVEL_INFO};
+    uint64_t seed;
+    int r;
+
+    m->loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
+    if (!m->loop)
+        return error_set(reterr, -ENOMEM, "create the event loop");
+    /* First of all: the inotify library wants a small descriptor number. */
+    r = watch_create(m->loop, on_hint, m, &m->watch, reterr);
+    if (r < 0)
+        return r;
+    if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
+        return error_set(reterr, -errno, "get random bytes");
+    r = core_create(seed, &m->core);
+    if (r == 0)
+        r = journal_create(m->loop, &journal, &m->journal);
+    if (r == 0)
+        r = subreaper_set();
+    if (r < 0)
+        return error_set(reterr, r, "start");
+    r = master_signals(m, reterr);
+    if (r == 0)
+        r = listen_guard_init(m, reterr);
+    if (r == 0)
+        master_watchers(m);
+    return r;
+}
+
+static void
+master_finish(struct master *m)
+{
+    operator_destroy(m->desk);
+    if (m->loop && m->core && m->journal) {
+        graves_finish(m);
+        list_for_each_safe (n, &m->inspections)
+            inspection_destroy(container_of(n, struct inspection, node));
+        list_for_each_safe (n, &m->snapshots)
+            snapshot_destroy(container_of(n, struct snapshot, node));
+        config_finish(m);
+        listen_guard_finish(m);
+    }
+    listeners_finish(&m->listeners);
+    master_queue_finish(m);
+    core_destroy(m->core);
+    watch_destroy(m->watch);
+    fd_close(m->signal_fd);
+    journal_destroy(m->journal);
+    if (m->loop)
+        ev_loop_destroy(m->loop);
+    strv_finish(&m->numbers);
+    free(m->runtime_dir);
+    free(m->config_path);
+}
+
+/* @path as it is when absolute, else below the working directory. Links stay: they are watched. */
+static char *
+path_absolute(const char *path)
+{
+    auto_free char *here = path[0] == '/' ? NULL : getcwd(NULL, 0);
+    char *absolute = NULL;
+
+    if (path[0] == '/')
+        return strdup(path);
+    while (strncmp(path, "./", 2) == 0)
+        path += 2;
+    if (!here || asprintf(&absolute, "%s/%s", here, path) == -1)
+        return NULL;
+    return absolute;
+}
+
+int
+master_run(const struct master_options *options, struct error *reterr)
+{
+    struct master m = {.started_us = mono_now_us(),
+                       .signal_fd = -1,
+                       .listener_epoll = -1,
+                       .exit_status = EX_OSERR};
+    int r;
+
+    list_init(&m.queue);
+    list_init(&m.hands);
+    list_init(&m.snapshots);
+    list_init(&m.inspections);
+    listeners_init(&m.listeners);
+    m.config_path =
+        path_absolute(options->config_path); /* watches and messages outlive a chdir() */
+    r = m.config_path ? master_create(&m, reterr) : error_set(reterr, -ENOMEM, "start");
+    if (r == 0)
+        r = master_paths(&m, reterr);
+    if (r == 0)
+        r = master_begin(&m, reterr);
+    if (r == 0) {
+        ev_run(m.loop, 0);
+        m.exit_status = 0;
+        journal_say(m.journal, LOG_LEVEL_INFO, "stopped", "everything has stopped");
+        operator_farewell(m.desk, FAREWELL_US);
+        journal_flush(m.journal, FAREWELL_US);
+    }
+    master_finish(&m);
+    return m.exit_status;
+}

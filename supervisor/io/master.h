@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef STINT_IO_MASTER_H
+#define STINT_IO_MASTER_H
+
+struct error;
+
+struct master_options {
+    const char *config_path; /* borrowed; the main configuration file */
+};
+
+/**
+ * master_run - be the master until everything has stopped.
+ *
+ * Return: the exit status of the process. Not 0: @reterr holds the sentence for people (its text
+ * may be empty when everything was said in the log already).
+ */
+int master_run(const struct master_options *options, struct error *reterr);
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+
+#include "base/units.h"
+#include "supervisor/io/channel.h"
+#include "supervisor/io/child.h"
+#include "supervisor/io/master_state.h"
+#include "supervisor/io/operator.h"
+#include "supervisor/io/watch.h"
+
+/* The wire's word for why a worker is asked to leave. */
+static uint32_t
+cancel_cause(const struct master *m, const struct worker *w)
+{
+    const struct generation *g = w->generation;
+
+    if (m->core->stopping || g->service->want != WANT_UP || w->slot >= g->n_slots)
+        return STINT_WIRE_STOPPED;
+    return g->aborted ? STINT_WIRE_REJECTED : STINT_WIRE_RELIEVED;
+}
+
+static void
+act_cancel(struct master *m, const struct effect *e)
+{
+    struct hand *h = hand_find(m, e->worker);
+    const struct worker *w = core_worker(m->core, e->worker);
+    int r;
+
+    if (!h || !h->channel || !w)
+        return;
+    r = channel_cancel(h->channel, cancel_cause(m, w), e->text, e->deadline_us);
+    if (r < 0 && r != -ENOTCONN) /* the drain signal follows in any case */
+        journal_say(m->journal, LOG_LEVEL_WARNING, "cancel_not_sent",
+                    "%s/%u: the worker does not read its channel", h->service, h->slot);
+}
+
+static void
+act_signal(struct master *m, const struct effect *e)
+{
+    struct hand *h = hand_find(m, e->worker);
+
+    if (h && !h->dead)
+        (void)child_signal(h->pidfd, e->signo); /* -ESRCH: its death is on the way to us */
+}
+
+static void
+act_kill(struct master *m, const struct effect *e)
+{
+    struct hand *h = hand_find(m, e->worker);
+    const struct worker *w = core_worker(m->core, e->worker);
+
+    if (!h || !w)
+        return;
+    if (w->escapee) /* its group may be somebody else's */
+        (void)child_signal(h->pidfd, e->signo);
+    else
+        (void)child_kill_group(h->pid, h->pidfd); /* not reaped yet, so the group is ours */
+}
+
+static void
+act_record(struct master *m, const struct effect *e)
+{
+    const struct record *r = e->record;
+
+    if (r->kind == RECORD_STARTING)
+        numbers_note(m, r->service, r->generation);
+    if (r->kind == RECORD_SERVICE)
+        m->sweep = true;
+    journal_record(m->journal, r);
+    if (m->desk)
+        operator_record(m->desk, r);
+}
+
+void
+master_act(struct master *m, const struct effect *e)
+{
+    switch (e->type) {
+    case FX_LOOK:
+        snapshot_look(m, e);
+        break;
+    case FX_CHECK:
+        snapshot_check(m, e);
+        break;
+    case FX_SPAWN:
+        hand_start(m, e->worker);
+        break;
+    case FX_CANCEL:
+        act_cancel(m, e);
+        break;
+    case FX_SIGNAL:
+        act_signal(m, e);
+        break;
+    case FX_EVIDENCE:
+        hand_evidence(m, hand_find(m, e->worker));
+        break;
+    case FX_KILL:
+        act_kill(m, e);
+        break;
+    case FX_DISCARD:
+        snapshot_destroy(snapshot_find(m, e->snapshot));
+        break;
+    case FX_RECORD:
+        act_record(m, e);
+        break;
+    }
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/mem.h"
+#include "base/units.h"
+#include "config/config.h"
+#include "supervisor/core/event.h"
+#include "supervisor/io/master_state.h"
+#include "supervisor/io/watch.h"
+
+/*
+ * stint's own configuration is reloaded as a transaction: read, validate, bind every new listener;
+ * only then is it put in force. Whatever fails leaves everything as it was, and is loud until fixed.
+ */
+
+#define CONFIG_SETTLE_US (200 * US_PER_MS)
+#define CONFIG_CAP_US    (2 * US_PER_S)
+
+static void
+bound_drop(struct listener **bound, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        listener_unref(bound[i]);
+    free(bound);
+}
+
+/* Every listener of @spec, open; an address that is open already keeps its socket and its queue. */
+static int
+config_bind(struct master *m, const struct spec *spec, struct listener ***ret, size_t *ret_n,
+            struct error *reterr)
+{
+    size_t total = 0, n = 0;
+    struct listener **bound;
+
+    for (size_t i = 0; i < spec->n_services; i++)
+        total += spec->services[i]->n_listen;
+    bound = calloc(total + 1, sizeof(struct listener *));
+    if (!bound)
+        return error_set(reterr, -ENOMEM, "bind the listeners");
+    for (size_t i = 0; i < spec->n_services; i++) {
+        const struct service_spec *s = spec->services[i];
+
+        for (size_t j = 0; j < s->n_listen; j++) {
+            int r = listeners_acquire(&m->listeners, &s->listen[j], &bound[n], reterr);
+
+            if (r < 0) {
+                bound_drop(bound, n);
+                return error_wrap(reterr, r, "service %s, listener %s", s->name, s->listen[j].name);
+            }
+            listen_guard_add(m, bound[n++]);
+        }
+    }
+    *ret = bound;
+    *ret_n = n;
+    return 0;
+}
+
+static void
+config_watch(struct master *m, const struct strv *files, const struct strv *directories)
+{
+    struct strv paths = {NULL, 0};
+    struct error err = {0};
+    int r = strv_add(&paths, m->config_path);
+
+    for (size_t i = 0; r == 0 && i < files->n; i++)
+        r = strv_add(&paths, files->items[i]);
+    for (size_t i = 0; directories && r == 0 && i < directories->n; i++)
+        r = strv_add(&paths, directories->items[i]);
+    if (r == 0)
+        r = watch_set(m->watch, 0, (const char *const *)paths.items, paths.n, &err);
+    if (r < 0)
+        journal_say(m->journal, LOG_LEVEL_ERROR, "config_not_watched", "%s", err.text);
+    strv_finish(&paths);
+}
+
+static void
+config_reject(struct master *m, const char *words, const char *cause)
+{
+    const struct journal_field fields[] = {FIELD_TEXT("cause", cause), FIELD_TEXT("msg", words)};
+
+    free(m->config_error);
+    m->config_error = strdup(words);
+    journal_event(m->journal, LOG_LEVEL_ERROR, "config_rejected", fields, ARRAY_LEN(fields));
+}
+
+static void
+config_note_restart_keys(struct master *m, const struct spec *now)
+{
+    auto_text struct text keys = TEXT_INIT;
+
+    if (m->spec && spec_diff(m->spec, now, &keys) == RELOAD_RESTART)
+        journal_say(m->journal, LOG_LEVEL_WARNING, "config_needs_restart",
+                    "takes effect when stint is started again: %s", text_str(&keys));
+}
+
+/* From here on nothing can fail. */
+static void
+config_commit(struct master *m, struct spec *spec, struct listener **bound, size_t n_bound)
+{
+    struct event ev = {.type = EVENT_CONFIG};
+    struct spec *old = m->spec;
+    struct listener **old_bound = m->bound;
+    size_t old_n = m->n_bound;
+
+    config_note_restart_keys(m, spec);
+    m->spec = spec;
+    m->bound = bound;
+    m->n_bound = n_bound;
+    free(m->config_error);
+    m->config_error = NULL;
+    journal_configure(m->journal, spec->log_format, spec->log_level);
+    config_watch(m, &spec->inputs, &spec->directories);
+    ev.config.spec = spec;
+    ev.config.last_generation = numbers_last;
+    ev.config.env = m;
+    master_post(m, &ev);
+    bound_drop(old_bound,
+               old_n); /* what a draining generation still uses stays open through its snapshot */
+    spec_destroy(old);
+}
+
+int
+config_reload(struct master *m, const char *cause, struct error *reterr)
+{
+    struct diagnostics diags = {0};
+    struct strv inputs = {NULL, 0};
+    auto_text struct text words = TEXT_INIT;
+    struct listener **bound = NULL;
+    struct spec *spec = NULL;
+    struct error err = {0};
+    size_t n_bound = 0;
+    /* A program that is missing is the trouble of its service, not of everybody. */
+    int r = config_load(m->config_path, m->spec ? CONFIG_CHECK_SYNTAX : CONFIG_CHECK_SYSTEM, &spec,
+                        &inputs, &diags);
+
+    if (r < 0) {
+        diagnostics_render(&diags, &words);
+        config_watch(m, &inputs, m->spec ? &m->spec->directories : NULL);
+    } else if (m->spec && !m->config_error && digest_equal(spec->digest, m->spec->digest)) {
+        config_watch(m, &spec->inputs, &spec->directories);
+        spec_destroy(steal(spec));
+    } else {
+        r = config_bind(m, spec, &bound, &n_bound, &err);
+        if (r < 0)
+            text_add(&words, err.text);
+        else
+            config_commit(m, steal(spec), bound, n_bound);
+    }
+    if (r < 0) {
+        config_reject(m, text_str(&words), cause);
+        (void)error_say(reterr, r, "%s", text_str(&words));
+    }
+    spec_destroy(spec);
+    strv_finish(&inputs);
+    diagnostics_finish(&diags);
+    return r;
+}
+
+/* ---- noticing ------------------------------------------------------------------------------------ */
+
+static void
+on_settled(EV_P_ ev_timer *t, int revents)
+{
+    struct master *m = container_of(t, struct master, config_settle);
+
+    (void)loop;
+    (void)revents;
+    m->config_cap_us = 0;
+    if (!m->core->stopping)
+        (void)config_reload(m, "its file changed",
+                            NULL); /* said in the journal and in every status */
+}
+
+void
+config_hint(struct master *m)
+{
+    int64_t now_us = mono_now_us();
+    int64_t wait_us = CONFIG_SETTLE_US;
+
+    if (m->config_cap_us == 0)
+        m->config_cap_us = now_us + CONFIG_CAP_US;
+    if (now_us + wait_us > m->config_cap_us)
+        wait_us = m->config_cap_us > now_us ? m->config_cap_us - now_us : 0;
+    ev_timer_stop(m->loop, &m->config_settle);
+    ev_timer_set(&m->config_settle, (double)wait_us / (double)US_PER_S, 0.);
+    ev_timer_start(m->loop, &m->config_settle);
+}
+
+void
+config_init(struct master *m)
+{
+    ev_timer_init(&m->config_settle, on_settled, 0., 0.);
+}
+
+void
+config_finish(struct master *m)
+{
+    ev_timer_stop(m->loop, &m->config_settle);
+    bound_drop(m->bound, m->n_bound);
+    m->bound = NULL;
+    m->n_bound = 0;
+    spec_destroy(m->spec);
+    m->spec = NULL;
+    free(m->config_error);
+    m->config_error = NULL;
+}

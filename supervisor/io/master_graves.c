@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "supervisor/core/event.h"
+#include "supervisor/io/capture.h"
+#include "supervisor/io/child.h"
+#include "supervisor/io/look.h"
+#include "supervisor/io/master_state.h"
+#include "supervisor/io/notify.h"
+#include "supervisor/io/orphans.h"
+#include "supervisor/io/run.h"
+#include "supervisor/io/watch.h"
+
+/*
+ * Deaths are collected during a turn of the loop and buried together before it sleeps: looking for
+ * orphans means reading /proc, which is done once for all of them.
+ */
+
+static bool
+graves_knows(void *env, pid_t pid)
+{
+    return hand_of_pid(env, pid) || look_knows(pid) || run_knows(pid);
+}
+
+/* The dead worker that an orphan comes from; NULL: its worker lives, or it is nobody's. */
+static struct hand *
+orphan_owner(const struct master *m, const struct orphan *o, bool *ret_alive)
+{
+    struct hand *relative = NULL;
+
+    *ret_alive = false;
+    list_for_each (n, &m->hands) {
+        struct hand *h = container_of(n, struct hand, node);
+
+        if ((o->spawn_id && h->worker == o->spawn_id) || (o->session && h->pid == o->session)) {
+            *ret_alive = !h->dead;
+            return h->dead ? h : NULL;
+        }
+        if (h->dead && o->generation == h->generation && strcmp(o->service, h->service) == 0)
+            relative = h; /* its own worker is long gone; a sibling stands in */
+    }
+    return relative;
+}
+
+static void
+graves_on_orphan(void *env, struct orphan *o)
+{
+    struct master *m = env;
+    bool alive;
+    struct hand *owner = orphan_owner(m, o, &alive);
+    struct event ev = {
+        .type = EVENT_ESCAPEE, .escapee = {o->pid, o->comm}
+    };
+
+    if (alive)
+        return; /* a daemon of a worker that lives: it ends with it */
+    if (owner) {
+        ev.worker = owner->worker;
+        master_post_escapee(m, &ev, steal_fd(o->pidfd));
+        return;
+    }
+    m->count.strangers++;
+    journal_say(m->journal, LOG_LEVEL_WARNING, "orphan",
+                "process %d '%s' came to us and belongs to no worker: SIGTERM", (int)o->pid,
+                o->comm);
+    (void)child_signal(o->pidfd, SIGTERM); /* -ESRCH: gone by itself */
+}
+
+static void
+graves_bury(struct hand *h)
+{
+    struct master *m = h->master;
+    auto_text struct text last = TEXT_INIT;
+    char step[512];
+    int status = 0;
+    struct event ev = {.type = EVENT_EXIT, .worker = h->worker};
+    int r;
+
+    if (h->notify)
+        notify_drain(h->notify); /* "READY=1, then exit" is seen in that order */
+    if (h->exec_fd >= 0)
+        (void)spawn_exec_result(h->exec_fd, &h->exec_failure);
+    r = child_reap(h->pidfd, &status, NULL);
+    if (r == -EAGAIN) { /* not over after all */
+        h->dead = false;
+        ev_io_start(m->loop, &h->dies);
+        return;
+    }
+    if (h->capture) {
+        capture_drain(h->capture);
+        if (status != 0)
+            capture_last_lines(h->capture, &last);
+    }
+    ev.death.wait_status = r == 0 ? status : 0;
+    ev.death.last_lines = text_str(&last);
+    if (h->exec_failure.step != SPAWN_STEP_NONE) {
+        ev.death.exec_error = h->exec_failure.error;
+        ev.death.exec_step =
+            spawn_explain(&h->exec_failure, h->snapshot ? h->snapshot->exe_path : "?",
+                          h->snapshot ? h->snapshot->spec->directory : NULL, step, sizeof(step));
+    }
+    master_post(m, &ev);
+    hand_destroy(h);
+}
+
+static void
+graves_on_stranger(void *env, const struct stranger *s)
+{
+    struct master *m = env;
+
+    m->count.strangers++;
+    journal_say(m->journal, LOG_LEVEL_DEBUG, "stranger_reaped", "process %d '%s' of session %d",
+                (int)s->pid, s->comm, (int)s->session);
+}
+
+static void
+graves_sweep(struct master *m)
+{
+    m->sweep = false;
+    list_for_each_safe (n, &m->inspections) {
+        struct inspection *d = container_of(n, struct inspection, node);
+
+        if (!core_service(m->core, d->service))
+            inspection_destroy(d);
+    }
+}
+
+static void
+on_before_sleep(EV_P_ ev_prepare *w, int revents)
+{
+    struct master *m = container_of(w, struct master, graveyard);
+    struct error err = {0};
+
+    (void)loop;
+    (void)revents;
+    if (m->deaths) {
+        m->deaths = false;
+        if (orphans_find(graves_knows, graves_on_orphan, m, &err) < 0)
+            journal_say(m->journal, LOG_LEVEL_WARNING, "orphan_scan", "%s", err.text);
+        list_for_each_safe (n, &m->hands) {
+            struct hand *h = container_of(n, struct hand, node);
+
+            if (h->dead)
+                graves_bury(h);
+        }
+    }
+    if (m->strangers)
+        m->strangers = strangers_reap(graves_knows, graves_on_stranger, m) == STRANGERS_MAX;
+    if (m->sweep)
+        graves_sweep(m);
+}
+
+void
+graves_init(struct master *m)
+{
+    ev_prepare_init(&m->graveyard, on_before_sleep);
+    ev_prepare_start(m->loop, &m->graveyard);
+}
+
+void
+graves_finish(struct master *m)
+{
+    ev_prepare_stop(m->loop, &m->graveyard);
+    list_for_each_safe (n, &m->hands)
+        hand_destroy(container_of(n, struct hand, node));
+}

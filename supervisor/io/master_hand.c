@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/mem.h"
+#include "supervisor/core/event.h"
+#include "supervisor/io/capture.h"
+#include "supervisor/io/channel.h"
+#include "supervisor/io/environment.h"
+#include "supervisor/io/evidence.h"
+#include "supervisor/io/master_state.h"
+#include "supervisor/io/notify.h"
+#include "supervisor/io/ready.h"
+#include "supervisor/io/registry.h"
+#include "supervisor/io/spawn.h"
+
+extern char **environ;
+
+struct hand *
+hand_find(const struct master *m, uint64_t worker)
+{
+    list_for_each (n, &m->hands) {
+        struct hand *h = container_of(n, struct hand, node);
+
+        if (h->worker == worker)
+            return h;
+    }
+    return NULL;
+}
+
+struct hand *
+hand_of_pid(const struct master *m, pid_t pid)
+{
+    list_for_each (n, &m->hands) {
+        struct hand *h = container_of(n, struct hand, node);
+
+        if (h->pid == pid)
+            return h;
+    }
+    return NULL;
+}
+
+static struct hand *
+hand_create(struct master *m, const struct worker *w)
+{
+    struct hand *h = calloc(1, sizeof(*h));
+
+    if (!h)
+        return NULL;
+    h->master = m;
+    h->worker = w->id;
+    h->generation = w->generation->number;
+    h->slot = w->slot;
+    h->uid = getuid();
+    h->pidfd = h->exec_fd = h->registry_fd = -1;
+    (void)snprintf(h->service, sizeof(h->service), "%s", w->generation->service->name);
+    memcpy(h->trace, w->generation->trace, sizeof(h->trace));
+    list_add(&m->hands, &h->node);
+    return h;
+}
+
+void
+hand_destroy(struct hand *h)
+{
+    if (!h)
+        return;
+    ev_io_stop(h->master->loop, &h->dies);
+    ev_io_stop(h->master->loop, &h->execs);
+    list_del(&h->node);
+    ready_stop(h->ready);
+    channel_destroy(h->channel);
+    notify_close(h->notify);
+    capture_close(h->capture);
+    listener_unref(h->probe);
+    strv_finish(&h->environment);
+    fd_close(h->registry_fd);
+    fd_close(h->exec_fd);
+    fd_close(h->pidfd);
+    free(h);
+}
+
+static void
+hand_watch(struct hand *h)
+{
+    ev_io_init(&h->dies, hand_on_dead, h->pidfd, EV_READ);
+    ev_io_start(h->master->loop, &h->dies);
+}
+
+void
+hand_adopt(struct master *m, const struct worker *w, int pidfd)
+{
+    struct hand *h = hand_create(m, w);
+
+    if (!h) {
+        fd_close(pidfd);
+        return; /* the next scan finds it again */
+    }
+    h->pid = w->pid;
+    h->pidfd = pidfd;
+    hand_watch(h);
+}
+
+/* ---- starting ------------------------------------------------------------------------------- */
+
+/* What is made for one start and given away or closed at its end. */
+struct start {
+    struct hand *hand;
+    const struct service_spec *spec;
+    int channel_theirs, ready_ours, ready_theirs; /* owned */
+    int64_t before_us;
+};
+
+static int
+start_environment(struct start *st, struct error *reterr)
+{
+    struct hand *h = st->hand;
+    const char *names[256];
+    char spawn_id[24];
+    struct environment_request rq = {
+        .spec = st->spec,
+        .own = environ,
+        .identity = &h->snapshot->identity,
+        .listen_names = names,
+        .notify_path = notify_path(h->notify),
+        .generation = h->generation,
+        .slot = h->slot,
+        .spawn_id = spawn_id,
+        .trace_id = h->trace,
+        .span_id = h->worker,
+    };
+
+    (void)snprintf(spawn_id, sizeof(spawn_id), "%" PRIu64, h->worker);
+    for (size_t i = 0; i < st->spec->n_listen && rq.n_listen < ARRAY_LEN(names) - 1; i++)
+        names[rq.n_listen++] = st->spec->listen[i].name;
+    if (h->probe)
+        names[rq.n_listen++] = "probe";
+    return environment_build(&rq, &h->environment, reterr);
+}
+
+static int
+start_plumbing(struct start *st, struct error *reterr)
+{
+    struct hand *h = st->hand;
+    struct notify_hooks hooks = hand_notify_hooks;
+    char path[4096];
+    int ours = -1, r;
+
+    hooks.env = h;
+    (void)snprintf(path, sizeof(path), "%s/notify/%" PRIu64 ".sock", h->master->runtime_dir,
+                   h->worker);
+    r = capture_open(h->master->loop, hand_on_line, h, &h->capture, reterr);
+    if (r == 0)
+        r = notify_open(h->master->loop, path, &hooks, &h->notify, reterr);
+    if (r == 0 && st->spec->libstint) {
+        r = channel_pair(&ours, &st->channel_theirs);
+        if (r == 0)
+            r = channel_open(h->master->loop, ours, &hand_channel_events, h, &h->channel);
+        if (r < 0)
+            return error_set(reterr, r, "open the channel");
+        r = registry_create(&h->registry_fd, reterr);
+    }
+    if (r == 0 && st->spec->ready.mode == READY_FD) {
+        int ends[2];
+
+        if (pipe2(ends, O_CLOEXEC) == -1)
+            return error_set(reterr, -errno, "open the readiness pipe");
+        st->ready_ours = ends[0];
+        st->ready_theirs = ends[1];
+        r = fd_nonblock(st->ready_ours);
+    }
+    if (r == 0 && h->snapshot->probe)
+        h->probe = listener_ref(h->snapshot->probe);
+    return r;
+}
+
+static int
+start_process(struct start *st, struct spawned *ret, struct error *reterr)
+{
+    struct hand *h = st->hand;
+    struct snapshot *snap = h->snapshot;
+    struct spawn_request rq = SPAWN_REQUEST_INIT;
+    struct spawn_fd fds[3];
+    int listen_fds[256];
+
+    for (size_t i = 0; i < snap->n_listeners && rq.n_listen < ARRAY_LEN(listen_fds) - 1; i++)
+        listen_fds[rq.n_listen++] = snap->listeners[i]->fd;
+    if (h->probe)
+        listen_fds[rq.n_listen++] = h->probe->fd;
+    if (st->channel_theirs >= 0)
+        fds[rq.n_fds++] = (struct spawn_fd){st->channel_theirs, -1, "STINT_CHANNEL"};
+    if (h->registry_fd >= 0)
+        fds[rq.n_fds++] = (struct spawn_fd){h->registry_fd, -1, "STINT_REGISTRY"};
+    if (st->ready_theirs >= 0)
+        fds[rq.n_fds++] = (struct spawn_fd){st->ready_theirs, st->spec->ready.fd, NULL};
+    rq.argv = st->spec->command.items;
+    rq.envp = h->environment.items;
+    rq.exe_fd = snap->exe_fd;
+    rq.exe_path = snap->exe_path;
+    rq.directory = st->spec->directory;
+    rq.identity = &snap->identity;
+    rq.umask = st->spec->umask;
+    rq.limits = st->spec->limits;
+    rq.n_limits = st->spec->n_limits;
+    rq.stdout_fd = capture_stdout_fd(h->capture);
+    rq.stderr_fd = capture_stderr_fd(h->capture);
+    rq.listen_fds = listen_fds;
+    rq.fds = fds;
+    return spawn_start(&rq, ret, reterr);
+}
+
+static int
+start_probe(struct start *st, struct error *reterr)
+{
+    struct hand *h = st->hand;
+    auto_text struct text address = TEXT_INIT;
+    struct ready_request rq = {
+        .spec = &st->spec->ready,
+        .pid = h->pid,
+        .spawned_us = st->before_us,
+        .fd = st->ready_ours,
+        .directory = st->spec->directory,
+        .envp = h->environment.items,
+        .identity = &h->snapshot->identity,
+        .on_ready = hand_on_ready,
+        .on_failed = hand_on_not_ready,
+        .env = h,
+    };
+    int r;
+
+    if (h->probe) {
+        listener_address(h->probe, &address);
+        rq.address = text_str(&address);
+    }
+    r = ready_start(h->master->loop, &rq, &h->ready, reterr);
+    if (r == 0)
+        st->ready_ours = -1;
+    return r;
+}
+
+static int
+start_all(struct start *st, struct error *reterr)
+{
+    struct hand *h = st->hand;
+    struct spawned spawned;
+    int r = start_plumbing(st, reterr);
+
+    if (r == 0)
+        r = start_environment(st, reterr);
+    if (r == 0)
+        r = start_process(st, &spawned, reterr);
+    if (r < 0)
+        return r;
+    /* From here on there is a process: its death, not an error, is what tells of further trouble. */
+    h->pid = spawned.pid;
+    h->pidfd = spawned.pidfd;
+    h->exec_fd = spawned.exec_fd;
+    if (h->snapshot->identity.uid != IDENTITY_KEEP_UID)
+        h->uid = h->snapshot->identity.uid;
+    capture_spawned(h->capture);
+    notify_expect(h->notify, h->pid, h->uid);
+    hand_watch(h);
+    ev_io_init(&h->execs, hand_on_exec, h->exec_fd, EV_READ);
+    ev_io_start(h->master->loop, &h->execs);
+    if (start_probe(st, reterr) < 0)
+        journal_say(h->master->journal, LOG_LEVEL_ERROR, "probe_failed", "%s/%u: %s", h->service,
+                    h->slot, reterr->text);
+    return 0;
+}
+
+void
+hand_start(struct master *m, uint64_t worker)
+{
+    const struct worker *w = core_worker(m->core, worker);
+    struct start st = {
+        .channel_theirs = -1, .ready_ours = -1, .ready_theirs = -1, .before_us = mono_now_us()};
+    struct error err = {0};
+    struct event ev = {.worker = worker};
+    int r = -ENOMEM;
+
+    if (!w)
+        return;
+    st.hand = hand_create(m, w);
+    if (st.hand) {
+        st.spec = w->generation->spec;
+        st.hand->snapshot = snapshot_find(m, w->generation->snapshot);
+        r = st.hand->snapshot ? start_all(&st, &err)
+                              : error_say(&err, -ENOENT, "its snapshot is gone");
+    }
+    fd_close(st.channel_theirs);
+    fd_close(st.ready_ours);
+    fd_close(st.ready_theirs);
+    if (r < 0) {
+        hand_destroy(st.hand);
+        ev.type = EVENT_SPAWN_FAILED;
+        ev.spawn_failed.error = r;
+        ev.spawn_failed.what = err.text;
+    } else {
+        ev.type = EVENT_SPAWNED;
+        ev.spawned.pid = st.hand->pid;
+    }
+    master_post(m, &ev);
+}
+
+/* ---- evidence ---------------------------------------------------------------------------------- */
+
+void
+hand_evidence(struct master *m, struct hand *h)
+{
+    auto_text struct text words = TEXT_INIT;
+    struct evidence *evidence = NULL;
+    struct error err = {0};
+    struct event ev = {.type = EVENT_EVIDENCE};
+
+    if (!h)
+        return;
+    ev.worker = h->worker;
+    if (evidence_collect(h->pid, h->registry_fd, mono_now_us(), &evidence, &err) == 0) {
+        evidence_summary(evidence, &words);
+        ev.evidence.stragglers = evidence_stragglers(evidence);
+        evidence_destroy(evidence);
+    } else {
+        text_addf(&words, "no evidence: %s", err.text);
+    }
+    ev.evidence.text = text_str(&words);
+    master_post(m, &ev);
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "supervisor/core/event.h"
+#include "supervisor/io/channel.h"
+#include "supervisor/io/master_state.h"
+#include "supervisor/io/notify.h"
+#include "supervisor/io/spawn.h"
+
+/* What a worker says, by whatever way: decoded elsewhere, handed over here. */
+
+static void
+hand_says(struct hand *h, enum event_type type)
+{
+    struct event ev = {.type = type, .worker = h->worker};
+
+    master_post(h->master, &ev);
+}
+
+static enum ready_mode
+hand_ready_mode(const struct hand *h)
+{
+    const struct worker *w = core_worker(h->master->core, h->worker);
+
+    return w ? w->generation->spec->ready.mode : READY_NOTIFY;
+}
+
+static void
+hand_extends(struct hand *h, uint64_t usec)
+{
+    struct event ev = {.type = EVENT_EXTEND, .worker = h->worker, .extend.usec = usec};
+
+    master_post(h->master, &ev);
+}
+
+/* ---- the notify socket ------------------------------------------------------------------------ */
+
+static void
+hand_on_notify(void *env, const struct notify_message *msg, const struct notify_sender *from)
+{
+    struct hand *h = env;
+
+    (void)from; /* the sender rule was applied before */
+    if (msg->has_status) {
+        struct event ev = {.type = EVENT_STATUS, .worker = h->worker, .status.text = msg->status};
+
+        master_post(h->master, &ev);
+    }
+    if (msg->has_extend)
+        hand_extends(h, msg->extend_us);
+    if (msg->ready && hand_ready_mode(h) == READY_NOTIFY)
+        hand_says(h, EVENT_READY);
+}
+
+static void
+hand_on_refused(void *env, const struct notify_sender *from, const char *why)
+{
+    struct hand *h = env;
+    const struct journal_field fields[] = {
+        FIELD_TEXT("service", h->service),
+        FIELD_NUMBER("gen", (int64_t)h->generation),
+        FIELD_NUMBER("slot", h->slot),
+        FIELD_NUMBER("sender", from->pid),
+        FIELD_TEXT("msg", why),
+    };
+
+    h->master->count.refused_notify++;
+    journal_event(h->master->journal, LOG_LEVEL_WARNING, "notify_refused", fields,
+                  ARRAY_LEN(fields));
+}
+
+const struct notify_hooks hand_notify_hooks = {hand_on_notify, hand_on_refused, NULL};
+
+/* ---- the channel --------------------------------------------------------------------------------- */
+
+static void
+hand_on_channel_ready(void *env)
+{
+    struct hand *h = env;
+
+    if (hand_ready_mode(h) == READY_NOTIFY)
+        hand_says(h, EVENT_READY);
+}
+
+static void
+hand_on_channel_extend(void *env, uint64_t usec)
+{
+    hand_extends(env, usec);
+}
+
+static void
+hand_on_channel_bad(void *env, const char *reason)
+{
+    struct hand *h = env;
+    const struct journal_field fields[] = {
+        FIELD_TEXT("service", h->service), FIELD_NUMBER("gen", (int64_t)h->generation),
+        FIELD_NUMBER("slot", h->slot),     FIELD_NUMBER("pid", h->pid),
+        FIELD_TEXT("msg", reason),
+    };
+
+    h->master->count.bad_channels++;
+    journal_event(h->master->journal, LOG_LEVEL_WARNING, "channel_closed", fields,
+                  ARRAY_LEN(fields));
+}
+
+const struct channel_events hand_channel_events = {
+    .on_ready = hand_on_channel_ready,
+    .on_extend = hand_on_channel_extend,
+    .on_bad = hand_on_channel_bad,
+};
+
+/* ---- probes, output, exec, death ------------------------------------------------------------------- */
+
+void
+hand_on_ready(void *env)
+{
+    hand_says(env, EVENT_READY);
+}
+
+void
+hand_on_not_ready(void *env, const char *why)
+{
+    struct hand *h = env;
+    const struct journal_field fields[] = {
+        FIELD_TEXT("service", h->service),
+        FIELD_NUMBER("gen", (int64_t)h->generation),
+        FIELD_NUMBER("slot", h->slot),
+        FIELD_NUMBER("pid", h->pid),
+        FIELD_TEXT("msg", why),
+    };
+
+    journal_event(h->master->journal, LOG_LEVEL_WARNING, "not_ready", fields, ARRAY_LEN(fields));
+}
+
+void
+hand_on_line(void *env, enum capture_stream stream, const char *bytes, size_t n, unsigned flags)
+{
+    struct hand *h = env;
+    const struct journal_origin from = {
+        .service = h->service,
+        .generation = h->generation,
+        .slot = h->slot,
+        .pid = h->pid,
+        .stream = stream == CAPTURE_STDOUT ? "stdout" : "stderr",
+        .trace = h->trace,
+    };
+
+    journal_output(h->master->journal, &from, bytes, n,
+                   (flags & CAPTURE_CUT ? JOURNAL_OUTPUT_CUT : 0u) |
+                       (flags & CAPTURE_UNENDED ? JOURNAL_OUTPUT_LAST : 0u));
+}
+
+/* The exec pipe is closed by a successful exec; a failure is kept for the obituary. */
+void
+hand_on_exec(EV_P_ ev_io *io, int revents)
+{
+    struct hand *h = container_of(io, struct hand, execs);
+
+    (void)revents;
+    if (spawn_exec_result(h->exec_fd, &h->exec_failure) == -EAGAIN)
+        return;
+    ev_io_stop(EV_A_ io);
+    h->exec_fd = fd_close(h->exec_fd);
+}
+
+void
+hand_on_dead(EV_P_ ev_io *io, int revents)
+{
+    struct hand *h = container_of(io, struct hand, dies);
+
+    (void)revents;
+    ev_io_stop(EV_A_ io);
+    h->dead = true;
+    h->master->deaths = true;
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/units.h"
+#include "supervisor/core/event.h"
+#include "supervisor/io/master_state.h"
+#include "supervisor/io/operator.h"
+
+/* An event that waits for its turn, with copies of the texts it borrows. */
+struct queued {
+    struct list node;
+    struct event event;
+    int pidfd; /* owned; ESCAPEE only, else -1 */
+    char *texts[2];
+};
+
+static void
+queued_free(struct queued *q)
+{
+    list_del(&q->node);
+    free(q->texts[0]);
+    free(q->texts[1]);
+    fd_close(q->pidfd);
+    free(q);
+}
+
+/* The places of an event's borrowed texts, by type. */
+static void
+event_texts(struct event *ev, const char **ret[2])
+{
+    ret[0] = ret[1] = NULL;
+    switch (ev->type) {
+    case EVENT_LOOKED:
+        ret[0] = &ev->looked.reason;
+        break;
+    case EVENT_CHECKED:
+        ret[0] = &ev->checked.reason;
+        break;
+    case EVENT_SPAWN_FAILED:
+        ret[0] = &ev->spawn_failed.what;
+        break;
+    case EVENT_STATUS:
+        ret[0] = &ev->status.text;
+        break;
+    case EVENT_EVIDENCE:
+        ret[0] = &ev->evidence.text;
+        break;
+    case EVENT_EXIT:
+        ret[0] = &ev->death.exec_step;
+        ret[1] = &ev->death.last_lines;
+        break;
+    case EVENT_ESCAPEE:
+        ret[0] = &ev->escapee.name;
+        break;
+    case EVENT_RELOAD:
+    case EVENT_START:
+    case EVENT_STOP:
+    case EVENT_STOP_ALL:
+        ret[0] = &ev->request.cause;
+        break;
+    case EVENT_HINT:
+        ret[0] = &ev->hint.path;
+        break;
+    case EVENT_TICK:
+    case EVENT_CONFIG: /* always posted outside a step, so what it borrows is still there */
+    case EVENT_SPAWNED:
+    case EVENT_READY:
+    case EVENT_EXTEND:
+    case EVENT_TYPE_COUNT:
+        break;
+    }
+}
+
+static struct queued *
+queued_create(const struct event *ev, int pidfd)
+{
+    struct queued *q = calloc(1, sizeof(*q));
+    const char **texts[2];
+
+    if (!q)
+        return NULL;
+    list_init(&q->node);
+    q->event = *ev;
+    q->pidfd = pidfd;
+    event_texts(&q->event, texts);
+    for (int i = 0; i < 2; i++) {
+        if (!texts[i] || !*texts[i])
+            continue;
+        q->texts[i] = strdup(*texts[i]);
+        *texts[i] = q->texts[i]; /* out of memory: the event goes on without its words */
+    }
+    return q;
+}
+
+/* One event through the core and out again. */
+static void
+queue_step(struct master *m, struct queued *q)
+{
+    q->event.now_us = mono_now_us();
+    m->count.steps++;
+    core_step(m->core, &q->event, &m->effects);
+    if (q->event.type == EVENT_ESCAPEE) {
+        const struct worker *w = core_worker(m->core, m->core->last_worker_id);
+
+        if (w && w->escapee && w->pid == q->event.escapee.pid && !hand_find(m, w->id))
+            hand_adopt(m, w, steal_fd(q->pidfd));
+    }
+    for (size_t i = 0; i < m->effects.n; i++)
+        master_act(m, &m->effects.items[i]);
+    if (m->effects.lost > 0) {
+        m->count.lost_effects += m->effects.lost;
+        journal_say(m->journal, LOG_LEVEL_ERROR, "out_of_memory", "%zu effects were lost",
+                    m->effects.lost);
+        m->effects.lost = 0;
+    }
+    effects_clear(&m->effects);
+}
+
+static void
+queue_run(struct master *m)
+{
+    if (m->stepping)
+        return;
+    m->stepping = true;
+    while (!list_empty(&m->queue)) {
+        struct queued *q = container_of(m->queue.next, struct queued, node);
+
+        queue_step(m, q);
+        queued_free(q);
+    }
+    m->stepping = false;
+    master_rearm(m);
+    if (core_stopped(m->core))
+        ev_break(m->loop, EVBREAK_ALL);
+}
+
+static void
+queue_post(struct master *m, const struct event *ev, int pidfd)
+{
+    struct queued *q = queued_create(ev, pidfd);
+
+    if (!q) {
+        fd_close(pidfd);
+        journal_say(m->journal, LOG_LEVEL_ERROR, "out_of_memory", "an event of type %d is lost",
+                    (int)ev->type);
+        return;
+    }
+    list_add(&m->queue, &q->node);
+    queue_run(m);
+}
+
+void
+master_post(struct master *m, const struct event *ev)
+{
+    queue_post(m, ev, -1);
+}
+
+void
+master_post_escapee(struct master *m, const struct event *ev, int pidfd)
+{
+    queue_post(m, ev, pidfd);
+}
+
+void
+master_rearm(struct master *m)
+{
+    int64_t next = core_next_deadline_us(m->core);
+    int64_t wait_us = next - mono_now_us();
+
+    ev_timer_stop(m->loop, &m->tick);
+    if (next == TIME_NEVER)
+        return;
+    ev_now_update(m->loop);
+    /* A whole millisecond is epoll's grain: a timer that fires early would only look and re-arm. */
+    ev_timer_set(&m->tick, wait_us > 0 ? (double)wait_us / (double)US_PER_S + 0.0005 : 0., 0.);
+    ev_timer_start(m->loop, &m->tick);
+}
+
+void
+master_queue_finish(struct master *m)
+{
+    list_for_each_safe (n, &m->queue)
+        queued_free(container_of(n, struct queued, node));
+    effects_finish(&m->effects);
+}

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/units.h"
+#include "supervisor/core/event.h"
+#include "supervisor/io/environment.h"
+#include "supervisor/io/look.h"
+#include "supervisor/io/master_state.h"
+#include "supervisor/io/run.h"
+#include "supervisor/io/watch.h"
+
+#define LOOK_PATIENCE_US (60 * US_PER_S)
+#define CHECK_EXCERPT    600 /* bytes of a check's output that go into the verdict */
+
+extern char **environ;
+
+struct snapshot *
+snapshot_find(const struct master *m, uint64_t id)
+{
+    list_for_each (n, &m->snapshots) {
+        struct snapshot *snap = container_of(n, struct snapshot, node);
+
+        if (snap->id == id)
+            return snap;
+    }
+    return NULL;
+}
+
+void
+snapshot_destroy(struct snapshot *snap)
+{
+    if (!snap)
+        return;
+    list_del(&snap->node);
+    for (size_t i = 0; i < snap->n_listeners; i++)
+        listener_unref(snap->listeners[i]);
+    free(snap->listeners);
+    listener_unref(snap->probe);
+    identity_finish(&snap->identity);
+    service_spec_unref(snap->spec);
+    fd_close(snap->exe_fd);
+    free(snap->exe_path);
+    free(snap);
+}
+
+/* Everything but the executable, which the look brings. */
+static int
+snapshot_create(struct master *m, struct service_spec *spec, struct snapshot **ret,
+                struct error *reterr)
+{
+    struct snapshot *snap = calloc(1, sizeof(*snap));
+    int r = 0;
+
+    if (!snap)
+        return error_set(reterr, -ENOMEM, "prepare a generation");
+    list_init(&snap->node);
+    snap->exe_fd = -1;
+    snap->identity = (struct identity)IDENTITY_KEEP;
+    snap->spec = service_spec_ref(spec);
+    snap->listeners = calloc(spec->n_listen + 1, sizeof(struct listener *));
+    if (!snap->listeners)
+        r = error_set(reterr, -ENOMEM, "prepare a generation");
+    for (size_t i = 0; r == 0 && i < spec->n_listen; i++) {
+        struct listener *l = listeners_find(&m->listeners, spec->listen[i].address);
+
+        if (l)
+            snap->listeners[snap->n_listeners++] = listener_ref(l);
+        else
+            r = error_say(reterr, -ENOENT, "no open listener for %s", spec->listen[i].address);
+    }
+    if (r == 0)
+        r = identity_resolve(spec->user, spec->group, &snap->identity, reterr);
+    if (r == 0 && spec->probe_listener)
+        r = listener_probe(spec->probe_listener, &snap->probe, reterr);
+    if (r < 0) {
+        snapshot_destroy(snap);
+        return r;
+    }
+    *ret = snap;
+    return 0;
+}
+
+/* ---- inspections ------------------------------------------------------------------------------------- */
+
+struct inspection *
+inspection_get(struct master *m, uint32_t service)
+{
+    struct inspection *d;
+
+    list_for_each (n, &m->inspections) {
+        d = container_of(n, struct inspection, node);
+        if (d->service == service)
+            return d;
+    }
+    d = calloc(1, sizeof(*d));
+    if (!d)
+        return NULL;
+    d->master = m;
+    d->service = service;
+    list_add(&m->inspections, &d->node);
+    return d;
+}
+
+void
+inspection_destroy(struct inspection *d)
+{
+    watch_clear(d->master->watch, d->service);
+    look_cancel(d->look);
+    run_cancel(d->check);
+    snapshot_destroy(d->looking);
+    strv_finish(&d->watched);
+    list_del(&d->node);
+    free(d);
+}
+
+/* ---- looking ------------------------------------------------------------------------------------- */
+
+static void
+inspection_looked(struct inspection *d, enum look_result result, uint64_t snapshot,
+                  struct digest digest, const char *reason)
+{
+    struct event ev = {.type = EVENT_LOOKED, .service = d->service};
+
+    ev.looked.reload = d->look_reload;
+    ev.looked.result = result;
+    ev.looked.snapshot = snapshot;
+    ev.looked.digest = digest;
+    ev.looked.reason = reason;
+    master_post(d->master, &ev);
+}
+
+static void
+on_looked(void *env, struct look_answer *answer)
+{
+    struct inspection *d = env;
+    struct snapshot *snap = steal(d->looking);
+    struct digest none = {0, 0};
+
+    d->look = NULL;
+    if (answer->result != LOOK_OK) {
+        snapshot_destroy(snap);
+        inspection_looked(d, answer->result, 0, none, answer->reason);
+        return;
+    }
+    snap->exe_path = strdup(answer->real_path);
+    if (!snap->exe_path) {
+        snapshot_destroy(snap);
+        inspection_looked(d, LOOK_BROKEN, 0, none, "out of memory");
+        return;
+    }
+    if (!answer->is_script) /* the kernel hands a script's path to its interpreter */
+        snap->exe_fd = steal_fd(answer->exe_fd);
+    snap->exe_stat = answer->exe_stat;
+    snap->id = ++d->master->last_snapshot;
+    list_add(&d->master->snapshots, &snap->node);
+    inspection_looked(d, LOOK_OK, snap->id, answer->digest, NULL);
+}
+
+/* Arm before reading: what changes from now on gives a hint. */
+static int
+inspection_watch(struct inspection *d, const struct service_spec *spec, const char *exe,
+                 struct error *reterr)
+{
+    struct strv paths = {NULL, 0};
+    int r = 0;
+
+    if (spec->watch_binary)
+        r = strv_add(&paths, exe);
+    for (size_t i = 0; r == 0 && i < spec->watch_paths.n; i++)
+        r = strv_add(&paths, spec->watch_paths.items[i]);
+    if (r == 0 && spec->env_file)
+        r = strv_add(&paths, spec->env_file);
+    if (r == 0 && !strv_equal(&paths, &d->watched)) {
+        r = watch_set(d->master->watch, d->service, (const char *const *)paths.items, paths.n,
+                      reterr);
+        if (r == 0) {
+            strv_finish(&d->watched);
+            d->watched = paths;
+            return 0;
+        }
+    }
+    strv_finish(&paths);
+    return r;
+}
+
+static int
+inspection_look(struct inspection *d, struct service_spec *spec, int64_t settle_us,
+                struct error *reterr)
+{
+    auto_free char *exe = NULL;
+    auto_free const char **inputs = calloc(spec->watch_paths.n + 2, sizeof(*inputs));
+    struct look_request rq = {.watch_binary = spec->watch_binary, .settle_us = settle_us};
+    int r;
+
+    if (!inputs)
+        return error_set(reterr, -ENOMEM, "look at the inputs");
+    r = look_resolve_command(spec, &exe, reterr);
+    if (r == 0)
+        r = inspection_watch(d, spec, exe, reterr);
+    if (r == 0)
+        r = snapshot_create(d->master, spec, &d->looking, reterr);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < spec->watch_paths.n; i++)
+        inputs[rq.n_inputs++] = spec->watch_paths.items[i];
+    if (spec->env_file)
+        inputs[rq.n_inputs++] = spec->env_file;
+    rq.executable = exe;
+    rq.inputs = inputs;
+    rq.deadline_us = mono_now_us() + LOOK_PATIENCE_US;
+    r = look_start(d->master->loop, &rq, on_looked, d, &d->look);
+    return r < 0 ? error_set(reterr, r, "look at the inputs") : 0;
+}
+
+void
+snapshot_look(struct master *m, const struct effect *e)
+{
+    const struct service *s = core_service(m->core, e->service);
+    struct inspection *d = inspection_get(m, e->service);
+    struct error err = {.text = "out of memory"};
+
+    if (!s || !s->reload.spec)
+        return;
+    if (!d) {
+        struct event ev = {.type = EVENT_LOOKED, .service = e->service};
+
+        ev.looked.reload = e->reload;
+        ev.looked.result = LOOK_BROKEN;
+        ev.looked.reason = err.text;
+        master_post(m, &ev);
+        return;
+    }
+    look_cancel(steal(d->look));
+    snapshot_destroy(steal(d->looking));
+    d->look_reload = e->reload;
+    if (inspection_look(d, s->reload.spec, e->settle_us, &err) < 0) {
+        snapshot_destroy(steal(d->looking));
+        inspection_looked(d, LOOK_BROKEN, 0, (struct digest){0, 0}, err.text);
+    }
+}
+
+/* ---- checking -------------------------------------------------------------------------------------- */
+
+static void
+inspection_checked(struct inspection *d, bool ok, const char *reason)
+{
+    struct event ev = {.type = EVENT_CHECKED, .service = d->service};
+
+    ev.checked.reload = d->check_reload;
+    ev.checked.ok = ok;
+    ev.checked.reason = reason;
+    master_post(d->master, &ev);
+}
+
+static void
+on_checked(void *env, const struct run_result *result)
+{
+    struct inspection *d = env;
+    auto_text struct text words = TEXT_INIT;
+    char how[256];
+    size_t n = result->output_bytes;
+
+    d->check = NULL;
+    if (run_succeeded(result)) {
+        inspection_checked(d, true, NULL);
+        return;
+    }
+    while (n > 0 && result->output[n - 1] == '\n')
+        n--;
+    text_addf(&words, "check: %s", run_explain(result, how, sizeof(how)));
+    if (n > 0) {
+        text_add(&words, ": ");
+        text_addn(&words, result->output, n < CHECK_EXCERPT ? n : CHECK_EXCERPT);
+    }
+    inspection_checked(d, false, text_str(&words));
+}
+
+static int
+inspection_check(struct inspection *d, const struct snapshot *snap, const char *trace,
+                 struct error *reterr)
+{
+    const struct service_spec *spec = snap->spec;
+    struct strv environment = {NULL, 0};
+    struct environment_request erq = {.spec = spec,
+                                      .own = environ,
+                                      .identity = &snap->identity,
+                                      .trace_id = trace,
+                                      .span_id = snap->id};
+    struct run_request rq = {
+        .argv = spec->check.items,
+        .directory = spec->directory,
+        .identity = &snap->identity,
+        .umask = spec->umask,
+        .limits = spec->limits,
+        .n_limits = spec->n_limits,
+        .deadline_us = mono_now_us() + spec->check_timeout_us,
+        .on_done = on_checked,
+        .env = d,
+    };
+    int r = environment_build(&erq, &environment, reterr);
+
+    if (r == 0) {
+        rq.envp = environment.items;
+        r = run_start(d->master->loop, &rq, &d->check, reterr);
+    }
+    strv_finish(&environment);
+    return r;
+}
+
+void
+snapshot_check(struct master *m, const struct effect *e)
+{
+    const struct service *s = core_service(m->core, e->service);
+    struct snapshot *snap = snapshot_find(m, e->snapshot);
+    struct inspection *d = inspection_get(m, e->service);
+    struct error err = {.text = "the snapshot is gone"};
+
+    if (!d || !s)
+        return;
+    run_cancel(steal(d->check));
+    d->check_reload = e->reload;
+    if (!snap || inspection_check(d, snap, s->reload.trace, &err) < 0)
+        inspection_checked(d, false, err.text);
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef STINT_IO_MASTER_STATE_H
+#define STINT_IO_MASTER_STATE_H
+
+/*
+ * What the files master*.c share; nobody else includes this. The master joins the core, which
+ * decides, with the other files of this room, which act. It holds what the core names by id:
+ *
+ *   struct hand      a process: pidfd, pipes, sockets          core: struct worker
+ *   struct snapshot  a pinned executable and open listeners    core: generation.snapshot
+ *   struct inspection      a service's listeners, look and check     core: struct service
+ *
+ * Life of an event: peek ─▶ core_step() ─▶ act on the effects in order ─▶ consume (master_queue.c).
+ */
+#include <ev.h>
+#include <sys/stat.h>
+
+#include "base/list.h"
+#include "config/spec.h"
+#include "supervisor/core/core.h"
+#include "supervisor/io/capture.h"
+#include "supervisor/io/identity.h"
+#include "supervisor/io/journal.h"
+#include "supervisor/io/sockets.h"
+#include "supervisor/io/spawn.h"
+
+struct channel;
+struct error;
+struct look;
+struct notify;
+struct desk;
+struct ready;
+struct run;
+struct watch;
+
+#define STALL_US INT64_C(50000) /* a turn of the loop longer than this is a counted event */
+
+struct master {
+    struct ev_loop
+        *loop;         /* owned; never libev's default loop, which reaps other people's children */
+    struct core *core; /* owned */
+    struct journal *journal; /* owned */
+    struct desk *desk;       /* owned */
+    struct watch *watch;     /* owned */
+    struct spec *spec;       /* owned; the configuration in force */
+    char *runtime_dir;       /* owned; as of the start: it does not change under a running master */
+    char *config_path;       /* owned; absolute */
+    int64_t started_us;
+    int exit_status;
+
+    struct list queue;      /* struct queued.node: events not consumed yet */
+    bool stepping;          /* inside master_run_queue(): posts are queued, not nested */
+    struct effects effects; /* of the present step */
+    ev_timer tick;          /* the core's next deadline */
+
+    struct list hands, snapshots, inspections;
+    uint64_t last_snapshot;
+    struct listeners listeners;
+    struct listener *
+        *bound; /* owned; one reference for each listener of the configuration in force */
+    size_t n_bound;
+    bool sweep;           /* a service may be gone: its inspection goes too */
+    ev_prepare graveyard; /* before the loop sleeps: bury in one go whoever died in this turn */
+    bool deaths;          /* somebody did */
+    bool strangers;       /* SIGCHLD came: there may be dead nobody knows */
+
+    ev_io signals; /* signalfd: TERM, INT, HUP, CHLD */
+    int signal_fd;
+    ev_timer config_settle;
+    int64_t config_cap_us; /* a stream of writes delays a configuration reload no longer */
+    char *config_error;    /* owned; the diagnostics of the file on disk, NULL = it is in force */
+
+    ev_check woke;     /* the loop woke up: a turn begins */
+    ev_prepare sleeps; /* … and ends */
+    int64_t turn_us;   /* when the present turn began */
+    struct {
+        uint64_t stalls, steps, strangers, refused_notify, bad_channels, lost_effects, relistens;
+        int64_t longest_turn_us;
+    } count;
+
+    struct strv numbers; /* "SERVICE NUMBER": last generation number given, as in state_dir */
+    bool numbers_changed;
+    int listener_epoll; /* reports listeners that a worker shut down */
+    ev_io listener_hup;
+};
+
+/* One process: a worker or an escapee. */
+struct hand {
+    struct list node; /* in master.hands */
+    struct master *master;
+    uint64_t worker; /* the core's id */
+    pid_t pid;
+    int pidfd, exec_fd;                /* owned; exec_fd -1 once it is known how the exec went */
+    struct spawn_failure exec_failure; /* step NONE: it went well, or is not known yet */
+    uid_t uid;
+    ev_io dies, execs;
+    bool dead;                 /* pidfd is readable: to be buried before the loop sleeps */
+    struct capture *capture;   /* owned; these four are NULL for an escapee */
+    struct notify *notify;     /* owned */
+    struct channel *channel;   /* owned; NULL without libstint */
+    struct ready *ready;       /* owned; NULL when nobody has to ask */
+    int registry_fd;           /* owned; -1 without libstint */
+    struct strv environment;   /* owned; what it was started with */
+    struct listener *probe;    /* one reference; NULL = none */
+    struct snapshot *snapshot; /* borrowed: outlives the workers started from it */
+    char service[65], trace[33];
+    uint64_t generation;
+    unsigned slot;
+};
+
+/* What a generation is started from, again and again: exactly this file, exactly these sockets. */
+struct snapshot {
+    struct list node;          /* in master.snapshots */
+    uint64_t id;               /* what the core calls it */
+    struct service_spec *spec; /* one reference */
+    int exe_fd;                /* owned; the pin; -1 for a script, which has to be run by path */
+    char *exe_path;            /* owned; without links */
+    struct stat exe_stat;
+    struct identity identity;
+    struct listener **listeners; /* owned; one reference each, in order of spec->listen */
+    size_t n_listeners;
+    struct listener *probe; /* one reference; NULL = the spec has no probe_listener */
+};
+
+/* A service as the rim sees it. */
+struct inspection {
+    struct list node; /* in master.inspections */
+    struct master *master;
+    uint32_t service;
+    struct look *look;        /* owned; the FX_LOOK under way; NULL = none */
+    struct snapshot *looking; /* owned; what it will become */
+    uint64_t look_reload;     /* the run that asked */
+    struct run *check;        /* owned; the FX_CHECK under way; NULL = none */
+    uint64_t check_reload;
+    struct strv watched; /* the paths its watch stands for */
+};
+
+/* ---- master_queue.c ------------------------------------------------------------------------ */
+
+/**
+ * master_post - something happened: step the core now, or right after the present step.
+ * @ev: copied, with its texts; now_us is filled in when it is 0
+ */
+void master_post(struct master *m, const struct event *ev);
+/* The same for an escapee, whose pidfd goes to the new record; it is taken over in any case. */
+void master_post_escapee(struct master *m, const struct event *ev, int pidfd);
+void master_rearm(struct master *m); /* set the timer to the core's next deadline */
+void master_queue_finish(struct master *m);
+
+/* ---- master_act.c ---------------------------------------------------------------------------- */
+
+void master_act(struct master *m, const struct effect *e);
+
+/* ---- master_hand.c ---------------------------------------------------------------------------- */
+
+void hand_start(struct master *m, uint64_t worker); /* answers SPAWNED or SPAWN_FAILED */
+void hand_adopt(struct master *m, const struct worker *w, int pidfd); /* takes the pidfd over */
+struct hand *hand_find(const struct master *m, uint64_t worker);
+struct hand *hand_of_pid(const struct master *m, pid_t pid);
+void hand_destroy(struct hand *h);
+void hand_evidence(struct master *m, struct hand *h);
+
+/* ---- master_hand_events.c ---------------------------------------------------------------------- */
+
+extern const struct notify_hooks hand_notify_hooks; /* env to be filled in */
+extern const struct channel_events hand_channel_events;
+void hand_on_line(void *env, enum capture_stream stream, const char *bytes, size_t n,
+                  unsigned flags);
+void hand_on_dead(EV_P_ ev_io *io, int revents);
+void hand_on_exec(EV_P_ ev_io *io, int revents);
+void hand_on_ready(void *env);
+void hand_on_not_ready(void *env, const char *why);
+
+/* ---- master_graves.c ----------------------------------------------------------------------------- */
+
+void graves_init(struct master *m);
+void graves_finish(struct master *m);
+
+/* ---- master_snapshot.c ---------------------------------------------------------------------------- */
+
+void snapshot_look(struct master *m, const struct effect *e);
+void snapshot_check(struct master *m, const struct effect *e);
+struct snapshot *snapshot_find(const struct master *m, uint64_t id);
+void snapshot_destroy(struct snapshot *snap); /* NULL is fine */
+struct inspection *inspection_get(struct master *m,
+                                  uint32_t service); /* made when new; NULL: no memory */
+void inspection_destroy(struct inspection *d);
+
+/* ---- master_config.c -------------------------------------------------------------------------------- */
+
+/* Read the configuration and put it in force, or leave everything as it was. */
+int config_reload(struct master *m, const char *cause, struct error *reterr);
+void config_hint(struct master *m); /* one of its files may have changed */
+void config_init(struct master *m);
+void config_finish(struct master *m);
+
+/* ---- master_listen.c --------------------------------------------------------------------------------- */
+
+int listen_guard_init(struct master *m, struct error *reterr);
+void listen_guard_finish(struct master *m);
+void listen_guard_add(struct master *m, struct listener *l);
+
+/* ---- master_numbers.c --------------------------------------------------------------------------------- */
+
+void numbers_load(struct master *m);
+void numbers_note(struct master *m, const char *service, uint64_t generation);
+void numbers_save(struct master *m); /* when something changed */
+uint64_t numbers_last(void *master, const char *service);
+
+/* ---- master_sources.c ----------------------------------------------------------------------------------- */
+
+struct report_sources;
+void sources_fill(struct master *m, struct report_sources *ret);
+
+#endif

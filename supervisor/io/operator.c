@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "supervisor/io/operator.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "supervisor/io/operator_internal.h"
+
+/* ---- What is only read ------------------------------------------------------------------- */
+
+struct service *
+operator_service(struct desk *op, struct control_request *rq, const char *name)
+{
+    struct service *s = core_service_by_name(op->options.sources.core, name);
+    auto_text struct text names = TEXT_INIT;
+
+    if (s)
+        return s;
+    list_for_each (pos, &op->options.sources.core->services)
+        text_addf(&names, "%s%s", names.bytes > 0 ? ", " : "",
+                  container_of(pos, struct service, node)->name);
+    control_answer_error(rq, 404, "no-such-service", "no service is named '%.65s'; there %s %s",
+                         name, names.bytes > 0 ? "are:" : "is",
+                         names.bytes > 0 ? names.data : "none");
+    return NULL;
+}
+
+bool
+operator_query_number(struct control_request *rq, const char *key, uint64_t max, uint64_t *ret)
+{
+    const char *s = control_query(rq, key);
+    char *end = NULL;
+    uint64_t n;
+
+    if (!s)
+        return true;
+    errno = 0;
+    n = strtoull(s, &end, 10);
+    if (s[0] < '0' || s[0] > '9' || *end || errno != 0 || n > max) {
+        control_answer_error(rq, 400, "bad-query", "'%s' must be a number from 0 to %" PRIu64, key,
+                             max);
+        return false;
+    }
+    *ret = n;
+    return true;
+}
+
+bool
+operator_query_flag(const struct control_request *rq, const char *key)
+{
+    const char *s = control_query(rq, key);
+
+    return s && strcmp(s, "0") != 0 && strcmp(s, "false") != 0;
+}
+
+/* False: there is no such service and @rq was answered. @ret NULL: none was asked for. */
+static bool
+query_service(struct desk *op, struct control_request *rq, struct service **ret)
+{
+    const char *name = control_query(rq, "service");
+
+    *ret = name ? operator_service(op, rq, name) : NULL;
+    return !name || *ret;
+}
+
+static void
+answer_status(struct desk *op, struct control_request *rq)
+{
+    struct service *s;
+
+    if (query_service(op, rq, &s))
+        control_answer(rq, 200, report_status(&op->options.sources, s, mono_now_us()));
+}
+
+static void
+answer_threads(struct desk *op, struct control_request *rq)
+{
+    struct service *s;
+    uint64_t generation = 0;
+
+    if (query_service(op, rq, &s) &&
+        operator_query_number(rq, "generation", INT64_MAX, &generation))
+        control_answer(rq, 200, report_threads(&op->options.sources, s, generation));
+}
+
+static void
+answer_version(struct desk *op, struct control_request *rq)
+{
+    control_answer(rq, 200, report_version(&op->options.sources, mono_now_us()));
+}
+
+/* ---- Routes ------------------------------------------------------------------------------ */
+
+static const struct route {
+    const char *method, *path;
+    bool changes; /* root and the master's own user only */
+    void (*serve)(struct desk *op, struct control_request *rq);
+    const char *query[6]; /* the keys it knows, NULL-terminated */
+} routes[] = {
+    {"GET",  "/v1/status",  false, answer_status,   {"service", NULL}                            },
+    {"GET",  "/v1/threads", false, answer_threads,  {"service", "generation", NULL}              },
+    {"GET",  "/v1/events",  false, operator_events, {"since", "lines", "service", "follow", NULL}},
+    {"GET",  "/v1/logs",    false, operator_logs,   {"since", "lines", "service", "follow", NULL}},
+    {"GET",  "/v1/version", false, answer_version,  {NULL}                                       },
+    {"GET",  "/v1/wait",    false, operator_wait,   {"service", "for", "timeout_ms", NULL}       },
+    {"POST", "/v1/reload",  true,  operator_reload, {NULL}                                       },
+    {"POST", "/v1/start",   true,  operator_start,  {NULL}                                       },
+    {"POST", "/v1/stop",    true,  operator_stop,   {NULL}                                       },
+};
+
+static void
+audit_refusal(struct desk *op, const struct control_request *rq)
+{
+    const struct control_peer *peer = control_peer(rq);
+    struct journal_field fields[] = {
+        FIELD_TEXT("verb", control_path(rq)),
+        FIELD_NUMBER("by_uid", peer->uid),
+        FIELD_NUMBER("by_pid", peer->pid),
+        FIELD_BOOL("allowed", false),
+        FIELD_TEXT("msg", "only root and stint's own user may change something"),
+    };
+
+    journal_event(op->options.journal, LOG_LEVEL_WARNING, "audit", fields, ARRAY_LEN(fields));
+}
+
+static void
+serve(struct desk *op, struct control_request *rq, const struct route *route)
+{
+    const struct control_peer *peer = control_peer(rq);
+    const char *unknown = control_query_unknown(rq, route->query);
+
+    if (unknown) {
+        control_answer_error(rq, 400, "bad-query", "%s knows no parameter '%.64s'", route->path,
+                             unknown);
+    } else if (route->changes && !peer->may_change) {
+        audit_refusal(op, rq);
+        control_answer_error(rq, 403, "not-permitted",
+                             "uid %u may look but not change: only root and stint's own user may",
+                             (unsigned)peer->uid);
+    } else if (op->closing) {
+        control_answer_error(rq, 503, "stopping", "stint is about to end");
+    } else {
+        route->serve(op, rq);
+    }
+}
+
+static void
+on_request(void *env, struct control_request *rq)
+{
+    const struct route *other = NULL;
+
+    for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
+        if (strcmp(routes[i].path, control_path(rq)) != 0)
+            continue;
+        other = &routes[i];
+        if (strcmp(other->method, control_method(rq)) == 0) {
+            serve(env, rq, other);
+            return;
+        }
+    }
+    if (other)
+        control_answer_error(rq, 405, "wrong-method", "%s wants %s, not %s", other->path,
+                             other->method, control_method(rq));
+    else
+        control_answer_error(rq, 404, "no-such-route", "there is no '%.128s'; see docs/api.md",
+                             control_path(rq));
+}
+
+static void
+on_gone(void *env, struct control_request *rq)
+{
+    (void)env;
+    ticket_destroy(control_data(rq)); /* what was asked for goes on; nobody waits for it any more */
+}
+
+/* ---- Life -------------------------------------------------------------------------------- */
+
+int
+operator_create(const struct operator_options *options, struct desk **ret, struct error *reterr)
+{
+    struct desk *op = calloc(1, sizeof(*op));
+    struct control_options control = {
+        .loop = options->loop,
+        .runtime_dir = options->runtime_dir,
+        .handler = {.request = on_request, .gone = on_gone, .env = op},
+    };
+    int r;
+
+    if (!op)
+        return error_set(reterr, -ENOMEM, "operator");
+    op->options = *options;
+    list_init(&op->tickets);
+    list_init(&op->streams);
+    ev_prepare_init(&op->settle, operator_on_settle);
+    op->settle.data = op;
+    r = control_create(&control, &op->control, reterr);
+    if (r < 0) {
+        free(op);
+        return r;
+    }
+    *ret = op;
+    return 0;
+}
+
+void
+operator_destroy(struct desk *op)
+{
+    if (!op)
+        return;
+    control_destroy(op->control); /* every ticket and stream ends with its connection */
+    ev_prepare_stop(op->options.loop, &op->settle);
+    free(op);
+}
+
+void
+operator_record(struct desk *op, const struct record *r)
+{
+    list_for_each (pos, &op->tickets)
+        ticket_record(container_of(pos, struct ticket, node), r);
+}
+
+void
+operator_farewell(struct desk *op, int64_t budget_us)
+{
+    op->closing = true;
+    list_for_each_safe (pos, &op->tickets)
+        ticket_settle(container_of(pos, struct ticket, node));
+    list_for_each_safe (pos, &op->tickets)
+        ticket_answer(container_of(pos, struct ticket, node), 503, false);
+    operator_end_streams(op);
+    control_flush(op->control, budget_us);
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef STINT_IO_OPERATOR_INTERNAL_H
+#define STINT_IO_OPERATOR_INTERNAL_H
+
+/*
+ * The inside of the operator's desk, for its own files: operator.c (routes, what is only read),
+ * operator_change.c (what changes something: parse, audit, submit), operator_ticket.c (what is
+ * awaited and when it is answered), operator_stream.c (what is followed).
+ */
+#include <ev.h>
+
+#include "base/list.h"
+#include "supervisor/core/core.h"
+#include "supervisor/io/control.h"
+#include "supervisor/io/journal.h"
+#include "supervisor/io/operator.h"
+
+struct desk {
+    struct operator_options options;
+    struct control *control;
+    struct list tickets; /* struct ticket.node: requests that wait for the core */
+    struct list streams; /* struct stream.node */
+    ev_prepare settle;   /* looks at the tickets before the loop sleeps; runs while there are any */
+    bool closing;        /* farewell: streams end, nothing new begins */
+};
+
+enum ticket_kind { TICKET_RELOAD, TICKET_START, TICKET_STOP, TICKET_STOP_ALL, TICKET_WAIT };
+enum ticket_wait { WAIT_SERVING, WAIT_GONE, WAIT_NONE };
+enum ticket_target { TARGET_READY, TARGET_GONE, TARGET_GENERATION };
+
+#define RELIEVED_MAX 16
+
+/* A generation that is leaving because of the request. */
+struct relieved {
+    uint64_t number;
+    bool gone;
+    unsigned leaks; /* of its certificate */
+};
+
+/* What one service owes to a request. */
+struct claim {
+    uint32_t service_id;
+    char service[65];
+    uint64_t awaited;     /* RELOAD: a verdict of this run or a later one; 0 = judged by state */
+    uint64_t last_before; /* id of the last verdict when the request came */
+    uint64_t before;      /* generation that served when the request came; 0 = none */
+    bool was_up;
+    bool decided;
+    bool good;
+    const char *outcome; /* literal */
+    uint64_t generation; /* that serves now; 0 = none */
+    int64_t duration_us;
+    char cause[160];
+    char reason[1024];
+    char trace[33];
+    struct relieved relieved[RELIEVED_MAX];
+    unsigned n_relieved;
+    json_t *leaks;    /* owned; array, or NULL = none yet */
+    char *last_lines; /* owned; what the failed generation printed last, or NULL */
+};
+
+/* A request that waits for the core. */
+struct ticket {
+    struct list node; /* in desk.tickets */
+    struct desk *op;
+    struct control_request *rq; /* borrowed; control_gone() says when it dies */
+    enum ticket_kind kind;
+    const char *verb; /* literal */
+    enum ticket_wait wait;
+    enum ticket_target target; /* WAIT */
+    uint64_t target_generation;
+    int64_t started_us;
+    ev_timer deadline;
+    struct claim *claims; /* owned */
+    size_t n_claims;
+};
+
+/* ---- operator_ticket.c ------------------------------------------------------------------- */
+
+struct ticket *ticket_create(struct desk *op, struct control_request *rq, size_t claims,
+                             int64_t timeout_us); /* NULL: out of memory */
+void ticket_destroy(struct ticket *t);
+/* Before the event is submitted: what is there now. */
+void claim_open(struct ticket *t, struct claim *c, const struct service *s);
+void claim_decide(struct claim *c, bool good, const char *outcome, const char *reason);
+/* Look at the core; answers and destroys the ticket when everything is decided. */
+void ticket_settle(struct ticket *t);
+void ticket_record(struct ticket *t, const struct record *r);
+/* Answer with the state as it is. @status: HTTP */
+void ticket_answer(struct ticket *t, unsigned status, bool timed_out);
+void operator_on_settle(EV_P_ ev_prepare *w, int revents);
+
+/* ---- operator_claim.c -------------------------------------------------------------------- */
+
+void claim_settle(const struct ticket *t, struct claim *c);
+void claim_record(const struct ticket *t, struct claim *c, const struct record *r);
+bool claim_done(const struct ticket *t, const struct claim *c);
+json_t *claim_json(const struct ticket *t, const struct claim *c);
+
+/* ---- operator_change.c, operator_stream.c ------------------------------------------------ */
+
+void operator_reload(struct desk *op, struct control_request *rq);
+void operator_start(struct desk *op, struct control_request *rq);
+void operator_stop(struct desk *op, struct control_request *rq);
+void operator_wait(struct desk *op, struct control_request *rq);
+
+void operator_events(struct desk *op, struct control_request *rq);
+void operator_logs(struct desk *op, struct control_request *rq);
+void operator_end_streams(struct desk *op);
+
+/* ---- operator.c -------------------------------------------------------------------------- */
+
+/* The service of that name; NULL: @rq was answered with 404 and what was perhaps meant. */
+struct service *operator_service(struct desk *op, struct control_request *rq, const char *name);
+/* A number of the query. False: @rq was answered with 400. @ret keeps its value when not given. */
+bool operator_query_number(struct control_request *rq, const char *key, uint64_t max,
+                           uint64_t *ret);
+/* `?key`, `?key=1`, `?key=true`. */
+bool operator_query_flag(const struct control_request *rq, const char *key);
+
+#endif

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "supervisor/io/proc.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+
+#define ENVIRON_MAX (4U << 20) /* larger than the kernel lets an environment be by default */
+
+static void
+close_dir(DIR **d)
+{
+    if (*d)
+        (void)closedir(*d); /* only reads were done */
+}
+
+#define auto_dir __attribute__((cleanup(close_dir)))
+
+/* slurp - a small file of /proc in one read: such a text is made anew for each read at offset 0. */
+static int
+slurp(const char *path, char *buf, size_t room)
+{
+    auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    ssize_t n;
+
+    if (fd == -1)
+        return errno == ENOENT ? -ESRCH : -errno;
+    do
+        n = read(fd, buf, room - 1);
+    while (n == -1 && errno == EINTR);
+    if (n == -1)
+        return -errno;
+    buf[n] = '\0';
+    return (int)n;
+}
+
+static bool
+number(const char *s, pid_t *ret)
+{
+    char *end;
+    long v;
+
+    if (!isdigit((unsigned char)*s))
+        return false;
+    errno = 0;
+    v = strtol(s, &end, 10);
+    if (errno != 0 || *end != '\0' || v <= 0 || v > INT32_MAX)
+        return false;
+    *ret = (pid_t)v;
+    return true;
+}
+
+int
+proc_stat_parse(const char *text, struct proc_stat *ret)
+{
+    const char *open_paren = strchr(text, '(');
+    const char *close_paren =
+        strrchr(text, ')'); /* comm may hold any of them: the last one counts */
+    struct proc_stat st = {0};
+    const char *p;
+
+    if (!open_paren || !close_paren || close_paren < open_paren)
+        return -EPROTO;
+    size_t n = (size_t)(close_paren - open_paren - 1);
+
+    if (n >= sizeof(st.comm))
+        n = sizeof(st.comm) - 1;
+    memcpy(st.comm, open_paren + 1, n);
+    st.pid = (pid_t)strtol(text, NULL, 10);
+    p = close_paren + 1;
+    if (st.pid <= 0 || p[0] != ' ' || !isalpha((unsigned char)p[1]))
+        return -EPROTO;
+    st.state = p[1];
+    p += 2;
+    for (int field = 4; field <= 22; field++) { /* numbered as in proc(5) */
+        char *end;
+        unsigned long long v;
+
+        errno = 0;
+        v = strtoull(p, &end, 10); /* a negative one wraps, and comes back right by the cast */
+        if (end == p || errno == ERANGE)
+            return -EPROTO;
+        p = end;
+        if (field == 4)
+            st.ppid = (pid_t)v;
+        else if (field == 5)
+            st.pgrp = (pid_t)v;
+        else if (field == 6)
+            st.session = (pid_t)v;
+        else if (field == 22)
+            st.start_time = v;
+    }
+    *ret = st;
+    return 0;
+}
+
+static int
+stat_read(const char *path, struct proc_stat *ret)
+{
+    char text[1024];
+    int r = slurp(path, text, sizeof(text));
+
+    return r < 0 ? r : proc_stat_parse(text, ret);
+}
+
+int
+proc_stat_read(pid_t pid, struct proc_stat *ret)
+{
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    return stat_read(path, ret);
+}
+
+int
+proc_thread_stat_read(pid_t pid, pid_t tid, struct proc_stat *ret)
+{
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", (int)pid, (int)tid);
+    return stat_read(path, ret);
+}
+
+static int
+by_value(const void *a, const void *b)
+{
+    pid_t x = *(const pid_t *)a, y = *(const pid_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+int
+proc_threads(pid_t pid, pid_t *ret_tids, size_t max, size_t *ret_n, size_t *ret_total)
+{
+    char path[64];
+    size_t n = 0, total = 0;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+    auto_dir DIR *d = opendir(path);
+
+    if (!d)
+        return errno == ENOENT ? -ESRCH : -errno;
+    for (struct dirent *e;
+         (e = readdir(d));) { /* NOLINT(concurrency-mt-unsafe): a DIR of our own */
+        pid_t tid;
+
+        if (!number(e->d_name, &tid))
+            continue;
+        total++;
+        if (n < max)
+            ret_tids[n++] = tid;
+    }
+    if (total == 0)
+        return -ESRCH; /* it went away between opendir() and here */
+    qsort(ret_tids, n, sizeof(*ret_tids), by_value);
+    *ret_n = n;
+    *ret_total = total;
+    return 0;
+}
+
+int
+proc_syscall_parse(const char *text, struct proc_syscall *ret)
+{
+    struct proc_syscall call = {0};
+    uint64_t *into[] = {&call.args[0], &call.args[1], &call.args[2], &call.args[3],
+                        &call.args[4], &call.args[5], &call.sp,      &call.pc};
+    const char *p = text;
+    char *end;
+
+    if (strncmp(text, "running", 7) == 0) {
+        call.running = true;
+        *ret = call;
+        return 0;
+    }
+    errno = 0;
+    call.number = strtol(p, &end, 10);
+    if (end == p || errno != 0)
+        return -EPROTO;
+    /* "-1 SP PC" when it is blocked outside of a system call */
+    for (size_t i = call.number < 0 ? 6 : 0; i < ARRAY_LEN(into); i++) {
+        p = end;
+        *into[i] = strtoull(p, &end, 16);
+        if (end == p || errno != 0)
+            return -EPROTO;
+    }
+    *ret = call;
+    return 0;
+}
+
+int
+proc_syscall_read(pid_t pid, pid_t tid, struct proc_syscall *ret)
+{
+    char path[64], text[512];
+    int r;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", (int)pid, (int)tid);
+    r = slurp(path, text, sizeof(text));
+    return r < 0 ? r : proc_syscall_parse(text, ret);
+}
+
+int
+proc_wchan_read(pid_t pid, pid_t tid, char *buf, size_t room)
+{
+    char path[64];
+    int r;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/wchan", (int)pid, (int)tid);
+    r = slurp(path, buf, room);
+    if (r < 0)
+        return r;
+    if (strcmp(buf, "0") == 0) /* not blocked, or we may not know */
+        buf[0] = '\0';
+    return 0;
+}
+
+int
+proc_fd_target(pid_t pid, int fd, char *buf, size_t room)
+{
+    char path[64];
+    ssize_t n;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid, fd);
+    n = readlink(path, buf, room - 1);
+    if (n == -1)
+        return errno == ENOENT ? -ESRCH : -errno;
+    buf[n] = '\0';
+    return 0;
+}
+
+int
+proc_environ_get(pid_t pid, const char *name, char *buf, size_t room)
+{
+    char path[64];
+    auto_free char *data = NULL;
+    size_t bytes = 0, n = strlen(name);
+    int r;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
+    r = file_read(path, ENVIRON_MAX, &data, &bytes, NULL);
+    if (r < 0)
+        return r == -ENOENT ? -ESRCH : r;
+    for (const char *p = data; p < data + bytes;
+         p += strlen(p) + 1) { /* file_read() ends it with a NUL */
+        if (strncmp(p, name, n) != 0 || p[n] != '=')
+            continue;
+        if ((size_t)snprintf(buf, room, "%s", p + n + 1) >= room)
+            return -ENOBUFS;
+        return 0;
+    }
+    return -ENOENT;
+}
+
+/* children_listed - where the kernel has CONFIG_PROC_CHILDREN. -ENOENT: it has not. */
+static int
+children_listed(pid_t pid, bool (*on_child)(void *env, const struct proc_stat *child), void *env)
+{
+    char path[64];
+    auto_free char *text = NULL;
+    char *rest;
+    int r;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
+    r = file_read(path, ENVIRON_MAX, &text, NULL, NULL);
+    if (r < 0)
+        return r;
+    for (char *word = strtok_r(text, " \n", &rest); word; word = strtok_r(NULL, " \n", &rest)) {
+        struct proc_stat st;
+        pid_t child;
+
+        if (number(word, &child) && proc_stat_read(child, &st) == 0 && st.ppid == pid &&
+            !on_child(env, &st))
+            break;
+    }
+    return 0;
+}
+
+int
+proc_children(pid_t pid, bool (*on_child)(void *env, const struct proc_stat *child), void *env)
+{
+    size_t n_threads = 0, listed = 0;
+    pid_t first;
+
+    /* That list is of one thread's children, so it is the whole truth for one thread only. */
+    if (proc_threads(pid, &first, 1, &listed, &n_threads) == 0 && n_threads == 1 &&
+        children_listed(pid, on_child, env) == 0)
+        return 0;
+    auto_dir DIR *d = opendir("/proc");
+
+    if (!d)
+        return -errno;
+    for (struct dirent *e;
+         (e = readdir(d));) { /* NOLINT(concurrency-mt-unsafe): a DIR of our own */
+        struct proc_stat st;
+        pid_t child;
+
+        if (number(e->d_name, &child) && proc_stat_read(child, &st) == 0 && st.ppid == pid &&
+            !on_child(env, &st))
+            break;
+    }
+    return 0;
+}

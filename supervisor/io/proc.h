@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef STINT_IO_PROC_H
+#define STINT_IO_PROC_H
+
+/* Small readers of /proc. All return 0 or a negative errno (-ESRCH: it is gone) and never block. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct proc_stat {
+    pid_t pid, ppid, pgrp, session;
+    char state;          /* 'R', 'S', 'D', 'Z', 'T', 't', 'X' … */
+    uint64_t start_time; /* clock ticks since boot: with pid, the identity */
+    char comm[64];       /* may hold ')' and blanks; as the kernel has it, so up to 15 bytes */
+};
+
+/* proc_stat_parse - the text of a stat file. Pure; -EPROTO when it is not one. */
+int proc_stat_parse(const char *text, struct proc_stat *ret);
+int proc_stat_read(pid_t pid, struct proc_stat *ret);
+int proc_thread_stat_read(pid_t pid, pid_t tid, struct proc_stat *ret);
+
+/**
+ * proc_threads - the thread ids of @pid, ascending.
+ * @ret_tids:  room for @max
+ * @ret_n:     how many were written
+ * @ret_total: how many there are
+ */
+int proc_threads(pid_t pid, pid_t *ret_tids, size_t max, size_t *ret_n, size_t *ret_total);
+
+/* What a thread waits for, as the kernel tells those who may ask (-EACCES, -EPERM otherwise). */
+struct proc_syscall {
+    bool running; /* on a CPU or about to be: the rest is void */
+    long number;  /* -1: blocked, but not in a system call */
+    uint64_t args[6], sp, pc;
+};
+
+int proc_syscall_parse(const char *text, struct proc_syscall *ret); /* pure; -EPROTO */
+int proc_syscall_read(pid_t pid, pid_t tid, struct proc_syscall *ret);
+int proc_wchan_read(pid_t pid, pid_t tid, char *buf, size_t room); /* "" when not told */
+
+/* proc_fd_target - where descriptor @fd of @pid leads: "pipe:[123]", "/var/log/x". */
+int proc_fd_target(pid_t pid, int fd, char *buf, size_t room);
+
+/* proc_environ_get - the value of @name in the environment @pid was started with; -ENOENT: not there. */
+int proc_environ_get(pid_t pid, const char *name, char *buf, size_t room);
+
+/**
+ * proc_children - every child of @pid, zombies too.
+ *
+ * By /proc/PID/task/PID/children where the kernel has it, else by reading the stat of every process:
+ * about 15 µs for each process of the machine, so not in every turn of the loop.
+ * @on_child returns false to stop early.
+ */
+int proc_children(pid_t pid, bool (*on_child)(void *env, const struct proc_stat *child), void *env);
+
+#endif

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "supervisor/io/report.h"
+
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/units.h"
+#include "config/spec.h"
+#include "supervisor/core/core.h"
+#include "supervisor/io/journal.h"
+#include "supervisor/io/journal_line.h"
+#include "supervisor/io/report_internal.h"
+
+static const char *const want_names[] = {
+    [WANT_UP] = "up", [WANT_DOWN] = "down", [WANT_GONE] = "gone"};
+
+static json_t *
+verdict_of(const struct verdict *v, int64_t now_us)
+{
+    struct object o = object_new();
+
+    object_number(&o, "reload", (int64_t)v->reload);
+    object_text(&o, "outcome", outcome_name(v->outcome));
+    object_number(&o, "generation", (int64_t)v->generation);
+    object_text(&o, "cause", v->cause);
+    object_text(&o, "reason", v->reason);
+    object_ago_ms(&o, "ago_ms", v->at_us, now_us);
+    object_number(&o, "duration_ms", v->duration_us / US_PER_MS);
+    object_text_unless_empty(&o, "trace", v->trace);
+    return object_take(&o);
+}
+
+static json_t *
+reload_of(const struct reload *r, int64_t now_us)
+{
+    struct object o = object_new();
+
+    object_number(&o, "id", (int64_t)r->id);
+    object_text(&o, "state", reload_state_name(r->state));
+    object_ago_ms(&o, "since_ms", r->started_us, now_us);
+    object_text(&o, "cause", r->cause);
+    object_text_unless_empty(&o, "trace", r->trace);
+    if (r->trailing)
+        object_text(&o, "trailing", r->trailing_cause);
+    return object_take(&o);
+}
+
+static json_t *
+rejected_of(const struct service *s)
+{
+    char hex[DIGEST_TEXT];
+    struct object o = object_new();
+
+    if (!digest_none(s->rejected))
+        object_text(&o, "digest", digest_format(s->rejected, hex));
+    object_text(&o, "reason", s->rejected_reason);
+    return object_take(&o);
+}
+
+static json_t *
+generations_of(const struct report_sources *from, const struct service *s, int64_t now_us)
+{
+    json_t *array = json_array();
+
+    list_for_each (pos, &s->generations) {
+        const struct generation *g = container_of(pos, struct generation, node);
+
+        if (array && !array_add(array, report_generation(from, g, now_us))) {
+            json_decref(array);
+            return NULL;
+        }
+    }
+    return array;
+}
+
+static void
+add_rim(struct object *o, const struct report_sources *from, const struct service *s)
+{
+    if (from->listeners)
+        object_optional(o, "listeners", from->listeners(from->env, s));
+    if (from->watch)
+        object_optional(o, "watch", from->watch(from->env, s));
+}
+
+json_t *
+report_service(const struct report_sources *from, const struct service *s, int64_t now_us)
+{
+    const struct generation *serving = service_serving(s);
+    const struct generation *candidate = service_candidate(s);
+    struct object o = object_new();
+    char why[256];
+
+    object_text(&o, "name", s->name);
+    object_text(&o, "state", service_state_name(service_state(s)));
+    object_text(&o, "why", service_why(from->core, s, why, sizeof(why)));
+    object_text(&o, "want", want_names[s->want]);
+    object_text(&o, "handoff", s->spec->handoff == HANDOFF_REPLACE ? "replace" : "overlap");
+    object_number(&o, "workers", s->spec->workers);
+    if (serving)
+        object_number(&o, "serving", (int64_t)serving->number);
+    if (candidate)
+        object_number(&o, "candidate", (int64_t)candidate->number);
+    object_number(&o, "last_generation", (int64_t)s->last_generation);
+    object_set(&o, "generations", generations_of(from, s, now_us));
+    if (s->reload.state > RELOAD_IDLE)
+        object_set(&o, "reload", reload_of(&s->reload, now_us));
+    if (s->last.reload > 0)
+        object_set(&o, "last_verdict", verdict_of(&s->last, now_us));
+    if (s->input_rejected)
+        object_set(&o, "rejected", rejected_of(s));
+    object_number(&o, "respawns", (int64_t)s->respawns);
+    add_rim(&o, from, s);
+    return object_take(&o);
+}
+
+static json_t *
+config_of(const struct report_sources *from)
+{
+    struct report_config config = {.valid = true};
+    struct object o = object_new();
+
+    from->config(from->env, &config);
+    object_text_unless_empty(&o, "path", config.path);
+    object_text_unless_empty(&o, "digest", config.digest);
+    object_bool(&o, "valid", config.valid);
+    object_text_unless_empty(&o, "error", config.error);
+    return object_take(&o);
+}
+
+static json_t *
+log_of(const struct journal *j)
+{
+    struct journal_counters n;
+    struct object o = object_new();
+
+    journal_counters(j, &n);
+    object_number(&o, "written_lines", (int64_t)n.written_lines);
+    object_number(&o, "dropped_lines", (int64_t)n.dropped_lines);
+    object_number(&o, "events", (int64_t)n.events);
+    object_number(&o, "output_lines", (int64_t)n.output_lines);
+    object_bool(&o, "broken", n.broken);
+    return object_take(&o);
+}
+
+static void
+add_program(struct object *o, const struct report_sources *from, int64_t now_us)
+{
+    object_text(o, "version", STINT_VERSION);
+    object_number(o, "pid", getpid());
+    object_ago_ms(o, "uptime_ms", from->started_us, now_us);
+}
+
+json_t *
+report_status(const struct report_sources *from, const struct service *service, int64_t now_us)
+{
+    char ts[RFC3339_TEXT];
+    json_t *services = json_array();
+    struct object o = object_new();
+
+    object_text(&o, "schema", "stint.status/1");
+    object_text(&o, "ts", rfc3339(wall_now_us(), ts));
+    add_program(&o, from, now_us);
+    object_bool(&o, "stopping", from->core->stopping);
+    if (from->core->stopping)
+        object_left_ms(&o, "stop_deadline_in_ms", from->core->stop_deadline_us, now_us);
+    if (from->config)
+        object_set(&o, "config", config_of(from));
+    if (from->counters)
+        object_optional(&o, "counters", from->counters(from->env));
+    if (from->journal)
+        object_set(&o, "log", log_of(from->journal));
+    list_for_each (pos, &from->core->services) {
+        const struct service *s = container_of(pos, struct service, node);
+
+        if ((!service || s == service) && !array_add(services, report_service(from, s, now_us)))
+            o.failed = true;
+    }
+    object_set(&o, "services", services);
+    return object_take(&o);
+}
+
+json_t *
+report_version(const struct report_sources *from, int64_t now_us)
+{
+    struct object o = object_new();
+
+    object_text(&o, "schema", "stint.version/1");
+    add_program(&o, from, now_us);
+    return object_take(&o);
+}
+
+static json_t *
+threads_of_worker(const struct report_sources *from, const struct worker *w)
+{
+    const struct generation *g = w->generation;
+    struct object o = object_new();
+
+    object_text(&o, "service", g->service->name);
+    object_number(&o, "generation", (int64_t)g->number);
+    object_number(&o, "slot", w->slot);
+    object_number(&o, "pid", w->pid);
+    object_text(&o, "state", worker_state_name(w->state));
+    if (from->threads && w->pid > 0)
+        object_optional(&o, "evidence", from->threads(from->env, w));
+    return object_take(&o);
+}
+
+static bool
+add_threads(json_t *array, const struct report_sources *from, const struct generation *g)
+{
+    list_for_each (pos, &g->workers)
+        if (!array_add(array, threads_of_worker(from, container_of(pos, struct worker, node))))
+            return false;
+    return true;
+}
+
+json_t *
+report_threads(const struct report_sources *from, const struct service *service,
+               uint64_t generation)
+{
+    json_t *workers = json_array();
+    struct object o = object_new();
+
+    object_text(&o, "schema", "stint.threads/1");
+    list_for_each (pos, &from->core->services) {
+        const struct service *s = container_of(pos, struct service, node);
+
+        if (service && s != service)
+            continue;
+        list_for_each (gpos, &s->generations) {
+            const struct generation *g = container_of(gpos, struct generation, node);
+
+            if ((generation == 0 || g->number == generation) && !add_threads(workers, from, g))
+                o.failed = true;
+        }
+    }
+    object_set(&o, "workers", workers);
+    return object_take(&o);
+}

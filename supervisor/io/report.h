@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef STINT_IO_REPORT_H
+#define STINT_IO_REPORT_H
+
+/*
+ * The state of everything as JSON: schema "stint.status/1", written down in docs/api.md. The core
+ * is read as it is; what only the rim knows comes through callbacks, each of which may be NULL.
+ */
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct core;
+struct evidence;
+struct generation;
+struct journal;
+struct service;
+struct worker;
+
+/* The configuration as it is on disk now. Borrowed until the next call of the callback. */
+struct report_config {
+    const char *path;
+    const char *digest; /* of the configuration in force, hex */
+    bool valid; /* false: the files on disk are rejected, the old configuration is in force */
+    const char *error; /* the diagnostics, or NULL */
+};
+
+/* A callback returns a new reference, or NULL for "nothing to say": the field is then left out. */
+struct report_sources {
+    const struct core *core;
+    const struct journal *journal; /* its counters; may be NULL */
+    int64_t started_us;            /* CLOCK_MONOTONIC: the master's start */
+    void *env;
+    void (*config)(void *env, struct report_config *ret);
+    json_t *(*counters)(void *env); /* object of numbers: loop_stalls, reloads, … */
+    /* array of {name, address (the actual one), …} */
+    json_t *(*listeners)(void *env, const struct service *s);
+    /* object {mode: inotify|poll, paths, …} */
+    json_t *(*watch)(void *env, const struct service *s);
+    /* object {waiting_for, tries, …}: how far the readiness probe is */
+    json_t *(*readiness)(void *env, const struct worker *w);
+    /* the evidence of that worker, read now, in bounded time: report_evidence() makes it */
+    json_t *(*threads)(void *env, const struct worker *w);
+};
+
+/**
+ * report_status - one object for everything, or with only @service in it.
+ * @service: NULL = all
+ * @now_us:  CLOCK_MONOTONIC
+ *
+ * Return: a new reference; NULL: out of memory.
+ */
+json_t *report_status(const struct report_sources *from, const struct service *service,
+                      int64_t now_us);
+
+/* report_service - one element of `services`. New reference; NULL: out of memory. */
+json_t *report_service(const struct report_sources *from, const struct service *s, int64_t now_us);
+
+/* report_threads - schema "stint.threads/1". @service NULL = all, @generation 0 = all. */
+json_t *report_threads(const struct report_sources *from, const struct service *service,
+                       uint64_t generation);
+
+/**
+ * report_evidence - what was seen of a worker's threads, for report_sources.threads.
+ *
+ * Stragglers come first, as in @e. New reference; NULL: out of memory.
+ */
+json_t *report_evidence(const struct evidence *e);
+
+/* report_text - any bytes as a JSON string: what is not UTF-8 becomes U+FFFD. NULL: out of memory. */
+json_t *report_text(const char *s);
+
+/* report_version - schema "stint.version/1". */
+json_t *report_version(const struct report_sources *from, int64_t now_us);
+
+#endif

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "config/spec.h"
+#include "supervisor/core/core.h"
+#include "supervisor/io/report_internal.h"
+
+static const char *const ready_names[] = {
+    [READY_NOTIFY] = "notify", [READY_FD] = "fd",   [READY_FILE] = "file", [READY_EXEC] = "exec",
+    [READY_ASSUME] = "assume", [READY_TCP] = "tcp", [READY_HTTP] = "http",
+};
+
+/* How the worker says it is ready, and what that is worth. */
+static json_t *
+ready_of(const struct report_sources *from, const struct worker *w, int64_t now_us)
+{
+    const struct ready_spec *spec = &w->generation->spec->ready;
+    struct object o = object_new();
+
+    object_text(&o, "mode", ready_names[spec->mode]);
+    object_text(&o, "grade", spec->mode == READY_ASSUME ? "weak" : "strong");
+    object_ago_ms(&o, "since_ms", w->ready_us, now_us);
+    if (w->state == WORKER_STARTING)
+        object_left_ms(&o, "assumed_in_ms", w->assume_us, now_us);
+    if (w->state == WORKER_STARTING && from->readiness)
+        object_optional(&o, "progress", from->readiness(from->env, w));
+    return object_take(&o);
+}
+
+static json_t *
+worker_of(const struct report_sources *from, const struct worker *w, int64_t now_us)
+{
+    struct object o = object_new();
+
+    object_number(&o, "slot", w->slot);
+    object_number(&o, "pid", w->pid);
+    object_text(&o, "state", worker_state_name(w->state));
+    if (w->escapee) {
+        object_bool(&o, "escapee", true);
+        object_text(&o, "name", w->name);
+    } else {
+        object_set(&o, "ready", ready_of(from, w, now_us));
+    }
+    object_ago_ms(&o, "uptime_ms", w->spawned_us, now_us);
+    object_left_ms(&o, "deadline_in_ms", w->deadline_us, now_us);
+    object_text_unless_empty(&o, "status", w->status);
+    if (w->evidence) {
+        object_number(&o, "stragglers", w->stragglers);
+        object_text_unless_empty(&o, "leak", w->leak);
+    }
+    return object_take(&o);
+}
+
+static bool
+slot_taken(const struct generation *g, unsigned slot)
+{
+    list_for_each (pos, &g->workers) {
+        const struct worker *w = container_of(pos, struct worker, node);
+
+        if (!w->escapee && w->slot == slot)
+            return true;
+    }
+    return false;
+}
+
+/* A place without a process that waits for its next try. */
+static json_t *
+waiting_of(const struct generation *g, unsigned slot, int64_t now_us)
+{
+    struct object o = object_new();
+
+    object_number(&o, "slot", slot);
+    object_text(&o, "state", "backoff");
+    object_number(&o, "failures", g->slots[slot].failures);
+    object_left_ms(&o, "next_try_in_ms", g->slots[slot].next_spawn_us, now_us);
+    return object_take(&o);
+}
+
+static json_t *
+workers_of(const struct report_sources *from, const struct generation *g, int64_t now_us)
+{
+    json_t *array = json_array();
+    bool whole = array != NULL;
+
+    list_for_each (pos, &g->workers)
+        whole = whole &&
+                array_add(array, worker_of(from, container_of(pos, struct worker, node), now_us));
+    for (unsigned i = 0; i < g->n_slots; i++)
+        if (g->slots[i].next_spawn_us != TIME_NEVER && !slot_taken(g, i))
+            whole = whole && array_add(array, waiting_of(g, i, now_us));
+    if (whole)
+        return array;
+    json_decref(array);
+    return NULL;
+}
+
+/* What a draining worker is in the middle of, as far as we can tell. */
+static void
+say_worker(struct text *out, const struct generation *g, const struct worker *w, int64_t now_us)
+{
+    char spell[32];
+
+    text_addf(out, "%spid %d ", out->bytes > 0 ? "; " : "", (int)w->pid);
+    if (w->escapee)
+        text_addf(out, "(%s, left behind by its worker) ", w->name);
+    if (!w->signalled)
+        text_add(out, "has not been told yet");
+    else if (w->state == WORKER_LEAKED)
+        text_addf(out, "ignored its deadline: %s",
+                  w->leak[0] ? w->leak : "evidence is being taken");
+    else if (w->state == WORKER_KILLED)
+        text_add(out, "was sent SIGKILL");
+    else if (w->state == WORKER_ABANDONED)
+        text_add(out, "does not die of SIGKILL");
+    else if (w->status[0])
+        text_addf(out, "says '%s'", w->status);
+    else
+        text_addf(out, "finishes its work since SIG%s", sigabbrev_np(g->spec->drain_signal));
+    if (w->deadline_us != TIME_NEVER && w->deadline_us > now_us && w->state != WORKER_ABANDONED)
+        text_addf(out, ", %s left", duration_human(w->deadline_us - now_us, spell, sizeof(spell)));
+}
+
+static json_t *
+drain_of(const struct generation *g, int64_t now_us)
+{
+    struct object o = object_new();
+    auto_text struct text waits = TEXT_INIT;
+
+    object_ago_ms(&o, "since_ms", g->drain_us, now_us);
+    object_left_ms(&o, "announce_ends_in_ms", g->deadline_us, now_us);
+    if (g->deadline_us != TIME_NEVER && g->deadline_us > now_us)
+        text_add(&waits, "the announced delay before the drain signal");
+    else
+        list_for_each (pos, &g->workers)
+            say_worker(&waits, g, container_of(pos, struct worker, node), now_us);
+    object_text(&o, "waits_for", text_str(&waits));
+    return object_take(&o);
+}
+
+static int64_t
+state_since(const struct generation *g)
+{
+    if (g->state == GENERATION_DRAINING || g->state == GENERATION_PARKED)
+        return g->drain_us;
+    return g->state == GENERATION_SERVING ? g->serving_us : g->started_us;
+}
+
+json_t *
+report_generation(const struct report_sources *from, const struct generation *g, int64_t now_us)
+{
+    char hex[DIGEST_TEXT];
+    struct object o = object_new();
+
+    object_number(&o, "number", (int64_t)g->number);
+    object_text(&o, "state", generation_state_name(g->state));
+    object_ago_ms(&o, "since_ms", state_since(g), now_us);
+    object_ago_ms(&o, "uptime_ms", g->started_us, now_us);
+    object_text(&o, "digest", digest_format(g->digest, hex));
+    object_number(&o, "policy_rev", g->policy_rev);
+    object_text(&o, "ready_grade", g->spec->ready.mode == READY_ASSUME ? "weak" : "strong");
+    if (g->state == GENERATION_SOAKING)
+        object_left_ms(&o, "soak_ends_in_ms", g->deadline_us, now_us);
+    if (g->aborted)
+        object_bool(&o, "aborted", true);
+    object_text_unless_empty(&o, "reason", g->reason);
+    object_text_unless_empty(&o, "trace", g->trace);
+    object_number(&o, "spawns", g->spawns);
+    object_number(&o, "leaks", g->leaks);
+    object_number(&o, "kills", g->kills);
+    object_number(&o, "escapees", g->escapees);
+    object_set(&o, "workers", workers_of(from, g, now_us));
+    if (g->state == GENERATION_DRAINING)
+        object_set(&o, "drain", drain_of(g, now_us));
+    return object_take(&o);
+}

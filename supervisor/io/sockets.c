@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "supervisor/io/sockets.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/mem.h"
+#include "supervisor/io/identity.h"
+
+static const char *
+unix_path(const struct endpoint *a)
+{
+    return ((const struct sockaddr_un *)(const void *)&a->sa)->sun_path;
+}
+
+/* A path is free when nothing is there, or a socket file that nobody answers on: that goes. */
+static int
+unix_make_room(const struct endpoint *a, struct error *reterr)
+{
+    const char *path = unix_path(a);
+    struct stat st;
+    int r;
+
+    if (lstat(path, &st) == -1)
+        return errno == ENOENT ? 0 : error_set(reterr, -errno, "look at '%s'", path);
+    if (!S_ISSOCK(st.st_mode))
+        return error_say(reterr, -EEXIST, "'%s' exists and is not a socket", path);
+
+    auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd == -1)
+        return error_set(reterr, -errno, "make a socket");
+    r = connect(fd, (const struct sockaddr *)&a->sa, a->bytes) == -1 ? -errno : 0;
+    if (r == -ENOENT)
+        return 0;
+    if (r == -EACCES || r == -EPERM)
+        return error_set(reterr, r, "see whether '%s' is in use", path);
+    if (r != -ECONNREFUSED) /* also EAGAIN (its queue is full) and EPROTOTYPE (a datagram socket) */
+        return error_say(reterr, -EADDRINUSE, "'%s' is in use by another process", path);
+    if (unlink(path) == -1 && errno != ENOENT)
+        return error_set(reterr, -errno, "remove the stale socket '%s'", path);
+    return 0;
+}
+
+/* unix_dress - mode and owner of the socket file. Nobody can connect before listen(). */
+static int
+unix_dress(struct listener *l, struct error *reterr)
+{
+    const char *path = unix_path(&l->bound);
+    struct stat st;
+
+    if (chmod(path, l->mode) == -1)
+        return error_set(reterr, -errno, "set the mode of '%s'", path);
+    if ((l->uid != (uid_t)-1 || l->gid != (gid_t)-1) && lchown(path, l->uid, l->gid) == -1)
+        return error_set(reterr, -errno, "set the owner of '%s'", path);
+    if (lstat(path, &st) == -1)
+        return error_set(reterr, -errno, "look at '%s'", path);
+    l->device = st.st_dev;
+    l->inode = st.st_ino;
+    return 0;
+}
+
+/* Only ours: while it is open the inode's number cannot be somebody else's. */
+static void
+unix_unlink(const struct listener *l)
+{
+    const char *path = unix_path(&l->bound);
+    struct stat st;
+
+    if (l->inode != 0 && lstat(path, &st) == 0 && st.st_dev == l->device && st.st_ino == l->inode)
+        (void)unlink(path); /* what cannot be removed is stale, and is replaced next time */
+}
+
+/* bind_at - a new socket at @at, dressed but not yet listening, into l->fd and l->bound. */
+static int
+bind_at(struct listener *l, const struct endpoint *at, struct error *reterr)
+{
+    int family = at->sa.ss_family;
+    auto_fd int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int one = 1, r = 0;
+
+    if (fd == -1)
+        return error_set(reterr, -errno, "make a socket for '%s'", l->address);
+    if (family == AF_UNIX)
+        r = unix_make_room(at, reterr);
+    else if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == -1 ||
+             (family == AF_INET6 &&
+              setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one) == -1))
+        r = error_set(reterr, -errno, "set the options of '%s'", l->address);
+    if (r < 0)
+        return r;
+    if (bind(fd, (const struct sockaddr *)&at->sa, at->bytes) == -1) {
+        if (errno == EADDRINUSE)
+            return error_say(reterr, -errno, "bind '%s': it is in use by another process",
+                             l->address);
+        return error_set(reterr, -errno, "bind '%s'", l->address);
+    }
+    l->bound = *at;
+    l->bound.bytes = sizeof l->bound.sa;
+    if (getsockname(fd, (struct sockaddr *)&l->bound.sa, &l->bound.bytes) == -1)
+        return error_set(reterr, -errno, "bind '%s'", l->address);
+    l->is_unix = family == AF_UNIX;
+    if (l->is_unix)
+        r = unix_dress(l, reterr);
+    if (r == 0) {
+        (void)fd_close(l->fd);
+        l->fd = steal_fd(fd);
+    } else if (l->is_unix) {
+        (void)unlink(unix_path(&l->bound)); /* made a moment ago, by us */
+    }
+    return r;
+}
+
+static int
+start_listening(struct listener *l, int backlog, struct error *reterr)
+{
+    if (listen(l->fd, backlog) == -1)
+        return error_set(reterr, -errno, "listen on '%s'", l->address);
+    l->backlog = backlog;
+    return 0;
+}
+
+static void
+listener_destroy(struct listener *l)
+{
+    if (!l)
+        return;
+    if (l->is_unix)
+        unix_unlink(l);
+    list_del(&l->node);
+    (void)fd_close(l->fd);
+    free(l->address);
+    free(l);
+}
+
+static int
+owner_resolve(struct listener *l, const struct listener_spec *spec, struct error *reterr)
+{
+    struct identity id = IDENTITY_KEEP;
+    int r;
+
+    l->mode = spec->mode;
+    l->uid = (uid_t)-1;
+    l->gid = (gid_t)-1;
+    if (!spec->owner && !spec->group)
+        return 0;
+    r = identity_resolve(spec->owner, spec->group, &id, reterr);
+    if (r < 0)
+        return error_wrap(reterr, r, "'%s'", spec->address);
+    l->uid = id.uid;
+    if (spec->group) /* an owner alone leaves the group as it is */
+        l->gid = id.gid;
+    identity_finish(&id);
+    return 0;
+}
+
+static int
+listener_create(const struct listener_spec *spec, struct listener **ret, struct error *reterr)
+{
+    struct listener *l = calloc(1, sizeof *l);
+    struct endpoint at;
+    int r;
+
+    if (!l)
+        return error_set(reterr, -ENOMEM, "bind '%s'", spec->address);
+    list_init(&l->node);
+    l->fd = -1;
+    l->references = 1;
+    l->address = strdup(spec->address);
+    r = l->address ? endpoint_parse(spec->address, &at, reterr)
+                   : error_set(reterr, -ENOMEM, "bind '%s'", spec->address);
+    if (r == 0)
+        r = owner_resolve(l, spec, reterr);
+    if (r == 0)
+        r = bind_at(l, &at, reterr);
+    if (r == 0)
+        r = start_listening(l, spec->backlog, reterr);
+    if (r < 0) {
+        listener_destroy(l);
+        return r;
+    }
+    *ret = l;
+    return 0;
+}
+
+/* listener_adjust - what may change under an open socket: queue length, file mode and owner. */
+static int
+listener_adjust(struct listener *l, const struct listener_spec *spec, struct error *reterr)
+{
+    int r = l->is_unix ? owner_resolve(l, spec, reterr) : 0;
+
+    if (r == 0 && l->is_unix)
+        r = unix_dress(l, reterr);
+    if (r == 0 && l->backlog != spec->backlog)
+        r = start_listening(l, spec->backlog, reterr);
+    return r;
+}
+
+void
+listeners_init(struct listeners *set)
+{
+    list_init(&set->all);
+}
+
+void
+listeners_finish(struct listeners *set)
+{
+    list_for_each_safe (pos, &set->all)
+        listener_destroy(container_of(pos, struct listener, node));
+}
+
+struct listener *
+listeners_find(const struct listeners *set, const char *address)
+{
+    list_for_each (pos, &set->all) {
+        struct listener *l = container_of(pos, struct listener, node);
+
+        if (strcmp(l->address, address) == 0)
+            return l;
+    }
+    return NULL;
+}
+
+int
+listeners_acquire(struct listeners *set, const struct listener_spec *spec, struct listener **ret,
+                  struct error *reterr)
+{
+    struct listener *l = listeners_find(set, spec->address);
+    int r;
+
+    if (l) {
+        r = listener_adjust(l, spec, reterr);
+        if (r == 0)
+            *ret = listener_ref(l);
+        return r;
+    }
+    r = listener_create(spec, ret, reterr);
+    if (r == 0)
+        list_add(&set->all, &(*ret)->node);
+    return r;
+}
+
+struct listener *
+listener_ref(struct listener *l)
+{
+    l->references++;
+    return l;
+}
+
+void
+listener_unref(struct listener *l)
+{
+    if (l && --l->references == 0)
+        listener_destroy(l);
+}
+
+int
+listener_probe(const char *address, struct listener **ret, struct error *reterr)
+{
+    auto_free char *copy = strdup(address);
+    struct listener_spec spec = {.address = copy, .mode = 0666, .backlog = SOMAXCONN};
+
+    if (!copy)
+        return error_set(reterr, -ENOMEM, "bind '%s'", address);
+    return listener_create(&spec, ret, reterr);
+}
+
+bool
+listener_is_listening(const struct listener *l)
+{
+    struct pollfd p = {.fd = l->fd, .events = POLLRDHUP};
+    socklen_t bytes = sizeof(int);
+    int yes = 0;
+
+    if (getsockopt(l->fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &bytes) == -1 || !yes)
+        return false;
+    /* A unix socket stays "listening" after shutdown() and yet refuses everybody. */
+    return !l->is_unix || poll(&p, 1, 0) != 1 || !(p.revents & (POLLRDHUP | POLLHUP));
+}
+
+/*
+ * After a shutdown() a TCP socket keeps its port only if the port was asked for by number, and
+ * getsockname() shows the old one in either case. So: bind again; EINVAL says it still is bound.
+ */
+static int
+tcp_rebind(struct listener *l, struct error *reterr)
+{
+    if (bind(l->fd, (const struct sockaddr *)&l->bound.sa, l->bound.bytes) == -1 && errno != EINVAL)
+        return error_set(reterr, -errno, "bind '%s' again", l->address);
+    return 0;
+}
+
+int
+listener_relisten(struct listener *l, struct error *reterr)
+{
+    struct endpoint at = l->bound;
+    int r;
+
+    if (listener_is_listening(l))
+        return 0;
+    r = l->is_unix ? bind_at(l, &at, reterr) : tcp_rebind(l, reterr);
+    if (r == 0)
+        r = start_listening(l, l->backlog, reterr);
+    return r < 0 ? r : l->is_unix;
+}
+
+void
+listener_address(const struct listener *l, struct text *out)
+{
+    endpoint_format(&l->bound, out);
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef STINT_IO_SOCKETS_H
+#define STINT_IO_SOCKETS_H
+
+/*
+ * Listening sockets. The master binds each once and all generations share it; only the master
+ * unlinks a unix socket's path. A socket's identity is its canonical address: names are labels, and
+ * moving an address from one service to another keeps the socket and its queue.
+ *
+ * tcp: SO_REUSEADDR; an IPv6 socket takes IPv6 only (V6ONLY=1), so [::]:80 and 0.0.0.0:80 may both
+ * be asked for and mean what they say.
+ * unix: a socket file that nobody answers on is stale and is replaced; one that is answered is an
+ * error. Mode, owner and group are set before listen().
+ */
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/list.h"
+#include "base/text.h"
+#include "config/spec.h"
+#include "supervisor/io/endpoint.h"
+
+struct error;
+
+struct listener {
+    struct list node;     /* in its set; empty for a probe listener */
+    unsigned references;  /* listener_ref/unref only */
+    int fd;               /* owned; non-blocking, CLOEXEC, listening */
+    int backlog;          /* as asked for */
+    char *address;        /* owned; canonical, as the spec has it: the identity */
+    struct endpoint bound; /* what the kernel made of it (port 0 resolved) */
+    bool is_unix;         /* then the four below are valid */
+    dev_t device;         /* of the socket file we made … */
+    ino_t inode;          /* … so that at the end only our own is unlinked */
+    mode_t mode;          /* of the socket file */
+    uid_t uid;            /* its owner; -1 = as it came */
+    gid_t gid;            /* its group; -1 = as it came */
+};
+
+/* All sockets the master has open. */
+struct listeners {
+    struct list all;
+};
+
+void listeners_init(struct listeners *set);
+void listeners_finish(struct listeners *set); /* closes all, whatever is still referenced */
+
+/**
+ * listeners_acquire - the open socket of that address, or a new one.
+ * @ret: one reference for the caller; untouched on failure
+ *
+ * For a transaction: acquire all of the new configuration first, and only then unref the old.
+ * Mode, owner, group and backlog of an existing socket are brought to what @spec says.
+ *
+ * Return: 0 or negative errno with the sentence.
+ */
+int listeners_acquire(struct listeners *set, const struct listener_spec *spec,
+                      struct listener **ret, struct error *reterr);
+
+/* listeners_find - borrowed; NULL when no such socket is open. */
+struct listener *listeners_find(const struct listeners *set, const char *address);
+
+struct listener *listener_ref(struct listener *l);
+void listener_unref(struct listener *l); /* the last one closes (and unlinks); NULL is fine */
+
+/**
+ * listener_probe - a socket of its own for one generation (`probe_listener`), in no set.
+ * @address: "tcp://127.0.0.1:0": port 0 gives each generation another one; a fixed port is in use
+ *           as long as the generation before is there
+ *
+ * Return: 0 or negative errno with the sentence; @ret: one reference for the caller.
+ */
+int listener_probe(const char *address, struct listener **ret, struct error *reterr);
+
+/* listener_is_listening - false after a worker called shutdown() on it. */
+bool listener_is_listening(const struct listener *l);
+
+/**
+ * listener_relisten - undo that. Queued clients were reset by the shutdown, new ones queue again.
+ *
+ * Return: 0: the socket is whole again, for all who share it; 1: it is a unix socket, which the
+ * kernel cannot bring back: a new one took its place and its path, and workers started from now on
+ * get that; negative errno with the sentence.
+ */
+int listener_relisten(struct listener *l, struct error *reterr);
+
+/* listener_address - the address really bound (port 0 resolved), appended to @out. */
+void listener_address(const struct listener *l, struct text *out);
+
+#endif

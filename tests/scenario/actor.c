@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/*
+ * A service that does what its arguments say, one after the other, and then serves: every client
+ * of descriptor 3 gets "GENERATION SLOT PID WORD" and a close. Without libstint, on purpose.
+ *
+ *   ready            READY=1 on NOTIFY_SOCKET
+ *   say=TEXT         a line on standard output
+ *   word=TEXT        the WORD of the answers; word-from=FILE reads it
+ *   exit=N           leave at once
+ *   die=SIGNAL       kill itself with that signal number
+ *   deaf             ignore SIGTERM
+ *   daemonise        fork, leave the child behind as the service, exit 0
+ *   litter=SECONDS   leave a grandchild behind that would live so long
+ *   never            wait for ever without serving
+ *   fail-if=FILE     exit 1 when the file is there
+ *   shutdown         shutdown() the shared listener when asked to leave
+ *   newline=FD       s6 readiness
+ *   pidfile=FILE     write our pid there
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static const char *word = "-";
+static bool deaf, shuts_down;
+
+static void
+notify(const char *text)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    if (!path || fd == -1)
+        exit(98);
+    (void)snprintf(to.sun_path, sizeof(to.sun_path), "%s", path);
+    if (sendto(fd, text, strlen(text), 0, (const struct sockaddr *)&to, sizeof(to)) == -1)
+        exit(97);
+    (void)close(fd);
+}
+
+static void
+litter(unsigned seconds)
+{
+    if (fork() == 0) {
+        if (fork() == 0) {
+            (void)signal(SIGTERM, SIG_DFL);
+            (void)alarm(seconds);
+            for (;;)
+                (void)pause();
+        }
+        _exit(0);
+    }
+}
+
+static void
+read_word(const char *path)
+{
+    static char buffer[64];
+    FILE *f = fopen(path, "re");
+
+    if (!f || fscanf(f, "%63s", buffer) != 1)
+        exit(96);
+    (void)fclose(f);
+    word = buffer;
+}
+
+static void
+write_pid(const char *path)
+{
+    FILE *f = fopen(path, "we");
+
+    if (!f)
+        exit(95);
+    (void)fprintf(f, "%d\n", (int)getpid());
+    (void)fclose(f);
+}
+
+static void
+act(const char *what)
+{
+    const char *value = strchr(what, '=') ? strchr(what, '=') + 1 : "";
+
+    if (strcmp(what, "ready") == 0)
+        notify("READY=1\nSTATUS=on stage");
+    else if (strncmp(what, "say=", 4) == 0)
+        (void)printf("%s\n", value), (void)fflush(stdout);
+    else if (strncmp(what, "word=", 5) == 0)
+        word = value;
+    else if (strncmp(what, "word-from=", 10) == 0)
+        read_word(value);
+    else if (strncmp(what, "exit=", 5) == 0)
+        exit(atoi(value));
+    else if (strncmp(what, "die=", 4) == 0)
+        (void)signal(atoi(value), SIG_DFL), (void)raise(atoi(value));
+    else if (strcmp(what, "deaf") == 0)
+        deaf = true;
+    else if (strcmp(what, "daemonise") == 0 && fork() > 0)
+        _exit(0);
+    else if (strncmp(what, "litter=", 7) == 0)
+        litter((unsigned)atoi(value));
+    else if (strcmp(what, "never") == 0)
+        for (;;)
+            (void)pause();
+    else if (strncmp(what, "fail-if=", 8) == 0 && access(value, F_OK) == 0)
+        exit(1);
+    else if (strcmp(what, "shutdown") == 0)
+        shuts_down = true;
+    else if (strncmp(what, "newline=", 8) == 0)
+        (void)!write(atoi(value), "\n", 1), (void)close(atoi(value));
+    else if (strncmp(what, "pidfile=", 8) == 0)
+        write_pid(value);
+}
+
+static void
+answer(int listener)
+{
+    char text[256];
+    const char *generation = getenv("STINT_GENERATION"), *slot = getenv("STINT_SLOT");
+    int client = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+    if (client == -1)
+        return; /* another worker was quicker */
+    (void)snprintf(text, sizeof(text), "%s %s %d %s\n", generation ? generation : "0",
+                   slot ? slot : "0", (int)getpid(), word);
+    (void)!write(client, text, strlen(text));
+    (void)close(client);
+}
+
+int
+main(int argc, char **argv)
+{
+    const char *fds = getenv("LISTEN_FDS");
+    sigset_t term;
+    int signals;
+
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    (void)sigprocmask(SIG_BLOCK, &term, NULL);
+    signals = signalfd(-1, &term, SFD_CLOEXEC);
+    for (int i = 1; i < argc; i++)
+        act(argv[i]);
+    for (;;) {
+        struct pollfd p[2] = {
+            {.fd = signals,                       .events = POLLIN},
+            {.fd = fds && atoi(fds) > 0 ? 3 : -1, .events = POLLIN}
+        };
+        struct signalfd_siginfo si;
+
+        if (poll(p, 2, -1) == -1 && errno != EINTR)
+            return 94;
+        if (p[0].revents & POLLIN) {
+            (void)!read(signals, &si, sizeof(si));
+            if (shuts_down)
+                (void)shutdown(3, SHUT_RDWR);
+            if (!deaf)
+                return 0;
+        }
+        if (p[1].revents & POLLIN)
+            answer(3);
+    }
+}

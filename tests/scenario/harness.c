@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "harness.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/mem.h"
+#include "base/units.h"
+#include "harness_log.h"
+
+#define STOP_MS 20000
+
+static struct {
+    char dir[64];
+    pid_t master;
+} stage;
+
+static const char *
+program(const char *variable)
+{
+    const char *path = getenv(variable);
+
+    ck_assert_msg(path != NULL, "$%s is not set: run this through ctest", variable);
+    return path;
+}
+
+const char *
+scn_dir(void)
+{
+    return stage.dir;
+}
+
+const char *
+scn_path(const char *fmt, ...)
+{
+    static char path[512];
+    int n = snprintf(path, sizeof(path), "%s/", stage.dir);
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(path + n, sizeof(path) - (size_t)n, fmt, ap);
+    va_end(ap);
+    return path;
+}
+
+void
+scn_begin(void)
+{
+    stage.master = 0;
+    (void)strcpy(stage.dir, "/tmp/stint-scenario-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(stage.dir));
+    scn_copy("actor", program("ACTOR_BINARY"), "");
+}
+
+static int
+remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+void
+scn_end(void)
+{
+    if (stage.master > 0)
+        (void)scn_stop();
+    log_close();
+    (void)nftw(stage.dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* ---- files ------------------------------------------------------------------------------------ */
+
+void
+scn_file(const char *name, const char *fmt, ...)
+{
+    auto_text struct text data = TEXT_INIT;
+    struct error err = {0};
+    char *s = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    ck_assert_int_ge(vasprintf(&s, fmt, ap), 0);
+    va_end(ap);
+    ck_assert_msg(file_swap(scn_path("%s", name), s, strlen(s), 0755, &err) == 0, "%s", err.text);
+    free(s);
+}
+
+void
+scn_copy(const char *name, const char *from, const char *extra)
+{
+    auto_free char *data = NULL;
+    size_t bytes = 0, more = strlen(extra);
+    struct error err = {0};
+
+    ck_assert_msg(file_read(from, (size_t)256 << 20, &data, &bytes, &err) == 0, "%s", err.text);
+    data = realloc(data, bytes + more + 1);
+    ck_assert_ptr_nonnull(data);
+    memcpy(data + bytes, extra, more);
+    ck_assert_msg(file_swap(scn_path("%s", name), data, bytes + more, 0755, &err) == 0, "%s",
+                  err.text);
+}
+
+void
+scn_config(const char *fmt, ...)
+{
+    char *s = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    ck_assert_int_ge(vasprintf(&s, fmt, ap), 0);
+    va_end(ap);
+    scn_file("stint.yaml",
+             "version: 1\nruntime_dir: %s/run\nstate_dir: %s/state\nstop_budget: 5s\nlog: {level: "
+             "debug}\n"
+             "services:\n%s\n",
+             stage.dir, stage.dir, s);
+    free(s);
+}
+
+/* ---- the master ---------------------------------------------------------------------------------- */
+
+void
+scn_start(void)
+{
+    int ends[2];
+
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    ck_assert_int_eq(fd_nonblock(ends[0]), 0);
+    (void)fcntl(ends[0], F_SETPIPE_SZ, 1 << 20);
+    stage.master = fork();
+    ck_assert_int_ge(stage.master, 0);
+    if (stage.master == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* a test that is killed takes its master along */
+        (void)dup2(ends[1], STDERR_FILENO);
+        (void)execl(program("STINT_BINARY"), "stint", "run", "-c", scn_path("stint.yaml"),
+                    (char *)NULL);
+        _exit(127);
+    }
+    fd_close(ends[1]);
+    log_open(ends[0]);
+    (void)scn_await("event=started", 10000);
+}
+
+pid_t
+scn_master(void)
+{
+    return stage.master;
+}
+
+void
+scn_signal_master(int sig)
+{
+    ck_assert_int_eq(kill(stage.master, sig), 0);
+}
+
+/* Wait for an exit with a deadline, reading the log meanwhile so that nothing is held up by a full pipe. */
+static int
+await_exit(pid_t pid, int timeout_ms)
+{
+    int64_t deadline_us = mono_now_us() + timeout_ms * US_PER_MS;
+    int fd = pidfd_open(pid, 0), status = -1;
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+
+    ck_assert_int_ge(fd, 0);
+    while (poll(&p, 1, 20) == 0 && mono_now_us() < deadline_us)
+        (void)log_read(0);
+    if (!(p.revents & POLLIN))
+        (void)kill(pid, SIGKILL);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    while (log_read(0) && mono_now_us() < deadline_us && (p.revents & POLLIN) && p.fd >= 0) {
+        fd_close(p.fd);
+        p.fd = -1;
+    }
+    fd_close(p.fd);
+    return status;
+}
+
+int
+scn_stop(void)
+{
+    pid_t pid = stage.master;
+    int status;
+
+    stage.master = 0;
+    (void)kill(pid, SIGTERM);
+    status = await_exit(pid, STOP_MS);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        log_dump();
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int
+scn_cli(char **ret_out, const char *verb, ...)
+{
+    auto_text struct text out = TEXT_INIT;
+    const char *argv[24] = {"stint", verb, "--socket", NULL};
+    char path[128], buffer[4096];
+    int ends[2], status, n = 3;
+    va_list ap;
+    ssize_t got;
+    pid_t pid;
+
+    (void)snprintf(path, sizeof(path), "%s/run/control.sock", stage.dir);
+    argv[n++] = path;
+    va_start(ap, verb);
+    while (n < 23 && (argv[n] = va_arg(ap, const char *)))
+        n++;
+    va_end(ap);
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        (void)dup2(ends[1], STDOUT_FILENO);
+        (void)dup2(ends[1], STDERR_FILENO);
+        (void)execv(program("STINT_BINARY"), (char *const *)(const void *)argv);
+        _exit(127);
+    }
+    fd_close(ends[1]);
+    while ((got = read(ends[0], buffer, sizeof(buffer))) > 0)
+        text_addn(&out, buffer, (size_t)got);
+    fd_close(ends[0]);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    if (ret_out)
+        *ret_out = text_steal(&out);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* ---- the service --------------------------------------------------------------------------------------- */
+
+int
+scn_ask(const char *socket_name, struct scn_answer *ret)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    struct timeval patience = {.tv_sec = 10};
+    char buffer[256] = "";
+    size_t used = 0;
+    ssize_t n;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), pid = 0;
+
+    (void)snprintf(to.sun_path, sizeof(to.sun_path), "%s/%s", stage.dir, socket_name);
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    if (connect(fd, (const struct sockaddr *)&to, sizeof(to)) == -1) {
+        fd_close(fd);
+        return -1;
+    }
+    while (used < sizeof(buffer) - 1 &&
+           (n = read(fd, buffer + used, sizeof(buffer) - 1 - used)) > 0)
+        used += (size_t)n;
+    fd_close(fd);
+    buffer[used] = '\0';
+    if (sscanf(buffer, "%ld %ld %d %63s", &ret->generation, &ret->slot, &pid, ret->word) != 4)
+        return -1;
+    ret->pid = pid;
+    return 0;
+}
+
+bool
+scn_alive(pid_t pid)
+{
+    char path[64];
+    auto_free char *stat = NULL;
+    const char *state;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    if (file_read(path, 65536, &stat, NULL, NULL) < 0)
+        return false;
+    state = strrchr(stat, ')');
+    return state && state[2] != 'Z' && state[2] != 'X';
+}
+
+bool
+scn_await_gone(pid_t pid, int timeout_ms)
+{
+    int fd = pidfd_open(pid, 0);
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    bool gone;
+
+    if (fd == -1)
+        return true; /* its number is free */
+    gone = poll(&p, 1, timeout_ms) == 1;
+    fd_close(fd);
+    return gone;
+}
+
+unsigned
+scn_fds(void)
+{
+    char path[64];
+    unsigned count = 0;
+    DIR *d;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/fd", (int)stage.master);
+    d = opendir(path);
+    ck_assert_ptr_nonnull(d);
+    while (readdir(d))
+        count++;
+    (void)closedir(d);
+    return count - 2;
+}

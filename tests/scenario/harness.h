@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef STINT_TESTS_SCENARIO_HARNESS_H
+#define STINT_TESTS_SCENARIO_HARNESS_H
+
+/*
+ * A stage for the real program: a directory of its own, a configuration, a master, an actor as the
+ * service. What happens is read from the master's log; every wait names its deadline; nothing sleeps.
+ * A failed wait fails the test and shows the whole log.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "tests/unit/unit.h"
+
+/* Around every test (a checked fixture): makes and removes the stage, ends whatever was started. */
+void scn_begin(void);
+void scn_end(void);
+
+/* The stage's directory, and a path in it (valid until the next call). */
+const char *scn_dir(void);
+__attribute__((format(printf, 1, 2))) const char *scn_path(const char *fmt, ...);
+
+/* scn_file - (re)place a file of the stage by rename, as a deploy or an editor does. */
+__attribute__((format(printf, 2, 3))) void scn_file(const char *name, const char *fmt, ...);
+/* scn_copy - replace a file of the stage by a copy of @from, executable; @extra bytes are appended. */
+void scn_copy(const char *name, const char *from, const char *extra);
+/* scn_config - the `services:` part; what the stage needs around it is added. Replaced by rename. */
+__attribute__((format(printf, 1, 2))) void scn_config(const char *fmt, ...);
+
+void scn_start(void); /* start the master; returns when it says that it started */
+int scn_stop(void);   /* SIGTERM; exit status within 20 s */
+pid_t scn_master(void);
+void scn_signal_master(int sig);
+
+/* Words: fields of one log line, all of which must be in it, in any order ("event=verdict service=web"). */
+
+/* scn_await - read on until such a line comes; the next await continues behind it. Return: the line. */
+const char *scn_await(const char *words, int timeout_ms);
+/* scn_await_any - the same over the whole log, read or not: for what may have come before. */
+const char *scn_await_any(const char *words, int timeout_ms);
+/* scn_rewind - let the next scn_await() start at the beginning again. */
+void scn_rewind(void);
+unsigned scn_count(const char *words);                   /* such lines until now */
+bool scn_before(const char *earlier, const char *later); /* the first of each, in that order */
+long scn_field(const char *line, const char *name);      /* number behind "name="; -1: not there */
+
+/* scn_cli - run a verb of the program on the stage's master. Return: exit status; @ret_out: its output. */
+int scn_cli(char **ret_out, const char *verb, ...) __attribute__((sentinel));
+
+/* What the actor answers on the stage's socket: "GENERATION SLOT PID WORD"; -1: refused or cut. */
+struct scn_answer {
+    long generation, slot;
+    pid_t pid;
+    char word[64];
+};
+int scn_ask(const char *socket_name, struct scn_answer *ret);
+
+bool scn_alive(pid_t pid); /* exists and is no zombie */
+bool scn_await_gone(pid_t pid, int timeout_ms);
+unsigned scn_fds(void); /* open descriptors of the master */
+
+#define scn_main(name, ...)                                           \
+    int main(void)                                                    \
+    {                                                                 \
+        const TTest *const tests[] = {__VA_ARGS__};                   \
+        Suite *suite = suite_create(name);                            \
+        TCase *tc = tcase_create(name);                               \
+        tcase_set_timeout(tc, 60);                                    \
+        tcase_add_checked_fixture(tc, scn_begin, scn_end);            \
+        for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) \
+            tcase_add_test(tc, tests[i]);                             \
+        suite_add_tcase(suite, tc);                                   \
+        return unit_main(suite);                                      \
+    }
+
+#endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef STINT_SIMULATION_JUDGE_H
+#define STINT_SIMULATION_JUDGE_H
+
+/*
+ * The judge sees what an outsider sees - the events that were told and the effects that came back -
+ * keeps its own books from them, and says which invariant is broken. It believes the core's model
+ * only where the model is what people are shown.
+ */
+#include "supervisor/core/core.h"
+#include "tests/simulation/wish.h"
+#include "tests/simulation/world.h"
+
+enum invariant {
+    LAW_NONE,
+    I1, /* (overlap) nobody is signalled for a handoff until the replacement is ready */
+    I2, /* a failed candidate leaves the serving one untouched; (replace) check first, then restored */
+    I3,            /* at most one starting, one serving, max_draining draining */
+    I4,            /* once inputs stop changing: running = disk, or rejected and said so */
+    I5,            /* every pid gets exactly one obituary, and is left alone after it */
+    I6,            /* SIGKILL only after the drain signal, its deadline, and evidence */
+    I7,            /* stop is bounded by one budget */
+    I8,            /* the spawn rate is bounded */
+    I9,            /* every generation ends in one certificate that counts its leaks */
+    LAW_SNAPSHOTS, /* given back exactly once, and not before the last spawn from it */
+    LAW_VERDICTS,  /* exactly one for each reload */
+    LAW_NUMBERS,   /* ids and generation numbers only grow */
+    LAW_WANTED,    /* nothing is started that nobody wants */
+    LAW_SOUND,     /* no bug record, no lost effect, no deadline left behind */
+    LAW_COUNT
+};
+
+/* What the judge knows of a worker. */
+struct subject {
+    uint64_t id; /* 0: none of this number */
+    uint32_t service;
+    uint64_t generation;
+    unsigned slot;
+    bool escapee;
+    pid_t pid; /* 0: not born yet */
+    bool ready, gone, abandoned, extended;
+    bool evidence_asked, evidence_given, leak_said;
+    unsigned obituaries;
+    int64_t spawned_us, ready_us, asked_us; /* asked_us: first drain signal; 0 = not yet */
+    int64_t killed_us;
+};
+
+#define JUDGE_SLOTS 4
+
+/* … of a generation. Times in least_ are the shortest that were configured during its life. */
+struct stint {
+    uint32_t service;
+    uint64_t number;
+    unsigned wish;
+    uint64_t snapshot;
+    unsigned launch; /* of the wish it was made from */
+    bool served, relieved, aborted, parked, ended;
+    bool relief_was_right;
+    unsigned spawned, living, leaks, certificates;
+    int64_t least_start_us, least_drain_us, least_leak_us;
+    int64_t least_first_us, least_max_us, least_within_us;
+    unsigned most_failures; /* limit_count, the largest */
+    unsigned window_failures;
+    int64_t window_us;
+    struct {
+        unsigned failures;
+        int64_t not_before_us;
+    } slots[JUDGE_SLOTS];
+};
+
+/* … of a reload, by its id. */
+struct run {
+    uint32_t service;
+    bool begun, check_passed, relieved_serving;
+    unsigned verdicts;
+    enum outcome outcome;
+    uint64_t serving_before, candidate; /* generation numbers; 0 = none */
+    bool overlap_all_along, replace_all_along;
+};
+
+/* … of a service name. */
+struct affair {
+    uint32_t id;       /* of the service that has the name now; 0 = none */
+    uint64_t run;      /* not answered yet; 0 = none */
+    bool down;         /* somebody said stop */
+    bool looked;       /* at least once */
+    uint64_t seen;     /* version of the last look */
+    uint64_t rejected; /* version of the input; 0 = none. Not tried again unless forced … */
+    unsigned rejected_launch;
+    bool forced; /* … which somebody asked for since */
+    uint64_t last_number;
+    unsigned allowed_draining; /* max_draining, the largest since the run began */
+    bool crowd;                /* a stop relieved more than a reload may */
+};
+
+struct judge {
+    const struct wishes *wishes; /* borrowed: the truth about what is wanted */
+    struct world *world;         /* borrowed: the truth about disks and processes */
+    const struct core *core;     /* borrowed: what people are shown */
+    struct subject *subjects;    /* owned; by worker id */
+    size_t n_subjects;
+    struct stint *stints; /* owned; in order of birth */
+    size_t n_stints, stints_room, first_open;
+    struct run *runs; /* owned; by reload id */
+    size_t n_runs;
+    struct affair affairs[WISHES];
+    uint64_t last_worker, last_reload;
+    uint64_t promised[16]; /* reload ids that requests were told to wait for */
+    unsigned n_promised;
+    unsigned ticks_due; /* in a row, with the next deadline already there */
+    int64_t stop_us;    /* STOP_ALL came then; 0 = not yet */
+    bool stopped;       /* the core said so, at least once */
+    int64_t now_us;
+    enum invariant broken; /* the first one; LAW_NONE: innocent */
+    char why[400];
+};
+
+const char *invariant_name(enum invariant i);
+enum invariant invariant_by_name(const char *name);
+
+void judge_init(struct judge *j, const struct core *c, struct world *w,
+                const struct wishes *wishes);
+void judge_finish(struct judge *j);
+
+/* Before the step: what was told. */
+void judge_event(struct judge *j, const struct event *ev);
+/* Each effect, in order. */
+void judge_effect(struct judge *j, const struct effect *e);
+/* After the step: what can be seen now. */
+void judge_step(struct judge *j, const struct event *ev);
+/* Nothing moves any more: I4, and what is owed by then. */
+void judge_rest(struct judge *j);
+/* Everything has stopped and the last process is gone. */
+void judge_end(struct judge *j);
+/* The configuration is about to change: @after replaces j->wishes in place. */
+void judge_config(struct judge *j, const struct wishes *after);
+
+/* ---- shared by the judge's files ----------------------------------------------------------- */
+
+__attribute__((format(printf, 3, 4))) void judge_say(struct judge *j, enum invariant broken,
+                                                     const char *fmt, ...);
+struct subject *judge_subject(struct judge *j, uint64_t id);
+struct stint *judge_stint(struct judge *j, uint32_t service, uint64_t number);
+struct run *judge_run(struct judge *j, uint64_t id);
+const struct wish *judge_wish(const struct judge *j, const struct stint *g);
+/* The number of the generation of @service that serves, by what was said; 0 = none. */
+uint64_t judge_serving(const struct judge *j, uint32_t service);
+bool judge_unwanted(const struct judge *j, const struct stint *g);
+
+void judge_handoff_signal(struct judge *j, struct subject *w, struct stint *g);     /* I1, I2 */
+void judge_handoff_relief(struct judge *j, struct stint *g);                        /* I1, I2 */
+void judge_handoff_serving(struct judge *j, struct stint *g);                       /* I1 */
+void judge_handoff_verdict(struct judge *j, struct run *r, const struct record *v); /* I2 */
+void judge_crowd(struct judge *j, const struct stint *newest);                      /* I3 */
+void judge_kill(struct judge *j, struct subject *w, const struct stint *g);         /* I6 */
+void judge_pace(struct judge *j, struct subject *w, struct stint *g);               /* I8 */
+void judge_failure(struct judge *j, struct subject *w, struct stint *g);            /* I8 */
+void judge_record(struct judge *j, const struct record *r);
+void judge_discard(struct judge *j, const struct effect *e);
+
+#endif

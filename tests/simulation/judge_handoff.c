@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The judge on I1, I2 and I3: who may be touched while one generation relieves another. */
+#include <inttypes.h>
+
+#include "base/list.h"
+#include "base/mem.h"
+#include "tests/simulation/judge.h"
+
+/* A newer generation serves; that all of it was ready then, judge_handoff_serving() saw to. */
+static bool
+successor_serves(const struct judge *j, const struct stint *g)
+{
+    for (size_t i = j->n_stints; i > 0 && &j->stints[i - 1] != g; i--)
+        if (j->stints[i - 1].service == g->service && j->stints[i - 1].served)
+            return true;
+    return false;
+}
+
+static bool
+successor_failed(const struct judge *j, const struct stint *g)
+{
+    for (size_t i = j->n_stints; i > 0 && &j->stints[i - 1] != g; i--)
+        if (j->stints[i - 1].service == g->service)
+            return j->stints[i - 1].aborted;
+    return false;
+}
+
+/* handoff: replace: the old one leaves first, but only after the check of the new one passed. */
+static bool
+replaced_after_check(const struct judge *j, const struct stint *g)
+{
+    const struct run *r = &j->runs[j->affairs[g->wish].run];
+
+    return j->affairs[g->wish].run > 0 && !r->overlap_all_along &&
+           (r->check_passed || !judge_wish(j, g)->check);
+}
+
+void
+judge_handoff_relief(struct judge *j, struct stint *g)
+{
+    struct run *r = judge_run(j, j->affairs[g->wish].run);
+
+    g->relief_was_right = true;
+    if (judge_unwanted(j, g) || successor_serves(j, g))
+        return;
+    if (replaced_after_check(j, g)) {
+        r->relieved_serving = true;
+        return;
+    }
+    g->relief_was_right = false;
+    judge_say(j, r && !r->overlap_all_along ? I2 : I1,
+              "%s/%" PRIu64 " is relieved while nobody can take over", wish_name(g->wish),
+              g->number);
+}
+
+void
+judge_handoff_signal(struct judge *j, struct subject *w, struct stint *g)
+{
+    bool leaves = g->aborted || (g->relieved && g->relief_was_right) || judge_unwanted(j, g);
+    bool scaled_away = w->slot >= judge_wish(j, g)->workers;
+    bool late = !w->ready && j->now_us >= w->spawned_us + g->least_start_us;
+
+    if (leaves || scaled_away || late || w->escapee || w->asked_us > 0)
+        return;
+    if (successor_failed(j, g))
+        judge_say(j, I2, "worker %" PRIu64 " of %s/%" PRIu64 " is signalled, its successor failed",
+                  w->id, wish_name(g->wish), g->number);
+    else
+        judge_say(j, I1, "worker %" PRIu64 " of %s/%" PRIu64 " is signalled, nobody took over",
+                  w->id, wish_name(g->wish), g->number);
+}
+
+static bool
+slot_ready(const struct judge *j, const struct generation *g, unsigned slot)
+{
+    list_for_each (n, &g->workers) {
+        const struct worker *w = container_of(n, struct worker, node);
+
+        if (!w->escapee && w->slot == slot && w->id < j->n_subjects && j->subjects[w->id].ready &&
+            !j->subjects[w->id].gone && j->subjects[w->id].asked_us == 0)
+            return true;
+    }
+    return false;
+}
+
+void
+judge_handoff_serving(struct judge *j, struct stint *g)
+{
+    const struct service *s = core_service(j->core, g->service);
+    const struct generation *of = s ? service_generation(s, g->number) : NULL;
+
+    for (unsigned i = 0; of && i < of->n_slots; i++)
+        if (!slot_ready(j, of, i))
+            judge_say(j, I1, "%s/%" PRIu64 " is said to serve, but its worker %u is not ready",
+                      wish_name(g->wish), g->number, i);
+}
+
+void
+judge_handoff_verdict(struct judge *j, struct run *r, const struct record *v)
+{
+    const struct service *s = core_service(j->core, r->service);
+    const char *name = v->service;
+    uint64_t serving = judge_serving(j, r->service);
+
+    r->outcome = v->outcome;
+    if (!s || v->outcome == OUTCOME_CANCELLED)
+        return;
+    if (v->outcome == OUTCOME_SERVING && serving != r->candidate)
+        judge_say(j, I2, "%s: the verdict says serving, but %" PRIu64 " serves", name, serving);
+    if (v->outcome == OUTCOME_RESTORED && !r->relieved_serving)
+        judge_say(j, I2, "%s: the verdict says restored, but nothing was stopped", name);
+    if (v->outcome != OUTCOME_SERVING && serving != r->serving_before)
+        judge_say(j, I2, "%s: verdict %s, yet %" PRIu64 " serves and not %" PRIu64, name,
+                  outcome_name(v->outcome), serving, r->serving_before);
+}
+
+/* A new generation starts beside those that still drain. */
+void
+judge_crowd(struct judge *j, const struct stint *newest)
+{
+    unsigned draining = 0, allowed = j->affairs[newest->wish].allowed_draining;
+
+    for (size_t i = j->first_open; i < j->n_stints; i++) {
+        const struct stint *g = &j->stints[i];
+
+        draining += g->service == newest->service && (g->relieved || g->aborted) && g->living > 0;
+    }
+    /* Where nothing serves, being up again matters more than how many still leave. */
+    if (draining >= allowed && judge_serving(j, newest->service) > 0)
+        judge_say(j, I3, "%s/%" PRIu64 " starts while %u generations drain, %u are allowed",
+                  wish_name(newest->wish), newest->number, draining, allowed);
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * simulation [--seed N] [--steps M] [--plant NAME] [--trace]
+ *
+ * Lives one life after the other, seeds N, N+1, …, until M steps are done. A violation prints the
+ * seed and the last steps, and ends it. With --plant the violation is what is wanted.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "tests/simulation/simulation.h"
+
+#define SHOWN 40 /* steps before a violation */
+
+struct options {
+    uint64_t seed, steps;
+    const struct plant *plant;
+    bool trace;
+};
+
+static bool
+number(const char *s, uint64_t *ret)
+{
+    char *end;
+
+    errno = 0;
+    *ret = strtoull(s, &end, 10);
+    return errno == 0 && end != s && *end == '\0';
+}
+
+static bool
+read_options(int argc, char **argv, struct options *o)
+{
+    for (int i = 1; i < argc; i++) {
+        bool more = i + 1 < argc;
+
+        if (strcmp(argv[i], "--trace") == 0)
+            o->trace = true;
+        else if (strcmp(argv[i], "--seed") == 0 && more && number(argv[i + 1], &o->seed))
+            i++;
+        else if (strcmp(argv[i], "--steps") == 0 && more && number(argv[i + 1], &o->steps))
+            i++;
+        else if (strcmp(argv[i], "--plant") == 0 && more && (o->plant = plant_by_name(argv[i + 1])))
+            i++;
+        else
+            return false;
+    }
+    return true;
+}
+
+static void
+report(const struct simulation *sim)
+{
+    printf("seed %" PRIu64 " breaks %s at step %" PRIu64 ": %s\n", sim->seed,
+           invariant_name(sim->judge.broken), sim->steps, sim->judge.why);
+}
+
+/* The same life once more, its last steps printed. */
+static void
+replay(uint64_t seed, const struct plant *plant, uint64_t steps)
+{
+    struct simulation sim;
+
+    simulation_live(&sim, seed, plant, steps > SHOWN ? steps - SHOWN : 0);
+    report(&sim);
+    printf("replay it: simulation --seed %" PRIu64 " --steps 1 --trace%s%s\n", seed,
+           plant ? " --plant " : "", plant ? plant->name : "");
+    simulation_finish(&sim);
+}
+
+static int
+verdict(const struct options *o, enum invariant broken, uint64_t steps, uint64_t lives)
+{
+    double cpu = (double)clock() / CLOCKS_PER_SEC;
+
+    printf("%" PRIu64 " steps in %" PRIu64 " lives, %.0f steps/s\n", steps, lives,
+           (double)steps / (cpu > 0 ? cpu : 1));
+    if (!o->plant)
+        return broken == LAW_NONE ? EXIT_SUCCESS : EXIT_FAILURE;
+    if (broken == o->plant->breaks) {
+        printf("caught: %s (%s)\n", o->plant->sentence, invariant_name(broken));
+        return EXIT_SUCCESS;
+    }
+    printf("not caught: %s; wanted %s, got %s\n", o->plant->sentence,
+           invariant_name(o->plant->breaks), invariant_name(broken));
+    return EXIT_FAILURE;
+}
+
+int
+main(int argc, char **argv)
+{
+    struct options o = {.seed = 1, .steps = 1000000};
+    uint64_t done = 0, lives = 0, seed;
+    enum invariant broken = LAW_NONE;
+
+    if (!read_options(argc, argv, &o)) {
+        (void)fprintf(stderr,
+                      "usage: simulation [--seed N] [--steps M] [--plant NAME] [--trace]\n");
+        for (size_t i = 0; i < n_plants; i++)
+            (void)fprintf(stderr, "  --plant %-12s %s\n", plants[i].name, plants[i].sentence);
+        return EXIT_FAILURE;
+    }
+    for (seed = o.seed; done < o.steps && broken == LAW_NONE; seed++) {
+        struct simulation sim;
+
+        simulation_live(&sim, seed, o.plant, o.trace ? 0 : UINT64_MAX);
+        done += sim.steps;
+        lives++;
+        broken = sim.judge.broken;
+        if (broken != LAW_NONE && o.trace)
+            report(&sim);
+        else if (broken != LAW_NONE)
+            replay(seed, o.plant, sim.steps);
+        simulation_finish(&sim);
+    }
+    return verdict(&o, broken, done, lives);
+}

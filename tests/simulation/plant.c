@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tests/simulation/plant.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/list.h"
+#include "base/mem.h"
+#include "base/units.h"
+
+static void
+add_signal(struct effects *fx, enum effect_type type, uint64_t worker, int signal_number)
+{
+    struct effect *e = effects_add(fx, type);
+
+    if (!e)
+        abort();
+    e->worker = worker;
+    e->signo = signal_number;
+}
+
+static void
+drop(struct effects *fx, size_t at)
+{
+    free(fx->items[at].record);
+    memmove(fx->items + at, fx->items + at + 1, (fx->n - at - 1) * sizeof(*fx->items));
+    fx->n--;
+}
+
+static bool
+is_record(const struct effect *e, enum record_kind kind)
+{
+    return e->type == FX_RECORD && e->record->kind == kind;
+}
+
+/* A ready worker of the generation that serves in an overlap service; 0 = none. */
+static uint64_t
+someone_serving(const struct core *c, uint32_t service)
+{
+    const struct service *s = core_service(c, service);
+    const struct generation *g = s ? service_serving(s) : NULL;
+
+    if (!g || s->want != WANT_UP || s->spec->handoff != HANDOFF_OVERLAP)
+        return 0;
+    list_for_each (n, &g->workers) {
+        const struct worker *w = container_of(n, struct worker, node);
+
+        if (w->state == WORKER_READY && !w->escapee)
+            return w->id;
+    }
+    return 0;
+}
+
+/* ---- I1, I2 ---------------------------------------------------------------------------------- */
+
+static void
+break_before_make(const struct core *c, struct effects *fx)
+{
+    for (size_t i = 0, n = fx->n; i < n; i++) {
+        const struct service *s = core_service(c, fx->items[i].service);
+        const struct generation *next = s ? service_candidate(s) : NULL;
+        uint64_t victim = s ? someone_serving(c, s->id) : 0;
+
+        if (fx->items[i].type == FX_SPAWN && next && next->number == fx->items[i].generation &&
+            victim > 0)
+            add_signal(fx, FX_SIGNAL, victim, SIGTERM);
+    }
+}
+
+static void
+punish_the_serving(const struct core *c, struct effects *fx)
+{
+    for (size_t i = 0, n = fx->n; i < n; i++) {
+        uint64_t victim = is_record(&fx->items[i], RECORD_ABORTED)
+                              ? someone_serving(c, fx->items[i].record->service_id)
+                              : 0;
+
+        if (victim > 0)
+            add_signal(fx, FX_CANCEL, victim, 0);
+    }
+}
+
+static void
+believe_every_check(const struct core *c, struct event *ev)
+{
+    (void)c;
+    if (ev->type == EVENT_CHECKED)
+        ev->checked.ok = true;
+}
+
+/* ---- I3, I7, I8: a core that misreads its configuration ----------------------------------------- */
+
+static void
+let_more_drain(struct spec *c)
+{
+    for (size_t i = 0; i < c->n_services; i++)
+        c->services[i]->max_draining += 2;
+}
+
+static void
+stop_at_leisure(struct spec *c)
+{
+    c->stop_budget_us *= 4;
+}
+
+static void
+retry_without_pause(struct spec *c)
+{
+    for (size_t i = 0; i < c->n_services; i++)
+        c->services[i]->backoff_first_us = c->services[i]->backoff_max_us = 0;
+}
+
+static void
+never_give_up(struct spec *c)
+{
+    for (size_t i = 0; i < c->n_services; i++)
+        c->services[i]->limit_count += 20;
+}
+
+/* ---- I4 --------------------------------------------------------------------------------------- */
+
+static void
+see_the_old_disk(const struct core *c, struct event *ev)
+{
+    const struct service *s = core_service(c, ev->service);
+
+    if (ev->type == EVENT_LOOKED && ev->looked.result == LOOK_OK && s && service_serving(s))
+        ev->looked.digest = world_digest(wish_of(s->name), 1);
+}
+
+static void
+force_every_reload(const struct core *c, struct event *ev)
+{
+    (void)c;
+    if (ev->type == EVENT_RELOAD)
+        ev->request.force = true;
+}
+
+/* ---- I5 --------------------------------------------------------------------------------------- */
+
+static void
+bury_twice(const struct core *c, struct effects *fx)
+{
+    (void)c;
+    for (size_t i = 0, n = fx->n; i < n; i++) {
+        struct effect *e =
+            is_record(&fx->items[i], RECORD_EXIT) ? effects_add(fx, FX_RECORD) : NULL;
+
+        if (!e)
+            continue;
+        e->record = malloc(sizeof(*e->record));
+        if (!e->record)
+            abort();
+        *e->record = *fx->items[i].record;
+    }
+}
+
+static void
+signal_the_dead(const struct core *c, struct effects *fx)
+{
+    (void)c;
+    for (size_t i = 0, n = fx->n; i < n; i++)
+        if (is_record(&fx->items[i], RECORD_EXIT))
+            add_signal(fx, FX_SIGNAL, fx->items[i].record->worker, SIGTERM);
+}
+
+/* ---- I6 --------------------------------------------------------------------------------------- */
+
+static void
+kill_at_once(const struct core *c, struct effects *fx)
+{
+    (void)c;
+    for (size_t i = 0, n = fx->n; i < n; i++)
+        if (fx->items[i].type == FX_SIGNAL)
+            add_signal(fx, FX_KILL, fx->items[i].worker, SIGKILL);
+}
+
+static void
+kill_unheard(const struct core *c, struct effects *fx)
+{
+    (void)c;
+    for (size_t i = 0; i < fx->n; i++)
+        if (fx->items[i].type == FX_EVIDENCE) {
+            fx->items[i].type = FX_KILL;
+            fx->items[i].signo = SIGKILL;
+        }
+}
+
+/* ---- I9 and the books --------------------------------------------------------------------------- */
+
+static void
+lose_certificates(const struct core *c, struct effects *fx)
+{
+    (void)c;
+    for (size_t i = fx->n; i > 0; i--)
+        if (is_record(&fx->items[i - 1], RECORD_CERTIFICATE))
+            drop(fx, i - 1);
+}
+
+static void
+count_leaks_away(const struct core *c, struct effects *fx)
+{
+    (void)c;
+    for (size_t i = 0; i < fx->n; i++)
+        if (is_record(&fx->items[i], RECORD_CERTIFICATE))
+            fx->items[i].record->count = 0;
+}
+
+static void
+keep_snapshots(const struct core *c, struct effects *fx)
+{
+    (void)c;
+    for (size_t i = fx->n; i > 0; i--)
+        if (fx->items[i - 1].type == FX_DISCARD)
+            drop(fx, i - 1);
+}
+
+static void
+lose_verdicts(const struct core *c, struct effects *fx)
+{
+    (void)c;
+    for (size_t i = fx->n; i > 0; i--)
+        if (is_record(&fx->items[i - 1], RECORD_VERDICT))
+            drop(fx, i - 1);
+}
+
+const struct plant plants[] = {
+    {"I1",          I1,            "signals the serving one as soon as the candidate is spawned", NULL,                NULL,
+     break_before_make                                                                                                                                        },
+    {"I2",          I2,            "cancels the serving one when the candidate failed",           NULL,                NULL,                punish_the_serving},
+    {"I2.check",    I2,            "stops the old one although the check failed",                 NULL,                believe_every_check,
+     NULL                                                                                                                                                     },
+    {"I3",          I3,            "lets more generations drain than allowed",                    let_more_drain,      NULL,                NULL              },
+    {"I4",          I4,            "does not see that the disk changed",                          NULL,                see_the_old_disk,    NULL              },
+    {"I5",          I5,            "writes two obituaries",                                       NULL,                NULL,                bury_twice        },
+    {"I5.signal",   I5,            "signals a pid that is reaped",                                NULL,                NULL,                signal_the_dead   },
+    {"I6",          I6,            "kills right after the drain signal",                          NULL,                NULL,                kill_at_once      },
+    {"I6.evidence", I6,            "kills where evidence is due",                                 NULL,                NULL,                kill_unheard      },
+    {"I7",          I7,            "takes its time to stop",                                      stop_at_leisure,     NULL,                NULL              },
+    {"I8",          I8,            "respawns without a pause",                                    retry_without_pause, NULL,                NULL              },
+    {"I8.limit",    I8,            "does not give up a candidate",                                never_give_up,       NULL,                NULL              },
+    {"I9",          I9,            "loses death certificates",                                    NULL,                NULL,                lose_certificates },
+    {"I9.count",    I9,            "certifies without the leaks",                                 NULL,                NULL,                count_leaks_away  },
+    {"snapshots",   LAW_SNAPSHOTS, "keeps snapshots nobody needs",                                NULL,                NULL,                keep_snapshots    },
+    {"verdicts",    LAW_VERDICTS,  "does not answer reloads",                                     NULL,                NULL,                lose_verdicts     },
+};
+const size_t n_plants = ARRAY_LEN(plants);
+
+const struct plant *
+plant_by_name(const char *name)
+{
+    for (size_t i = 0; i < n_plants; i++)
+        if (strcmp(plants[i].name, name) == 0)
+            return &plants[i];
+    return NULL;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef STINT_SIMULATION_PLANT_H
+#define STINT_SIMULATION_PLANT_H
+
+/*
+ * Planted bugs. Each stands between the core and everybody else and falsifies what passes, just as
+ * a core with that bug would show it. The judge sees the true events and wishes, and the false
+ * effects. A judge that does not find the bug is no judge.
+ */
+#include "supervisor/core/core.h"
+#include "tests/simulation/judge.h"
+
+struct plant {
+    const char *name;      /* "I1", or "I2.check" when an invariant has several */
+    enum invariant breaks; /* this one and no other has to be reported first */
+    const char *sentence;
+    void (*spec)(struct spec *c); /* any of these may be NULL */
+    void (*event)(const struct core *c, struct event *ev);
+    void (*effects)(const struct core *c, struct effects *fx);
+};
+
+extern const struct plant plants[];
+extern const size_t n_plants;
+const struct plant *plant_by_name(const char *name); /* NULL: no such plant */
+
+#endif

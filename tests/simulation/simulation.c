@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tests/simulation/simulation.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "tests/simulation/trace.h"
+
+#define REST_STEPS 30000 /* who has not come to rest by then never will */
+
+static bool
+violated(const struct simulation *sim)
+{
+    return sim->judge.broken != LAW_NONE;
+}
+
+void
+simulation_step(struct simulation *sim, struct event ev)
+{
+    struct event told;
+    uint64_t workers_before = sim->core->last_worker_id;
+
+    ev.now_us = sim->now_us;
+    sim->steps++;
+    if (sim->steps >= sim->trace_from)
+        trace_event(sim->core, sim->steps, &ev);
+    judge_event(&sim->judge, &ev);
+    told = ev;
+    if (sim->plant && sim->plant->event)
+        sim->plant->event(sim->core, &told);
+    effects_clear(&sim->fx);
+    core_step(sim->core, &told, &sim->fx);
+    if (ev.type == EVENT_ESCAPEE && sim->core->last_worker_id > workers_before)
+        world_adopt(&sim->world, workers_before + 1, &ev, sim->now_us);
+    if (sim->fx.lost > 0)
+        judge_say(&sim->judge, LAW_SOUND, "effects were lost");
+    if (sim->plant && sim->plant->effects)
+        sim->plant->effects(sim->core, &sim->fx);
+    for (size_t i = 0; i < sim->fx.n; i++) {
+        if (sim->steps >= sim->trace_from)
+            trace_effect(sim->core, &sim->fx.items[i]);
+        judge_effect(&sim->judge, &sim->fx.items[i]);
+        world_act(&sim->world, sim->core, &sim->fx.items[i], sim->now_us);
+    }
+    judge_step(&sim->judge, &ev);
+}
+
+bool
+simulation_run(struct simulation *sim, int64_t until_us)
+{
+    int64_t due = core_next_deadline_us(sim->core), news = queue_next_us(&sim->world.queue);
+    int64_t next = due < news ? due : news;
+    struct event ev = {.type = EVENT_TICK};
+
+    if (next == TIME_NEVER || next > until_us)
+        return false;
+    if (next > sim->now_us)
+        sim->now_us = next;
+    if (news <= due) {
+        if (world_tell(&sim->world, sim->core, &ev, sim->now_us))
+            simulation_step(sim, ev);
+        return true;
+    }
+    if (!sim->world.calm && random_chance(&sim->random, 10)) /* the loop was busy */
+        sim->now_us += random_between(&sim->random, 0, 5 * US_PER_MS);
+    simulation_step(sim, ev);
+    return true;
+}
+
+static uint64_t
+last_generation(void *env, const char *service)
+{
+    const struct simulation *sim = env;
+
+    return sim->judge.affairs[wish_of(service)].last_number;
+}
+
+void
+simulation_configure(struct simulation *sim)
+{
+    struct spec *spec = wishes_spec(&sim->wishes);
+
+    if (sim->plant && sim->plant->spec)
+        sim->plant->spec(spec);
+    simulation_step(sim, (struct event){
+                             .type = EVENT_CONFIG, .config = {spec, last_generation, sim}
+    });
+    spec_destroy(spec);
+}
+
+/* Nobody touches anything any more: everything has to come to rest, and be as it should. */
+static void
+rest(struct simulation *sim)
+{
+    uint64_t until = sim->steps + REST_STEPS;
+
+    sim->world.calm = true;
+    while (!violated(sim) && sim->steps < until)
+        if (!simulation_run(sim, TIME_NEVER - 1))
+            break;
+    if (sim->steps >= until)
+        judge_say(&sim->judge, I4, "inputs stopped changing, and it does not come to rest");
+    if (!violated(sim))
+        judge_rest(&sim->judge);
+    sim->world.calm = false;
+}
+
+static void
+busy(struct simulation *sim)
+{
+    int64_t actions = random_between(&sim->random, 20, 80);
+
+    for (int64_t i = 0; i < actions && !violated(sim); i++) {
+        static const int64_t pauses[] = {0, 20 * US_PER_MS, 500 * US_PER_MS, 8 * US_PER_S,
+                                         60 * US_PER_S};
+        int64_t next =
+            sim->now_us + random_between(&sim->random, 0, pauses[random_below(&sim->random, 5)]);
+
+        while (!violated(sim) && simulation_run(sim, next))
+            continue;
+        if (next > sim->now_us)
+            sim->now_us = next;
+        if (!violated(sim))
+            people_act(sim);
+    }
+}
+
+static void
+stop(struct simulation *sim)
+{
+    simulation_step(sim, (struct event){.type = EVENT_STOP_ALL, .request = {.cause = "the end"}});
+    while (!violated(sim) && simulation_run(sim, TIME_NEVER - 1))
+        continue;
+    if (!violated(sim))
+        judge_end(&sim->judge);
+}
+
+void
+simulation_live(struct simulation *sim, uint64_t seed, const struct plant *plant,
+                uint64_t trace_from)
+{
+    memset(sim, 0, sizeof(*sim));
+    sim->seed = seed;
+    sim->plant = plant;
+    sim->trace_from = trace_from;
+    sim->random.state = random_mix(seed);
+    sim->now_us = 1000 * US_PER_S;
+    if (core_create(seed, &sim->core) < 0)
+        abort();
+    wishes_make(&sim->wishes, &sim->random);
+    world_init(&sim->world, seed, &sim->wishes);
+    judge_init(&sim->judge, sim->core, &sim->world, &sim->wishes);
+    simulation_configure(sim);
+    for (uint64_t rounds = 1 + random_below(&sim->random, 3); rounds > 0 && !violated(sim);
+         rounds--) {
+        busy(sim);
+        if (!violated(sim) && (rounds > 1 || random_chance(&sim->random, 70)))
+            rest(sim); /* otherwise it is stopped in the middle of its work */
+    }
+    if (!violated(sim))
+        stop(sim);
+}
+
+void
+simulation_finish(struct simulation *sim)
+{
+    core_destroy(sim->core);
+    effects_finish(&sim->fx);
+    world_finish(&sim->world);
+    judge_finish(&sim->judge);
+}

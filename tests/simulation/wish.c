@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tests/simulation/wish.h"
+
+#include <stdio.h>
+
+#include "tests/unit/core/specs.h"
+
+static const char *const names[WISHES] = {"database", "cache", "api", "web", "queue", "mailer"};
+
+const char *
+wish_name(unsigned i)
+{
+    return names[i];
+}
+
+unsigned
+wish_of(const char *name)
+{
+    unsigned i = 0;
+
+    while (i < WISHES && strcmp(names[i], name) != 0)
+        i++;
+    return i;
+}
+
+static int64_t
+one_of(struct random *r, const int64_t *values, size_t n)
+{
+    return values[random_below(r, n)];
+}
+#define ONE_OF(r, ...)                        \
+    one_of(r, (const int64_t[]){__VA_ARGS__}, \
+           sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
+
+static void
+make_policy(struct wish *w, struct random *r)
+{
+    w->check = random_chance(r, 40);
+    w->handoff = random_chance(r, 30) ? HANDOFF_REPLACE : HANDOFF_OVERLAP;
+    w->workers = (unsigned)random_between(r, 1, 4);
+    w->max_draining = (unsigned)random_between(r, 1, 3);
+    w->limit_count = (unsigned)random_between(r, 1, 5);
+    w->stop_signal = random_chance(r, 30) ? SIGINT : SIGTERM;
+    w->settle_us = ONE_OF(r, 0, 200 * US_PER_MS, 1 * US_PER_S);
+    w->soak_us = ONE_OF(r, 0, 0, 500 * US_PER_MS, 5 * US_PER_S);
+    w->start_timeout_us = ONE_OF(r, 1 * US_PER_S, 10 * US_PER_S);
+    w->drain_timeout_us = ONE_OF(r, 100 * US_PER_MS, 2 * US_PER_S, 30 * US_PER_S);
+    w->leak_grace_us = ONE_OF(r, 0, 500 * US_PER_MS, 5 * US_PER_S);
+    w->announce_delay_us = ONE_OF(r, 0, 0, 300 * US_PER_MS, 3 * US_PER_S);
+    w->backoff_first_us = ONE_OF(r, 100 * US_PER_MS, 1 * US_PER_S);
+    w->backoff_max_us = ONE_OF(r, 2 * US_PER_S, 30 * US_PER_S);
+    w->limit_within_us = ONE_OF(r, 5 * US_PER_S, 60 * US_PER_S);
+}
+
+static void
+make_launch(struct wish *w, struct random *r)
+{
+    w->libstint = random_chance(r, 50);
+    w->ready = random_chance(r, 15) ? READY_ASSUME : READY_NOTIFY;
+    w->assume_us = 400 * US_PER_MS;
+    w->launch++;
+}
+
+static void
+make_dependencies(struct wishes *w, unsigned i, struct random *r)
+{
+    w->list[i].depends = 0;
+    for (unsigned on = 0; on < i; on++)
+        if (w->list[on].present && random_chance(r, 25))
+            w->list[i].depends |= 1U << on;
+}
+
+/* A removed service is no one's dependency: config_load() would have refused that. */
+static void
+drop_dangling(struct wishes *w)
+{
+    for (unsigned i = 0; i < WISHES; i++)
+        for (unsigned on = 0; on < WISHES; on++)
+            if (!w->list[on].present)
+                w->list[i].depends &= ~(1U << on);
+}
+
+void
+wishes_make(struct wishes *w, struct random *r)
+{
+    unsigned n = (unsigned)random_between(r, 1, WISHES);
+
+    w->stop_budget_us = ONE_OF(r, 2 * US_PER_S, 20 * US_PER_S, 120 * US_PER_S);
+    for (unsigned i = 0; i < WISHES; i++) {
+        make_launch(&w->list[i], r);
+        make_policy(&w->list[i], r);
+        w->list[i].present = i < n;
+        make_dependencies(w, i, r);
+    }
+}
+
+void
+wishes_change(struct wishes *w, struct random *r)
+{
+    unsigned i = (unsigned)random_below(r, WISHES);
+    struct wish *one = &w->list[i];
+
+    w->revision++;
+    switch (random_below(r, 8)) {
+    case 0:
+    case 1:
+        one->workers = (unsigned)random_between(r, 1, 4);
+        break;
+    case 2: {
+        enum handoff_mode kept = one->handoff;
+
+        make_policy(one, r);
+        if (random_chance(r, 80))
+            one->handoff = kept;
+        break;
+    }
+    case 3:
+    case 4:
+        make_launch(one, r);
+        break;
+    case 5:
+        one->present = !one->present;
+        make_dependencies(w, i, r);
+        break;
+    case 6:
+        make_dependencies(w, i, r);
+        break;
+    default: /* the file was touched, nothing in it changed */
+        break;
+    }
+    drop_dangling(w);
+}
+
+static struct service_spec *
+build(const struct wish *w, const char *name)
+{
+    struct service_spec *s = service_new(name);
+    char argument[32];
+
+    (void)snprintf(argument, sizeof(argument), "launch-%u", w->launch);
+    service_argument(s, argument);
+    s->libstint = w->libstint;
+    s->ready.mode = w->ready;
+    s->ready.assume_us = w->ready == READY_ASSUME ? w->assume_us : 0;
+    if (w->check)
+        must_add(&s->check, "/bin/check");
+    s->handoff = w->handoff;
+    s->workers = w->workers;
+    s->max_draining = w->max_draining;
+    s->limit_count = w->limit_count;
+    s->limit_within_us = w->limit_within_us;
+    s->stop_signal = w->stop_signal;
+    s->settle_us = w->settle_us;
+    s->soak_us = w->soak_us;
+    s->start_timeout_us = w->start_timeout_us;
+    s->drain_timeout_us = w->drain_timeout_us;
+    s->leak_grace_us = w->leak_grace_us;
+    s->announce_delay_us = w->announce_delay_us;
+    s->backoff_first_us = w->backoff_first_us;
+    s->backoff_max_us = w->backoff_max_us;
+    for (unsigned on = 0; on < WISHES; on++)
+        if (w->depends & (1U << on))
+            must_add(&s->depends_on, wish_name(on));
+    return s;
+}
+
+struct spec *
+wishes_spec(const struct wishes *w)
+{
+    struct spec *c = spec_new(w->stop_budget_us);
+
+    for (unsigned i = 0; i < WISHES; i++)
+        if (w->list[i].present)
+            spec_take(c, build(&w->list[i], wish_name(i)));
+    c->digest = digest_of(&w->revision, sizeof(w->revision));
+    return c;
+}

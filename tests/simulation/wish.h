@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef STINT_SIMULATION_WISH_H
+#define STINT_SIMULATION_WISH_H
+
+/*
+ * What the user of the simulation wants: six services at most, each a few numbers, from which the
+ * specs are built anew with every configuration. The judge compares with these, not with the specs
+ * the core was given: a planted bug may have bent those.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/spec.h"
+#include "tests/simulation/random.h"
+
+#define WISHES 6
+
+struct wish {
+    bool present;
+    unsigned launch; /* counts changes of the launch part */
+    bool libstint, check;
+    enum ready_mode ready; /* READY_NOTIFY or READY_ASSUME */
+    enum handoff_mode handoff;
+    unsigned workers, max_draining, limit_count;
+    unsigned depends; /* bit i: on wish i, always an earlier one */
+    int stop_signal;
+    int64_t assume_us, settle_us, soak_us, start_timeout_us, drain_timeout_us, leak_grace_us;
+    int64_t announce_delay_us, backoff_first_us, backoff_max_us, limit_within_us;
+};
+
+struct wishes {
+    struct wish list[WISHES];
+    int64_t stop_budget_us;
+    uint64_t revision; /* counts configurations */
+};
+
+const char *wish_name(unsigned i);
+/* wish_of - the wish of the service called @name, WISHES if there is none. */
+unsigned wish_of(const char *name);
+
+void wishes_make(struct wishes *w, struct random *r);
+/* wishes_change - one edit of the configuration, as people make them. */
+void wishes_change(struct wishes *w, struct random *r);
+/* wishes_spec - the configuration of @w; spec_destroy() it. */
+struct spec *wishes_spec(const struct wishes *w);
+
+#endif

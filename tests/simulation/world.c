@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tests/simulation/world.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/units.h"
+
+void
+world_init(struct world *w, uint64_t seed, const struct wishes *wishes)
+{
+    memset(w, 0, sizeof(*w));
+    w->seed = seed;
+    w->random.state = random_mix(seed + 1);
+    w->wishes = wishes;
+    w->last_pid = 100;
+    for (unsigned i = 0; i < WISHES; i++)
+        w->inputs[i].version = w->inputs[i].newest = 1;
+}
+
+void
+world_finish(struct world *w)
+{
+    queue_finish(&w->queue);
+    free(w->snapshots);
+    free(w->processes);
+}
+
+enum nature
+world_nature(const struct world *w, unsigned input, uint64_t version)
+{
+    uint64_t dice = random_mix(w->seed ^ (version * 64 + input)) % 100;
+
+    if (dice < 64 || (version == 1 && dice < 90))
+        return NATURE_HEALTHY;
+    if (dice < 71)
+        return NATURE_BROKEN;
+    if (dice < 78)
+        return NATURE_CHECK_FAILS;
+    if (dice < 83)
+        return NATURE_EXEC_ERROR;
+    if (dice < 88)
+        return NATURE_NEVER_READY;
+    return dice < 94 ? NATURE_CRASHES : NATURE_COLLAPSES;
+}
+
+struct digest
+world_digest(unsigned input, uint64_t version)
+{
+    uint64_t both[2] = {input, version};
+
+    return digest_of(both, sizeof(both));
+}
+
+void
+world_write(struct world *w, unsigned input, uint64_t version, int64_t now_us)
+{
+    struct news n = {.at_us = now_us + (int64_t)random_below(&w->random, 30000), .input = input};
+
+    w->inputs[input].version = version;
+    w->inputs[input].written_us = now_us;
+    if (version > w->inputs[input].newest)
+        w->inputs[input].newest = version;
+    n.event.type = EVENT_HINT;
+    n.event.hint.path = "/bin/worker";
+    queue_add(&w->queue, n);
+}
+
+struct snapshot *
+world_snapshot(struct world *w, uint64_t id)
+{
+    return id > 0 && id <= w->n_snapshots ? &w->snapshots[id - 1] : NULL;
+}
+
+struct process *
+world_process(struct world *w, uint64_t worker)
+{
+    return worker > 0 && worker < w->n_processes && w->processes[worker].worker > 0
+               ? &w->processes[worker]
+               : NULL;
+}
+
+static uint64_t
+take_snapshot(struct world *w, unsigned input, uint64_t version)
+{
+    if (w->n_snapshots == w->snapshots_room) {
+        w->snapshots_room = w->snapshots_room > 0 ? w->snapshots_room * 2 : 16;
+        w->snapshots = realloc(w->snapshots, w->snapshots_room * sizeof(*w->snapshots));
+        if (!w->snapshots)
+            abort();
+    }
+    w->snapshots[w->n_snapshots++] = (struct snapshot){input, version, false};
+    return w->n_snapshots;
+}
+
+static int64_t
+patience(struct world *w)
+{
+    uint64_t dice = random_below(&w->random, 100);
+
+    if (dice < 40)
+        return 0;
+    if (dice < 85)
+        return random_between(&w->random, 0, 20 * US_PER_MS);
+    return random_between(&w->random, 0, (dice < 97 ? 1 : 8) * US_PER_S);
+}
+
+static void
+act_look(struct world *w, const struct core *c, const struct effect *e, int64_t now_us)
+{
+    const struct service *s = core_service(c, e->service);
+    struct news n = {.at_us = now_us + patience(w), .settle_us = e->settle_us};
+
+    n.input = s ? wish_of(s->name) : WISHES;
+    n.event.type = EVENT_LOOKED;
+    n.event.service = e->service;
+    n.event.looked.reload = e->reload;
+    if (n.input == WISHES)
+        return; /* the service is gone already: nobody waits for the answer */
+    n.at_read = random_chance(&w->random, 50);
+    n.version = w->inputs[n.input].version;
+    queue_add(&w->queue, n);
+}
+
+static void
+act_check(struct world *w, const struct effect *e, int64_t now_us)
+{
+    const struct snapshot *snapshot = world_snapshot(w, e->snapshot);
+    struct news n = {.at_us = now_us + patience(w)};
+    bool fails =
+        snapshot && world_nature(w, snapshot->input, snapshot->version) == NATURE_CHECK_FAILS;
+
+    n.event.type = EVENT_CHECKED;
+    n.event.service = e->service;
+    n.event.checked.reload = e->reload;
+    n.event.checked.ok = !fails;
+    n.event.checked.reason = fails ? "exit status 1" : NULL;
+    queue_add(&w->queue, n);
+}
+
+static void
+act_evidence(struct world *w, const struct effect *e, int64_t now_us)
+{
+    struct news n = {.at_us = now_us + patience(w) / 4};
+
+    n.event.type = EVENT_EVIDENCE;
+    n.event.worker = e->worker;
+    n.event.evidence.stragglers = (unsigned)random_between(&w->random, 0, 3);
+    n.event.evidence.text = "thread 'flush' in read(9)";
+    queue_add(&w->queue, n);
+}
+
+void
+world_act(struct world *w, const struct core *c, const struct effect *e, int64_t now_us)
+{
+    struct process *p = world_process(w, e->worker);
+
+    switch (e->type) {
+    case FX_LOOK:
+        act_look(w, c, e, now_us);
+        break;
+    case FX_CHECK:
+        act_check(w, e, now_us);
+        break;
+    case FX_SPAWN:
+        process_start(w, c, e, now_us);
+        break;
+    case FX_CANCEL: /* the signal that follows is what ends it here */
+        break;
+    case FX_SIGNAL:
+        if (p)
+            process_signal(w, p, now_us);
+        break;
+    case FX_EVIDENCE:
+        act_evidence(w, e, now_us);
+        break;
+    case FX_KILL:
+        if (p)
+            process_kill(w, p, now_us);
+        break;
+    case FX_DISCARD:
+        if (world_snapshot(w, e->snapshot))
+            world_snapshot(w, e->snapshot)->given_back = true;
+        break;
+    case FX_RECORD:
+        break;
+    }
+}
+
+/* The look reads the disk at some moment between the question and the answer. */
+static void
+tell_looked(struct world *w, const struct news *n, struct event *ret, int64_t now_us)
+{
+    const struct input *input = &w->inputs[n->input];
+    uint64_t version = n->at_read ? n->version : input->version;
+    bool fresh = n->settle_us > 0 && now_us - input->written_us < n->settle_us;
+
+    if (fresh || (!w->calm && n->settle_us > 0 && random_chance(&w->random, 3))) {
+        ret->looked.result = LOOK_UNSETTLED;
+        ret->looked.reason = "still being written";
+        return;
+    }
+    ret->looked.digest = world_digest(n->input, version);
+    if (world_nature(w, n->input, version) == NATURE_BROKEN) {
+        ret->looked.result = LOOK_BROKEN;
+        ret->looked.reason = "not an executable";
+        return;
+    }
+    ret->looked.result = LOOK_OK;
+    ret->looked.snapshot = take_snapshot(w, n->input, version);
+}
+
+/* A descendant that stays behind is told of first, the death right after. */
+static bool
+tell_death(struct world *w, struct process *p, struct news *n, struct event *ret)
+{
+    if (!p || !p->alive || n->token != p->token)
+        return false;
+    p->alive = n->escapee;
+    if (n->escapee) {
+        n->escapee = false;
+        n->at_us = ret->now_us;
+        queue_add(&w->queue, *n);
+        ret->type = EVENT_ESCAPEE;
+        ret->escapee.pid = ++w->last_pid;
+        ret->escapee.name = "stray";
+    }
+    return true;
+}
+
+bool
+world_tell(struct world *w, const struct core *c, struct event *ret, int64_t now_us)
+{
+    struct news n = queue_take(&w->queue);
+    struct process *p = world_process(w, n.event.worker);
+    const struct service *s;
+
+    *ret = n.event;
+    ret->now_us = now_us;
+    if (n.event.type == EVENT_HINT) {
+        s = core_service_by_name(c, wish_name(n.input));
+        ret->service = s ? s->id : 0;
+        return s != NULL;
+    }
+    if (n.event.type == EVENT_LOOKED)
+        tell_looked(w, &n, ret, now_us);
+    if (n.event.type == EVENT_READY) /* sometimes the message outlives its sender */
+        return p && (p->alive || random_chance(&w->random, 10));
+    if (n.event.type == EVENT_EXTEND || n.event.type == EVENT_STATUS)
+        return p && p->alive;
+    return n.event.type != EVENT_EXIT || tell_death(w, p, &n, ret);
+}

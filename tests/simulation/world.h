@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef STINT_SIMULATION_WORLD_H
+#define STINT_SIMULATION_WORLD_H
+
+/*
+ * Everything outside the core: files that change, processes that start, dawdle, crash, ignore TERM
+ * and leave descendants. It acts on effects and makes news; it decides nothing for the core and
+ * judges nothing.
+ */
+#include "supervisor/core/core.h"
+#include "tests/simulation/queue.h"
+#include "tests/simulation/random.h"
+#include "tests/simulation/wish.h"
+
+/* What a version of a service's inputs is like: the same for each of its processes. */
+enum nature {
+    NATURE_HEALTHY,
+    NATURE_BROKEN,      /* cannot be executed, and a look sees it */
+    NATURE_CHECK_FAILS, /* `check` says no; without check it would run */
+    NATURE_EXEC_ERROR,  /* a look does not see it, execve does */
+    NATURE_NEVER_READY,
+    NATURE_CRASHES,  /* before it is ready */
+    NATURE_COLLAPSES /* a while after it was ready */
+};
+
+struct input {
+    uint64_t version;   /* what the disk holds */
+    uint64_t newest;    /* highest version ever written; people also go back */
+    int64_t written_us; /* last write */
+};
+
+struct snapshot {
+    unsigned input;
+    uint64_t version;
+    bool given_back;
+};
+
+struct process {
+    uint64_t worker; /* 0: no process of this number */
+    unsigned input;
+    uint64_t version;
+    pid_t pid;
+    bool says_ready;   /* ready: notify */
+    bool alive;        /* from FX_SPAWN to the news of its end */
+    uint64_t token;    /* of the valid EXIT news */
+    int64_t exit_us;   /* when that comes; TIME_NEVER */
+    bool asked;        /* to leave, at least once */
+    bool died_unheard; /* never had a pid */
+};
+
+struct world {
+    struct random random;
+    uint64_t seed;
+    struct queue queue;
+    struct input inputs[WISHES];
+    struct snapshot *snapshots; /* owned; by id - 1 */
+    size_t n_snapshots, snapshots_room;
+    struct process *processes; /* owned; by worker id */
+    size_t n_processes;
+    const struct wishes *wishes; /* borrowed: readiness and drain times of a service */
+    bool calm;                   /* no accidents any more: natures stay, chance does not */
+    pid_t last_pid;
+};
+
+void world_init(struct world *w, uint64_t seed, const struct wishes *wishes);
+void world_finish(struct world *w);
+
+enum nature world_nature(const struct world *w, unsigned input, uint64_t version);
+struct digest world_digest(unsigned input, uint64_t version);
+/* world_write - somebody writes a file; inotify will tell a little later. */
+void world_write(struct world *w, unsigned input, uint64_t version, int64_t now_us);
+struct snapshot *world_snapshot(struct world *w, uint64_t id); /* NULL: never handed out */
+struct process *world_process(struct world *w, uint64_t worker);
+
+/* world_act - carry out one effect (never an FX_RECORD). */
+void world_act(struct world *w, const struct core *c, const struct effect *e, int64_t now_us);
+/*
+ * world_tell - the next news as an event; false: it has become stale, nothing to tell.
+ * world_adopt - an EVENT_ESCAPEE was stepped: the core may have taken it in as @worker.
+ */
+bool world_tell(struct world *w, const struct core *c, struct event *ret, int64_t now_us);
+void world_adopt(struct world *w, uint64_t worker, const struct event *escapee, int64_t now_us);
+
+/* process.c */
+void process_start(struct world *w, const struct core *c, const struct effect *e, int64_t now_us);
+void process_signal(struct world *w, struct process *p, int64_t now_us);
+void process_kill(struct world *w, struct process *p, int64_t now_us);
+void process_exit_at(struct world *w, struct process *p, int64_t at_us, int wait_status);
+
+#endif
