@@ -78,7 +78,7 @@ unix_parse(const char *text, const char *path, struct address *ret, struct error
 }
 
 int
-address_parse(const char *text, struct address *ret, struct error *reterr)
+socket_address_parse(const char *text, struct address *ret, struct error *reterr)
 {
     struct address a = {0};
     int r;
@@ -95,7 +95,7 @@ address_parse(const char *text, struct address *ret, struct error *reterr)
 }
 
 void
-address_format(const struct address *a, struct text *out)
+socket_address_format(const struct address *a, struct text *out)
 {
     const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)&a->sa;
     const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)&a->sa;

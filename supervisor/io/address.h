@@ -15,14 +15,14 @@ struct address {
 };
 
 /**
- * address_parse - "tcp://127.0.0.1:80", "tcp://[::1]:80", "unix:/run/x.sock".
+ * socket_address_parse - "tcp://127.0.0.1:80", "tcp://[::1]:80", "unix:/run/x.sock".
  *
  * Numbers only, no name service ("localhost" is taken as 127.0.0.1); port 0 is allowed.
  * Return: 0, -EINVAL or -ENAMETOOLONG with the sentence.
  */
-int address_parse(const char *text, struct address *ret, struct error *reterr);
+int socket_address_parse(const char *text, struct address *ret, struct error *reterr);
 
-/* address_format - the text address_parse() reads back, appended. */
-void address_format(const struct address *a, struct text *out);
+/* socket_address_format - the text socket_address_parse() reads back, appended. */
+void socket_address_format(const struct address *a, struct text *out);
 
 #endif

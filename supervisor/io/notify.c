@@ -171,7 +171,7 @@ bind_at(struct notify *n, const char *path, struct error *reterr)
     int one = 1, r;
 
     text_addf(&name, "unix:%s", path);
-    r = address_parse(text_str(&name), &at, reterr);
+    r = socket_address_parse(text_str(&name), &at, reterr);
     if (r < 0)
         return r;
     n->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

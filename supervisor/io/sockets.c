@@ -176,7 +176,7 @@ listener_create(const struct listener_spec *spec, struct listener **ret, struct 
     l->fd = -1;
     l->references = 1;
     l->address = strdup(spec->address);
-    r = l->address ? address_parse(spec->address, &at, reterr)
+    r = l->address ? socket_address_parse(spec->address, &at, reterr)
                    : error_set(reterr, -ENOMEM, "bind '%s'", spec->address);
     if (r == 0)
         r = owner_resolve(l, spec, reterr);
@@ -316,5 +316,5 @@ listener_relisten(struct listener *l, struct error *reterr)
 void
 listener_address(const struct listener *l, struct text *out)
 {
-    address_format(&l->bound, out);
+    socket_address_format(&l->bound, out);
 }

@@ -347,7 +347,7 @@ START_TEST(an_address_that_is_none_is_refused_in_words)
     };
     struct address a;
 
-    ck_assert_int_eq(address_parse(bad[_i], &a, &error), -EINVAL);
+    ck_assert_int_eq(socket_address_parse(bad[_i], &a, &error), -EINVAL);
     ck_assert_ptr_nonnull(strstr(error.text, bad[_i]));
 }
 END_TEST
@@ -359,8 +359,8 @@ START_TEST(an_address_reads_back_as_it_was_written)
     auto_text struct text again = TEXT_INIT;
     struct address a;
 
-    ck_assert_int_eq(address_parse(good[_i], &a, &error), 0);
-    address_format(&a, &again);
+    ck_assert_int_eq(socket_address_parse(good[_i], &a, &error), 0);
+    socket_address_format(&a, &again);
     ck_assert_str_eq(text_str(&again), good[_i]);
 }
 END_TEST
