@@ -202,6 +202,6 @@ site_init(struct site *site, const struct config *config, int listener)
                          config->greeting, stint_generation(), stint_slot(), (int)getpid());
     snprintf(site->head, sizeof(site->head),
              "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
-             "X-Stint-Generation: %" PRIu64 "\r\n",
+             "Server: web/" WEB_RELEASE "\r\nX-Stint-Generation: %" PRIu64 "\r\n",
              site->body_bytes, stint_generation());
 }
