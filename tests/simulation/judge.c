@@ -228,9 +228,7 @@ tell_service(struct judge *j, const struct event *ev)
             r->check_passed = true;
         else if (ev->type == EVENT_LOOKED && r && ev->looked.reload == a->run) {
             a->looked = true;
-            a->seen = j->world->inputs[i].version;
-            if (ev->looked.result == LOOK_OK)
-                a->seen = world_snapshot(j->world, ev->looked.snapshot)->version;
+            a->seen = j->world->inputs[i].looked;
         }
     }
 }
