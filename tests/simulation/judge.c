@@ -271,7 +271,8 @@ stint_born(struct judge *j, const struct record *r)
         judge_say(j, LAW_NUMBERS, "generation %s/%" PRIu64 " was there before", r->service,
                   r->generation);
     a->last_number = r->generation;
-    if (a->rejected > 0 && a->rejected == a->seen && a->rejected_launch == w->launch && !a->forced)
+    if (a->rejected > 0 && a->rejected == a->seen && a->rejected_launch == w->launch &&
+        !a->forced && !(judge_run(j, a->run) && judge_run(j, a->run)->forced))
         judge_say(j, I4, "%s/%" PRIu64 " tries what was rejected, and nobody forced it", r->service,
                   r->generation);
     if (judge_run(j, r->reload))
