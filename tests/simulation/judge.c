@@ -229,6 +229,7 @@ tell_service(struct judge *j, const struct event *ev)
         else if (ev->type == EVENT_LOOKED && r && ev->looked.reload == a->run) {
             a->looked = true;
             a->seen = j->world->inputs[i].looked;
+            r->could_run = ev->looked.result == LOOK_OK;
         }
     }
 }

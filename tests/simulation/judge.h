@@ -71,7 +71,7 @@ struct stint {
 /* … of a reload, by its id. */
 struct run {
     uint32_t service;
-    bool begun, forced, check_passed, relieved_serving;
+    bool begun, forced, could_run, check_passed, relieved_serving;
     unsigned verdicts;
     enum outcome outcome;
     uint64_t serving_before, candidate; /* generation numbers; 0 = none */

@@ -186,7 +186,7 @@ read_verdict(struct judge *j, struct affair *a, const struct record *r)
     }
     judge_handoff_verdict(j, run, r);
     a->run = 0;
-    if (r->outcome == OUTCOME_REJECTED && a->seen > 0) {
+    if (r->outcome == OUTCOME_REJECTED && run->could_run) {
         a->rejected = a->seen;
         a->rejected_launch = j->wishes->list[wish_of(r->service)].launch;
     } else if (r->outcome != OUTCOME_CANCELLED) {
