@@ -276,13 +276,29 @@ master_finish(struct master *m)
         ev_loop_destroy(m->loop);
     strv_finish(&m->numbers);
     free(m->runtime_dir);
+    free(m->config_path);
+}
+
+/* @path as it is when absolute, else below the working directory. Links stay: they are watched. */
+static char *
+path_absolute(const char *path)
+{
+    auto_free char *here = path[0] == '/' ? NULL : getcwd(NULL, 0);
+    char *absolute = NULL;
+
+    if (path[0] == '/')
+        return strdup(path);
+    while (strncmp(path, "./", 2) == 0)
+        path += 2;
+    if (!here || asprintf(&absolute, "%s/%s", here, path) == -1)
+        return NULL;
+    return absolute;
 }
 
 int
 master_run(const struct master_options *options, struct error *reterr)
 {
-    struct master m = {.config_path = options->config_path,
-                       .started_us = mono_now_us(),
+    struct master m = {.started_us = mono_now_us(),
                        .signal_fd = -1,
                        .listener_epoll = -1,
                        .exit_status = EX_OSERR};
@@ -293,7 +309,9 @@ master_run(const struct master_options *options, struct error *reterr)
     list_init(&m.snapshots);
     list_init(&m.inspections);
     listeners_init(&m.listeners);
-    r = master_create(&m, reterr);
+    m.config_path =
+        path_absolute(options->config_path); /* watches and messages outlive a chdir() */
+    r = m.config_path ? master_create(&m, reterr) : error_set(reterr, -ENOMEM, "start");
     if (r == 0)
         r = master_paths(&m, reterr);
     if (r == 0)

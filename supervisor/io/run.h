@@ -19,7 +19,7 @@ struct ev_loop;
 struct identity;
 struct run;
 
-#define RUN_OUTPUT_MAX (16 * 1024) /* bytes kept; the rest is counted */
+#define RUN_OUTPUT_MAX 16384 /* bytes kept; the rest is counted */
 
 /* How it went. Borrowed for the length of the callback. */
 struct run_result {

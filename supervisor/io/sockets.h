@@ -18,7 +18,7 @@
 #include "base/list.h"
 #include "base/text.h"
 #include "config/spec.h"
-#include "supervisor/io/address.h"
+#include "supervisor/io/endpoint.h"
 
 struct error;
 
@@ -28,7 +28,7 @@ struct listener {
     int fd;               /* owned; non-blocking, CLOEXEC, listening */
     int backlog;          /* as asked for */
     char *address;        /* owned; canonical, as the spec has it: the identity */
-    struct address bound; /* what the kernel made of it (port 0 resolved) */
+    struct endpoint bound; /* what the kernel made of it (port 0 resolved) */
     bool is_unix;         /* then the four below are valid */
     dev_t device;         /* of the socket file we made … */
     ino_t inode;          /* … so that at the end only our own is unlinked */

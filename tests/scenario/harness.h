@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "../unit/unit.h"
+#include "tests/unit/unit.h"
 
 /* Around every test (a checked fixture): makes and removes the stage, ends whatever was started. */
 void scn_begin(void);
