@@ -169,7 +169,7 @@ announces_too_much(struct MHD_Connection *connection)
     return length && strtoull(length, NULL, 10) > CONTROL_BODY_BYTES;
 }
 
-enum MHD_Result
+enum MHD_Result /* NOLINTNEXTLINE(readability-function-size): libmicrohttpd's signature */
 control_on_request(void *cls, struct MHD_Connection *connection, const char *url,
                    const char *method, const char *version, const char *upload,
                    size_t *upload_bytes, void **slot)
@@ -276,7 +276,8 @@ control_answer_error(struct control_request *rq, unsigned status, const char *co
     va_list ap;
 
     va_start(ap, fmt);
-    (void)vsnprintf(message, sizeof(message), fmt, ap); /* a cut sentence is still one */
+    /* A cut sentence is still one. NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is not */
+    (void)vsnprintf(message, sizeof(message), fmt, ap);
     va_end(ap);
     control_answer(
         rq, status,
