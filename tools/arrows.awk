@@ -138,7 +138,7 @@ FNR == 1 && pending != "" {
     at[FILENAME, n] = FNR
     target[FILENAME, n] = resolve(FILENAME, name)
     if (target[FILENAME, n] == "")
-        complain(FILENAME, FNR, "no such header: " name)
+        complain(FILENAME, FNR, "no such header: " name " (ours are named from the root)")
 }
 
 END {

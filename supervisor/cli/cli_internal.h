@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef STINT_CLI_INTERNAL_H
+#define STINT_CLI_INTERNAL_H
+
+/* Shared by the files of the command line: one invocation, one table of verbs, one of options. */
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "supervisor/cli/cli.h"
+
+#define CLI_SOCKET_DEFAULT "/run/stint/control.sock"
+#define CLI_CONFIG_DEFAULT "/etc/stint/stint.yaml"
+
+enum cli_option {
+    OPTION_CONFIG,
+    OPTION_SOCKET,
+    OPTION_JSON,
+    OPTION_HELP,
+    OPTION_FORCE,
+    OPTION_WAIT,
+    OPTION_TIMEOUT,
+    OPTION_ALL,
+    OPTION_FOR,
+    OPTION_FOLLOW,
+    OPTION_SINCE,
+    OPTION_LINES,
+    OPTION_GENERATION,
+    OPTION_KEYS,
+    OPTION_SCHEMA,
+    OPTION_COUNT
+};
+
+#define ACCEPTS(option) (1U << (option))
+
+struct option_row {
+    const char *name;  /* without "--" */
+    char letter;       /* '\0': none */
+    const char *value; /* what it takes, for the help; NULL: nothing */
+    const char *help;
+};
+extern const struct option_row cli_options[OPTION_COUNT];
+
+/* One invocation. */
+struct cli {
+    const struct cli_hooks *hooks; /* borrowed */
+    FILE *out, *err;               /* borrowed */
+    bool colour;                   /* on @out */
+    const struct verb *verb;
+    const char *values[OPTION_COUNT]; /* as given; "" for a bare option; NULL: not given */
+    char **args;                      /* borrowed from argv: what is no option */
+    int n_args;
+};
+
+struct verb {
+    const char *name;
+    const char *args;       /* for the usage line */
+    const char *help;       /* one line */
+    int min_args, max_args; /* -1: any number */
+    unsigned accepts;       /* ACCEPTS() of its own options */
+    int (*run)(struct cli *cli);
+    const char *more; /* paragraphs and examples for `stint help VERB` */
+};
+extern const struct verb cli_verbs[];
+extern const size_t cli_n_verbs;
+
+/* ---- cli.c, cli_parse.c, cli_help.c ------------------------------------------------------ */
+
+/* cli_main() with the streams of the caller's choice. */
+int cli_dispatch(struct cli *cli, int argc, char **argv);
+/* Options and verb from the command line. Return: 0, or CLI_USAGE after saying what is wrong. */
+int cli_parse(struct cli *cli, int argc, char **argv);
+/* "stint: …" on stderr. Return: @code. */
+__attribute__((format(printf, 3, 4))) int cli_fail(struct cli *cli, int code, const char *fmt, ...);
+/* A whole number option; false after saying that it is none. @ret keeps its value when not given. */
+bool cli_number(struct cli *cli, enum cli_option option, uint64_t *ret);
+/* A duration option ("10s"). */
+bool cli_duration(struct cli *cli, enum cli_option option, int64_t *ret_us);
+/* The nearest of @names (NULL-terminated) that may have been meant, or NULL. */
+const char *cli_nearest(const char *word, const char *const *names);
+
+void cli_help_all(struct cli *cli);
+void cli_help_verb(struct cli *cli, const struct verb *verb);
+int verb_help(struct cli *cli);
+
+/* ---- verbs ------------------------------------------------------------------------------- */
+
+int verb_run(struct cli *cli);
+int verb_check(struct cli *cli);
+int verb_status(struct cli *cli);
+int verb_threads(struct cli *cli);
+int verb_version(struct cli *cli);
+int verb_reload(struct cli *cli);
+int verb_start(struct cli *cli);
+int verb_stop(struct cli *cli);
+int verb_wait(struct cli *cli);
+int verb_events(struct cli *cli);
+int verb_logs(struct cli *cli);
+
+/* ---- master.c: asking the master --------------------------------------------------------- */
+
+/* The control socket meant by --socket, $STINT_SOCKET or the configuration. Return: 0 or exit code. */
+int cli_socket(struct cli *cli, char **ret_path);
+
+struct ask {
+    const char *method, *path; /* with its query */
+    json_t *body;              /* borrowed; NULL: none */
+    int64_t timeout_us;        /* for the whole exchange; 0: no limit */
+    /* NULL: the answer is kept. Else each line of it goes here; false ends the exchange. */
+    bool (*line)(struct cli *cli, const char *line, size_t bytes);
+};
+
+/**
+ * cli_ask - one request.
+ * @ret: the JSON of the answer, owned by the caller; untouched for streams and when there is none
+ *
+ * Return: the exit code that the answer means; everything that is no proper answer was said.
+ */
+int cli_ask(struct cli *cli, const struct ask *ask, json_t **ret);
+/* The same, and with --json print the answer. *ret is NULL then: nothing is left to say. */
+int cli_ask_json(struct cli *cli, const struct ask *ask, json_t **ret);
+/* Append "?key=value" or "&key=value", escaped. */
+struct text;
+void cli_query(struct text *path, const char *key, const char *value);
+
+/* ---- render*.c: JSON to text for people -------------------------------------------------- */
+
+void render_status(struct cli *cli, const json_t *status);
+void render_answer(struct cli *cli, const json_t *answer);
+void render_threads(struct cli *cli, const json_t *threads);
+void render_event(struct cli *cli, const json_t *event);
+void render_output(struct cli *cli, const json_t *line);
+
+/* ---- paint.c: small things of rendering -------------------------------------------------- */
+
+enum paint { PAINT_PLAIN, PAINT_BOLD, PAINT_GOOD, PAINT_WARN, PAINT_BAD, PAINT_FAINT };
+
+/* Printed in colour where there is colour; control characters are escaped, whoever wrote them. */
+void paint(struct cli *cli, enum paint colour, const char *s);
+__attribute__((format(printf, 3, 4))) void paintf(struct cli *cli, enum paint colour,
+                                                  const char *fmt, ...);
+void paint_columns(struct cli *cli, enum paint colour, const char *s, int width); /* padded */
+int paint_width(const char *s); /* columns it takes */
+
+const char *json_text(const json_t *o, const char *key); /* "" when absent */
+int64_t json_number(const json_t *o, const char *key);   /* 0 when absent */
+bool json_flag(const json_t *o, const char *key);
+bool json_has(const json_t *o, const char *key);
+/* The milliseconds at @key for people ("3.2 s"); "" when absent. Return: @buf. */
+char *json_duration(const json_t *o, const char *key, char *buf, size_t room);
+
+#endif

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "supervisor/cli/cli_internal.h"
+
+/* ---- Answers: one line for each service -------------------------------------------------- */
+
+/* Who serves after something was rejected. */
+static void
+say_survivor(const json_t *s, bool restored, struct text *out)
+{
+    int64_t generation = json_number(s, "generation");
+
+    if (generation <= 0)
+        text_add(out, "nothing serves");
+    else
+        text_addf(out, "generation %" PRId64 " %s", generation,
+                  restored ? "was started again" : "still serves");
+}
+
+static void
+say_serving(const json_t *s, struct text *out)
+{
+    char took[32];
+
+    text_addf(out, "generation %" PRId64 " serves", json_number(s, "generation"));
+    if (json_number(s, "before") > 0 && json_number(s, "before") != json_number(s, "generation"))
+        text_addf(out, " (was %" PRId64 ")", json_number(s, "before"));
+    if (json_has(s, "duration_ms"))
+        text_addf(out, ", %s", json_duration(s, "duration_ms", took, sizeof(took)));
+}
+
+/* The end of the sentence: ": reason", or the cause when there is no reason. */
+static void
+say_reason(const json_t *s, struct text *out)
+{
+    const char *reason = json_text(s, "reason");
+
+    if (!reason[0])
+        reason = json_text(s, "cause");
+    if (reason[0])
+        text_addf(out, ": %s", reason);
+}
+
+static enum paint
+say_outcome(const json_t *s, const char *outcome, struct text *out)
+{
+    char took[32];
+
+    if (strcmp(outcome, "serving") == 0) {
+        say_serving(s, out);
+        if (json_text(s, "cause")[0])
+            text_addf(out, ": %s", json_text(s, "cause"));
+        return PAINT_GOOD;
+    }
+    if (strcmp(outcome, "unchanged") == 0) {
+        text_addf(out, "unchanged, generation %" PRId64 " serves", json_number(s, "generation"));
+        return PAINT_PLAIN;
+    }
+    if (strcmp(outcome, "rejected") == 0 || strcmp(outcome, "restored") == 0) {
+        text_add(out, "REJECTED, ");
+        say_survivor(s, strcmp(outcome, "restored") == 0, out);
+        say_reason(s, out);
+        return PAINT_BAD;
+    }
+    if (strcmp(outcome, "pending") == 0) {
+        if (json_text(s, "state")[0])
+            text_addf(out, "no answer yet, it is %s", json_text(s, "state"));
+        if (json_text(s, "why")[0])
+            text_addf(out, ": %s", json_text(s, "why"));
+        return PAINT_WARN;
+    }
+    text_add(out, outcome);
+    if (json_flag(s, "ok") && json_has(s, "duration_ms"))
+        text_addf(out, ", %s", json_duration(s, "duration_ms", took, sizeof(took)));
+    say_reason(s, out);
+    return json_flag(s, "ok") ? PAINT_PLAIN : PAINT_BAD;
+}
+
+/* What the failed one printed, set off from our own words. */
+static void
+print_last_lines(struct cli *cli, const char *lines)
+{
+    while (*lines) {
+        int n = (int)strcspn(lines, "\n");
+
+        paintf(cli, PAINT_FAINT, "    | %.*s\n", n, lines);
+        lines += n + (lines[n] == '\n');
+    }
+}
+
+static void
+print_relieved(struct cli *cli, const json_t *s)
+{
+    size_t i;
+    json_t *r;
+
+    json_array_foreach(json_object_get(s, "relieved"), i, r) if (json_flag(r, "gone"))
+        paintf(cli, json_number(r, "leaks") > 0 ? PAINT_BAD : PAINT_PLAIN,
+               "  generation %" PRId64 " is gone, leaks: %" PRId64 "\n",
+               json_number(r, "generation"), json_number(r, "leaks"));
+    json_array_foreach(json_object_get(s, "leaks"), i, r)
+        paintf(cli, PAINT_BAD, "  LEAK in generation %" PRId64 ", pid %" PRId64 ": %s\n",
+               json_number(r, "generation"), json_number(r, "pid"), json_text(r, "text"));
+}
+
+static void
+print_service(struct cli *cli, const json_t *s, bool asked_only)
+{
+    auto_text struct text line = TEXT_INIT;
+    enum paint colour;
+
+    if (asked_only && strcmp(json_text(s, "outcome"), "pending") == 0) {
+        paintf(cli, PAINT_PLAIN, "%s: asked for\n", json_text(s, "service"));
+        return;
+    }
+    colour = say_outcome(s, json_text(s, "outcome"), &line);
+    paint(cli, PAINT_BOLD, json_text(s, "service"));
+    (void)fputs(": ", cli->out);
+    paint(cli, colour, text_str(&line));
+    (void)fputc('\n', cli->out);
+    print_last_lines(cli, json_text(s, "last_lines"));
+    print_relieved(cli, s);
+}
+
+void
+render_answer(struct cli *cli, const json_t *answer)
+{
+    const json_t *config = json_object_get(answer, "config");
+    bool asked_only = json_flag(answer, "ok");
+    char took[32];
+    size_t i;
+    json_t *s;
+
+    if (config && !json_flag(config, "valid")) {
+        paint(cli, PAINT_BAD, "REJECTED: the configuration; nothing was changed\n");
+        paint(cli, PAINT_PLAIN, json_text(config, "error"));
+        (void)fputc('\n', cli->out);
+    }
+    json_array_foreach(json_object_get(answer, "services"), i, s) print_service(cli, s, asked_only);
+    if (json_flag(answer, "timed_out"))
+        paintf(cli, PAINT_WARN, "timed out after %s; what was asked for may still happen\n",
+               json_duration(answer, "duration_ms", took, sizeof(took)));
+}
+
+/* ---- Threads ----------------------------------------------------------------------------- */
+
+static void
+print_thread(struct cli *cli, const json_t *t)
+{
+    char age[32], late[32];
+
+    paintf(cli, json_flag(t, "straggler") ? PAINT_BAD : PAINT_PLAIN, "  %-8" PRId64 " %-16s",
+           json_number(t, "tid"), json_text(t, "name"));
+    paintf(cli, PAINT_PLAIN, " %s", json_duration(t, "age_ms", age, sizeof(age)));
+    if (json_text(t, "wait")[0])
+        paintf(cli, PAINT_PLAIN, ", in %s", json_text(t, "wait"));
+    else if (json_text(t, "wait_class")[0])
+        paintf(cli, PAINT_PLAIN, ", %s", json_text(t, "wait_class"));
+    if (json_text(t, "wait_site")[0])
+        paintf(cli, PAINT_PLAIN, " at %s", json_text(t, "wait_site"));
+    if (json_text(t, "created_at")[0])
+        paintf(cli, PAINT_FAINT, ", started at %s by `%s`", json_text(t, "created_at"),
+               json_text(t, "created_by"));
+    else if (!json_flag(t, "main"))
+        paint(cli, PAINT_FAINT, ", unregistered");
+    if (json_flag(t, "straggler"))
+        paintf(cli, PAINT_BAD, ", STRAGGLER: token `%s` cancelled %s ago", json_text(t, "token"),
+               json_duration(t, "cancelled_ms", late, sizeof(late)));
+    if (json_flag(t, "exempt"))
+        paintf(cli, PAINT_WARN, ", exempt: %s", json_text(t, "reason"));
+    (void)fputc('\n', cli->out);
+}
+
+void
+render_threads(struct cli *cli, const json_t *threads)
+{
+    size_t i, k;
+    json_t *w, *t;
+
+    json_array_foreach(json_object_get(threads, "workers"), i, w)
+    {
+        const json_t *e = json_object_get(w, "evidence");
+
+        paintf(cli, PAINT_BOLD, "%s/%" PRId64 ".%" PRId64 " pid %" PRId64 " %s",
+               json_text(w, "service"), json_number(w, "generation"), json_number(w, "slot"),
+               json_number(w, "pid"), json_text(w, "state"));
+        if (e)
+            paintf(cli, PAINT_PLAIN, ", threads %" PRId64 ", stragglers %" PRId64 ", evidence: %s",
+                   json_number(e, "count"), json_number(e, "stragglers"), json_text(e, "grade"));
+        if (json_text(e, "note")[0])
+            paintf(cli, PAINT_WARN, " (%s)", json_text(e, "note"));
+        (void)fputc('\n', cli->out);
+        json_array_foreach(json_object_get(e, "threads"), k, t) print_thread(cli, t);
+    }
+    if (json_array_size(json_object_get(threads, "workers")) == 0)
+        (void)fputs("no workers\n", cli->out);
+}
+
+/* ---- Lines ------------------------------------------------------------------------------- */
+
+/* Keys that have a place of their own in a rendered event. */
+static bool
+has_place(const char *key)
+{
+    static const char *const keys[] = {"seq", "ts",   "level", "event", "service",
+                                       "gen", "slot", "trace", "msg",   "reload"};
+
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        if (strcmp(keys[i], key) == 0)
+            return true;
+    return false;
+}
+
+static void
+print_who(struct cli *cli, const json_t *e)
+{
+    paint(cli, PAINT_BOLD, json_text(e, "service"));
+    if (json_has(e, "gen"))
+        paintf(cli, PAINT_BOLD, "/%" PRId64, json_number(e, "gen"));
+    if (json_has(e, "slot"))
+        paintf(cli, PAINT_BOLD, ".%" PRId64, json_number(e, "slot"));
+}
+
+/* "2026-01-31T23:59:59.000Z" without its day. */
+static const char *
+clock_of(const json_t *e)
+{
+    const char *ts = json_text(e, "ts");
+
+    return strlen(ts) > 11 ? ts + 11 : ts;
+}
+
+void
+render_event(struct cli *cli, const json_t *event)
+{
+    const char *level = json_text(event, "level");
+    enum paint colour = strcmp(level, "error") == 0     ? PAINT_BAD
+                        : strcmp(level, "warning") == 0 ? PAINT_WARN
+                                                        : PAINT_PLAIN;
+    const char *key;
+    json_t *value;
+
+    if (!event)
+        return;
+    paintf(cli, PAINT_FAINT, "%s ", clock_of(event));
+    if (json_text(event, "service")[0]) {
+        print_who(cli, event);
+        (void)fputc(' ', cli->out);
+    }
+    paint(cli, colour, json_text(event, "event"));
+    json_object_foreach((json_t *)(uintptr_t)event, key, value)
+    {
+        if (has_place(key))
+            continue;
+        if (json_is_string(value))
+            paintf(cli, PAINT_PLAIN, " %s=%s", key, json_string_value(value));
+        else if (json_is_integer(value))
+            paintf(cli, PAINT_PLAIN, " %s=%" JSON_INTEGER_FORMAT, key, json_integer_value(value));
+        else if (json_is_boolean(value))
+            paintf(cli, PAINT_PLAIN, " %s=%s", key, json_is_true(value) ? "true" : "false");
+    }
+    if (json_text(event, "msg")[0])
+        paintf(cli, colour, ": %s", json_text(event, "msg"));
+    (void)fputc('\n', cli->out);
+}
+
+void
+render_output(struct cli *cli, const json_t *line)
+{
+    if (strcmp(json_text(line, "event"), "output") != 0) {
+        render_event(cli, line);
+        return;
+    }
+    print_who(cli, line);
+    paint(cli, strcmp(json_text(line, "stream"), "stderr") == 0 ? PAINT_WARN : PAINT_FAINT, " | ");
+    paint(cli, PAINT_PLAIN, json_text(line, "msg"));
+    paint(cli, PAINT_FAINT, json_flag(line, "cut") ? " ..." : "");
+    (void)fputc('\n', cli->out);
+}

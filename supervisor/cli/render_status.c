@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "supervisor/cli/cli_internal.h"
+
+/*
+ * SERVICE    STATE     PID   UPTIME  NOTE
+ * web        running                 generation 8, workers 2, http tcp://0.0.0.0:8080
+ *   gen 8    serving         2 min
+ *     0      ready     4711  2 min   "warm"
+ *   gen 7    draining        9 min   waits for pid 45: finishes its work since SIGTERM, 27 s left
+ */
+#define COLUMNS 5
+
+struct row {
+    char *cells[COLUMNS]; /* owned; NULL: empty. A free row has cells[0] only and no columns */
+    enum paint colour;    /* of the state */
+    bool free_text;
+};
+
+struct table {
+    struct row *rows; /* owned */
+    size_t n;
+    bool failed;
+};
+
+static struct row *
+table_add(struct table *t)
+{
+    struct row *bigger = realloc(t->rows, (t->n + 1) * sizeof(*bigger));
+
+    if (!bigger) {
+        t->failed = true;
+        return NULL;
+    }
+    t->rows = bigger;
+    t->rows[t->n] = (struct row){0};
+    return &t->rows[t->n++];
+}
+
+__attribute__((format(printf, 3, 4))) static void
+cell(struct row *row, int column, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (!row)
+        return;
+    va_start(ap, fmt);
+    if (vasprintf(&row->cells[column], fmt, ap) == -1)
+        row->cells[column] = NULL; /* no memory: an empty cell */
+    va_end(ap);
+}
+
+static void
+table_print(struct cli *cli, struct table *t)
+{
+    int width[COLUMNS] = {0};
+
+    for (size_t i = 0; i < t->n; i++)
+        for (int c = 0; c < COLUMNS && !t->rows[i].free_text; c++)
+            if (t->rows[i].cells[c] && paint_width(t->rows[i].cells[c]) > width[c])
+                width[c] = paint_width(t->rows[i].cells[c]);
+    for (size_t i = 0; i < t->n; i++) {
+        struct row *row = &t->rows[i];
+
+        for (int c = 0; c < COLUMNS; c++) {
+            const char *s = row->cells[c] ? row->cells[c] : "";
+            bool last = c == COLUMNS - 1 || row->free_text;
+            enum paint colour = c == 1 || row->free_text || i == 0 ? row->colour : PAINT_PLAIN;
+
+            if (last)
+                paint(cli, colour, s);
+            else
+                paint_columns(cli, colour, s, width[c] + 2);
+            free(row->cells[c]);
+        }
+        (void)fputc('\n', cli->out);
+    }
+    free(t->rows);
+}
+
+static enum paint
+state_colour(const char *state)
+{
+    static const struct {
+        const char *state;
+        enum paint colour;
+    } colours[] = {
+        {"running",   PAINT_GOOD },
+        {"serving",   PAINT_GOOD },
+        {"ready",     PAINT_GOOD },
+        {"failed",    PAINT_BAD  },
+        {"leaked",    PAINT_BAD  },
+        {"killed",    PAINT_BAD  },
+        {"abandoned", PAINT_BAD  },
+        {"stopped",   PAINT_FAINT},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(colours); i++)
+        if (strcmp(colours[i].state, state) == 0)
+            return colours[i].colour;
+    return PAINT_WARN; /* on the way somewhere */
+}
+
+static void
+add_worker(struct table *t, const json_t *w)
+{
+    char buf[32];
+    struct row *row = table_add(t);
+    const json_t *ready = json_object_get(w, "ready");
+
+    if (!row)
+        return;
+    row->colour = state_colour(json_text(w, "state"));
+    cell(row, 0, "    %s%" PRId64, json_flag(w, "escapee") ? "left behind by " : "",
+         json_number(w, "slot"));
+    cell(row, 1, "%s", json_text(w, "state"));
+    if (json_number(w, "pid") > 0)
+        cell(row, 2, "%" PRId64, json_number(w, "pid"));
+    cell(row, 3, "%s", json_duration(w, "uptime_ms", buf, sizeof(buf)));
+    if (json_text(w, "leak")[0])
+        cell(row, 4, "%s", json_text(w, "leak"));
+    else if (json_has(w, "next_try_in_ms"))
+        cell(row, 4, "next try in %s after %" PRId64 " failures",
+             json_duration(w, "next_try_in_ms", buf, sizeof(buf)), json_number(w, "failures"));
+    else if (json_text(w, "status")[0])
+        cell(row, 4, "\"%s\"", json_text(w, "status"));
+    else if (json_text(ready, "progress")[0])
+        cell(row, 4, "%s", json_text(ready, "progress"));
+    else if (strcmp(json_text(w, "state"), "starting") == 0)
+        cell(row, 4, "waits for ready: %s", json_text(ready, "mode"));
+}
+
+static void
+add_generation(struct table *t, const json_t *g)
+{
+    char buf[32];
+    const json_t *drain = json_object_get(g, "drain");
+    struct row *row = table_add(t);
+    size_t i;
+    json_t *w;
+
+    if (!row)
+        return;
+    row->colour = state_colour(json_text(g, "state"));
+    cell(row, 0, "  gen %" PRId64, json_number(g, "number"));
+    cell(row, 1, "%s", json_text(g, "state"));
+    cell(row, 3, "%s", json_duration(g, "uptime_ms", buf, sizeof(buf)));
+    if (drain)
+        cell(row, 4, "%s: waits for %s", json_flag(g, "aborted") ? "aborted" : "relieved",
+             json_text(drain, "waits_for"));
+    else if (json_text(g, "reason")[0])
+        cell(row, 4, "%s", json_text(g, "reason"));
+    else if (strcmp(json_text(g, "ready_grade"), "weak") == 0)
+        cell(row, 4, "ready is only assumed");
+    json_array_foreach(json_object_get(g, "workers"), i, w) add_worker(t, w);
+}
+
+static void
+add_free(struct table *t, enum paint colour, const char *label, const char *text)
+{
+    struct row *row = table_add(t);
+
+    if (!row)
+        return;
+    row->free_text = true;
+    row->colour = colour;
+    cell(row, 0, "  %s%s", label, text);
+}
+
+static void
+add_verdict(struct table *t, const json_t *v)
+{
+    char took[32], ago[32];
+    auto_text struct text s = TEXT_INIT;
+
+    text_addf(&s, "%s", json_text(v, "outcome"));
+    if (json_number(v, "generation") > 0)
+        text_addf(&s, ", generation %" PRId64, json_number(v, "generation"));
+    text_addf(&s, ", %s, %s ago: %s", json_duration(v, "duration_ms", took, sizeof(took)),
+              json_duration(v, "ago_ms", ago, sizeof(ago)), json_text(v, "cause"));
+    add_free(t, PAINT_PLAIN, "last reload: ", text_str(&s));
+}
+
+static void
+note_of(const json_t *s, struct text *out)
+{
+    size_t i;
+    json_t *l;
+
+    if (json_number(s, "serving") > 0)
+        text_addf(out, "generation %" PRId64 ", ", json_number(s, "serving"));
+    text_addf(out, "workers %" PRId64, json_number(s, "workers"));
+    json_array_foreach(json_object_get(s, "listeners"), i, l)
+        text_addf(out, ", %s %s", json_text(l, "name"), json_text(l, "address"));
+    if (json_number(s, "respawns") > 0)
+        text_addf(out, ", respawns %" PRId64, json_number(s, "respawns"));
+    if (json_text(s, "why")[0])
+        text_addf(out, "; %s", json_text(s, "why"));
+}
+
+static void
+add_service(struct table *t, const json_t *s)
+{
+    auto_text struct text note = TEXT_INIT;
+    const char *mode = json_text(json_object_get(s, "watch"), "mode");
+    struct row *row = table_add(t);
+    size_t i;
+    json_t *g;
+
+    if (!row)
+        return;
+    note_of(s, &note);
+    row->colour = state_colour(json_text(s, "state"));
+    cell(row, 0, "%s", json_text(s, "name"));
+    cell(row, 1, "%s", json_text(s, "state"));
+    cell(row, 4, "%s", text_str(&note));
+    json_array_foreach(json_object_get(s, "generations"), i, g) add_generation(t, g);
+    if (json_has(s, "rejected"))
+        add_free(t, PAINT_BAD, "REJECTED: ", json_text(json_object_get(s, "rejected"), "reason"));
+    if (strncmp(mode, "polling", 7) == 0)
+        add_free(t, PAINT_WARN, "its files are watched by ", mode);
+    if (json_has(s, "last_verdict"))
+        add_verdict(t, json_object_get(s, "last_verdict"));
+}
+
+static void
+print_head(struct cli *cli, const json_t *status)
+{
+    const json_t *config = json_object_get(status, "config");
+    char up[32], left[32];
+
+    paintf(cli, PAINT_FAINT, "stint %s, pid %" PRId64 ", up %s, %s\n", json_text(status, "version"),
+           json_number(status, "pid"), json_duration(status, "uptime_ms", up, sizeof(up)),
+           json_text(config, "path"));
+    if (json_flag(status, "stopping"))
+        paintf(cli, PAINT_WARN, "STOPPING, at most %s more\n",
+               json_duration(status, "stop_deadline_in_ms", left, sizeof(left)));
+    if (config && !json_flag(config, "valid")) {
+        paint(cli, PAINT_BAD, "REJECTED: the configuration on disk; the one before is in force\n");
+        paint(cli, PAINT_PLAIN, json_text(config, "error"));
+        (void)fputc('\n', cli->out);
+    }
+}
+
+void
+render_status(struct cli *cli, const json_t *status)
+{
+    static const char *const head[COLUMNS] = {"SERVICE", "STATE", "PID", "UPTIME", "NOTE"};
+    struct table t = {0};
+    struct row *row = table_add(&t);
+    const json_t *services = json_object_get(status, "services");
+    size_t i;
+    json_t *s;
+
+    print_head(cli, status);
+    for (int c = 0; c < COLUMNS; c++)
+        cell(row, c, "%s", head[c]);
+    if (row)
+        row->colour = PAINT_BOLD;
+    json_array_foreach(services, i, s) add_service(&t, s);
+    table_print(cli, &t);
+    if (json_array_size(services) == 0)
+        (void)fputs("no services are configured\n", cli->out);
+    if (t.failed)
+        (void)cli_fail(cli, CLI_INTERNAL, "out of memory: the table is not complete");
+}

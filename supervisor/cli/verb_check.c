@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
+#include "base/text.h"
+#include "config/config.h"
+#include "config/spec.h"
+#include "supervisor/cli/cli_internal.h"
+
+int
+verb_run(struct cli *cli)
+{
+    const char *config =
+        cli->values[OPTION_CONFIG] ? cli->values[OPTION_CONFIG] : CLI_CONFIG_DEFAULT;
+    struct error e = {0};
+    int r = cli->hooks->run(config, &e);
+
+    if (r != 0 && e.text[0])
+        (void)cli_fail(cli, r, "%s", e.text);
+    return r;
+}
+
+/* A word of the user's file, whatever its bytes. */
+static json_t *
+word(const char *s)
+{
+    json_t *plain = json_string(s);
+    auto_text struct text quoted = TEXT_INIT;
+
+    if (plain)
+        return plain;
+    text_add_json(&quoted, s, strlen(s));
+    return json_loads(text_str(&quoted), JSON_DECODE_ANY, NULL);
+}
+
+static json_t *
+finding_json(const struct diagnostic *d)
+{
+    return json_pack("{s:o, s:i, s:i, s:o, s:o*}", "file", word(d->file), "line", (int)d->line,
+                     "column", (int)d->column, "text", word(d->text), "excerpt",
+                     d->excerpt ? word(d->excerpt) : NULL);
+}
+
+static void
+print_json(struct cli *cli, const struct spec *spec, const struct diagnostics *found)
+{
+    json_t *findings = json_array();
+    json_t *whole;
+
+    for (size_t i = 0; i < found->n; i++)
+        (void)json_array_append_new(findings,
+                                    finding_json(&found->items[i])); /* or it is missing */
+    whole = json_pack("{s:s, s:b, s:i, s:o, s:i}", "schema", "stint.check/1", "ok", spec != NULL,
+                      "services", spec ? (int)spec->n_services : 0, "findings", findings,
+                      "left_out", (int)found->left_out);
+    (void)json_dumpf(whole, cli->out, JSON_INDENT(2)); /* a full disk shows at the last flush */
+    (void)fputc('\n', cli->out);
+    json_decref(whole);
+}
+
+static void
+print_people(struct cli *cli, const struct spec *spec, const struct diagnostics *found)
+{
+    auto_text struct text t = TEXT_INIT;
+
+    if (spec) {
+        (void)fprintf(cli->out, "configuration OK: %zu service%s\n", spec->n_services,
+                      spec->n_services == 1 ? "" : "s");
+        return;
+    }
+    diagnostics_render(found, &t);
+    (void)fputs(text_str(&t), cli->err);
+}
+
+int
+verb_check(struct cli *cli)
+{
+    const char *config =
+        cli->values[OPTION_CONFIG] ? cli->values[OPTION_CONFIG] : CLI_CONFIG_DEFAULT;
+    auto_text struct text t = TEXT_INIT;
+    struct diagnostics found = {0};
+    struct spec *spec = NULL;
+    int r;
+
+    if (cli->values[OPTION_KEYS] || cli->values[OPTION_SCHEMA]) {
+        if (cli->values[OPTION_SCHEMA])
+            config_schema_json(&t);
+        else
+            config_schema_text(&t);
+        (void)fputs(text_str(&t), cli->out);
+        return t.failed ? CLI_INTERNAL : CLI_OK;
+    }
+    r = config_load(config, CONFIG_CHECK_SYSTEM, &spec, NULL, &found);
+    if (cli->values[OPTION_JSON])
+        print_json(cli, spec, &found);
+    else
+        print_people(cli, spec, &found);
+    spec_destroy(spec);
+    diagnostics_finish(&found);
+    return r < 0 ? CLI_CONFIG : CLI_OK;
+}

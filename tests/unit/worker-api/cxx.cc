@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* The public header and its macros in C++: this must compile without a warning. */
+#include <stint.h>
+
+namespace
+{
+void
+work(void *arg)
+{
+    STINT_WAIT_SITE("for nothing");
+    stint_wait_over();
+    stint_beat();
+    *static_cast<int *>(arg) += stint_token_cancelled(stint_current());
+}
+} // namespace
+
+int
+main()
+{
+    struct stint_options options = {sizeof(struct stint_options), STINT_OPT_KEEP_SIGTERM};
+    struct stint_thread *thread = nullptr;
+    int cancelled = 0;
+
+    if (stint_init(&options) < 0)
+        return 1;
+    struct stint_token *token = stint_token_new(stint_root(), "c++");
+    stint_token_cancel(token, STINT_CAUSE_USER, "a C++ program");
+    if (stint_thread_spawn(&thread, token, "worker", work, &cancelled) < 0)
+        return 1;
+    if (stint_thread_join(thread, STINT_NEVER) < 0)
+        return 1;
+    stint_token_unref(token);
+    return stint_ready() == 0 && cancelled == 1 ? 0 : 1;
+}
