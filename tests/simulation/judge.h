@@ -107,9 +107,11 @@ struct judge {
     uint64_t last_worker, last_reload;
     uint64_t promised[16]; /* reload ids that requests were told to wait for */
     unsigned n_promised;
-    unsigned ticks_due; /* in a row, with the next deadline already there */
-    int64_t stop_us;    /* STOP_ALL came then; 0 = not yet */
-    bool stopped;       /* the core said so, at least once */
+    uint64_t said[RECORD_KIND_COUNT],
+        outcomes[OUTCOME_COUNT]; /* how often: nothing may go untried */
+    unsigned ticks_due;          /* in a row, with the next deadline already there */
+    int64_t stop_us;             /* STOP_ALL came then; 0 = not yet */
+    bool stopped;                /* the core said so, at least once */
     int64_t now_us;
     enum invariant broken; /* the first one; LAW_NONE: innocent */
     char why[400];

@@ -223,6 +223,9 @@ judge_record(struct judge *j, const struct record *r)
     struct affair *a;
     struct stint *g;
 
+    j->said[r->kind]++;
+    if (r->kind == RECORD_VERDICT)
+        j->outcomes[r->outcome]++;
     if (r->kind == RECORD_BUG)
         judge_say(j, LAW_SOUND, "%s", r->text);
     if (i == WISHES)
