@@ -86,8 +86,9 @@ struct affair {
     bool looked;       /* at least once */
     uint64_t seen;     /* version of the last look */
     uint64_t rejected; /* version of the input; 0 = none. Not tried again unless forced … */
-    unsigned rejected_launch, look_launch; /* look_launch: pinned by the last FX_LOOK */
-    bool forced;                           /* … which somebody asked for since */
+    unsigned rejected_launch;
+    struct wish looked_for; /* what the last FX_LOOK pinned: its run starts that */
+    bool forced;            /* … which somebody asked for since */
     uint64_t last_number;
     unsigned allowed_draining; /* max_draining, the largest since the run began */
     bool crowd;                /* a stop relieved more than a reload may */

@@ -188,7 +188,7 @@ read_verdict(struct judge *j, struct affair *a, const struct record *r)
     a->run = 0;
     if (r->outcome == OUTCOME_REJECTED && run->could_run) {
         a->rejected = a->seen;
-        a->rejected_launch = a->look_launch;
+        a->rejected_launch = a->looked_for.launch;
     } else if (r->outcome != OUTCOME_CANCELLED) {
         a->rejected = 0;
     }
