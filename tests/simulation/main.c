@@ -37,18 +37,24 @@ static bool
 read_options(int argc, char **argv, struct options *o)
 {
     for (int i = 1; i < argc; i++) {
-        bool more = i + 1 < argc;
+        const char *value = i + 1 < argc ? argv[i + 1] : "";
+        bool fine = true;
 
-        if (strcmp(argv[i], "--trace") == 0)
+        if (strcmp(argv[i], "--trace") == 0) {
             o->trace = true;
-        else if (strcmp(argv[i], "--seed") == 0 && more && number(argv[i + 1], &o->seed))
-            i++;
-        else if (strcmp(argv[i], "--steps") == 0 && more && number(argv[i + 1], &o->steps))
-            i++;
-        else if (strcmp(argv[i], "--plant") == 0 && more && (o->plant = plant_by_name(argv[i + 1])))
-            i++;
+            continue;
+        }
+        if (strcmp(argv[i], "--seed") == 0)
+            fine = number(value, &o->seed);
+        else if (strcmp(argv[i], "--steps") == 0)
+            fine = number(value, &o->steps);
+        else if (strcmp(argv[i], "--plant") == 0)
+            fine = (o->plant = plant_by_name(value)) != NULL;
         else
+            fine = false;
+        if (!fine)
             return false;
+        i++;
     }
     return true;
 }
