@@ -76,8 +76,9 @@ stream_init(struct load_client *c, struct stream *st, const struct load_options 
     st->slots = calloc(st->n_slots, sizeof(*st->slots));
     if (!st->slots)
         return -ENOMEM;
-    st->request_bytes = snprintf(st->request, sizeof(st->request), "GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\n",
-                       o->path, o->host, keep ? "" : "Connection: close\r\n");
+    st->request_bytes =
+        snprintf(st->request, sizeof(st->request), "GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", o->path,
+                 o->host, keep ? "" : "Connection: close\r\n");
     if (st->request_bytes >= (int)sizeof(st->request))
         return -E2BIG;
     for (size_t i = 0; i < st->n_slots; i++) {

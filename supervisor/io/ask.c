@@ -76,7 +76,7 @@ ask_target_parse(const char *text, const char *instead, struct ask_target *ret,
         return error_set(reterr, r, "probe '%s'", text);
     if (target.get && (strpbrk(target.get, " \r\n\t") || strlen(target.get) > REQUEST_MAX / 2))
         return error_say(reterr, -EINVAL, "'%s' is not a URL that can be asked for", text);
-    r = socket_address_parse(instead ? instead : tcp ? tcp : text, &target.at, reterr);
+    r = endpoint_parse(instead ? instead : tcp ? tcp : text, &target.at, reterr);
     if (r < 0)
         return r;
     if (target.at.sa.ss_family == AF_UNIX)

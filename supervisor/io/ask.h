@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "supervisor/io/address.h"
+#include "supervisor/io/endpoint.h"
 
 struct ask;
 struct error;
@@ -14,7 +14,7 @@ struct ev_loop;
 
 /* Where and what. ask_target_parse() fills it, ask_target_finish() frees. */
 struct ask_target {
-    struct address at;
+    struct endpoint at;
     char *get;  /* owned; path and query for HTTP ("/healthz"); NULL = connecting is enough */
     char *host; /* owned; what the Host header says; NULL without @get */
 };

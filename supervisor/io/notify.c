@@ -14,7 +14,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "supervisor/io/address.h"
+#include "supervisor/io/endpoint.h"
 #include "supervisor/io/child.h"
 
 #define BURST     32  /* datagrams in one turn of the loop: one chatty worker starves nobody */
@@ -167,11 +167,11 @@ static int
 bind_at(struct notify *n, const char *path, struct error *reterr)
 {
     auto_text struct text name = TEXT_INIT;
-    struct address at;
+    struct endpoint at;
     int one = 1, r;
 
     text_addf(&name, "unix:%s", path);
-    r = socket_address_parse(text_str(&name), &at, reterr);
+    r = endpoint_parse(text_str(&name), &at, reterr);
     if (r < 0)
         return r;
     n->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -17,14 +17,14 @@
 #include "supervisor/io/identity.h"
 
 static const char *
-unix_path(const struct address *a)
+unix_path(const struct endpoint *a)
 {
     return ((const struct sockaddr_un *)(const void *)&a->sa)->sun_path;
 }
 
 /* A path is free when nothing is there, or a socket file that nobody answers on: that goes. */
 static int
-unix_make_room(const struct address *a, struct error *reterr)
+unix_make_room(const struct endpoint *a, struct error *reterr)
 {
     const char *path = unix_path(a);
     struct stat st;
@@ -82,7 +82,7 @@ unix_unlink(const struct listener *l)
 
 /* bind_at - a new socket at @at, dressed but not yet listening, into l->fd and l->bound. */
 static int
-bind_at(struct listener *l, const struct address *at, struct error *reterr)
+bind_at(struct listener *l, const struct endpoint *at, struct error *reterr)
 {
     int family = at->sa.ss_family;
     auto_fd int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -167,7 +167,7 @@ static int
 listener_create(const struct listener_spec *spec, struct listener **ret, struct error *reterr)
 {
     struct listener *l = calloc(1, sizeof *l);
-    struct address at;
+    struct endpoint at = {0};
     int r;
 
     if (!l)
@@ -176,7 +176,7 @@ listener_create(const struct listener_spec *spec, struct listener **ret, struct 
     l->fd = -1;
     l->references = 1;
     l->address = strdup(spec->address);
-    r = l->address ? socket_address_parse(spec->address, &at, reterr)
+    r = l->address ? endpoint_parse(spec->address, &at, reterr)
                    : error_set(reterr, -ENOMEM, "bind '%s'", spec->address);
     if (r == 0)
         r = owner_resolve(l, spec, reterr);
@@ -302,7 +302,7 @@ tcp_rebind(struct listener *l, struct error *reterr)
 int
 listener_relisten(struct listener *l, struct error *reterr)
 {
-    struct address at = l->bound;
+    struct endpoint at = l->bound;
     int r;
 
     if (listener_is_listening(l))
@@ -316,5 +316,5 @@ listener_relisten(struct listener *l, struct error *reterr)
 void
 listener_address(const struct listener *l, struct text *out)
 {
-    socket_address_format(&l->bound, out);
+    endpoint_format(&l->bound, out);
 }

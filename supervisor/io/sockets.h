@@ -18,7 +18,7 @@
 #include "base/list.h"
 #include "base/text.h"
 #include "config/spec.h"
-#include "supervisor/io/address.h"
+#include "supervisor/io/endpoint.h"
 
 struct error;
 
@@ -28,7 +28,7 @@ struct listener {
     int fd;               /* owned; non-blocking, CLOEXEC, listening */
     int backlog;          /* as asked for */
     char *address;        /* owned; canonical, as the spec has it: the identity */
-    struct address bound; /* what the kernel made of it (port 0 resolved) */
+    struct endpoint bound; /* what the kernel made of it (port 0 resolved) */
     bool is_unix;         /* then the four below are valid */
     dev_t device;         /* of the socket file we made … */
     ino_t inode;          /* … so that at the end only our own is unlinked */
@@ -81,6 +81,10 @@ bool listener_is_listening(const struct listener *l);
  * Return: 0: the socket is whole again, for all who share it; 1: it is a unix socket, which the
  * kernel cannot bring back: a new one took its place and its path, and workers started from now on
  * get that; negative errno with the sentence.
+ *
+ * With 1 the number in l->fd is another one. Who has the old one in an epoll set takes it out
+ * before the call: the workers keep the dead socket alive, so it would hang up for ever in a set
+ * that it can no longer be taken out of.
  */
 int listener_relisten(struct listener *l, struct error *reterr);
 

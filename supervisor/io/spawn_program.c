@@ -29,7 +29,10 @@ executable(const char *path)
 static int
 join(const char *directory, size_t bytes, const char *name, char **ret)
 {
-    return asprintf(ret, "%.*s/%s", (int)bytes, directory, name) == -1 ? -ENOMEM : 0;
+    if (asprintf(ret, "%.*s/%s", (int)bytes, directory, name) != -1)
+        return 0;
+    *ret = NULL; /* undefined after a failure */
+    return -ENOMEM;
 }
 
 static int
@@ -59,36 +62,41 @@ search(const char *name, const char *path, char **ret_path)
     }
 }
 
+/* in_path - the directories of @path, in order. */
+static int
+in_path(const char *name, const char *path, char **ret_path, struct error *reterr)
+{
+    int r = search(name, path, ret_path);
+
+    if (r == -ENOENT)
+        return error_say(reterr, r, "'%s' is in none of the directories of PATH (%s)", name, path);
+    if (r == -EACCES)
+        return error_say(reterr, r, "'%s' was found in PATH, but is not executable", name);
+    return r < 0 ? error_set(reterr, r, "find '%s'", name) : 0;
+}
+
 int
 spawn_find_program(const char *name, const char *directory, const char *path, char **ret_path,
                    struct error *reterr)
 {
+    struct spawn_failure failure = {.step = SPAWN_STEP_EXEC};
     auto_free char *found = NULL;
-    int r;
+    char words[400];
 
     if (name[0] == '\0')
         return error_say(reterr, -EINVAL, "the command is empty");
-    if (!strchr(name, '/')) {
-        r = search(name, path ? path : USUAL_PLACES, &found);
-        if (r == -ENOENT)
-            return error_say(reterr, r, "'%s' is in none of the directories of PATH (%s)", name,
-                             path ? path : USUAL_PLACES);
-        if (r == -EACCES)
-            return error_say(reterr, r, "'%s' was found in PATH, but is not executable", name);
-    } else {
-        if (name[0] == '/' || !directory)
-            found = strdup(name);
-        else
-            (void)join(directory, strlen(directory), name, &found); /* NULL then, as with strdup */
-        r = found ? executable(found) : -ENOMEM;
-    }
-    if (r < 0) {
-        struct spawn_failure failure = {.step = SPAWN_STEP_EXEC, .error = r};
-        char words[400];
-
-        return error_say(reterr, r, "%s",
-                         spawn_explain(&failure, found ? found : name, NULL, words, sizeof words));
-    }
+    if (!strchr(name, '/'))
+        return in_path(name, path ? path : USUAL_PLACES, ret_path, reterr);
+    if (name[0] == '/' || !directory)
+        found = strdup(name);
+    else
+        (void)join(directory, strlen(directory), name, &found); /* NULL then, as with strdup */
+    if (!found)
+        return error_set(reterr, -ENOMEM, "find '%s'", name);
+    failure.error = executable(found);
+    if (failure.error < 0)
+        return error_say(reterr, failure.error, "%s",
+                         spawn_explain(&failure, found, NULL, words, sizeof words));
     *ret_path = steal(found);
     return 0;
 }

@@ -135,7 +135,7 @@ START_TEST(a_candidate_that_dies_is_rejected_after_its_limit_and_nobody_else_not
                "    listen: {main: \"unix:%s/web.sock\"}\n"
                "    respawn: {backoff: {first: 10ms, max: 20ms}, limit: {count: 3, within: 10s}}\n",
                scn_dir(), scn_dir());
-    (void)scn_await("event=verdict service=web outcome=rejected ~exited_with_status_7 ~no_luck",
+    (void)scn_await("event=verdict service=web outcome=rejected ~exited+with+status+7 ~no+luck",
                     5000);
     ck_assert_int_eq(scn_ask("web.sock", &after), 0);
     ck_assert_int_eq(after.generation, 2);
@@ -181,22 +181,22 @@ START_TEST(workers_are_scaled_in_place)
 }
 END_TEST
 
+#define DB                                                                      \
+    "  db:\n    command: [./actor, \"fail-if=no\", ready]\n    directory: %s\n" \
+    "    listen: {main: \"unix:%s/db.sock\"}\n    handoff: replace\n%s"         \
+    "    respawn: {backoff: {first: 10ms, max: 20ms}, limit: {count: 2, within: 10s}}\n"
+
 START_TEST(a_singleton_is_replaced_without_being_there_twice_and_restored_when_the_new_one_fails)
 {
-    const char *one =
-        "  db:\n    command: [./actor, \"fail-if=no\", ready]\n    directory: %s\n"
-        "    listen: {main: \"unix:%s/db.sock\"}\n    handoff: replace\n%s"
-        "    respawn: {backoff: {first: 10ms, max: 20ms}, limit: {count: 2, within: 10s}}\n";
-
-    scn_config(one, scn_dir(), scn_dir(), "");
+    scn_config(DB, scn_dir(), scn_dir(), "");
     scn_start();
     (void)scn_await("event=verdict service=db outcome=serving gen=1", 5000);
-    scn_config(one, scn_dir(), scn_dir(), "    environment: {X: \"1\"}\n");
+    scn_config(DB, scn_dir(), scn_dir(), "    environment: {X: \"1\"}\n");
     (void)scn_await("event=verdict service=db outcome=serving gen=2", 5000);
     ck_assert(
         scn_before("event=worker_exit service=db gen=1", "event=worker_spawn service=db gen=2"));
     scn_file("no", "luck");
-    scn_config(one, scn_dir(), scn_dir(), "    environment: {X: \"2\"}\n");
+    scn_config(DB, scn_dir(), scn_dir(), "    environment: {X: \"2\"}\n");
     (void)scn_await("event=generation_aborted service=db gen=3", 5000);
     ck_assert_int_eq(remove(scn_path("no")), 0);
     (void)scn_await("event=verdict service=db outcome=restored gen=2", 5000);

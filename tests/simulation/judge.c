@@ -159,6 +159,8 @@ judge_config(struct judge *j, const struct wishes *after)
 
         if (after->list[i].max_draining > a->allowed_draining)
             a->allowed_draining = after->list[i].max_draining;
+        if (after->list[i].launch != j->wishes->list[i].launch)
+            a->rejected = 0;
         if (!after->list[i].present)
             a->down = false; /* it comes back up when it is configured again */
         if (r && after->list[i].handoff == HANDOFF_REPLACE)
@@ -183,7 +185,7 @@ tell_exit(struct judge *j, const struct event *ev)
     w->gone = true;
     if (g && !w->abandoned)
         g->living--;
-    if (g && !w->escapee)
+    if (g && !w->escapee && !w->abandoned) /* its slot was given to another long ago */
         judge_failure(j, w, g);
 }
 
@@ -216,6 +218,8 @@ tell_service(struct judge *j, const struct event *ev)
 
         if (a->id == 0 || (ev->service != 0 && ev->service != a->id))
             continue;
+        if (ev->type == EVENT_START || (ev->type == EVENT_RELOAD && ev->request.force))
+            a->forced = true;
         if (ev->type == EVENT_STOP)
             a->down = true;
         else if (ev->type == EVENT_START)
@@ -269,6 +273,9 @@ stint_born(struct judge *j, const struct record *r)
         judge_say(j, LAW_NUMBERS, "generation %s/%" PRIu64 " was there before", r->service,
                   r->generation);
     a->last_number = r->generation;
+    if (a->rejected > 0 && a->rejected == a->seen && a->rejected_launch == w->launch && !a->forced)
+        judge_say(j, I4, "%s/%" PRIu64 " tries what was rejected, and nobody forced it", r->service,
+                  r->generation);
     if (judge_run(j, r->reload))
         judge_run(j, r->reload)->candidate = r->generation;
     return g;

@@ -80,11 +80,14 @@ struct run {
 
 /* … of a service name. */
 struct affair {
-    uint32_t id;   /* of the service that has the name now; 0 = none */
-    uint64_t run;  /* not answered yet; 0 = none */
-    bool down;     /* somebody said stop */
-    bool looked;   /* at least once */
-    uint64_t seen; /* version of the last look */
+    uint32_t id;       /* of the service that has the name now; 0 = none */
+    uint64_t run;      /* not answered yet; 0 = none */
+    bool down;         /* somebody said stop */
+    bool looked;       /* at least once */
+    uint64_t seen;     /* version of the last look */
+    uint64_t rejected; /* version of the input; 0 = none. Not tried again unless forced … */
+    unsigned rejected_launch;
+    bool forced; /* … which somebody asked for since */
     uint64_t last_number;
     unsigned allowed_draining; /* max_draining, the largest since the run began */
     bool crowd;                /* a stop relieved more than a reload may */
@@ -106,7 +109,7 @@ struct judge {
     unsigned n_promised;
     unsigned ticks_due; /* in a row, with the next deadline already there */
     int64_t stop_us;    /* STOP_ALL came then; 0 = not yet */
-    bool stopped;    /* the core said so, at least once */
+    bool stopped;       /* the core said so, at least once */
     int64_t now_us;
     enum invariant broken; /* the first one; LAW_NONE: innocent */
     char why[400];

@@ -184,6 +184,13 @@ read_verdict(struct judge *j, struct affair *a, const struct record *r)
     }
     judge_handoff_verdict(j, run, r);
     a->run = 0;
+    if (r->outcome == OUTCOME_REJECTED && a->seen > 0) {
+        a->rejected = a->seen;
+        a->rejected_launch = j->wishes->list[wish_of(r->service)].launch;
+        a->forced = false;
+    } else if (r->outcome != OUTCOME_CANCELLED) {
+        a->rejected = 0;
+    }
 }
 
 static void

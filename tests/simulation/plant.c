@@ -129,6 +129,14 @@ see_the_old_disk(const struct core *c, struct event *ev)
         ev->looked.digest = world_digest(wish_of(s->name), 1);
 }
 
+static void
+force_every_reload(const struct core *c, struct event *ev)
+{
+    (void)c;
+    if (ev->type == EVENT_RELOAD)
+        ev->request.force = true;
+}
+
 /* ---- I5 --------------------------------------------------------------------------------------- */
 
 static void

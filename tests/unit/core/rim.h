@@ -10,12 +10,15 @@
  *   said: "reload: web cause …\n"                                 (records, one line each)
  */
 #include <check.h>
+#include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "base/text.h"
 #include "supervisor/core/core.h"
 #include "tests/unit/core/specs.h"
+#include "tests/unit/unit.h"
 
 #define RIM_SERVICES 8
 #define RIM_TODO     64
@@ -28,12 +31,12 @@ struct rim {
     uint64_t disk[RIM_SERVICES + 1]; /* version of each service's inputs, by service id */
     uint64_t last_snapshot;
     bool look, check, spawn, ready, evidence, exit; /* answered by the rim itself */
-    struct event todo[RIM_TODO]; /* answers not yet given */
+    struct event todo[RIM_TODO];                    /* answers not yet given */
     size_t n_todo;
 };
 
-static inline void
-rim_words(struct rim *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static inline void rim_words(struct rim *r, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 
 static inline void
 rim_words(struct rim *r, const char *fmt, ...)
@@ -139,11 +142,14 @@ rim_answer(struct rim *r, const struct effect *e)
 
     if (e->type == FX_LOOK && r->look) {
         ev = rim_later(r, EVENT_LOOKED, e);
+        ev->looked.reload = e->reload;
         ev->looked.result = LOOK_OK;
         ev->looked.snapshot = ++r->last_snapshot;
         ev->looked.digest = rim_digest(r->disk[e->service]);
     } else if (e->type == FX_CHECK && r->check) {
-        rim_later(r, EVENT_CHECKED, e)->checked.ok = true;
+        ev = rim_later(r, EVENT_CHECKED, e);
+        ev->checked.reload = e->reload;
+        ev->checked.ok = true;
     } else if (e->type == FX_SPAWN && r->spawn) {
         rim_later(r, EVENT_SPAWNED, e)->spawned.pid = (pid_t)(1000 + e->worker);
         if (r->ready)
@@ -242,8 +248,7 @@ rim_config_list(struct rim *r, struct service_spec *const *services)
     spec_destroy(c);
 }
 
-#define rim_config(r, ...) \
-    rim_config_list(r, (struct service_spec *const[]){__VA_ARGS__, NULL})
+#define rim_config(r, ...) rim_config_list(r, (struct service_spec *const[]){__VA_ARGS__, NULL})
 
 static inline struct service *
 rim_service(const struct rim *r, const char *name)
@@ -261,9 +266,11 @@ rim_id(const struct rim *r, const char *name)
 static inline void
 rim_ask(struct rim *r, enum event_type type, const char *name, bool force)
 {
-    rim_step(r, (struct event){.type = type,
-                               .service = name ? rim_id(r, name) : 0,
-                               .request = {.force = force, .cause = "asked by a test"}});
+    rim_step(r, (struct event){
+                    .type = type,
+                    .service = name ? rim_id(r, name) : 0,
+                    .request = {.force = force, .cause = "asked by a test"}
+    });
 }
 
 /* rim_edit - the inputs of a service change, and inotify notices. */
@@ -282,31 +289,91 @@ rim_ready(struct rim *r, uint64_t worker)
     rim_step(r, (struct event){.type = EVENT_READY, .worker = worker});
 }
 
+/* Answers by hand, where the rim's own are switched off. They go to the present run. */
+static inline struct event
+rim_answer_of(const struct rim *r, enum event_type type, const char *name)
+{
+    struct event ev = {.type = type, .service = rim_id(r, name)};
+
+    if (type == EVENT_LOOKED)
+        ev.looked.reload = rim_service(r, name)->reload.id;
+    else
+        ev.checked.reload = rim_service(r, name)->reload.id;
+    return ev;
+}
+
+static inline void
+rim_looked(struct rim *r, const char *name)
+{
+    struct event ev = rim_answer_of(r, EVENT_LOOKED, name);
+
+    ev.looked.result = LOOK_OK;
+    ev.looked.snapshot = ++r->last_snapshot;
+    ev.looked.digest = rim_digest(r->disk[ev.service]);
+    rim_step(r, ev);
+}
+
+static inline void
+rim_looked_not(struct rim *r, const char *name, enum look_result result)
+{
+    struct event ev = rim_answer_of(r, EVENT_LOOKED, name);
+
+    ev.looked.result = result;
+    ev.looked.reason = result == LOOK_BROKEN ? "not an ELF file" : "still being written";
+    rim_step(r, ev);
+}
+
+static inline void
+rim_checked(struct rim *r, const char *name, bool ok)
+{
+    struct event ev = rim_answer_of(r, EVENT_CHECKED, name);
+
+    ev.checked.ok = ok;
+    ev.checked.reason = ok ? NULL : "unknown directive 'lisen' in line 3";
+    rim_step(r, ev);
+}
+
 /* rim_dies - a worker ends by itself. @wait_status: 0x0100 is exit(1), 11 is SIGSEGV. */
 static inline void
 rim_dies(struct rim *r, uint64_t worker, int wait_status)
 {
-    rim_step(r, (struct event){.type = EVENT_EXIT,
-                               .worker = worker,
-                               .death = {.wait_status = wait_status}});
+    rim_step(r, (struct event){
+                    .type = EVENT_EXIT, .worker = worker, .death = {.wait_status = wait_status}});
 }
 
 static inline void
 rim_exec_error(struct rim *r, uint64_t worker, int error)
 {
-    rim_step(r, (struct event){.type = EVENT_EXIT,
-                               .worker = worker,
-                               .death = {.exec_error = error, .exec_step = "execve"}});
+    rim_step(r, (struct event){
+                    .type = EVENT_EXIT,
+                    .worker = worker,
+                    .death = {.exec_error = error, .exec_step = "execve"}
+    });
 }
 
 #define ck_did(r, words) ck_assert_str_eq(text_str(&(r)->did), words)
-#define ck_said(r, words)                                                            \
+#define ck_said(r, words)                                                                         \
     ck_assert_msg(strstr(text_str(&(r)->said), words) != NULL, "nobody said '%s' in:\n%s", words, \
                   text_str(&(r)->said))
-#define ck_not_said(r, words)                                                            \
+#define ck_not_said(r, words)                                                                \
     ck_assert_msg(strstr(text_str(&(r)->said), words) == NULL, "somebody said '%s' in:\n%s", \
                   words, text_str(&(r)->said))
 #define ck_state(r, name, state) \
     ck_assert_str_eq(service_state_name(service_state(rim_service(r, name))), state)
+
+/* The rules of one file: one setup, one line for each test in main(). */
+#define RIM_SUITE_MAIN(name, ...)                                     \
+    int main(void)                                                    \
+    {                                                                 \
+        const TTest *const tests[] = {__VA_ARGS__};                   \
+        Suite *suite = suite_create(name);                            \
+        TCase *tcase = tcase_create(name);                            \
+                                                                      \
+        tcase_add_checked_fixture(tcase, setup, teardown);            \
+        for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) \
+            tcase_add_test(tcase, tests[i]);                          \
+        suite_add_tcase(suite, tcase);                                \
+        return unit_main(suite);                                      \
+    }
 
 #endif

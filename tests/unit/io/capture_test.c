@@ -215,12 +215,12 @@ START_TEST(a_chatty_worker_gets_a_bounded_part_of_each_turn)
     for (unsigned turn = 0; turn < 50; turn++) {
         before = line_bytes;
         ev_run(ev, EVRUN_ONCE);
-        ck_assert_uint_le(line_bytes - before, 128 * 1024);
+        ck_assert_uint_le(line_bytes - before, UINTMAX_C(128) * 1024);
     }
     before = line_bytes;
     capture_drain(capture); /* and so is the last look, though it never stops talking */
-    ck_assert_uint_le(line_bytes - before, 2 * 1024 * 1024);
-    ck_assert_uint_gt(line_bytes, 100 * 1024);
+    ck_assert_uint_le(line_bytes - before, UINTMAX_C(2) * 1024 * 1024);
+    ck_assert_uint_gt(line_bytes, UINTMAX_C(100) * 1024);
     (void)child_kill_group(child.pid, child.pidfd);
     (void)await_exit(&child);
     spawned_close(&child);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -111,6 +112,15 @@ await_exit(const struct spawned *child)
     await_readable(child->pidfd);
     ck_assert_int_eq(child_reap(child->pidfd, &status, NULL), 0);
     return status;
+}
+
+/* has_children - any at all, alive or zombies? Reaps nothing. */
+static inline bool
+has_children(void)
+{
+    siginfo_t info;
+
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
 static inline void

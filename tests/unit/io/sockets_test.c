@@ -104,7 +104,7 @@ START_TEST(an_address_has_one_socket_until_the_last_reference_goes)
 {
     struct listener *a = acquire((char[]){"tcp://127.0.0.1:0"});
     struct listener *b = acquire((char[]){"tcp://127.0.0.1:0"});
-    struct address at = a->bound;
+    struct endpoint at = a->bound;
     int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     ck_assert_ptr_eq(a, b);
@@ -290,7 +290,7 @@ START_TEST(a_shutdown_by_a_worker_is_seen_and_undone)
     static const char *const addresses[] = {"tcp://127.0.0.1:0", "tcp://127.0.0.1:fixed", "unix"};
     char address[300];
     struct listener *l;
-    struct address before;
+    struct endpoint before;
     int worker;
 
     (void)snprintf(address, sizeof address, "%s", addresses[_i]);
@@ -345,9 +345,9 @@ START_TEST(an_address_that_is_none_is_refused_in_words)
         "tcp://[::1:80",       "tcp://example.com:80",  "unix:relative.sock", "udp://127.0.0.1:1",
         "tcp://127.0.0.1:80x", "tcp://[]:80",           "tcp://]:1",          "tcp://",
     };
-    struct address a;
+    struct endpoint a;
 
-    ck_assert_int_eq(socket_address_parse(bad[_i], &a, &error), -EINVAL);
+    ck_assert_int_eq(endpoint_parse(bad[_i], &a, &error), -EINVAL);
     ck_assert_ptr_nonnull(strstr(error.text, bad[_i]));
 }
 END_TEST
@@ -357,10 +357,10 @@ START_TEST(an_address_reads_back_as_it_was_written)
     static const char *const good[] = {"tcp://127.0.0.1:80", "tcp://[::1]:65535", "tcp://[::]:0",
                                        "unix:/run/x.sock"};
     auto_text struct text again = TEXT_INIT;
-    struct address a;
+    struct endpoint a;
 
-    ck_assert_int_eq(socket_address_parse(good[_i], &a, &error), 0);
-    socket_address_format(&a, &again);
+    ck_assert_int_eq(endpoint_parse(good[_i], &a, &error), 0);
+    endpoint_format(&a, &again);
     ck_assert_str_eq(text_str(&again), good[_i]);
 }
 END_TEST

@@ -32,7 +32,7 @@ START_TEST(the_program_has_its_own_session_and_no_signal_blocked_or_ignored)
 {
     struct spawn_request req =
         shell(SHELL("set -- $(cut -d' ' -f1,5,6 /proc/$$/stat); test $1 = $2 && test $1 = $3 && "
-                    "echo alone; grep -E '^Sig(Blk|Ign)' /proc/$$/status"));
+                    "echo alone; exec grep -E '^Sig(Blk|Ign)' /proc/self/status"));
     sigset_t all;
 
     (void)signal(SIGHUP, SIG_IGN);
@@ -334,8 +334,8 @@ END_TEST
 START_TEST(who_is_not_root_cannot_become_another_user)
 {
     struct spawn_request req = shell(SHELL(":"));
-    gid_t group = 1;
-    struct identity id = {.uid = 1, .gid = 1, .groups = &group, .n_groups = 1};
+    gid_t group = getegid();
+    struct identity id = {.uid = geteuid() + 1, .gid = group, .groups = &group, .n_groups = 1};
 
     if (geteuid() == 0) {
         skipped("who_is_not_root_cannot_become_another_user", "root may");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "supervisor/io/address.h"
+#include "supervisor/io/endpoint.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -28,7 +28,7 @@ port_parse(const char *s, in_port_t *ret)
 }
 
 static int
-tcp_parse(const char *text, const char *rest, struct address *ret, struct error *reterr)
+tcp_parse(const char *text, const char *rest, struct endpoint *ret, struct error *reterr)
 {
     struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)&ret->sa;
     struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)(void *)&ret->sa;
@@ -60,7 +60,7 @@ tcp_parse(const char *text, const char *rest, struct address *ret, struct error 
 }
 
 static int
-unix_parse(const char *text, const char *path, struct address *ret, struct error *reterr)
+unix_parse(const char *text, const char *path, struct endpoint *ret, struct error *reterr)
 {
     struct sockaddr_un *un = (struct sockaddr_un *)(void *)&ret->sa;
     size_t n = strlen(path);
@@ -78,9 +78,9 @@ unix_parse(const char *text, const char *path, struct address *ret, struct error
 }
 
 int
-socket_address_parse(const char *text, struct address *ret, struct error *reterr)
+endpoint_parse(const char *text, struct endpoint *ret, struct error *reterr)
 {
-    struct address a = {0};
+    struct endpoint a = {0};
     int r;
 
     if (strncmp(text, "tcp://", 6) == 0)
@@ -95,7 +95,7 @@ socket_address_parse(const char *text, struct address *ret, struct error *reterr
 }
 
 void
-socket_address_format(const struct address *a, struct text *out)
+endpoint_format(const struct endpoint *a, struct text *out)
 {
     const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)&a->sa;
     const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)&a->sa;
