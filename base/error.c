@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void
+__attribute__((format(printf, 3, 0))) static void
 error_format(struct error *reterr, int code, const char *fmt, va_list ap)
 {
     reterr->code = code;
