@@ -43,7 +43,7 @@ arena_init(struct arena *a, struct error *reterr)
         if (slash)
             *slash = '\0';
     }
-    if (ours(a->stint, build, "supervisor/stint") < 0 || ours(a->web, build, "examples/web") < 0 ||
+    if (ours(a->stint, build, "bin/stint") < 0 || ours(a->web, build, "examples/web/web") < 0 ||
         ours(a->limit, build, "bench/stint-limit-master") < 0 ||
         ours(a->load, build, "bench/stint-load") < 0)
         return error_set(reterr, -ENAMETOOLONG, "programs in '%s'", build);

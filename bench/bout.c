@@ -83,6 +83,12 @@ bout_write(const struct bout *b, const char *name, struct error *reterr, const c
     return file_replace(path, text, (size_t)n, 0644, reterr);
 }
 
+int
+bout_web_config(const struct bout *b, struct error *reterr)
+{
+    return bout_write(b, "web.conf", reterr, "greeting = hello\n");
+}
+
 /* A port nobody has now; the server is to bind it in a moment. */
 static int
 free_port(unsigned *ret)

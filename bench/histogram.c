@@ -29,6 +29,8 @@ bucket_end(unsigned i)
 {
     unsigned shift = i / HISTOGRAM_SUB;
 
+    if (i == HISTOGRAM_BUCKETS - 1) /* takes all that is larger, too */
+        return INT64_MAX;
     if (shift == 0)
         return i;
     shift--;

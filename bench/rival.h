@@ -59,6 +59,9 @@ int bout_command(const struct bout *b, const char *const *argv, struct error *re
 __attribute__((format(printf, 4, 5))) int bout_write(const struct bout *b, const char *name,
                                                      struct error *reterr, const char *fmt, ...);
 
+/* bout_web_config - web.conf of the example worker, the same for each master that runs it. */
+int bout_web_config(const struct bout *b, struct error *reterr);
+
 /* bout_open - a directory, a free port, generation 1, started, and it has answered once. */
 int bout_open(struct bout *b, const struct arena *arena, const struct rival *rival,
               struct error *reterr);

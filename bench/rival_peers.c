@@ -24,16 +24,15 @@ signal_master(const struct bout *b, int sig, const char *sig_name, struct error 
 static int
 limit_configure(const struct bout *b, struct error *reterr)
 {
-    (void)b;
-    (void)reterr;
-    return 0;
+    return bout_web_config(b, reterr);
 }
 
 static pid_t
 limit_start(const struct bout *b, struct error *reterr)
 {
     char port[16];
-    const char *const argv[] = {b->arena->limit, "2", port, b->arena->web, NULL};
+    const char *const argv[] = {b->arena->limit, "2",        port, b->arena->web,
+                                "--config",      "web.conf", NULL};
 
     (void)snprintf(port, sizeof(port), "%u", b->port);
     return bout_child(b, argv, reterr);

@@ -15,15 +15,20 @@
 static int
 stint_configure(const struct bout *b, struct error *reterr)
 {
+    int r;
+
     if (b->generation > 1) /* a roll without a change, as the limit does it */
         return 0;
+    r = bout_web_config(b, reterr);
+    if (r < 0)
+        return r;
     return bout_write(b, "stint.yaml", reterr,
                       "version: 1\n"
                       "runtime_dir: %1$s/run\n"
                       "state_dir: %1$s/state\n"
                       "services:\n"
                       "  web:\n"
-                      "    command: [%2$s]\n"
+                      "    command: [%2$s, --config, web.conf]\n"
                       "    workers: 2\n"
                       "    listen:\n"
                       "      http: {address: 'tcp://127.0.0.1:%3$u', backlog: 1024}\n"
