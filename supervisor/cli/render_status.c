@@ -113,6 +113,7 @@ add_worker(struct table *t, const json_t *w)
     char buf[32];
     struct row *row = table_add(t);
     const json_t *ready = json_object_get(w, "ready");
+    const char *progress = json_text(json_object_get(ready, "progress"), "waiting_for");
 
     if (!row)
         return;
@@ -130,8 +131,8 @@ add_worker(struct table *t, const json_t *w)
              json_duration(w, "next_try_in_ms", buf, sizeof(buf)), json_number(w, "failures"));
     else if (json_text(w, "status")[0])
         cell(row, 4, "\"%s\"", json_text(w, "status"));
-    else if (json_text(ready, "progress")[0])
-        cell(row, 4, "%s", json_text(ready, "progress"));
+    else if (progress[0])
+        cell(row, 4, "%s", progress);
     else if (strcmp(json_text(w, "state"), "starting") == 0)
         cell(row, 4, "waits for ready: %s", json_text(ready, "mode"));
 }
