@@ -36,7 +36,7 @@ become(const struct child_spec *spec)
     if (spec->directory && chdir(spec->directory) == -1)
         _exit(126);
     if (spec->uid != (uid_t)-1 &&
-        (setgroups(0, NULL) == -1 || setgid(spec->gid) == -1 || setuid(spec->uid) == -1))
+        (setgroups(1, &spec->gid) == -1 || setgid(spec->gid) == -1 || setuid(spec->uid) == -1))
         _exit(126);
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* setuid() would clear it */
     execvp(spec->argv[0], argv.wanted);
