@@ -55,6 +55,10 @@ print_object(enum object o, const char *above, struct text *out)
         text_addf(&within, "%s%s%s", above, k->name,
                   k->type == &type_services || k->type == &type_listen ? ".NAME." : ".");
         print_object((enum object)k->arg, text_str(&within), out);
+        if ((enum object)k->arg == OBJECT_LIMITS) { /* the long form that each limit may take */
+            text_add(&within, "NAME.");
+            print_object(OBJECT_LIMIT_PAIR, text_str(&within), out);
+        }
     }
 }
 

@@ -52,6 +52,8 @@ suggest(struct suggestion *s, const char *candidate)
         return;
     if (strcasecmp(s->wanted, candidate) == 0)
         distance = 0;
+    else if (na >= 3 && strncmp(s->wanted, candidate, na) == 0)
+        distance = 1; /* "warn" for "warning" */
     else
         distance = edit_distance(s->wanted, na, candidate, nb);
     /* Replacing every letter is no likeness: "ab" is not a misspelt "cd". */

@@ -4,7 +4,7 @@
  *
  *     cc hello.c $(pkg-config --cflags --libs stint) -o hello
  *     ./hello &          # works alone, under systemd, and under stint
- *     kill %1            # and leaves at once
+ *     kill %1            # SIGTERM: and leaves at once
  */
 #include <stdio.h>
 

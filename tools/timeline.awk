@@ -49,25 +49,32 @@ function indent(text) {
     return text
 }
 
+# The demonstration's own directory says nothing to the reader.
+function short(text,    i) {
+    while (dir != "" && (i = index(text, dir "/")))
+        text = substr(text, 1, i - 1) substr(text, i + length(dir) + 1)
+    return text
+}
+
 FNR < from || value("service") != service { next }
 
-{ event = value("event"); gen = value("gen"); msg = indent(value("msg")) }
+{ event = value("event"); gen = value("gen"); msg = indent(short(value("msg"))) }
 
 event == "reload" { say("noticed: " msg) }
-event == "check" && value("level") != "info" { say("check says no: " msg) }
+event == "check" && value("level") == "info" { say("check passed") }
+event == "generation_starting" { say("generation " gen " starts") }
 event == "worker_spawn" { pids[gen] = pids[gen] " " value("pid") }
-event == "worker_ready" { ready[gen]++ }
-event == "generation_serving" {
-    say("generation " gen " is ready (pid" pids[gen] ") and serves; only now the old one is relieved")
-}
+event == "generation_serving" { say("generation " gen " is ready and serves (pid" pids[gen] ")") }
+event == "generation_draining" { say("generation " gen " is asked to leave") }
 event == "generation_aborted" { say("generation " gen " is given up: " msg) }
 event == "worker_leak" { say("LEAK in generation " gen ", slot " value("slot") ": " msg) }
-event == "worker_kill" { say("SIGKILL to slot " value("slot") " of generation " gen ": " msg) }
+event == "worker_kill" { say("SIGKILL to slot " value("slot") " of generation " gen) }
 event == "certificate" {
     leaks = value("leaks")
-    say("generation " gen " is gone, nothing of it is left" (leaks > 0 ? "; leaks: " leaks : ""))
+    say("generation " gen " is gone" (leaks > 0 ? ", " leaks " of its workers by SIGKILL" : ""))
 }
 event == "verdict" {
-    say("verdict: " value("outcome") (msg == "" ? "" : ": " msg))
+    outcome = value("outcome")
+    say("verdict: " outcome (outcome == "serving" || outcome == "unchanged" ? "" : ", " msg))
 }
 event == "bug" { say("BUG: " msg) }

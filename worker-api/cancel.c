@@ -106,19 +106,19 @@ stn_tree_give(void)
 }
 
 void
-stint_token_cancel_signal(struct stint_token *public)
+stint_token_cancel_signal(struct stint_token *token)
 {
-    struct token *token = token_of(public);
+    struct token *t = token_of(token);
     int saved = errno;
 
-    if (!token || stint_token_cancelled(public))
+    if (!t || stint_token_cancelled(token))
         return;
-    if (__atomic_exchange_n(&token->signalled, 1, __ATOMIC_SEQ_CST) == 0) {
+    if (__atomic_exchange_n(&t->signalled, 1, __ATOMIC_SEQ_CST) == 0) {
         struct token *first = __atomic_load_n(&stn.signalled, __ATOMIC_RELAXED);
 
         do
-            token->next_signalled = first;
-        while (!__atomic_compare_exchange_n(&stn.signalled, &first, token, false, __ATOMIC_SEQ_CST,
+            t->next_signalled = first;
+        while (!__atomic_compare_exchange_n(&stn.signalled, &first, t, false, __ATOMIC_SEQ_CST,
                                             __ATOMIC_RELAXED));
     }
     if (stn_lock_try(&stn.tree))
@@ -162,23 +162,23 @@ stn_root_refine(enum stint_cause cause, const char *text, int64_t leave_by_us)
 }
 
 enum stint_cause
-stint_token_cause(struct stint_token *public, struct stint_cancel_info *info)
+stint_token_cause(struct stint_token *token, struct stint_cancel_info *info)
 {
     struct stint_cancel_info found = {.size = sizeof(found), .leave_by_us = STINT_NEVER};
-    struct token *token = token_of(public);
+    struct token *t = token_of(token);
 
-    if (token && stint_token_cancelled(public)) {
+    if (t && stint_token_cancelled(token)) {
         (void)
             stn_channel_read(); /* the frame that explains the SIGTERM may lie there; or nobody does */
         stn_tree_take();
-        const struct token *origin = token;
-        while (token->why != &origin->own)
+        const struct token *origin = t;
+        while (t->why != &origin->own)
             origin = origin->parent;
-        found.cancelled_us = token->why->at_us;
-        found.leave_by_us = token->why->leave_by_us;
-        found.cause = token->why->cause;
+        found.cancelled_us = t->why->at_us;
+        found.leave_by_us = t->why->leave_by_us;
+        found.cause = t->why->cause;
         stn_text_copy(found.origin, sizeof(found.origin), origin->name);
-        stn_text_copy(found.text, sizeof(found.text), token->why->text);
+        stn_text_copy(found.text, sizeof(found.text), t->why->text);
         stn_tree_give();
     }
     if (info) {

@@ -181,3 +181,7 @@ stn_channel_after_fork(void)
     stn.channel_kept = -1;
     stn.channel_fd = -1;
 }
+
+_Static_assert((int)STINT_WIRE_RELIEVED == (int)STINT_CAUSE_RELIEVED, "one meaning per number");
+_Static_assert((int)STINT_WIRE_STOPPED == (int)STINT_CAUSE_STOPPED, "one meaning per number");
+_Static_assert((int)STINT_WIRE_REJECTED == (int)STINT_CAUSE_REJECTED, "one meaning per number");

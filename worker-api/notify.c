@@ -56,13 +56,13 @@ stint_ready(void)
 }
 
 int
-stint_status(const char *status)
+stint_status(const char *text)
 {
-    char text[NOTIFY_MAX];
+    char line[NOTIFY_MAX];
 
-    snprintf(text, sizeof(text), "STATUS=%s", status ? status : "");
-    one_line(text);
-    return stn_notify_send(text);
+    (void)snprintf(line, sizeof(line), "STATUS=%s", text ? text : "");
+    one_line(line);
+    return stn_notify_send(line);
 }
 
 int
@@ -89,6 +89,6 @@ stint_extend(int64_t usec)
     r = stn_channel_send(STINT_FRAME_EXTEND, &extend, sizeof(extend));
     if (r != -EPIPE)
         return r;
-    snprintf(text, sizeof(text), "EXTEND_TIMEOUT_USEC=%" PRId64 "\n", usec);
+    (void)snprintf(text, sizeof(text), "EXTEND_TIMEOUT_USEC=%" PRId64 "\n", usec);
     return stn_notify_send(text);
 }

@@ -142,7 +142,7 @@ start_time(uint32_t tid)
     ssize_t n;
     int fd;
 
-    snprintf(path, sizeof(path), "/proc/self/task/%u/stat", tid);
+    (void)snprintf(path, sizeof(path), "/proc/self/task/%u/stat", tid);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd == -1)
         return 0;

@@ -282,7 +282,8 @@ stint_birth_at(const char *name, const char *file, const char *function, unsigne
 int stint_thread_spawn_at(struct stint_thread **thread, struct stint_token *token,
                           struct stint_birth birth, void (*fn)(void *arg), void *arg);
 
-/* stint_thread_join - wait for its end until @abs_us and free the handle.
+/* stint_thread_join - wait for its end until @abs_us and free the handle. Meanwhile the caller's wait
+ * site is "join of NAME".
  * Return: 0, or -ETIMEDOUT with the handle still valid. */
 int stint_thread_join(struct stint_thread *thread, int64_t abs_us);
 

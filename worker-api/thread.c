@@ -148,19 +148,45 @@ stint_thread_spawn_at(struct stint_thread **ret_thread, struct stint_token *toke
     return 0;
 }
 
+static bool
+is_done(const struct stint_thread *thread)
+{
+    return __atomic_load_n(&thread->done, __ATOMIC_ACQUIRE) != 0;
+}
+
+/* Somebody who is waited for for ever keeps his waiter too: the waiter's slot says whom to blame. */
+static int
+wait_until_done(struct stint_thread *thread, int64_t abs_us)
+{
+    char before[sizeof(self->slot->wait_site)] = "", site[sizeof(before)] = "join of ";
+    struct stint_registry_slot *slot = self ? self->slot : NULL;
+    const size_t n = strlen(site);
+
+    if (slot) {
+        memcpy(before, slot->wait_site, sizeof(before)); /* only this thread writes it */
+        stn_text_copy(site + n, sizeof(site) - n, thread->name);
+        stn_slot_text(slot, slot->wait_site, sizeof(site), site);
+    }
+    while (!is_done(thread) && stint_now_us() < abs_us)
+        (void)stn_futex_wait_until(&thread->done, 0, abs_us); /* both ends are looked at above */
+    if (slot)
+        stn_slot_text(slot, slot->wait_site, sizeof(before), before);
+    return is_done(thread) ? 0 : -ETIMEDOUT;
+}
+
 int
 stint_thread_join(struct stint_thread *thread, int64_t abs_us)
 {
+    int r;
+
     if (!thread)
         return -EINVAL;
     if (thread == self)
         return -EDEADLK;
     stn_entry();
-    while (__atomic_load_n(&thread->done, __ATOMIC_ACQUIRE) == 0) {
-        if (stint_now_us() >= abs_us)
-            return -ETIMEDOUT;
-        (void)stn_futex_wait_until(&thread->done, 0, abs_us); /* both ends are looked at above */
-    }
+    r = is_done(thread) ? 0 : wait_until_done(thread, abs_us);
+    if (r < 0)
+        return r;
     (void)pthread_join(thread->thread, NULL); /* ours, joinable, at its last instructions */
     put(thread);
     stn_callbacks_run();

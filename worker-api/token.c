@@ -79,37 +79,36 @@ stint_token_ref(struct stint_token *token)
 }
 
 void
-stint_token_unref(struct stint_token *public)
+stint_token_unref(struct stint_token *token)
 {
-    struct token *token = token_of(public);
+    struct token *t = token_of(token);
 
     /* The last child gives back its reference to the parent: a loop, however deep the tree. */
-    while (token && !is_static(token) &&
-           __atomic_fetch_sub(&token->refs, 1, __ATOMIC_ACQ_REL) == 1) {
-        struct token *parent = token->parent;
+    while (t && !is_static(t) && __atomic_fetch_sub(&t->refs, 1, __ATOMIC_ACQ_REL) == 1) {
+        struct token *parent = t->parent;
 
         stn_tree_take();
-        unlink_child(token);
+        unlink_child(t);
         stn_tree_give();
-        if (token->fd >= 0)
-            close(token->fd);
-        free(token);
-        token = parent;
+        if (t->fd >= 0)
+            close(t->fd);
+        free(t);
+        t = parent;
     }
 }
 
 int
-stint_token_err(struct stint_token *public)
+stint_token_err(struct stint_token *token)
 {
-    const struct token *token = token_of(public);
+    const struct token *t = token_of(token);
     uint32_t word;
 
-    if (!token)
+    if (!t)
         return 0;
-    word = __atomic_load_n(&token->head.cancelled, __ATOMIC_ACQUIRE);
-    if (word == 0 && token->deadline_us != STINT_NEVER && stint_now_us() >= token->deadline_us) {
-        (void)stint_token_cancel(public, STINT_CAUSE_DEADLINE, "deadline passed"); /* or lost */
-        word = __atomic_load_n(&token->head.cancelled, __ATOMIC_ACQUIRE);
+    word = __atomic_load_n(&t->head.cancelled, __ATOMIC_ACQUIRE);
+    if (word == 0 && t->deadline_us != STINT_NEVER && stint_now_us() >= t->deadline_us) {
+        (void)stint_token_cancel(token, STINT_CAUSE_DEADLINE, "deadline passed"); /* or lost */
+        word = __atomic_load_n(&t->head.cancelled, __ATOMIC_ACQUIRE);
     }
     if (word == 0)
         return 0;
@@ -176,15 +175,15 @@ make_fd(struct token *token)
 }
 
 int
-stint_token_fd(struct stint_token *public)
+stint_token_fd(struct stint_token *token)
 {
-    struct token *token = token_of(public);
+    struct token *t = token_of(token);
     int fd;
 
-    if (!token)
+    if (!t)
         return -EINVAL;
     stn_tree_take();
-    fd = token->fd >= 0 ? token->fd : make_fd(token);
+    fd = t->fd >= 0 ? t->fd : make_fd(t);
     stn_tree_give();
     return fd;
 }

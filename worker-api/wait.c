@@ -31,22 +31,22 @@ earlier(int64_t a, int64_t b)
 }
 
 int
-stint_token_wait(struct stint_token *public, int64_t abs_us)
+stint_token_wait(struct stint_token *token, int64_t abs_us)
 {
     static uint32_t never; /* the word of the NULL token */
-    struct token *token = token_of(public);
-    uint32_t *word = token ? &token->head.cancelled : &never;
-    int64_t until = earlier(abs_us, stint_token_deadline(public));
+    struct token *t = token_of(token);
+    uint32_t *word = t ? &t->head.cancelled : &never;
+    int64_t until = earlier(abs_us, stint_token_deadline(token));
     int err;
 
     stn_entry();
-    if (token)
-        (void)__atomic_fetch_add(&token->waiters, 1, __ATOMIC_SEQ_CST);
-    while ((err = stint_token_err(public)) == 0 && stint_now_us() < abs_us)
+    if (t)
+        (void)__atomic_fetch_add(&t->waiters, 1, __ATOMIC_SEQ_CST);
+    while ((err = stint_token_err(token)) == 0 && stint_now_us() < abs_us)
         if (__atomic_load_n(word, __ATOMIC_SEQ_CST) == 0)
             (void)stn_futex_wait_until(word, 0, until); /* both ends are looked at above */
-    if (token)
-        (void)__atomic_fetch_sub(&token->waiters, 1, __ATOMIC_RELAXED);
+    if (t)
+        (void)__atomic_fetch_sub(&t->waiters, 1, __ATOMIC_RELAXED);
     stn_callbacks_run();
     return err;
 }
@@ -120,8 +120,11 @@ stint_token_poll(struct stint_token *token, struct pollfd *fds, nfds_t n, int64_
         memcpy(all, fds, (size_t)n * sizeof(*all));
     r = poll_loop(token, all, n, abs_us);
     stn_callbacks_run();
+    if (r < 0)
+        for (nfds_t i = 0; i < n; i++)
+            all[i].revents = 0;
     for (nfds_t i = 0; i < n; i++)
-        fds[i].revents = r < 0 ? 0 : all[i].revents;
+        fds[i].revents = all[i].revents;
     if (all != few)
         free(all);
     return r;

@@ -35,7 +35,7 @@ struct stint_hello {
     uint32_t pid;
 };
 
-/* Why a worker is asked to leave; the same numbers as enum stint_cause of stint.h (asserted there). */
+/* Why a worker is asked to leave; the same numbers as enum stint_cause of stint.h (asserted in channel.c). */
 enum stint_wire_cause {
     STINT_WIRE_RELIEVED = 2, /* a newer generation serves */
     STINT_WIRE_STOPPED = 3,  /* the service stops, or shrinks */

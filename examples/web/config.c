@@ -89,7 +89,7 @@ read_line(struct config *c, char *line, const char *where, FILE *complaints)
     if (*text == '\0' || *text == '#')
         return 0;
     if (!equals) {
-        fprintf(complaints, "%s: expected 'key = value'\n", where);
+        (void)fprintf(complaints, "%s: expected 'key = value'\n", where);
         return 1;
     }
     *equals = '\0';
@@ -99,9 +99,9 @@ read_line(struct config *c, char *line, const char *where, FILE *complaints)
     if (!wrong)
         return 0;
     if (strcmp(wrong, "is an unknown key") == 0)
-        fprintf(complaints, "%s: '%s' %s\n", where, key, wrong);
+        (void)fprintf(complaints, "%s: '%s' %s\n", where, key, wrong);
     else
-        fprintf(complaints, "%s: %s '%s' %s\n", where, key, value, wrong);
+        (void)fprintf(complaints, "%s: %s '%s' %s\n", where, key, value, wrong);
     return 1;
 }
 
@@ -114,24 +114,24 @@ config_load(const char *path, struct config *ret, FILE *complaints)
     int number = 0, mistakes = 0;
 
     if (!f) {
-        fprintf(complaints, "%s:0: cannot open: %s\n", path, strerror(errno));
+        (void)fprintf(complaints, "%s:0: cannot open: %s\n", path, strerror(errno));
         return 1;
     }
     while (fgets(line, sizeof(line), f)) {
         number++;
-        snprintf(where, sizeof(where), "%s:%d", path, number);
+        (void)snprintf(where, sizeof(where), "%s:%d", path, number);
         if (!strchr(line, '\n') && !feof(f)) {
-            fprintf(complaints, "%s: the line is too long\n", where);
+            (void)fprintf(complaints, "%s: the line is too long\n", where);
             mistakes++;
             break;
         }
         mistakes += read_line(&c, line, where, complaints);
     }
     if (ferror(f)) {
-        fprintf(complaints, "%s:%d: cannot read\n", path, number);
+        (void)fprintf(complaints, "%s:%d: cannot read\n", path, number);
         mistakes++;
     }
-    fclose(f);
+    (void)fclose(f);
     if (mistakes == 0)
         *ret = c;
     return mistakes;

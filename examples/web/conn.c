@@ -200,8 +200,8 @@ site_init(struct site *site, const struct config *config, int listener)
         (size_t)snprintf(site->body, sizeof(site->body),
                          "{\"greeting\":\"%s\",\"generation\":%" PRIu64 ",\"slot\":%u,\"pid\":%d}",
                          config->greeting, stint_generation(), stint_slot(), (int)getpid());
-    snprintf(site->head, sizeof(site->head),
-             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
-             "Server: web/" WEB_RELEASE "\r\nX-Stint-Generation: %" PRIu64 "\r\n",
-             site->body_bytes, stint_generation());
+    (void)snprintf(site->head, sizeof(site->head),
+                   "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
+                   "Server: web/" WEB_RELEASE "\r\nX-Stint-Generation: %" PRIu64 "\r\n",
+                   site->body_bytes, stint_generation());
 }

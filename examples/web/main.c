@@ -15,7 +15,7 @@
 static int
 fail(const char *what, int error)
 {
-    fprintf(stderr, "web: %s: %s\n", what, strerror(-error));
+    (void)fprintf(stderr, "web: %s: %s\n", what, strerror(-error));
     return EXIT_FAILURE;
 }
 
@@ -37,7 +37,7 @@ run(const struct config *config, int listener)
     for (unsigned i = 0; i < config->threads; i++) {
         char name[STINT_NAME_MAX];
 
-        snprintf(name, sizeof(name), "serve-%u", i);
+        (void)snprintf(name, sizeof(name), "serve-%u", i);
         r = stint_thread_spawn(&threads[i], root, name, serve, &site);
         if (r < 0)
             return fail("start a thread", r);
@@ -66,7 +66,8 @@ serve_with(const char *path)
         return fail("attach to the supervisor", r);
     listener = stint_listen_fd("http");
     if (listener < 0) {
-        fprintf(stderr, "web: no inherited listener is named 'http'; start it by stint run\n");
+        (void)fprintf(stderr,
+                      "web: no inherited listener is named 'http'; start it by stint run\n");
         return EXIT_FAILURE;
     }
     flags = fcntl(listener, F_GETFL);
@@ -84,6 +85,6 @@ main(int argc, char **argv)
         return serve_with(argv[2]);
     if (argc == 3 && strcmp(argv[1], "--check") == 0)
         return config_load(argv[2], &config, stderr) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-    fprintf(stderr, "usage: web --config FILE | --check FILE\n");
+    (void)fprintf(stderr, "usage: web --config FILE | --check FILE\n");
     return 2;
 }

@@ -217,7 +217,7 @@ serve(void *arg)
 
     s.epoll = epoll_create1(EPOLL_CLOEXEC);
     if (s.epoll == -1 || token_fd < 0 || watch(&s, EPOLL_CTL_ADD, token_fd, EPOLLIN, NULL) == -1) {
-        fprintf(stderr, "web: no descriptors to serve with\n");
+        (void)fprintf(stderr, "web: no descriptors to serve with\n");
         exit(EXIT_FAILURE); /* half a worker would look healthy */
     }
     start_accepting(&s);

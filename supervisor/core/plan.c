@@ -38,8 +38,10 @@ plan_change(struct core *c, struct service *s, struct service_spec *spec)
     enum reload_class class = service_spec_diff(s->spec, spec, &keys);
     char cause[160];
 
-    if (s->want == WANT_GONE && !c->stopping)
-        s->want = WANT_UP; /* taken back while it was leaving */
+    if (s->want == WANT_GONE && !c->stopping) {
+        s->want = WANT_UP;         /* taken back while it was leaving: */
+        s->input_rejected = false; /* as new as one that had left */
+    }
     if (class == RELOAD_NONE)
         return;
     (void)service_spec_ref(spec);

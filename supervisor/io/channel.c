@@ -184,7 +184,7 @@ fds_close(struct msghdr *msg)
     return n;
 }
 
-/* receive - one frame. Return: 1 = dispatched, 0 = nothing (any more) to read. */
+/* receive - one frame. Return: 1 = go on, 0 = nothing (any more) to read. */
 static int
 receive(struct channel *ch)
 {
@@ -202,6 +202,12 @@ receive(struct channel *ch)
     struct error err;
     ssize_t n = recvmsg(ch->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
+    /*
+     * A worker that ended without having read all we said gives ECONNRESET, once, before the frames
+     * it sent: they are still there, and behind them comes the end of file.
+     */
+    if (n == -1 && errno == ECONNRESET)
+        return 1;
     if (n == -1 && (errno == EAGAIN || errno == EINTR))
         return 0; /* level-triggered: we are called again */
     if (n == -1) {

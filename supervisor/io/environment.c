@@ -14,7 +14,7 @@
 #include "config/spec.h"
 #include "supervisor/io/identity.h"
 
-#define ENV_FILE_MAX (1024 * 1024)
+#define ENV_FILE_MAX ((size_t)1024 * 1024)
 #define MINIMAL_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* Said by whoever started stint, to stint. A trailing * is a prefix. */

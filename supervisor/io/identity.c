@@ -12,8 +12,8 @@
 #include "base/error.h"
 #include "base/mem.h"
 
-#define DATABASE_BUFFER_MAX (1024 * 1024) /* a group may have thousands of members */
-#define GROUPS_MAX          65536         /* NGROUPS_MAX of the kernel */
+#define DATABASE_BUFFER_MAX ((size_t)1024 * 1024) /* a group may have thousands of members */
+#define GROUPS_MAX          65536                 /* NGROUPS_MAX of the kernel */
 
 /* "1000" is a number, "1000x" and "" are names; -1 as a number would mean "keep" and is refused. */
 static bool

@@ -171,9 +171,10 @@ master_paths(struct master *m, struct error *reterr)
         r = error_say(reterr, r, "%s is not valid; nothing was started", m->config_path);
     } else {
         m->runtime_dir = strdup(spec->runtime_dir);
+        m->state_dir = strdup(spec->state_dir);
         text_addf(&notify, "%s/notify", spec->runtime_dir);
-        r = m->runtime_dir ? dir_make(text_str(&notify), 0755, reterr)
-                           : error_set(reterr, -ENOMEM, "start");
+        r = m->runtime_dir && m->state_dir ? dir_make(text_str(&notify), 0755, reterr)
+                                           : error_set(reterr, -ENOMEM, "start");
         journal_configure(m->journal, spec->log_format, spec->log_level);
         if (dir_make(spec->state_dir, 0755, NULL) < 0)
             journal_say(m->journal, LOG_LEVEL_WARNING, "no_state_dir",
@@ -216,6 +217,7 @@ master_begin(struct master *m, struct error *reterr)
         return r;
     journal_say(m->journal, LOG_LEVEL_INFO, "started", "stint %s, pid %d, %s", STINT_VERSION,
                 (int)getpid(), m->config_path);
+    numbers_load(m);
     r = config_reload(m, "start", reterr);
     if (r < 0)
         m->exit_status = EX_CONFIG;
@@ -276,6 +278,7 @@ master_finish(struct master *m)
         ev_loop_destroy(m->loop);
     strv_finish(&m->numbers);
     free(m->runtime_dir);
+    free(m->state_dir);
     free(m->config_path);
 }
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <string.h>
 #include <sys/epoll.h>
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "supervisor/core/event.h"
 #include "supervisor/io/master_state.h"
 
 /*
@@ -14,6 +16,42 @@
  */
 
 #define HUP_BURST 16
+
+/* A unix socket cannot listen again: there is a new one at its path, which running workers do not hold. */
+static void
+renew_holders(struct master *m, const struct listener *l)
+{
+    for (size_t i = 0; i < m->spec->n_services; i++) {
+        const struct service_spec *spec = m->spec->services[i];
+        const struct service *s = core_service_by_name(m->core, spec->name);
+
+        for (size_t j = 0; s && j < spec->n_listen; j++) {
+            struct event ev = {.type = EVENT_RELOAD, .service = s->id};
+
+            if (strcmp(spec->listen[j].address, l->address) != 0)
+                continue;
+            ev.request.force = true;
+            ev.request.cause = "its unix socket was shut down by a worker and had to be made anew";
+            master_post(m, &ev);
+        }
+    }
+}
+
+static void
+undo_shutdown(struct master *m, struct listener *l)
+{
+    struct error err = {0};
+    int r = listener_relisten(l, &err);
+
+    m->count.relistens++;
+    journal_say(m->journal, LOG_LEVEL_WARNING, "listener_shut_down",
+                "a worker called shutdown() on %s: %s", l->address,
+                r < 0 ? err.text : "it listens again");
+    if (r >= 0)
+        listen_guard_add(m, l);
+    if (r > 0)
+        renew_holders(m, l);
+}
 
 static void
 on_hup(EV_P_ ev_io *io, int revents)
@@ -27,16 +65,11 @@ on_hup(EV_P_ ev_io *io, int revents)
     for (int i = 0; i < n; i++) {
         list_for_each (node, &m->listeners.all) {
             struct listener *l = container_of(node, struct listener, node);
-            struct error err = {0};
-            int r;
 
             if (l->fd != events[i].data.fd || listener_is_listening(l))
                 continue;
-            r = listener_relisten(l, &err);
-            m->count.relistens++;
-            journal_say(m->journal, LOG_LEVEL_WARNING, "listener_shut_down",
-                        "a worker called shutdown() on %s: %s", l->address,
-                        r < 0 ? err.text : "it listens again");
+            undo_shutdown(m, l);
+            break;
         }
     }
 }

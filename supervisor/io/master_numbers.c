@@ -24,7 +24,7 @@ numbers_path(const struct master *m)
 {
     struct text path = TEXT_INIT;
 
-    text_addf(&path, "%s/generations", m->spec->state_dir);
+    text_addf(&path, "%s/generations", m->state_dir);
     return path;
 }
 

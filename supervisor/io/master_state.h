@@ -43,8 +43,9 @@ struct master {
     struct desk *desk;       /* owned */
     struct watch *watch;     /* owned */
     struct spec *spec;       /* owned; the configuration in force */
-    char *runtime_dir;       /* owned; as of the start: it does not change under a running master */
-    char *config_path;       /* owned; absolute */
+    char *runtime_dir,
+        *state_dir;    /* owned; as of the start: they do not change under a running master */
+    char *config_path; /* owned; absolute */
     int64_t started_us;
     int exit_status;
 

@@ -128,8 +128,11 @@ take_status(struct value v, struct notify_message *m)
 
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)v.at[i];
+        bool control = c < ' ' || c == 0x7f;
 
-        m->status[i] = c < ' ' || c == 0x7f ? '?' : v.at[i];
+        m->status[i] = v.at[i];
+        if (control) /* it goes into log lines and onto terminals */
+            m->status[i] = '?';
     }
     m->status[n] = '\0';
     m->has_status = true;

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "supervisor/io/plain.h"
 
 #define TRIES     3          /* for a slot that changes while it is read */
 #define BYTES_MAX (8U << 20) /* of a registry we are willing to copy */
@@ -71,40 +72,13 @@ header_read(const void *bytes, size_t n, struct stint_registry_header *ret, stru
     return 0;
 }
 
-/* utf8_bytes - length of the valid UTF-8 sequence at @s (which ends with a NUL), or 0. */
-static size_t
-utf8_bytes(const unsigned char *s)
-{
-    size_t n = s[0] < 0x80                   ? 1
-               : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
-               : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
-               : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
-                                             : 0;
-
-    for (size_t i = 1; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    if (n == 3 && ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f)))
-        return 0; /* overlong, surrogate */
-    if (n == 4 && ((s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f)))
-        return 0; /* overlong, beyond U+10FFFF */
-    return n;
-}
-
 /* plain - copy a string of unknown intent so that it can be shown on a terminal and in a log. */
 static void
 plain(char *to, const char *from, size_t room)
 {
     memcpy(to, from, room - 1);
     to[room - 1] = '\0';
-    for (unsigned char *p = (unsigned char *)to; *p != '\0';) {
-        size_t n = utf8_bytes(p);
-        bool control = n == 1 ? *p < 0x20 || *p == 0x7f : n == 2 && p[0] == 0xc2 && p[1] < 0xa0;
-
-        if (n == 0 || control)
-            *p = '?';
-        p += n == 0 || control ? 1 : n;
-    }
+    plain_text(to);
 }
 
 static int64_t

@@ -171,13 +171,32 @@ make_pipe(int *ret_read, int *ret_write)
     return fd_nonblock(ends[0]);
 }
 
+/* helper_env - an array for the length of a call; its strings are those of @envp. */
+static char **
+helper_env(char *const *envp)
+{
+    size_t n = 0, kept = 0;
+    char **env;
+
+    while (envp[n])
+        n++;
+    env = calloc(n + 1, sizeof *env);
+    for (size_t i = 0; env && i < n; i++)
+        if (strncmp(envp[i], "LISTEN_", strlen("LISTEN_")) != 0 &&
+            strncmp(envp[i], "NOTIFY_SOCKET=", strlen("NOTIFY_SOCKET=")) != 0)
+            env[kept++] = envp[i];
+    return env;
+}
+
 static int
 start_child(struct run *run, const struct run_request *req, struct error *reterr)
 {
     struct spawn_request spawn = SPAWN_REQUEST_INIT;
+    auto_free char **env = helper_env(req->envp);
     auto_fd int output_write = -1;
-    int r = spawn_find_program(req->argv[0], req->directory, environment_get(req->envp, "PATH"),
-                               &run->program, reterr);
+    int r = !env ? error_set(reterr, -ENOMEM, "run '%s'", req->argv[0])
+                 : spawn_find_program(req->argv[0], req->directory,
+                                      environment_get(req->envp, "PATH"), &run->program, reterr);
 
     if (r < 0)
         return r;
@@ -185,7 +204,7 @@ start_child(struct run *run, const struct run_request *req, struct error *reterr
     if (r < 0)
         return error_set(reterr, r, "run '%s': make a pipe", run->program);
     spawn.argv = req->argv;
-    spawn.envp = req->envp;
+    spawn.envp = env;
     spawn.exe_path = run->program;
     spawn.directory = req->directory;
     spawn.identity = req->identity;

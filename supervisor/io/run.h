@@ -34,8 +34,10 @@ struct run_result {
 
 /* All borrowed for the call of run_start(), except @env. */
 struct run_request {
-    char *const *argv;               /* [0] as spawn_find_program() takes it */
-    char *const *envp;               /* PATH of it is searched for argv[0] */
+    char *const *argv; /* [0] as spawn_find_program() takes it */
+    char *const
+        *envp; /* a worker's will do: LISTEN_* and NOTIFY_SOCKET are left out, for nothing is
+                          passed and nothing is awaited; its PATH is searched for argv[0] */
     const char *directory;           /* NULL = stay */
     const struct identity *identity; /* NULL = stay */
     mode_t umask;                    /* (mode_t)-1 = stay */

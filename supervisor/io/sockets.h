@@ -23,18 +23,18 @@
 struct error;
 
 struct listener {
-    struct list node;     /* in its set; empty for a probe listener */
-    unsigned references;  /* listener_ref/unref only */
-    int fd;               /* owned; non-blocking, CLOEXEC, listening */
-    int backlog;          /* as asked for */
-    char *address;        /* owned; canonical, as the spec has it: the identity */
+    struct list node;      /* in its set; empty for a probe listener */
+    unsigned references;   /* listener_ref/unref only */
+    int fd;                /* owned; non-blocking, CLOEXEC, listening */
+    int backlog;           /* as asked for */
+    char *address;         /* owned; canonical, as the spec has it: the identity */
     struct endpoint bound; /* what the kernel made of it (port 0 resolved) */
-    bool is_unix;         /* then the four below are valid */
-    dev_t device;         /* of the socket file we made … */
-    ino_t inode;          /* … so that at the end only our own is unlinked */
-    mode_t mode;          /* of the socket file */
-    uid_t uid;            /* its owner; -1 = as it came */
-    gid_t gid;            /* its group; -1 = as it came */
+    bool is_unix;          /* then the four below are valid */
+    dev_t device;          /* of the socket file we made … */
+    ino_t inode;           /* … so that at the end only our own is unlinked */
+    mode_t mode;           /* of the socket file */
+    uid_t uid;             /* its owner; -1 = as it came */
+    gid_t gid;             /* its group; -1 = as it came */
 };
 
 /* All sockets the master has open. */
@@ -81,6 +81,10 @@ bool listener_is_listening(const struct listener *l);
  * Return: 0: the socket is whole again, for all who share it; 1: it is a unix socket, which the
  * kernel cannot bring back: a new one took its place and its path, and workers started from now on
  * get that; negative errno with the sentence.
+ *
+ * With 1 the number in l->fd is another one. Who has the old one in an epoll set takes it out
+ * before the call: the workers keep the dead socket alive, so it would hang up for ever in a set
+ * that it can no longer be taken out of.
  */
 int listener_relisten(struct listener *l, struct error *reterr);
 

@@ -102,16 +102,10 @@ prepare_env(struct preparation *p, const struct spawn_request *req)
     return 0;
 }
 
-/* prepare_fds - who goes where: fixed numbers first, then the free ones fill the gaps. */
+/* place_fixed - what has a number already: standard streams, listeners, fds with a target. */
 static int
-prepare_fds(struct preparation *p, const struct spawn_request *req, struct error *reterr)
+place_fixed(struct preparation *p, const struct spawn_request *req, struct error *reterr)
 {
-    int next = FIRST_LISTEN_FD + (int)req->n_listen;
-
-    p->plan.places = calloc(3 + req->n_listen + req->n_fds, sizeof *p->plan.places);
-    if (!p->plan.places)
-        return error_set(reterr, -ENOMEM, "start a process");
-    p->plan.above = FIRST_LISTEN_FD;
     place(&p->plan, p->null_fd, STDIN_FILENO);
     if (req->stdout_fd >= 0)
         place(&p->plan, req->stdout_fd, STDOUT_FILENO);
@@ -120,13 +114,32 @@ prepare_fds(struct preparation *p, const struct spawn_request *req, struct error
     for (size_t i = 0; i < req->n_listen; i++)
         place(&p->plan, req->listen_fds[i], FIRST_LISTEN_FD + (int)i);
     for (size_t i = 0; i < req->n_fds; i++) {
-        if (req->fds[i].target < 0)
+        int target = req->fds[i].target;
+
+        if (target < 0)
             continue;
-        if (req->fds[i].target > TARGET_MAX || is_taken(&p->plan, req->fds[i].target))
-            return error_say(reterr, -EINVAL, "descriptor %d is %s", req->fds[i].target,
-                             req->fds[i].target > TARGET_MAX ? "out of range" : "already in use");
-        place(&p->plan, req->fds[i].fd, req->fds[i].target);
+        if (target > TARGET_MAX || is_taken(&p->plan, target))
+            return error_say(reterr, -EINVAL, "descriptor %d is %s", target,
+                             target > TARGET_MAX ? "out of range" : "already in use");
+        place(&p->plan, req->fds[i].fd, target);
     }
+    return 0;
+}
+
+/* prepare_fds - who goes where: fixed numbers first, then the free ones fill the gaps. */
+static int
+prepare_fds(struct preparation *p, const struct spawn_request *req, struct error *reterr)
+{
+    int next = FIRST_LISTEN_FD + (int)req->n_listen;
+    int r;
+
+    p->plan.places = calloc(3 + req->n_listen + req->n_fds, sizeof *p->plan.places);
+    if (!p->plan.places)
+        return error_set(reterr, -ENOMEM, "pass descriptors");
+    p->plan.above = FIRST_LISTEN_FD;
+    r = place_fixed(p, req, reterr);
+    if (r < 0)
+        return r;
     for (size_t i = 0; i < req->n_fds; i++) {
         int target = req->fds[i].target;
         char *entry;
@@ -140,7 +153,7 @@ prepare_fds(struct preparation *p, const struct spawn_request *req, struct error
         if (!req->fds[i].env_name)
             continue;
         if (asprintf(&entry, "%s=%d", req->fds[i].env_name, target) == -1)
-            return error_set(reterr, -ENOMEM, "start a process");
+            return error_set(reterr, -ENOMEM, "pass descriptors");
         (void)env_put(p, entry); /* `made` owns it */
     }
     return 0;

@@ -20,7 +20,7 @@ START_TEST(a_bad_configuration_changes_nothing_and_is_loud_until_fixed)
     scn_start();
     (void)scn_await("event=verdict service=web outcome=serving gen=1", 5000);
     scn_config("  web:\n    comand: [./actor]\n");
-    (void)scn_await("event=config_rejected ~did_you_mean", 5000);
+    (void)scn_await("event=config_rejected ~did+you+mean", 5000);
     ck_assert_int_eq(scn_ask("web.sock", &a), 0);
     ck_assert_int_eq(scn_cli(&out, "status", NULL), 0);
     ck_assert_msg(strstr(out, "did you mean") != NULL, "%s", out);

@@ -135,7 +135,7 @@ START_TEST(a_candidate_that_dies_is_rejected_after_its_limit_and_nobody_else_not
                "    listen: {main: \"unix:%s/web.sock\"}\n"
                "    respawn: {backoff: {first: 10ms, max: 20ms}, limit: {count: 3, within: 10s}}\n",
                scn_dir(), scn_dir());
-    (void)scn_await("event=verdict service=web outcome=rejected ~exited_with_status_7 ~no_luck",
+    (void)scn_await("event=verdict service=web outcome=rejected ~exited+with+status+7 ~no+luck",
                     5000);
     ck_assert_int_eq(scn_ask("web.sock", &after), 0);
     ck_assert_int_eq(after.generation, 2);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -30,6 +31,7 @@
 static struct {
     char dir[64];
     pid_t master;
+    int port; /* 0: not chosen yet */
 } stage;
 
 static const char *
@@ -64,6 +66,7 @@ void
 scn_begin(void)
 {
     stage.master = 0;
+    stage.port = 0;
     (void)strcpy(stage.dir, "/tmp/stint-scenario-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(stage.dir));
     scn_copy("actor", program("ACTOR_BINARY"), "");
@@ -212,15 +215,19 @@ int
 scn_cli(char **ret_out, const char *verb, ...)
 {
     auto_text struct text out = TEXT_INIT;
-    const char *argv[24] = {"stint", verb, "--socket", NULL};
+    const char *argv[24] = {"stint", verb, NULL};
+    bool asks = strcmp(verb, "check") != 0 && strcmp(verb, "run") != 0; /* the master that runs */
     char path[128], buffer[4096];
-    int ends[2], status, n = 3;
+    int ends[2], status, n = 2;
     va_list ap;
     ssize_t got;
     pid_t pid;
 
     (void)snprintf(path, sizeof(path), "%s/run/control.sock", stage.dir);
-    argv[n++] = path;
+    if (asks) {
+        argv[n++] = "--socket";
+        argv[n++] = path;
+    }
     va_start(ap, verb);
     while (n < 23 && (argv[n] = va_arg(ap, const char *)))
         n++;
@@ -247,21 +254,51 @@ scn_cli(char **ret_out, const char *verb, ...)
 /* ---- the service --------------------------------------------------------------------------------------- */
 
 int
+scn_port(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t bytes = sizeof(at);
+    int fd;
+
+    if (stage.port == 0) {
+        fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        ck_assert_int_eq(bind(fd, (const struct sockaddr *)&at, sizeof(at)), 0);
+        ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&at, &bytes), 0);
+        stage.port = ntohs(at.sin_port);
+        fd_close(fd);
+    }
+    return stage.port;
+}
+
+static int
+stage_connect(const char *socket_name)
+{
+    struct sockaddr_un local = {.sun_family = AF_UNIX};
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                             .sin_port = htons((uint16_t)stage.port)};
+    bool tcp = strcmp(socket_name, "tcp") == 0;
+    int fd = socket(tcp ? AF_INET : AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    (void)snprintf(local.sun_path, sizeof(local.sun_path), "%s/%s", stage.dir, socket_name);
+    if (tcp ? connect(fd, (const struct sockaddr *)&at, sizeof(at)) == -1
+            : connect(fd, (const struct sockaddr *)&local, sizeof(local)) == -1)
+        return fd_close(fd);
+    return fd;
+}
+
+int
 scn_ask(const char *socket_name, struct scn_answer *ret)
 {
-    struct sockaddr_un to = {.sun_family = AF_UNIX};
     struct timeval patience = {.tv_sec = 10};
     char buffer[256] = "";
     size_t used = 0;
     ssize_t n;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), pid = 0;
+    int fd = stage_connect(socket_name), pid = 0;
 
-    (void)snprintf(to.sun_path, sizeof(to.sun_path), "%s/%s", stage.dir, socket_name);
-    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-    if (connect(fd, (const struct sockaddr *)&to, sizeof(to)) == -1) {
-        fd_close(fd);
+    if (fd == -1)
         return -1;
-    }
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     while (used < sizeof(buffer) - 1 &&
            (n = read(fd, buffer + used, sizeof(buffer) - 1 - used)) > 0)
         used += (size_t)n;

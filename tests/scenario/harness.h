@@ -54,7 +54,11 @@ struct scn_answer {
     pid_t pid;
     char word[64];
 };
+/* @socket_name: a unix socket of the stage, or "tcp" for scn_port() on 127.0.0.1. */
 int scn_ask(const char *socket_name, struct scn_answer *ret);
+
+/* A TCP port of 127.0.0.1 that was free at the stage's beginning; the same for the whole test. */
+int scn_port(void);
 
 bool scn_alive(pid_t pid); /* exists and is no zombie */
 bool scn_await_gone(pid_t pid, int timeout_ms);

@@ -61,6 +61,18 @@ log_read(int64_t deadline_us)
     return n > 0 || (n == -1 && (errno == EAGAIN || errno == EINTR));
 }
 
+/* Take all that is there now. */
+static void
+log_drain(void)
+{
+    size_t before;
+
+    do {
+        before = the_log.all.bytes;
+        (void)log_read(0);
+    } while (the_log.all.bytes > before);
+}
+
 /* Is @word a whole field of the line? */
 static bool
 line_has_word(const char *line, size_t n, const char *word, size_t bytes)
@@ -84,13 +96,13 @@ line_has(const char *line, size_t n, const char *words)
     while (*words) {
         size_t bytes = strcspn(words, " ");
 
-        if (words[0] == '~') { /* ~text: anywhere in the line, '_' stands for a blank */
+        if (words[0] == '~') { /* ~text: anywhere in the line, '+' stands for a blank */
             char part[256];
             char *at;
 
             (void)snprintf(part, sizeof(part), "%.*s", (int)bytes - 1, words + 1);
             for (at = part; *at; at++)
-                *at = *at == '_' ? ' ' : *at;
+                *at = *at == '+' ? ' ' : *at;
             if (!memmem(line, n, part, strlen(part)))
                 return false;
         } else if (!line_has_word(line, n, words, bytes)) {
@@ -169,7 +181,7 @@ scn_count(const char *words)
     unsigned count = 0;
     size_t from = 0, end = 0;
 
-    (void)log_read(0);
+    log_drain();
     while ((from = log_find(words, from, &end)) != SIZE_MAX) {
         count++;
         from = end;

@@ -159,7 +159,7 @@ judge_config(struct judge *j, const struct wishes *after)
 
         if (after->list[i].max_draining > a->allowed_draining)
             a->allowed_draining = after->list[i].max_draining;
-        if (after->list[i].launch != j->wishes->list[i].launch)
+        if (after->list[i].launch != j->wishes->list[i].launch || !after->list[i].present)
             a->rejected = 0;
         if (!after->list[i].present)
             a->down = false; /* it comes back up when it is configured again */
@@ -228,9 +228,8 @@ tell_service(struct judge *j, const struct event *ev)
             r->check_passed = true;
         else if (ev->type == EVENT_LOOKED && r && ev->looked.reload == a->run) {
             a->looked = true;
-            a->seen = j->world->inputs[i].version;
-            if (ev->looked.result == LOOK_OK)
-                a->seen = world_snapshot(j->world, ev->looked.snapshot)->version;
+            a->seen = j->world->inputs[i].looked;
+            r->could_run = ev->looked.result == LOOK_OK;
         }
     }
 }
@@ -265,7 +264,7 @@ stint_born(struct judge *j, const struct record *r)
     }
     g = &j->stints[j->n_stints++];
     *g = (struct stint){.service = r->service_id, .number = r->generation, .wish = i};
-    g->launch = w->launch;
+    g->launch = a->look_launch;
     g->least_start_us = g->least_drain_us = g->least_leak_us = TIME_NEVER;
     g->least_first_us = g->least_max_us = g->least_within_us = TIME_NEVER;
     stint_follow(g, w);
@@ -273,7 +272,8 @@ stint_born(struct judge *j, const struct record *r)
         judge_say(j, LAW_NUMBERS, "generation %s/%" PRIu64 " was there before", r->service,
                   r->generation);
     a->last_number = r->generation;
-    if (a->rejected > 0 && a->rejected == a->seen && a->rejected_launch == w->launch && !a->forced)
+    if (a->rejected > 0 && a->rejected == a->seen && a->rejected_launch == a->look_launch &&
+        !a->forced && !(judge_run(j, a->run) && judge_run(j, a->run)->forced))
         judge_say(j, I4, "%s/%" PRIu64 " tries what was rejected, and nobody forced it", r->service,
                   r->generation);
     if (judge_run(j, r->reload))
@@ -340,6 +340,15 @@ effect_on_worker(struct judge *j, const struct effect *e)
         w->asked_us = j->now_us;
 }
 
+/* A run starts what it looked at, whatever is configured meanwhile. */
+static void
+effect_look(struct judge *j, const struct effect *e)
+{
+    for (unsigned i = 0; i < WISHES; i++)
+        if (j->affairs[i].id == e->service)
+            j->affairs[i].look_launch = j->wishes->list[i].launch;
+}
+
 void
 judge_effect(struct judge *j, const struct effect *e)
 {
@@ -368,6 +377,8 @@ judge_effect(struct judge *j, const struct effect *e)
         judge_record(j, e->record);
         break;
     case FX_LOOK:
+        effect_look(j, e);
+        break;
     case FX_CHECK:
         break;
     }

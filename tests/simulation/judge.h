@@ -71,7 +71,7 @@ struct stint {
 /* … of a reload, by its id. */
 struct run {
     uint32_t service;
-    bool begun, check_passed, relieved_serving;
+    bool begun, forced, could_run, check_passed, relieved_serving;
     unsigned verdicts;
     enum outcome outcome;
     uint64_t serving_before, candidate; /* generation numbers; 0 = none */
@@ -86,8 +86,8 @@ struct affair {
     bool looked;       /* at least once */
     uint64_t seen;     /* version of the last look */
     uint64_t rejected; /* version of the input; 0 = none. Not tried again unless forced … */
-    unsigned rejected_launch;
-    bool forced; /* … which somebody asked for since */
+    unsigned rejected_launch, look_launch; /* look_launch: pinned by the last FX_LOOK */
+    bool forced;                           /* … which somebody asked for since */
     uint64_t last_number;
     unsigned allowed_draining; /* max_draining, the largest since the run began */
     bool crowd;                /* a stop relieved more than a reload may */

@@ -168,6 +168,8 @@ read_reload(struct judge *j, struct affair *a, const struct wish *wish, const st
     run->serving_before = judge_serving(j, r->service_id);
     run->overlap_all_along = wish->handoff == HANDOFF_OVERLAP;
     run->replace_all_along = wish->handoff == HANDOFF_REPLACE;
+    run->forced = a->forced;
+    a->forced = false;
     a->run = r->reload;
     a->allowed_draining = wish->max_draining;
 }
@@ -184,10 +186,9 @@ read_verdict(struct judge *j, struct affair *a, const struct record *r)
     }
     judge_handoff_verdict(j, run, r);
     a->run = 0;
-    if (r->outcome == OUTCOME_REJECTED && a->seen > 0) {
+    if (r->outcome == OUTCOME_REJECTED && run->could_run) {
         a->rejected = a->seen;
-        a->rejected_launch = j->wishes->list[wish_of(r->service)].launch;
-        a->forced = false;
+        a->rejected_launch = a->look_launch;
     } else if (r->outcome != OUTCOME_CANCELLED) {
         a->rejected = 0;
     }

@@ -233,6 +233,7 @@ const struct plant plants[] = {
      NULL                                                                                                                                                     },
     {"I3",          I3,            "lets more generations drain than allowed",                    let_more_drain,      NULL,                NULL              },
     {"I4",          I4,            "does not see that the disk changed",                          NULL,                see_the_old_disk,    NULL              },
+    {"I4.again",    I4,            "tries again what was rejected",                               NULL,                force_every_reload,  NULL              },
     {"I5",          I5,            "writes two obituaries",                                       NULL,                NULL,                bury_twice        },
     {"I5.signal",   I5,            "signals a pid that is reaped",                                NULL,                NULL,                signal_the_dead   },
     {"I6",          I6,            "kills right after the drain signal",                          NULL,                NULL,                kill_at_once      },

@@ -192,10 +192,11 @@ world_act(struct world *w, const struct core *c, const struct effect *e, int64_t
 static void
 tell_looked(struct world *w, const struct news *n, struct event *ret, int64_t now_us)
 {
-    const struct input *input = &w->inputs[n->input];
+    struct input *input = &w->inputs[n->input];
     uint64_t version = n->at_read ? n->version : input->version;
     bool fresh = n->settle_us > 0 && now_us - input->written_us < n->settle_us;
 
+    input->looked = version;
     if (fresh || (!w->calm && n->settle_us > 0 && random_chance(&w->random, 3))) {
         ret->looked.result = LOOK_UNSETTLED;
         ret->looked.reason = "still being written";

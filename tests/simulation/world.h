@@ -25,6 +25,7 @@ enum nature {
 
 struct input {
     uint64_t version;   /* what the disk holds */
+    uint64_t looked;    /* … and what the last look has seen of it */
     uint64_t newest;    /* highest version ever written; people also go back */
     int64_t written_us; /* last write */
 };

@@ -20,7 +20,9 @@ static struct run_result result; /* a copy; its texts are the two below */
 static char output[RUN_OUTPUT_MAX + 1];
 static char words[300];
 
-static char *plain_env[] = {(char[]){"PATH=/usr/bin:/bin"}, NULL};
+static char *plain_env[] = {(char[]){"PATH=/usr/bin:/bin"}, (char[]){"LISTEN_FDS=2"},
+                            (char[]){"LISTEN_PID="},        (char[]){"NOTIFY_SOCKET=/x"},
+                            (char[]){"MODE=test"},          NULL};
 
 static void
 on_done(void *env, const struct run_result *r)
@@ -103,6 +105,14 @@ START_TEST(a_check_that_passes_says_what_it_printed)
     ck_assert_ptr_nonnull(strstr(output, "out\nerr\n"));
     ck_assert_ptr_nonnull(strstr(output, folder()));
     ck_assert_str_eq(words, "exit status 0");
+}
+END_TEST
+
+START_TEST(a_check_has_the_environment_of_its_service_but_no_sockets)
+{
+    run_shell("env | grep -E '^(LISTEN|NOTIFY|MODE)'", TIME_NEVER);
+    await_done();
+    ck_assert_str_eq(output, "MODE=test\n");
 }
 END_TEST
 
@@ -248,6 +258,7 @@ main(void)
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, begin, end);
     tcase_add_test(t, a_check_that_passes_says_what_it_printed);
+    tcase_add_test(t, a_check_has_the_environment_of_its_service_but_no_sockets);
     tcase_add_loop_test(t, a_check_that_fails_or_dies_says_how, 0, 3);
     tcase_add_test(t, one_that_takes_too_long_is_killed_with_all_it_started);
     tcase_add_test(t, what_it_leaves_in_the_background_ends_with_it);

@@ -62,7 +62,7 @@ START_TEST(without_a_supervisor_every_call_works)
     stint_thread_exempt("no reason");
     ck_assert_int_eq(stint_thread_spawn(&thread, stint_root(), "t", leave, NULL), 0);
     ck_assert_int_eq(stint_thread_join(thread, soon()), 0);
-    raise(SIGTERM);
+    (void)raise(SIGTERM);
     ck_assert(stint_token_cancelled(stint_root()));
 }
 END_TEST
@@ -85,8 +85,8 @@ START_TEST(plain_systemd_hears_it_all)
 
     forget_checks_sigterm();
     ck_assert_ptr_nonnull(mkdtemp(dir));
-    snprintf(path, sizeof(path), "%s/notify", dir);
-    snprintf(abstract, sizeof(abstract), "@stint-test-%d", getpid());
+    (void)snprintf(path, sizeof(path), "%s/notify", dir);
+    (void)snprintf(abstract, sizeof(abstract), "@stint-test-%d", getpid());
     fd = notify_socket(_i == 0 ? path : abstract);
     stint_init(NULL);
     ck_assert_int_eq(stint_ready(), 0);
@@ -110,7 +110,7 @@ START_TEST(with_a_channel_only_status_goes_by_notify)
     char body[STINT_FRAME_MAX];
     int fd;
 
-    snprintf(abstract, sizeof(abstract), "@stint-test-%d", getpid());
+    (void)snprintf(abstract, sizeof(abstract), "@stint-test-%d", getpid());
     fd = notify_socket(abstract);
     stint_init(NULL);
     ck_assert_int_eq(stint_ready(), 0);
@@ -128,12 +128,12 @@ START_TEST(listeners_are_found_by_name_and_close_on_exec)
     forget_checks_sigterm();
     for (int fd = 3; fd < 6; fd++)
         ck_assert_int_eq(dup2(0, fd), fd);
-    snprintf(pid, sizeof(pid), "%d", getpid());
-    setenv("LISTEN_PID", pid, 1);
-    setenv("LISTEN_FDS", "3", 1);
-    setenv("LISTEN_FDNAMES", "http:admin:tls", 1);
+    (void)snprintf(pid, sizeof(pid), "%d", getpid());
+    (void)setenv("LISTEN_PID", pid, 1);
+    (void)setenv("LISTEN_FDS", "3", 1);
+    (void)setenv("LISTEN_FDNAMES", "http:admin:tls", 1);
     stint_init(NULL);
-    unsetenv("LISTEN_FDNAMES");
+    (void)unsetenv("LISTEN_FDNAMES");
     ck_assert_int_eq(stint_listen_fd("http"), 3);
     ck_assert_int_eq(stint_listen_fd("admin"), 4);
     ck_assert_int_eq(stint_listen_fd("tls"), 5);
@@ -146,8 +146,8 @@ END_TEST
 START_TEST(listeners_of_another_process_are_not_ours)
 {
     forget_checks_sigterm();
-    setenv("LISTEN_PID", "1", 1);
-    setenv("LISTEN_FDS", "1", 1);
+    (void)setenv("LISTEN_PID", "1", 1);
+    (void)setenv("LISTEN_FDS", "1", 1);
     stint_init(NULL);
     ck_assert_int_eq(stint_listen_fd(NULL), -ENOENT);
 }
@@ -172,7 +172,7 @@ static const struct {
 START_TEST(only_a_valid_trace_is_taken)
 {
     forget_checks_sigterm();
-    setenv("TRACEPARENT", traces[_i].parent, 1);
+    (void)setenv("TRACEPARENT", traces[_i].parent, 1);
     stint_init(NULL);
     ck_assert_str_eq(stint_trace_id(), traces[_i].id);
 }
@@ -184,11 +184,11 @@ static const char *const nonsense[] = {"",   "x",  "-1", "99999999999999999999",
 START_TEST(nonsense_in_the_environment_means_unmanaged)
 {
     forget_checks_sigterm();
-    setenv("STINT_CHANNEL", nonsense[_i], 1);
-    setenv("STINT_REGISTRY", nonsense[_i], 1);
-    setenv("LISTEN_PID", nonsense[_i], 1);
-    setenv("LISTEN_FDS", nonsense[_i], 1);
-    setenv("STINT_GENERATION", "12monkeys", 1);
+    (void)setenv("STINT_CHANNEL", nonsense[_i], 1);
+    (void)setenv("STINT_REGISTRY", nonsense[_i], 1);
+    (void)setenv("LISTEN_PID", nonsense[_i], 1);
+    (void)setenv("LISTEN_FDS", nonsense[_i], 1);
+    (void)setenv("STINT_GENERATION", "12monkeys", 1);
     ck_assert_int_eq(stint_init(NULL), 0);
     ck_assert_int_eq(stint_fd(), -1);
     ck_assert_int_eq(stint_ready(), 0);

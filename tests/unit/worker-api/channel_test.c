@@ -120,7 +120,7 @@ START_TEST(after_sigterm_the_pending_frame_explains_it)
     stint_init(NULL);
     master_hello(&m);
     master_cancel(&m, STINT_CAUSE_STOPPED, "web scaled to 1", 42);
-    raise(SIGTERM);
+    (void)raise(SIGTERM);
     ck_assert(stint_token_cancelled(stint_root()));
     ck_assert_int_eq(stint_token_cause(stint_root(), &info), STINT_CAUSE_STOPPED);
     ck_assert_str_eq(info.text, "web scaled to 1");
@@ -221,7 +221,7 @@ START_TEST(a_master_that_dies_leaves_a_worker_that_works)
     ck_assert_int_eq(stint_fd(), -1);
     ck_assert_int_eq(stint_ready(), 0);
     ck_assert_int_eq(stint_token_poll(stint_root(), NULL, 0, stint_now_us() + 1000), 0);
-    raise(SIGTERM);
+    (void)raise(SIGTERM);
     ck_assert_int_eq(stint_token_poll(stint_root(), NULL, 0, STINT_NEVER), -ECANCELED);
 }
 END_TEST

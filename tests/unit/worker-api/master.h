@@ -38,7 +38,7 @@ master_set_fd(const char *variable, int fd)
 {
     char number[16];
 
-    snprintf(number, sizeof(number), "%d", fd);
+    (void)snprintf(number, sizeof(number), "%d", fd);
     ck_assert_int_eq(setenv(variable, number, 1), 0);
 }
 
@@ -99,7 +99,7 @@ master_cancel(struct master *m, enum stint_cause cause, const char *text, int64_
 {
     struct stint_cancel_frame cancel = {.deadline_us = deadline_us, .cause = cause};
 
-    snprintf(cancel.text, sizeof(cancel.text), "%s", text);
+    (void)snprintf(cancel.text, sizeof(cancel.text), "%s", text);
     master_send(m, STINT_FRAME_CANCEL, &cancel, sizeof(cancel));
 }
 

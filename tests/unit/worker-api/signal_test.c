@@ -42,7 +42,7 @@ START_TEST(the_programs_own_handler_is_still_called)
     sigaction(SIGTERM, &before, NULL);
     stint_init(NULL);
     errno = 77;
-    raise(SIGTERM);
+    (void)raise(SIGTERM);
     ck_assert_int_eq(errno, 77);
     ck_assert_int_eq(chained, SIGTERM);
     ck_assert(stint_token_cancelled(stint_root()));
@@ -55,7 +55,7 @@ START_TEST(sigterm_can_be_left_alone)
 
     ck_assert(signal(SIGTERM, old_handler) != SIG_ERR);
     stint_init(&options);
-    raise(SIGTERM);
+    (void)raise(SIGTERM);
     ck_assert_int_eq(chained, SIGTERM);
     ck_assert(!stint_token_cancelled(stint_root()));
     stint_token_cancel_signal(stint_root());
@@ -74,7 +74,7 @@ START_TEST(children_show_it_without_anyone_calling_in)
     child = stint_token_new(stint_root(), "child");
     grandchild = stint_token_new(child, "grandchild");
     p = (struct pollfd){.fd = stint_token_fd(grandchild), .events = POLLIN};
-    raise(SIGTERM);
+    (void)raise(SIGTERM);
     ck_assert(stint_token_cancelled(grandchild));
     ck_assert_int_eq(poll(&p, 1, 0), 1);
     ck_assert_int_eq(stint_token_cause(grandchild, &info), STINT_CAUSE_SIGNAL);
@@ -94,7 +94,7 @@ START_TEST(callbacks_do_not_run_in_the_handler_but_at_the_next_entry)
     child = stint_token_new(stint_root(), "child");
     r = stint_token_on_cancel(child, count, NULL);
     unrun = stint_token_on_cancel(child, count, NULL);
-    raise(SIGTERM);
+    (void)raise(SIGTERM);
     ck_assert_int_eq(calls, 0);
     ck_assert_int_eq(stint_registration_remove(unrun), 1);
     ck_assert_int_eq(stint_dispatch(), 0);
@@ -169,7 +169,7 @@ child_is_detached(struct stint_token *token, int fd)
         return 2;
     if (stint_token_fd(token) != fd || poll(&p, 1, 0) != 0)
         return 3;
-    raise(SIGTERM);
+    (void)raise(SIGTERM);
     if (!stint_token_cancelled(token) || poll(&p, 1, 0) != 1)
         return 4;
     return 0;

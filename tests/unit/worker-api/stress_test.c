@@ -189,7 +189,7 @@ START_TEST(a_cancel_by_signal_is_never_lost_in_a_busy_tree)
         struct stint_token *child = stint_token_new(parent, "child");
 
         __atomic_store_n(&target, parent, __ATOMIC_RELEASE);
-        raise(SIGUSR1);
+        (void)raise(SIGUSR1);
         ck_assert_int_eq(stint_token_wait(child, soon()), -ECANCELED);
         stint_token_unref(child);
         stint_token_unref(parent);

@@ -183,7 +183,8 @@ END_TEST
 START_TEST(the_fd_of_a_deadline_fires_by_itself_and_on_cancel)
 {
     struct stint_token *soon_over = stint_token_with_deadline(NULL, "t", stint_now_us() + 20000);
-    struct stint_token *far = stint_token_with_deadline(NULL, "far", stint_now_us() + SOON_US * 9);
+    struct stint_token *far =
+        stint_token_with_deadline(NULL, "far", stint_now_us() + INT64_C(9) * SOON_US);
     struct pollfd p = {.fd = stint_token_fd(soon_over), .events = POLLIN};
 
     ck_assert_int_eq(poll(&p, 1, SOON_US / 1000), 1);

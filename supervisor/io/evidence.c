@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "supervisor/io/evidence.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "supervisor/io/evidence_wait.h"
+#include "supervisor/io/plain.h"
+#include "supervisor/io/proc.h"
+#include "supervisor/io/registry.h"
+
+static int
+by_identity(const void *a, const void *b)
+{
+    const struct registry_thread *x = a, *y = b;
+
+    if (x->tid != y->tid)
+        return x->tid < y->tid ? -1 : 1;
+    return (x->start_time > y->start_time) - (x->start_time < y->start_time);
+}
+
+/* started - clock ticks since boot, as CLOCK_MONOTONIC, which stands still while the machine sleeps. */
+static int64_t
+started(uint64_t ticks, int64_t now_us)
+{
+    struct timespec boot;
+    long hz = sysconf(_SC_CLK_TCK);
+    int64_t boot_us;
+
+    (void)clock_gettime(CLOCK_BOOTTIME, &boot); /* cannot fail for this clock */
+    boot_us = (int64_t)boot.tv_sec * 1000000 + boot.tv_nsec / 1000;
+    return now_us - (boot_us - (int64_t)(ticks * 1000000 / (uint64_t)(hz > 0 ? hz : 100)));
+}
+
+#define COPY(to, from) memcpy((to), (from), sizeof(to))
+
+static void
+join(struct evidence_thread *t, const struct registry_thread *r)
+{
+    _Static_assert(
+        sizeof(t->name) == sizeof(r->name) && sizeof(t->file) == sizeof(r->file) &&
+            sizeof(t->function) == sizeof(r->function) &&
+            sizeof(t->creator_name) == sizeof(r->creator_name) &&
+            sizeof(t->token) == sizeof(r->token) && sizeof(t->wait_site) == sizeof(r->wait_site) &&
+            sizeof(t->trace_id) == sizeof(r->trace_id) && sizeof(t->reason) == sizeof(r->reason),
+        "what the registry says fits");
+    t->registered = true;
+    t->exempt = r->exempt;
+    COPY(t->name, r->name);
+    COPY(t->file, r->file);
+    COPY(t->function, r->function);
+    COPY(t->creator_name, r->creator_name);
+    COPY(t->token, r->token);
+    COPY(t->wait_site, r->wait_site);
+    COPY(t->trace_id, r->trace_id);
+    COPY(t->reason, r->reason);
+    t->line = r->line;
+    t->creator_tid = r->creator_tid;
+    t->cause = r->cause;
+    t->started_us = r->started_us;
+    t->cancelled_us = r->cancelled_us;
+    t->deadline_us = r->deadline_us;
+    t->beats = r->beats;
+    t->straggler = r->cancelled_us != 0 && !r->exempt;
+}
+
+static void
+add_thread(struct evidence *e, const struct proc_stat *st, const struct registry_view *v)
+{
+    struct evidence_thread *t = &e->threads[e->n++];
+    struct registry_thread key = {.tid = st->pid, .start_time = st->start_time};
+    const struct registry_thread *r =
+        v->n ? bsearch(&key, v->threads, v->n, sizeof(*v->threads), by_identity) : NULL;
+
+    *t = (struct evidence_thread){.tid = st->pid,
+                                  .main = st->pid == e->pid,
+                                  .state = st->state,
+                                  .deadline_us = INT64_MAX,
+                                  .wait_class = ""};
+    if (r) {
+        join(t, r);
+        e->n_registered++;
+    } else {
+        (void)snprintf(t->name, sizeof(t->name), "%.47s", st->comm);
+        plain_text(t->name);
+        t->started_us = started(st->start_time, e->at_us);
+    }
+}
+
+/* The main thread waits for the others to end: it is blamed only when there is nobody else. */
+static void
+blame(struct evidence *e)
+{
+    struct evidence_thread *first = NULL;
+
+    for (size_t i = 0; i < e->n; i++) {
+        e->n_stragglers += e->threads[i].straggler;
+        if (e->threads[i].straggler && e->threads[i].main)
+            first = &e->threads[i];
+    }
+    if (first && (e->n_stragglers > 1 || e->n_registered < e->n)) {
+        first->straggler = false;
+        e->n_stragglers--;
+    }
+}
+
+static int
+by_guilt(const void *a, const void *b)
+{
+    const struct evidence_thread *x = a, *y = b;
+
+    if (x->straggler != y->straggler)
+        return x->straggler ? -1 : 1;
+    return (x->tid > y->tid) - (x->tid < y->tid);
+}
+
+static void
+describe_waits(struct evidence *e)
+{
+    size_t left = EVIDENCE_WAITS_MAX;
+
+    for (size_t i = 0; i < e->n; i++) {
+        struct evidence_thread *t = &e->threads[i];
+
+        if (t->main || left > 1) { /* one is kept for the main thread, wherever it is in the list */
+            wait_describe(e, t);
+            left -= left > 0;
+        }
+    }
+}
+
+static int
+read_threads(struct evidence *e, struct registry_view *v, struct error *reterr)
+{
+    auto_free pid_t *tids = calloc(EVIDENCE_THREADS_MAX, sizeof(*tids));
+    size_t n = 0;
+    int r = tids ? proc_threads(e->pid, tids, EVIDENCE_THREADS_MAX, &n, &e->n_threads) : -ENOMEM;
+
+    if (r == 0) {
+        e->threads = calloc(n, sizeof(*e->threads));
+        r = e->threads ? 0 : -ENOMEM;
+    }
+    if (r < 0)
+        return error_set(reterr, r, "look at the threads of process %d", (int)e->pid);
+    if (v->n > 0)
+        qsort(v->threads, v->n, sizeof(*v->threads), by_identity);
+    for (size_t i = 0; i < n; i++) {
+        struct proc_stat st;
+
+        if (proc_thread_stat_read(e->pid, tids[i], &st) < 0 || st.state == 'Z' || st.state == 'X')
+            e->n_threads--; /* it left a moment ago */
+        else
+            add_thread(e, &st, v);
+    }
+    if (e->n == 0)
+        return error_set(reterr, -ESRCH, "look at the threads of process %d", (int)e->pid);
+    e->n_ghosts = v->n > e->n_registered && e->n_threads == e->n ? v->n - e->n_registered : 0;
+    return 0;
+}
+
+int
+evidence_collect(pid_t pid, int registry_fd, int64_t now_us, struct evidence **ret,
+                 struct error *reterr)
+{
+    struct registry_view v = {0};
+    struct evidence *e = calloc(1, sizeof(*e));
+    struct error err;
+    int r;
+
+    if (!e)
+        return error_set(reterr, -ENOMEM, "look at process %d", (int)pid);
+    e->pid = pid;
+    e->at_us = now_us;
+    if (registry_fd == -1)
+        (void)snprintf(e->note, sizeof(e->note), "the worker has no registry");
+    else if (registry_read(registry_fd, &v, &err) < 0)
+        (void)snprintf(e->note, sizeof(e->note), "%.250s", err.text);
+    else
+        e->grade = EVIDENCE_REGISTRY;
+    e->torn = v.torn;
+    e->overflow = v.overflow;
+    r = read_threads(e, &v, reterr);
+    registry_view_finish(&v);
+    if (r < 0) {
+        evidence_destroy(e);
+        return r;
+    }
+    blame(e);
+    qsort(e->threads, e->n, sizeof(*e->threads), by_guilt);
+    describe_waits(e);
+    *ret = e;
+    return 0;
+}
+
+void
+evidence_destroy(struct evidence *e)
+{
+    if (!e)
+        return;
+    free(e->threads);
+    free(e);
+}

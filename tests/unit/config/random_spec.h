@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef STINT_TESTS_CONFIG_RANDOM_SPEC_H
+#define STINT_TESTS_CONFIG_RANDOM_SPEC_H
+
+/* Seeded random services, valid but for nothing that a reasonable person would write. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "config/address.h"
+#include "config/schema.h"
+#include "tests/unit/unit.h"
+
+static uint64_t random_state; /* xorshift64: the same specs each time */
+
+static inline uint64_t
+random_below(uint64_t n)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return (random_state >> 11) % n;
+}
+
+static inline void
+add_character(struct text *t, unsigned c)
+{
+    if (c < 0x80)
+        text_addf(t, "%c", (char)c);
+    else if (c < 0x800)
+        text_addf(t, "%c%c", (char)(0xc0 | c >> 6), (char)(0x80 | (c & 0x3f)));
+    else if (c < 0x10000)
+        text_addf(t, "%c%c%c", (char)(0xe0 | c >> 12), (char)(0x80 | (c >> 6 & 0x3f)),
+                  (char)(0x80 | (c & 0x3f)));
+    else
+        text_addf(t, "%c%c%c%c", (char)(0xf0 | c >> 18), (char)(0x80 | (c >> 12 & 0x3f)),
+                  (char)(0x80 | (c >> 6 & 0x3f)), (char)(0x80 | (c & 0x3f)));
+}
+
+/* Texts that YAML readers like to take for something else, and characters they stumble over. */
+static inline char *
+nasty(bool may_be_empty)
+{
+    static const char *const words[] = {
+        "yes",   "no",   "true",   "null",    "~",        "0x1",        "1e3",   "0777", "1_000",
+        "12:30", "-",    "- a",    "---",     "...",      "? a",        ": ",    "a: b", "a #b",
+        "#",     "[",    "]",      "{",       "}",        ",",          "&a",    "*a",   "!a",
+        "|",     ">",    "%",      "@",       "`",        "'",          "\"",    "\\",   "\\n",
+        "<<",    "=",    ".",      "..",      " leading", "trail ",     "\ttab", "a\nb", "a\n\nb",
+        "\r\n",  "\n",   "notify", "inherit", "$HOME",    "2026-01-01", "+1",    ".inf", ".nan",
+        "Null",  "NULL", "é",      "日本",    "\u2028",   "/",
+    };
+    static const unsigned characters[] = {
+        0x01,     0x07,   0x08,   0x0b,   0x1b,   0x1f,   0x20,   0x22,   0x27,    0x5c,
+        0x7f,     0x80,   0x85,   0x9f,   0xa0,   0xad,   0xff,   0x7ff,  0x800,   0x2028,
+        0x2029,   0xd7ff, 0xe000, 0xfdd0, 0xfeff, 0xfffd, 0xfffe, 0xffff, 0x10000, 0x1f600,
+        0x10ffff, 'a',    'Z',    '0',    ':',    '#',    ',',    '[',    '-',     '\n',
+    };
+    struct text t = TEXT_INIT;
+    size_t n = random_below(6) + !may_be_empty;
+
+    for (size_t i = 0; i < n; i++) {
+        if (random_below(3) == 0)
+            text_add(&t, words[random_below(ARRAY_LEN(words))]);
+        else
+            add_character(&t, characters[random_below(ARRAY_LEN(characters))]);
+    }
+    return text_steal(&t);
+}
+
+static inline char *
+nasty_or_null(void)
+{
+    return random_below(2) ? nasty(false) : NULL;
+}
+
+static inline char *
+nasty_path(void)
+{
+    auto_free char *part = nasty(true);
+
+    return path_join("/srv", part);
+}
+
+static inline void
+random_strings(struct strv *v, size_t least, size_t most)
+{
+    size_t n = least + random_below(most - least + 1);
+
+    for (size_t i = 0; i < n; i++) {
+        auto_free char *s = nasty(i > 0);
+
+        ck_assert_int_eq(strv_add(v, s), 0);
+    }
+}
+
+static inline char *
+label(void)
+{
+    static const char letters[] = "abcXYZ019_-.";
+    struct text t = TEXT_INIT;
+
+    text_addf(&t, "n%d", (int)random_below(10));
+    for (size_t i = random_below(62); i > 0; i--)
+        text_addn(&t, letters + random_below(sizeof(letters) - 1), 1);
+    return text_steal(&t);
+}
+
+static inline int64_t
+random_us(int64_t most)
+{
+    int64_t unit = (int64_t[]){1, US_PER_MS, US_PER_S, 60 * US_PER_S}[random_below(4)];
+
+    return (int64_t)random_below((uint64_t)(most / unit) + 1) * unit;
+}
+
+static inline char *
+tcp_address(bool any_port)
+{
+    auto_address struct address a = {0};
+    auto_text struct text t = TEXT_INIT;
+    unsigned port = any_port ? 0 : (unsigned)random_below(65536);
+
+    if (random_below(2))
+        text_addf(&t, "tcp://%d.%d.0.1:%u", (int)random_below(256), (int)random_below(256), port);
+    else
+        text_addf(&t, "tcp://[%x::%x]:%u", (unsigned)random_below(65536),
+                  (unsigned)random_below(65536), port);
+    ck_assert_int_eq(address_parse(text_str(&t), &a, NULL), 0);
+    return steal(a.canonical);
+}
+
+static inline void
+random_listen(struct service_spec *s)
+{
+    s->listen = calloc(4, sizeof(*s->listen));
+    for (size_t n = random_below(4); n > 0; n--) {
+        struct listener_spec *l = &s->listen[s->n_listen++];
+        auto_address struct address a = {0};
+        auto_free char *text = NULL;
+        auto_free char *name = label();
+
+        /* The number makes it the only one of its name and address. */
+        ck_assert_int_ge(asprintf(&l->name, "%zu%.60s", n, name), 0);
+        ck_assert_int_ge(
+            asprintf(&text, random_below(2) ? "unix:/run/%zu/é \"x\"" : "tcp://[::%zu]:80", n), 0);
+        ck_assert_int_eq(address_parse(text, &a, NULL), 0);
+        l->family = a.family;
+        l->address = steal(a.canonical);
+        l->host = steal(a.host);
+        l->path = steal(a.path);
+        l->port = a.port;
+        l->mode = 0666;
+        l->backlog = 1 + (int)random_below(65535);
+        if (l->family == LISTENER_UNIX) {
+            l->mode = (mode_t)random_below(01000);
+            l->owner = nasty_or_null();
+            l->group = nasty_or_null();
+        }
+    }
+}
+
+static inline void
+random_ready(struct service_spec *s)
+{
+    s->ready.mode = (enum ready_mode)random_below(7);
+    if (s->ready.mode == READY_FD)
+        s->ready.fd = 10 + (int)random_below(1014);
+    else if (s->ready.mode == READY_FILE)
+        s->ready.file = nasty_path();
+    else if (s->ready.mode == READY_EXEC)
+        random_strings(&s->ready.exec, 1, 4);
+    else if (s->ready.mode == READY_ASSUME)
+        s->ready.assume_us = US_PER_MS + random_us(3000 * US_PER_S);
+    else if (s->ready.mode == READY_TCP || s->ready.mode == READY_HTTP)
+        s->probe_listener = tcp_address(true);
+    if (s->ready.mode == READY_TCP)
+        s->ready.address = strdup(s->probe_listener);
+    else if (s->ready.mode == READY_HTTP)
+        ck_assert_int_ge(
+            asprintf(&s->ready.address, "http://%s/%%20?\"'\\x", s->probe_listener + 6), 0);
+    else if (random_below(3) == 0)
+        s->probe_listener = tcp_address(true);
+}
+
+static inline void
+random_environment(struct service_spec *s)
+{
+    s->environment = calloc(5, sizeof(*s->environment));
+    for (size_t n = random_below(5); n > 0; n--) {
+        struct environment_entry *e = &s->environment[s->n_environment++];
+
+        ck_assert_int_ge(
+            asprintf(&e->name, "%c\"\\:#%.*s", (char)('Z' - n), (int)random_below(200),
+                     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+            0);
+        e->value = nasty(true);
+    }
+}
+
+static inline void
+random_limits(struct service_spec *s)
+{
+    s->limits = calloc(16, sizeof(*s->limits));
+    for (int resource = 0; resource < 16; resource++) {
+        rlim_t hard =
+            random_below(3) ? random_below(UINT64_C(1) << (1 + random_below(50))) : RLIM_INFINITY;
+        rlim_t soft = random_below(3) ? hard : random_below(hard < 1 ? 1 : hard);
+        bool known = false;
+
+        schema_for_each(k, OBJECT_LIMITS) known = known || k->arg == resource;
+        if (!known || random_below(3) > 0)
+            continue;
+        if (resource == RLIMIT_CPU && soft != RLIM_INFINITY) /* a duration has fewer bits */
+            soft %= 1000000;
+        if (resource == RLIMIT_CPU && hard != RLIM_INFINITY)
+            hard = soft + hard % 1000000;
+        s->limits[s->n_limits++] = (struct limit_spec){resource, soft, hard};
+    }
+}
+
+static inline int
+random_signal(void)
+{
+    int n = 1 + (int)random_below(64);
+
+    return n == SIGKILL || n == SIGSTOP ? SIGTERM : n;
+}
+
+static inline void
+random_policy(struct service_spec *s)
+{
+    s->workers = 1 + (unsigned)random_below(1024);
+    s->watch_binary = random_below(2);
+    for (size_t n = random_below(4); n > 0; n--) {
+        auto_free char *path = nasty_path();
+
+        ck_assert_int_eq(strv_add(&s->watch_paths, path), 0);
+    }
+    s->settle_us = random_us(5 * US_PER_S);
+    random_strings(&s->check, 0, 3);
+    s->check_timeout_us = US_PER_MS + random_us(3000 * US_PER_S);
+    s->handoff = (enum handoff_mode)random_below(2);
+    s->soak_us = s->handoff == HANDOFF_OVERLAP ? random_us(86400 * US_PER_S) : 0;
+    s->start_timeout_us = 10 * US_PER_MS + random_us(3600 * US_PER_S);
+    s->drain_signal = random_signal();
+    s->drain_timeout_us = random_us(7 * 86400 * US_PER_S);
+    s->stop_signal = random_signal();
+    s->leak_grace_us = random_us(86400 * US_PER_S);
+    s->announce_delay_us = random_us(3600 * US_PER_S);
+    s->max_draining = 1 + (unsigned)random_below(16);
+    s->backoff_first_us = US_PER_MS + random_us(3000 * US_PER_S);
+    s->backoff_max_us = s->backoff_first_us + random_us(3600 * US_PER_S);
+    s->limit_count = 1 + (unsigned)random_below(1000);
+    s->limit_within_us = US_PER_MS + random_us(3600 * US_PER_S);
+    for (size_t n = random_below(4); n > 0; n--)
+        ck_assert_int_eq(strv_addf(&s->depends_on, "dep-%zu", n), 0);
+}
+
+static inline struct service_spec *
+random_spec(void)
+{
+    struct service_spec *s = calloc(1, sizeof(*s));
+
+    ck_assert_ptr_nonnull(s);
+    s->references = 1;
+    s->name = label();
+    random_strings(&s->command, 1, 6);
+    s->directory = nasty_path();
+    random_listen(s);
+    s->libstint = random_below(2);
+    random_ready(s);
+    random_environment(s);
+    s->env_file = random_below(2) ? nasty_path() : NULL;
+    s->clean_environment = random_below(2);
+    s->user = nasty_or_null();
+    s->group = nasty_or_null();
+    s->umask = random_below(2) ? (mode_t)-1 : (mode_t)random_below(01000);
+    random_limits(s);
+    random_policy(s);
+    return s;
+}
+
+#endif

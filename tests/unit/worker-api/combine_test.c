@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* Who walks the tree when a signal handler finds it locked: looks inside the library. */
+#include <pthread.h>
+
+#include "tests/unit/unit.h"
+#include "tests/unit/worker-api/master.h"
+#include "worker-api/state.h"
+
+START_TEST(a_handler_that_finds_the_lock_taken_leaves_the_walk_to_the_holder)
+{
+    struct stint_token *parent = stint_token_new(NULL, "parent");
+    struct stint_token *child = stint_token_new(parent, "child");
+
+    stn_lock_take(&stn.tree);
+    stint_token_cancel_signal(parent); /* as a handler would that interrupts the holder */
+    ck_assert(!stint_token_cancelled(parent));
+    stn_tree_give();
+    ck_assert(stint_token_cancelled(parent));
+    ck_assert(stint_token_cancelled(child));
+    stint_token_unref(child);
+    stint_token_unref(parent);
+}
+END_TEST
+
+START_TEST(several_handlers_may_leave_their_cancels_to_one_holder)
+{
+    struct stint_token *tokens[100];
+
+    stn_lock_take(&stn.tree);
+    for (int i = 0; i < 100; i++) {
+        stn_tree_give();
+        tokens[i] = stint_token_new(NULL, "t");
+        stn_lock_take(&stn.tree);
+    }
+    for (int i = 0; i < 100; i++) {
+        stint_token_cancel_signal(tokens[i]);
+        stint_token_cancel_signal(tokens[i]);
+    }
+    stn_tree_give();
+    for (int i = 0; i < 100; i++) {
+        ck_assert(stint_token_cancelled(tokens[i]));
+        stint_token_unref(tokens[i]);
+    }
+}
+END_TEST
+
+#define ROUNDS 60000
+
+static uint32_t round_number; /* atomic: both run round n as soon as it is n */
+static uint32_t holder_done;  /* atomic: the last round the holder has finished */
+
+static void
+hold_once_per_round(void *arg)
+{
+    (void)arg;
+    for (uint32_t i = 1; i <= ROUNDS; i++) {
+        while (__atomic_load_n(&round_number, __ATOMIC_ACQUIRE) != i)
+            ;
+        stn_tree_take();
+        stn_tree_give();
+        __atomic_store_n(&holder_done, i, __ATOMIC_RELEASE);
+    }
+}
+
+/* Between the holder's last look and its letting go there is a moment: a cancel in it is not lost,
+ * though nobody calls the library afterwards. */
+START_TEST(no_moment_is_too_late_for_the_holder)
+{
+    struct stint_token *t = NULL;
+    struct stint_thread *holder;
+
+    ck_assert_int_eq(stint_thread_spawn(&holder, NULL, "holder", hold_once_per_round, NULL), 0);
+    for (uint32_t i = 1; i <= ROUNDS; i++) {
+        t = stint_token_new(NULL, "t");
+        __atomic_store_n(&round_number, i, __ATOMIC_RELEASE);
+        for (volatile uint32_t spin = i % 64; spin > 0; spin--)
+            ;
+        stint_token_cancel_signal(t);
+        while (__atomic_load_n(&holder_done, __ATOMIC_ACQUIRE) != i)
+            ;
+        ck_assert_msg(stint_token_cancelled(t), "lost in round %u", i);
+        stint_token_unref(t);
+    }
+    ck_assert_int_eq(stint_thread_join(holder, soon()), 0);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("combine");
+    TCase *lock = tcase_create("the tree's lock");
+
+    tcase_set_timeout(lock, 100);
+    tcase_add_test(lock, a_handler_that_finds_the_lock_taken_leaves_the_walk_to_the_holder);
+    tcase_add_test(lock, several_handlers_may_leave_their_cancels_to_one_holder);
+    tcase_add_test(lock, no_moment_is_too_late_for_the_holder);
+    suite_add_tcase(suite, lock);
+    return unit_main(suite);
+}
