@@ -39,7 +39,7 @@ become(const struct child_spec *spec)
         (setgroups(1, &spec->gid) == -1 || setgid(spec->gid) == -1 || setuid(spec->uid) == -1))
         _exit(126);
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* setuid() would clear it */
-    execvp(spec->argv[0], argv.wanted);
+    execvp(argv.wanted[0], argv.wanted);
     (void)dprintf(STDERR_FILENO, "exec %s: %s\n", spec->argv[0], strerrordesc_np(errno));
     _exit(127);
 }
