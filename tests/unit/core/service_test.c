@@ -83,6 +83,21 @@ START_TEST(a_removed_service_that_returns_in_time_is_started_again)
 }
 END_TEST
 
+START_TEST(a_rejected_service_that_is_configured_again_is_tried_again)
+{
+    rim_config(r, service_new("web"));
+    r->ready = r->exit = false;
+    r->disk[rim_id(r, "web")]++;
+    rim_ask(r, EVENT_RELOAD, "web", false);
+    rim_exec_error(r, 2, -ENOENT);
+    ck_said(r, "verdict: web/1 rejected");
+    rim_config(r, service_new("other"));
+    rim_config(r, service_new("web"), service_new("other"));
+    rim_dies(r, 1, 0);
+    ck_said(r, "generation_starting: web/3 | start");
+}
+END_TEST
+
 static uint64_t
 forty_one(void *env, const char *service)
 {
