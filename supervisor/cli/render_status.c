@@ -67,10 +67,13 @@ table_print(struct cli *cli, struct table *t)
                 width[c] = paint_width(t->rows[i].cells[c]);
     for (size_t i = 0; i < t->n; i++) {
         struct row *row = &t->rows[i];
+        int used = COLUMNS; /* up to the last cell that says something */
 
+        while (used > 0 && !(row->cells[used - 1] && row->cells[used - 1][0]))
+            used--;
         for (int c = 0; c < COLUMNS; c++) {
             const char *s = row->cells[c] ? row->cells[c] : "";
-            bool last = c == COLUMNS - 1 || row->free_text;
+            bool last = c >= used - 1 || row->free_text;
             enum paint colour = c == 1 || row->free_text || i == 0 ? row->colour : PAINT_PLAIN;
 
             if (last)
@@ -113,6 +116,7 @@ add_worker(struct table *t, const json_t *w)
     char buf[32];
     struct row *row = table_add(t);
     const json_t *ready = json_object_get(w, "ready");
+    const char *progress = json_text(json_object_get(ready, "progress"), "waiting_for");
 
     if (!row)
         return;
@@ -130,8 +134,8 @@ add_worker(struct table *t, const json_t *w)
              json_duration(w, "next_try_in_ms", buf, sizeof(buf)), json_number(w, "failures"));
     else if (json_text(w, "status")[0])
         cell(row, 4, "\"%s\"", json_text(w, "status"));
-    else if (json_text(ready, "progress")[0])
-        cell(row, 4, "%s", json_text(ready, "progress"));
+    else if (progress[0])
+        cell(row, 4, "%s", progress);
     else if (strcmp(json_text(w, "state"), "starting") == 0)
         cell(row, 4, "waits for ready: %s", json_text(ready, "mode"));
 }
