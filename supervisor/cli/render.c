@@ -30,7 +30,7 @@ say_serving(const json_t *s, struct text *out)
     text_addf(out, "generation %" PRId64 " serves", json_number(s, "generation"));
     if (json_number(s, "before") > 0 && json_number(s, "before") != json_number(s, "generation"))
         text_addf(out, " (was %" PRId64 ")", json_number(s, "before"));
-    if (json_has(s, "duration_ms"))
+    if (json_number(s, "duration_ms") > 0)
         text_addf(out, ", %s", json_duration(s, "duration_ms", took, sizeof(took)));
 }
 
@@ -169,10 +169,10 @@ print_thread(struct cli *cli, const json_t *t)
         paintf(cli, PAINT_PLAIN, ", %s", json_text(t, "wait_class"));
     if (json_text(t, "wait_site")[0])
         paintf(cli, PAINT_PLAIN, " at %s", json_text(t, "wait_site"));
-    if (creator)
+    if (json_text(creator, "file")[0])
         paintf(cli, PAINT_FAINT, ", started at %s:%" PRId64 " by `%s`", json_text(creator, "file"),
                json_number(creator, "line"), json_text(creator, "thread"));
-    else if (!json_flag(t, "main"))
+    else if (!json_flag(t, "registered") && !json_flag(t, "main"))
         paint(cli, PAINT_FAINT, ", unregistered");
     if (json_flag(t, "straggler"))
         paintf(cli, PAINT_BAD, ", STRAGGLER: token `%s` cancelled %s ago", json_text(t, "token"),

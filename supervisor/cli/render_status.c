@@ -67,10 +67,13 @@ table_print(struct cli *cli, struct table *t)
                 width[c] = paint_width(t->rows[i].cells[c]);
     for (size_t i = 0; i < t->n; i++) {
         struct row *row = &t->rows[i];
+        int used = COLUMNS; /* up to the last cell that says something */
 
+        while (used > 0 && !(row->cells[used - 1] && row->cells[used - 1][0]))
+            used--;
         for (int c = 0; c < COLUMNS; c++) {
             const char *s = row->cells[c] ? row->cells[c] : "";
-            bool last = c == COLUMNS - 1 || row->free_text;
+            bool last = c >= used - 1 || row->free_text;
             enum paint colour = c == 1 || row->free_text || i == 0 ? row->colour : PAINT_PLAIN;
 
             if (last)
