@@ -221,7 +221,7 @@ tell_service(struct judge *j, const struct event *ev)
         if (ev->type == EVENT_START || (ev->type == EVENT_RELOAD && ev->request.force))
             a->forced = true;
         if (ev->type == EVENT_STOP)
-            a->down = true;
+            a->down = j->wishes->list[i].present; /* what leaves for good cannot be stopped */
         else if (ev->type == EVENT_START)
             a->down = false;
         else if (ev->type == EVENT_CHECKED && r && ev->checked.reload == a->run && ev->checked.ok)
