@@ -206,3 +206,15 @@ bout_close(struct bout *b)
         (void)nftw(b->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     return killed;
 }
+
+void
+bout_show_log(const struct bout *b)
+{
+    auto_free char *text = NULL;
+    size_t n = 0;
+
+    if (file_read(b->log, (size_t)64 << 20, &text, &n, NULL) < 0 || n == 0)
+        return;
+    (void)fprintf(stderr, "---- the last words of %s ----\n%s----\n", b->rival->name,
+                  n > 3000 ? text + n - 3000 : text);
+}

@@ -36,10 +36,10 @@ become(const struct child_spec *spec)
     if (spec->directory && chdir(spec->directory) == -1)
         _exit(126);
     if (spec->uid != (uid_t)-1 &&
-        (setgroups(0, NULL) == -1 || setgid(spec->gid) == -1 || setuid(spec->uid) == -1))
+        (setgroups(1, &spec->gid) == -1 || setgid(spec->gid) == -1 || setuid(spec->uid) == -1))
         _exit(126);
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* setuid() would clear it */
-    execvp(spec->argv[0], argv.wanted);
+    execvp(argv.wanted[0], argv.wanted);
     (void)dprintf(STDERR_FILENO, "exec %s: %s\n", spec->argv[0], strerrordesc_np(errno));
     _exit(127);
 }

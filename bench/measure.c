@@ -121,19 +121,6 @@ press(struct bout *b, const struct measure_options *o, struct sample *ret, struc
     return r;
 }
 
-/* The last lines the server wrote, on our standard error: a failed bout is to explain itself. */
-static void
-show_log(const struct bout *b)
-{
-    auto_free char *text = NULL;
-    size_t n = 0;
-
-    if (file_read(b->log, (size_t)64 << 20, &text, &n, NULL) < 0 || n == 0)
-        return;
-    (void)fprintf(stderr, "---- the last words of %s ----\n%s----\n", b->rival->name,
-                  n > 3000 ? text + n - 3000 : text);
-}
-
 int
 measure(const struct arena *arena, const struct rival *rival, const struct measure_options *o,
         struct sample *ret, struct error *reterr)
@@ -145,7 +132,7 @@ measure(const struct arena *arena, const struct rival *rival, const struct measu
     if (r == 0)
         r = press(&b, o, ret, reterr);
     if (r < 0)
-        show_log(&b);
+        bout_show_log(&b);
     killed = bout_close(&b);
     if (killed > 0)
         (void)fprintf(stderr, "%s: %d processes did not end by themselves and were killed\n",

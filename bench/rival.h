@@ -45,6 +45,7 @@ struct rival {
 };
 
 extern const struct rival rival_stint, rival_limit, rival_nginx, rival_haproxy;
+extern const struct rival rival_stint_watching; /* the same with file watches; not in the table */
 
 /* rival_find - by name. NULL: there is none. */
 const struct rival *rival_find(const char *name);
@@ -68,6 +69,9 @@ int bout_open(struct bout *b, const struct arena *arena, const struct rival *riv
 
 /* bout_close - end it and all it left behind. Return: how many processes had to be killed. */
 int bout_close(struct bout *b);
+
+/* bout_show_log - the last words of its server, on standard error. */
+void bout_show_log(const struct bout *b);
 
 /* bout_command_reload - configure the next generation and command it. The clock starts between. */
 int bout_command_reload(struct bout *b, int64_t *ret_commanded_us, struct error *reterr);
