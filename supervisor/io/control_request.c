@@ -276,8 +276,7 @@ control_answer_error(struct control_request *rq, unsigned status, const char *co
     va_list ap;
 
     va_start(ap, fmt);
-    /* A cut sentence is still one. NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is not */
-    (void)vsnprintf(message, sizeof(message), fmt, ap);
+    (void)vsnprintf(message, sizeof(message), fmt, ap); /* a cut sentence is still one */
     va_end(ap);
     control_answer(
         rq, status,
