@@ -38,6 +38,7 @@ become(const struct child_spec *spec)
     if (spec->uid != (uid_t)-1 &&
         (setgroups(1, &spec->gid) == -1 || setgid(spec->gid) == -1 || setuid(spec->uid) == -1))
         _exit(126);
+    (void)setsid(); /* a scheduling group of its own: no server is to share one with the client */
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* setuid() would clear it */
     execvp(argv.wanted[0], argv.wanted);
     (void)dprintf(STDERR_FILENO, "exec %s: %s\n", spec->argv[0], strerrordesc_np(errno));
