@@ -5,10 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
-static void
+__attribute__((format(printf, 3, 0))) static void
 error_format(struct error *reterr, int code, const char *fmt, va_list ap)
 {
     reterr->code = code;
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): both callers start it */
     (void)vsnprintf(reterr->text, sizeof(reterr->text), fmt, ap); /* a cut sentence is still one */
 }
 

@@ -45,6 +45,7 @@ list_del(struct list *node)
     list_init(node);
 }
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): a name that is declared takes none */
 #define list_for_each(pos, head) \
     for (struct list *pos = (head)->next; pos != (head); pos = pos->next)
 
@@ -52,5 +53,6 @@ list_del(struct list *node)
 #define list_for_each_safe(pos, head)                                             \
     for (struct list *pos = (head)->next, *pos##_next = pos->next; pos != (head); \
          pos = pos##_next, pos##_next = pos->next)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 #endif

@@ -189,7 +189,7 @@ finding(struct reader *r, const struct node *n, const char *meant, const char *f
     return -EINVAL;
 }
 
-static int
+__attribute__((format(printf, 3, 0))) static int
 finding_plain(struct reader *r, struct diagnostic *d, const char *fmt, va_list ap)
 {
     r->failed = true;

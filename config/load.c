@@ -121,7 +121,7 @@ load_result(struct load *l, const char *name, struct spec **ret)
         (void)no_memory(&l->reader);
     r = reader_result(&l->reader, name);
     findings_sort(&l->reader, l->sources, l->n_sources);
-    if (r < 0)
+    if (r < 0 || !s || !s->services)
         return r;
     for (size_t i = 0; i < l->n_entries; i++)
         s->services[s->n_services++] = steal(l->entries[i].spec);
@@ -136,12 +136,16 @@ config_load(const char *path, enum config_check check, struct spec **ret_spec,
             struct strv *ret_inputs, struct diagnostics *diags)
 {
     auto_free char *here = getcwd(NULL, 0); /* a path from the root needs none */
+    int why = errno;
     auto_free char *absolute = path_join(here ? here : "/", path);
     struct load l;
     int r = load_init(&l, diags, absolute ? absolute : "/");
 
     if (!absolute)
         r = no_memory(&l.reader);
+    if (!here && path[0] != '/')
+        r = finding_file(&l.reader, path, "cannot tell the current directory it is relative to: %s",
+                         strerror(why));
     if (r == 0) {
         l.inputs = ret_inputs;
         load_file(&l, path, absolute, NULL);
@@ -196,7 +200,7 @@ spec_parse_canonical(const char *text, size_t bytes, struct service_spec **ret,
         (void)load_memory(&l, name, text, bytes); /* the reader knows what went wrong */
     r = load_result(&l, name, &spec);
     load_finish(&l);
-    if (r == 0)
+    if (r == 0 && spec)
         *ret = service_spec_ref(spec->services[0]);
     spec_destroy(spec);
     return r;

@@ -36,19 +36,19 @@ enum object {
 struct type;
 
 struct key {
-    enum object object; /* the map it stands in */
     const char *name;
     const struct type *type;
-    size_t offset; /* of the member, in the struct that its map is read into */
+    const char *fallback; /* the default, as it would be written; NULL = none */
+    const char *help;     /* one line, no full stop */
+    size_t offset;        /* of the member, in the struct that its map is read into */
+    int64_t min, max;     /* in the type's unit */
+    enum object object;   /* the map it stands in */
+    enum reload_class reload;
     /*
      * What the type needs to know: the map within (enum object), the words of an enumeration
      * (enum words), a resource (RLIMIT_…), a readiness (enum ready_mode), or unix sockets only.
      */
     int arg;
-    int64_t min, max;     /* in the type's unit */
-    const char *fallback; /* the default, as it would be written; NULL = none */
-    enum reload_class reload;
-    const char *help; /* one line, no full stop */
 };
 
 /*
@@ -78,10 +78,12 @@ struct type {
 extern const struct key schema_keys[];
 extern const size_t schema_n;
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): a name that is declared takes none */
 /* schema_for_each - the rows of one object, in order. */
 #define schema_for_each(k, of)                                                                   \
     for (const struct key *k = schema_keys, *k##_end = schema_keys + schema_n; k < k##_end; k++) \
         if (k->object == (of))
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 const char *object_name(enum object o); /* "service", "listener": in findings and JSON Schema */
 const struct key *schema_find(enum object o, const char *name); /* NULL: unknown */

@@ -117,7 +117,7 @@ sort_names(struct load *l)
 {
     const struct entry *first = NULL;
 
-    l->by_name = calloc(l->n_entries + 1, sizeof(*l->by_name));
+    l->by_name = calloc(l->n_entries + 1, sizeof(struct entry *));
     if (!l->by_name) {
         (void)no_memory(&l->reader);
         return;

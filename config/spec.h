@@ -64,6 +64,7 @@ struct environment_entry {
     char *name, *value;
 };
 
+/* NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): in the order of the table */
 struct service_spec {
     unsigned references; /* service_spec_ref/unref only; one thread */
 

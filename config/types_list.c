@@ -187,30 +187,32 @@ variable_name(const char *s)
     return true;
 }
 
+/* There is room for one more. Sorted, so that the order in the file does not matter. */
 static int
 variable_set(struct service_spec *s, const char *name, const char *value)
 {
     auto_free char *copy = strdup(value);
     auto_free char *label = strdup(name);
-    struct environment_entry *bigger;
-    size_t at = 0;
+    struct environment_entry *list = s->environment;
+    size_t at = 0, high = s->n_environment;
 
     if (!copy || !label)
         return -ENOMEM;
-    /* Sorted, so that the order in the file does not matter. */
-    while (at < s->n_environment && strcmp(s->environment[at].name, name) < 0)
-        at++;
-    if (at < s->n_environment && strcmp(s->environment[at].name, name) == 0) {
-        free(s->environment[at].value);
-        s->environment[at].value = steal(copy);
+    while (at < high) {
+        size_t middle = at + (high - at) / 2;
+
+        if (strcmp(list[middle].name, name) < 0)
+            at = middle + 1;
+        else
+            high = middle;
+    }
+    if (at < s->n_environment && strcmp(list[at].name, name) == 0) {
+        free(list[at].value);
+        list[at].value = steal(copy);
         return 0;
     }
-    bigger = realloc(s->environment, (s->n_environment + 1) * sizeof(*bigger));
-    if (!bigger)
-        return -ENOMEM;
-    s->environment = bigger;
-    memmove(bigger + at + 1, bigger + at, (s->n_environment - at) * sizeof(*bigger));
-    bigger[at] = (struct environment_entry){steal(label), steal(copy)};
+    memmove(list + at + 1, list + at, (s->n_environment - at) * sizeof(*list));
+    list[at] = (struct environment_entry){steal(label), steal(copy)};
     s->n_environment++;
     return 0;
 }
@@ -219,6 +221,8 @@ variable_set(struct service_spec *s, const char *name, const char *value)
 static int
 environment_parse(struct reader *r, const struct key *k, const struct node *n, void *base)
 {
+    struct service_spec *s = base;
+    struct environment_entry *bigger;
     int result = 0;
 
     if (n->kind != NODE_MAP)
@@ -226,6 +230,10 @@ environment_parse(struct reader *r, const struct key *k, const struct node *n, v
     if (n->n > (size_t)k->max)
         return finding(r, n, NULL, "'%s' has %zu variables: at most %" PRId64, k->name, n->n,
                        k->max);
+    bigger = realloc(s->environment, (s->n_environment + n->n + 1) * sizeof(*bigger));
+    if (!bigger)
+        return no_memory(r);
+    s->environment = bigger;
     for (size_t i = 0; i < n->n; i++) {
         const struct node *value = n->items[i];
         const char *name = n->keys[i]->text;
@@ -237,7 +245,7 @@ environment_parse(struct reader *r, const struct key *k, const struct node *n, v
         else if (value->kind != NODE_SCALAR || node_null(value))
             result = finding(r, value, NULL, "variable '%s' wants a text (\"\" if empty), not %s",
                              name, node_kind_name(value));
-        else if (variable_set(base, name, value->text) < 0)
+        else if (variable_set(s, name, value->text) < 0)
             return no_memory(r);
     }
     return result;

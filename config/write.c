@@ -80,17 +80,16 @@ write_strings(const struct strv *v, struct text *out)
 char *
 path_join(const char *directory, const char *path)
 {
-    size_t a = path[0] == '/' ? 0 : strlen(directory), b = strlen(path), used = 0;
-    char *joined = malloc(a + b + 3), *out;
+    size_t used = 0;
+    char *joined = malloc(strlen(directory) + strlen(path) + 3), *out = joined, *end = joined;
 
     if (!joined)
         return NULL;
-    if (a > 0)
-        memcpy(joined, directory, a);
-    joined[a] = '/';
-    memcpy(joined + a + 1, path, b + 1);
-    out = joined; /* never ahead of the place that is read */
-    for (const char *p = joined; *p;) {
+    if (path[0] != '/')
+        end = stpcpy(joined, directory);
+    *end = '/';
+    (void)stpcpy(end + 1, path);
+    for (const char *p = joined; *p;) { /* what is written is never ahead of what is read */
         size_t part = strcspn(p, "/");
 
         if (part > 0 && !(part == 1 && p[0] == '.')) {

@@ -246,7 +246,7 @@ by_text(const void *a, const void *b)
 static void
 find_duplicates(struct build *b, const struct node *map)
 {
-    auto_free struct node **sorted = calloc(map->n ? map->n : 1, sizeof(*sorted));
+    auto_free struct node **sorted = calloc(map->n + 1, sizeof(struct node *));
     const struct node *first = NULL;
 
     if (!sorted) {
@@ -269,8 +269,10 @@ find_duplicates(struct build *b, const struct node *map)
 static void
 on_end(struct build *b, const yaml_event_t *event)
 {
-    struct node *n = b->levels[--b->depth].node;
+    struct node *n = b->depth ? b->levels[--b->depth].node : NULL;
 
+    if (!n)
+        return; /* libyaml ends only what it has begun */
     n->open = false;
     if (n->kind == NODE_MAP)
         find_duplicates(b, n);

@@ -173,6 +173,16 @@ stint_dispatch(void)
     return r;
 }
 
+/* At exit(): the supervisor need not wonder why the channel ends. Nothing is sent after it. */
+void
+stn_channel_bye(void)
+{
+    stn_lock_take(&stn.channel);
+    (void)send_locked(STINT_FRAME_BYE, NULL, 0); /* full or gone: then the end must do */
+    (void)lost();
+    stn_lock_give(&stn.channel);
+}
+
 void
 stn_channel_after_fork(void)
 {

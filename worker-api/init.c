@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "worker-api/state.h"
@@ -97,5 +98,7 @@ stint_init(const struct stint_options *options)
         return r;
     stn.initialised = true;
     stn_channel_open(channel);
+    if (stn_channel_poll_fd() >= 0 && atexit(stn_channel_bye) != 0)
+        return -ENOMEM;
     return asks_for(options, STINT_OPT_LISTENER) ? stn_listener_start() : 0;
 }

@@ -170,6 +170,7 @@ void stn_channel_open(int fd); /* takes the fd */
 int stn_channel_send(enum stint_frame_type type, const void *body, uint32_t length);
 int stn_channel_read(void);    /* frames obeyed; -EPIPE when the other side has gone */
 int stn_channel_poll_fd(void); /* -1 = nothing to poll */
+void stn_channel_bye(void);
 void stn_channel_after_fork(void);
 
 /* listener.c */

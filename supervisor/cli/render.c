@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/units.h"
 #include "supervisor/cli/cli_internal.h"
 
 /* ---- Answers: one line for each service -------------------------------------------------- */
@@ -29,7 +30,7 @@ say_serving(const json_t *s, struct text *out)
     text_addf(out, "generation %" PRId64 " serves", json_number(s, "generation"));
     if (json_number(s, "before") > 0 && json_number(s, "before") != json_number(s, "generation"))
         text_addf(out, " (was %" PRId64 ")", json_number(s, "before"));
-    if (json_has(s, "duration_ms"))
+    if (json_number(s, "duration_ms") > 0)
         text_addf(out, ", %s", json_duration(s, "duration_ms", took, sizeof(took)));
 }
 
@@ -148,28 +149,34 @@ render_answer(struct cli *cli, const json_t *answer)
 
 /* ---- Threads ----------------------------------------------------------------------------- */
 
+static char *
+spell_us(const json_t *o, const char *key, char *buf, size_t room)
+{
+    return duration_human(json_number(o, key), buf, room);
+}
+
 static void
 print_thread(struct cli *cli, const json_t *t)
 {
+    const json_t *creator = json_object_get(t, "creator");
     char age[32], late[32];
 
-    paintf(cli, json_flag(t, "straggler") ? PAINT_BAD : PAINT_PLAIN, "  %-8" PRId64 " %-16s",
-           json_number(t, "tid"), json_text(t, "name"));
-    paintf(cli, PAINT_PLAIN, " %s", json_duration(t, "age_ms", age, sizeof(age)));
+    paintf(cli, json_flag(t, "straggler") ? PAINT_BAD : PAINT_PLAIN, "  %-8" PRId64 " %-16s %s",
+           json_number(t, "tid"), json_text(t, "name"), spell_us(t, "age_us", age, sizeof(age)));
     if (json_text(t, "wait")[0])
         paintf(cli, PAINT_PLAIN, ", in %s", json_text(t, "wait"));
     else if (json_text(t, "wait_class")[0])
         paintf(cli, PAINT_PLAIN, ", %s", json_text(t, "wait_class"));
     if (json_text(t, "wait_site")[0])
         paintf(cli, PAINT_PLAIN, " at %s", json_text(t, "wait_site"));
-    if (json_text(t, "created_at")[0])
-        paintf(cli, PAINT_FAINT, ", started at %s by `%s`", json_text(t, "created_at"),
-               json_text(t, "created_by"));
-    else if (!json_flag(t, "main"))
+    if (json_text(creator, "file")[0])
+        paintf(cli, PAINT_FAINT, ", started at %s:%" PRId64 " by `%s`", json_text(creator, "file"),
+               json_number(creator, "line"), json_text(creator, "thread"));
+    else if (!json_flag(t, "registered") && !json_flag(t, "main"))
         paint(cli, PAINT_FAINT, ", unregistered");
     if (json_flag(t, "straggler"))
         paintf(cli, PAINT_BAD, ", STRAGGLER: token `%s` cancelled %s ago", json_text(t, "token"),
-               json_duration(t, "cancelled_ms", late, sizeof(late)));
+               spell_us(t, "cancelled_for_us", late, sizeof(late)));
     if (json_flag(t, "exempt"))
         paintf(cli, PAINT_WARN, ", exempt: %s", json_text(t, "reason"));
     (void)fputc('\n', cli->out);
@@ -190,7 +197,7 @@ render_threads(struct cli *cli, const json_t *threads)
                json_number(w, "pid"), json_text(w, "state"));
         if (e)
             paintf(cli, PAINT_PLAIN, ", threads %" PRId64 ", stragglers %" PRId64 ", evidence: %s",
-                   json_number(e, "count"), json_number(e, "stragglers"), json_text(e, "grade"));
+                   json_number(e, "total"), json_number(e, "stragglers"), json_text(e, "grade"));
         if (json_text(e, "note")[0])
             paintf(cli, PAINT_WARN, " (%s)", json_text(e, "note"));
         (void)fputc('\n', cli->out);
@@ -234,13 +241,29 @@ clock_of(const json_t *e)
     return strlen(ts) > 11 ? ts + 11 : ts;
 }
 
-void
-render_event(struct cli *cli, const json_t *event)
+static void
+print_field(struct cli *cli, const char *key, const json_t *value)
 {
-    const char *level = json_text(event, "level");
-    enum paint colour = strcmp(level, "error") == 0     ? PAINT_BAD
-                        : strcmp(level, "warning") == 0 ? PAINT_WARN
-                                                        : PAINT_PLAIN;
+    if (json_is_string(value))
+        paintf(cli, PAINT_PLAIN, " %s=%s", key, json_string_value(value));
+    else if (json_is_integer(value))
+        paintf(cli, PAINT_PLAIN, " %s=%" JSON_INTEGER_FORMAT, key, json_integer_value(value));
+    else if (json_is_boolean(value))
+        paintf(cli, PAINT_PLAIN, " %s=%s", key, json_is_true(value) ? "true" : "false");
+}
+
+static enum paint
+level_colour(const char *level)
+{
+    if (strcmp(level, "error") == 0)
+        return PAINT_BAD;
+    return strcmp(level, "warning") == 0 ? PAINT_WARN : PAINT_PLAIN;
+}
+
+void
+render_event(struct cli *cli, json_t *event)
+{
+    enum paint colour = level_colour(json_text(event, "level"));
     const char *key;
     json_t *value;
 
@@ -252,24 +275,14 @@ render_event(struct cli *cli, const json_t *event)
         (void)fputc(' ', cli->out);
     }
     paint(cli, colour, json_text(event, "event"));
-    json_object_foreach((json_t *)(uintptr_t)event, key, value)
-    {
-        if (has_place(key))
-            continue;
-        if (json_is_string(value))
-            paintf(cli, PAINT_PLAIN, " %s=%s", key, json_string_value(value));
-        else if (json_is_integer(value))
-            paintf(cli, PAINT_PLAIN, " %s=%" JSON_INTEGER_FORMAT, key, json_integer_value(value));
-        else if (json_is_boolean(value))
-            paintf(cli, PAINT_PLAIN, " %s=%s", key, json_is_true(value) ? "true" : "false");
-    }
+    json_object_foreach(event, key, value) if (!has_place(key)) print_field(cli, key, value);
     if (json_text(event, "msg")[0])
         paintf(cli, colour, ": %s", json_text(event, "msg"));
     (void)fputc('\n', cli->out);
 }
 
 void
-render_output(struct cli *cli, const json_t *line)
+render_output(struct cli *cli, json_t *line)
 {
     if (strcmp(json_text(line, "event"), "output") != 0) {
         render_event(cli, line);

@@ -107,7 +107,7 @@ on_line(struct cli *cli, const char *line, size_t bytes)
     if (cli->values[OPTION_JSON]) {
         (void)fprintf(cli->out, "%s\n", line);
     } else {
-        json = json_loadb(line, bytes, 0, NULL);
+        json = json_loadb(line, bytes, JSON_ALLOW_NUL, NULL);
         if (strcmp(cli->verb->name, "logs") == 0)
             render_output(cli, json);
         else

@@ -92,7 +92,7 @@ reload_looked(struct core *c, struct service *s, const struct event *ev)
             break;
         }
         reason = "is still being written";
-        /* fall through */
+        __attribute__((fallthrough)); /* clang does not read comments */
     case LOOK_BROKEN:
         service_reject(s, (struct digest){0, 0}, reason);
         reload_end(c, s, OUTCOME_REJECTED, reason);

@@ -272,6 +272,7 @@ worker_exit(struct core *c, struct worker *w, const struct event *ev)
 {
     struct generation *g = w->generation;
     bool expected = w->state != WORKER_STARTING && w->state != WORKER_READY;
+    bool abandoned = w->state == WORKER_ABANDONED; /* its slot was given to another then */
     bool fatal = ev->death.exec_error != 0 && ev->death.exec_error != -ETXTBSY;
     char text[1024];
     struct record *r;
@@ -286,7 +287,7 @@ worker_exit(struct core *c, struct worker *w, const struct event *ev)
         r->warning = !expected || w->leak[0] != '\0';
     }
     record_text(r, "%s%s", w->escapee ? "escapee: " : "", text);
-    if (!w->escapee && generation_active(g))
+    if (!w->escapee && !abandoned && generation_active(g))
         generation_failure(c, g, w, expected ? NULL : text, fatal && !expected);
     worker_destroy(w);
 }

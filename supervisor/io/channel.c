@@ -198,7 +198,7 @@ receive(struct channel *ch)
                          .msg_iovlen = 1,
                          .msg_control = &control,
                          .msg_controllen = sizeof(control)};
-    struct wire_message m;
+    struct wire_message m = {0};
     struct error err;
     ssize_t n = recvmsg(ch->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 

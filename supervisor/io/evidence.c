@@ -192,7 +192,8 @@ evidence_collect(pid_t pid, int registry_fd, int64_t now_us, struct evidence **r
         return r;
     }
     blame(e);
-    qsort(e->threads, e->n, sizeof(*e->threads), by_guilt);
+    if (e->n > 1)
+        qsort(e->threads, e->n, sizeof(*e->threads), by_guilt);
     describe_waits(e);
     *ret = e;
     return 0;

@@ -110,7 +110,7 @@ journal_output_tail(const struct journal *j, const char *service, size_t lines)
 static void
 add_message(struct text *out, const char *json, size_t bytes)
 {
-    json_t *line = json_loadb(json, bytes, 0, NULL);
+    json_t *line = json_loadb(json, bytes, JSON_ALLOW_NUL, NULL);
     const char *msg = json_string_value(json_object_get(line, "msg"));
 
     if (msg && out->bytes > 0)

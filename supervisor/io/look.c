@@ -211,7 +211,7 @@ help(const struct look_request *rq, struct look_answer *a, int out)
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* best effort: without it the child ends by itself */
     (void)prctl(PR_SET_NAME, "stint-look");
     (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL); /* so that it can be ended by hand */
+    (void)pthread_sigmask(SIG_SETMASK, &none, NULL); /* so that it can be ended by hand */
     for (int sig = 1; sig < NSIG; sig++)
         (void)signal(sig, SIG_DFL); /* no handler of the master's may run here */
     if (low > 0) {
@@ -226,10 +226,24 @@ help(const struct look_request *rq, struct look_answer *a, int out)
     _exit(write(out, &f, sizeof(f)) == (ssize_t)sizeof(f) ? 0 : 1);
 }
 
+static void
+child_watch(struct look *l, int64_t deadline_us)
+{
+    int64_t left_us = deadline_us - mono_now_us();
+
+    l->answer.helped = true;
+    list_add(&helpers, &l->node);
+    ev_io_init(&l->dead, on_dead, l->pidfd, EV_READ);
+    ev_io_start(l->loop, &l->dead);
+    if (deadline_us == TIME_NEVER)
+        return;
+    ev_timer_init(&l->timer, on_timer, left_us > 0 ? (double)left_us / 1e6 : 0., 0.);
+    ev_timer_start(l->loop, &l->timer);
+}
+
 static int
 child_start(struct look *l, const struct look_request *rq)
 {
-    int64_t left_us = rq->deadline_us == TIME_NEVER ? 0 : rq->deadline_us - mono_now_us();
     int fds[2];
 
     if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) == -1)
@@ -252,14 +266,7 @@ child_start(struct look *l, const struct look_request *rq)
     }
     l->child = pid;
     l->pipe_fd = steal_fd(in);
-    l->answer.helped = true;
-    list_add(&helpers, &l->node);
-    ev_io_init(&l->dead, on_dead, l->pidfd, EV_READ);
-    ev_io_start(l->loop, &l->dead);
-    if (rq->deadline_us != TIME_NEVER) {
-        ev_timer_init(&l->timer, on_timer, left_us > 0 ? (double)left_us / 1e6 : 0., 0.);
-        ev_timer_start(l->loop, &l->timer);
-    }
+    child_watch(l, rq->deadline_us);
     return 0;
 }
 

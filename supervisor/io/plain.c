@@ -4,35 +4,55 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* utf8_bytes - length of the valid UTF-8 sequence at @s (which ends with a NUL), or 0. */
-static size_t
-utf8_bytes(const unsigned char *s)
-{
-    size_t n = s[0] < 0x80                   ? 1
-               : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
-               : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
-               : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
-                                             : 0;
+#include "base/mem.h"
 
-    for (size_t i = 1; i < n; i++)
+/* The well-formed sequences of UTF-8, by their first byte and the bounds of the second one. */
+static const struct form {
+    unsigned char first_from, first_to, second_from, second_to, bytes;
+} forms[] = {
+    {0x20, 0x7e, 0x00, 0x00, 1},
+    {0xc2, 0xc2, 0xa0, 0xbf, 2}, /* below it: more control characters */
+    {0xc3, 0xdf, 0x80, 0xbf, 2},
+    {0xe0, 0xe0, 0xa0, 0xbf, 3},
+    {0xe1, 0xec, 0x80, 0xbf, 3},
+    {0xed, 0xed, 0x80, 0x9f, 3},
+    {0xee, 0xef, 0x80, 0xbf, 3},
+    {0xf0, 0xf0, 0x90, 0xbf, 4},
+    {0xf1, 0xf3, 0x80, 0xbf, 4},
+    {0xf4, 0xf4, 0x80, 0x8f, 4},
+};
+
+static bool
+matches(const struct form *f, const unsigned char *s)
+{
+    if (s[0] < f->first_from || s[0] > f->first_to)
+        return false;
+    if (f->bytes > 1 && (s[1] < f->second_from || s[1] > f->second_to))
+        return false;
+    for (unsigned i = 2; i < f->bytes; i++) /* stops at the NUL: it does not match */
         if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    if (n == 3 && ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f)))
-        return 0; /* overlong, surrogate */
-    if (n == 4 && ((s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f)))
-        return 0; /* overlong, beyond U+10FFFF */
-    return n;
+            return false;
+    return true;
+}
+
+/* printable - bytes of the harmless character at @s, or 0. */
+static unsigned
+printable(const unsigned char *s)
+{
+    for (size_t i = 0; i < ARRAY_LEN(forms); i++)
+        if (matches(&forms[i], s))
+            return forms[i].bytes;
+    return 0;
 }
 
 void
 plain_text(char *s)
 {
     for (unsigned char *p = (unsigned char *)s; *p != '\0';) {
-        size_t n = utf8_bytes(p);
-        bool control = n == 1 ? *p < 0x20 || *p == 0x7f : n == 2 && p[0] == 0xc2 && p[1] < 0xa0;
+        unsigned n = printable(p);
 
-        if (n == 0 || control)
+        if (n == 0)
             *p = '?';
-        p += n == 0 || control ? 1 : n;
+        p += n ? n : 1;
     }
 }

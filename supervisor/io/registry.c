@@ -131,7 +131,7 @@ slot_parse(const unsigned char *at, struct registry_view *v)
 int
 registry_parse(const void *bytes, size_t n, struct registry_view *ret, struct error *reterr)
 {
-    struct stint_registry_header h;
+    struct stint_registry_header h = {0};
     struct registry_view v = {0};
     const unsigned char *slots = (const unsigned char *)bytes + sizeof(h);
     size_t live = 0;
@@ -201,7 +201,7 @@ slot_settle(int fd, unsigned char *copy, uint32_t slot_size, off_t offset)
 int
 registry_read(int fd, struct registry_view *ret, struct error *reterr)
 {
-    struct stint_registry_header h;
+    struct stint_registry_header h = {0};
     auto_free unsigned char *copy = NULL;
     struct stat st;
     ssize_t n;

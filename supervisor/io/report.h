@@ -63,9 +63,11 @@ json_t *report_threads(const struct report_sources *from, const struct service *
 /**
  * report_evidence - what was seen of a worker's threads, for report_sources.threads.
  *
+ * @summary: evidence_summary()'s line, or NULL
+ *
  * Stragglers come first, as in @e. New reference; NULL: out of memory.
  */
-json_t *report_evidence(const struct evidence *e);
+json_t *report_evidence(const struct evidence *e, const char *summary);
 
 /* report_text - any bytes as a JSON string: what is not UTF-8 becomes U+FFFD. NULL: out of memory. */
 json_t *report_text(const char *s);

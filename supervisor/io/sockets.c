@@ -167,7 +167,7 @@ static int
 listener_create(const struct listener_spec *spec, struct listener **ret, struct error *reterr)
 {
     struct listener *l = calloc(1, sizeof *l);
-    struct endpoint at;
+    struct endpoint at = {0};
     int r;
 
     if (!l)

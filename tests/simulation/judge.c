@@ -221,7 +221,7 @@ tell_service(struct judge *j, const struct event *ev)
         if (ev->type == EVENT_START || (ev->type == EVENT_RELOAD && ev->request.force))
             a->forced = true;
         if (ev->type == EVENT_STOP)
-            a->down = true;
+            a->down = j->wishes->list[i].present; /* what leaves for good cannot be stopped */
         else if (ev->type == EVENT_START)
             a->down = false;
         else if (ev->type == EVENT_CHECKED && r && ev->checked.reload == a->run && ev->checked.ok)
@@ -264,15 +264,16 @@ stint_born(struct judge *j, const struct record *r)
     }
     g = &j->stints[j->n_stints++];
     *g = (struct stint){.service = r->service_id, .number = r->generation, .wish = i};
-    g->launch = a->look_launch;
+    g->launch = a->looked_for.launch;
     g->least_start_us = g->least_drain_us = g->least_leak_us = TIME_NEVER;
     g->least_first_us = g->least_max_us = g->least_within_us = TIME_NEVER;
+    stint_follow(g, &a->looked_for);
     stint_follow(g, w);
     if (r->generation <= a->last_number)
         judge_say(j, LAW_NUMBERS, "generation %s/%" PRIu64 " was there before", r->service,
                   r->generation);
     a->last_number = r->generation;
-    if (a->rejected > 0 && a->rejected == a->seen && a->rejected_launch == a->look_launch &&
+    if (a->rejected > 0 && a->rejected == a->seen && a->rejected_launch == a->looked_for.launch &&
         !a->forced && !(judge_run(j, a->run) && judge_run(j, a->run)->forced))
         judge_say(j, I4, "%s/%" PRIu64 " tries what was rejected, and nobody forced it", r->service,
                   r->generation);
@@ -346,7 +347,7 @@ effect_look(struct judge *j, const struct effect *e)
 {
     for (unsigned i = 0; i < WISHES; i++)
         if (j->affairs[i].id == e->service)
-            j->affairs[i].look_launch = j->wishes->list[i].launch;
+            j->affairs[i].looked_for = j->wishes->list[i];
 }
 
 void

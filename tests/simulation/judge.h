@@ -86,8 +86,9 @@ struct affair {
     bool looked;       /* at least once */
     uint64_t seen;     /* version of the last look */
     uint64_t rejected; /* version of the input; 0 = none. Not tried again unless forced … */
-    unsigned rejected_launch, look_launch; /* look_launch: pinned by the last FX_LOOK */
-    bool forced;                           /* … which somebody asked for since */
+    unsigned rejected_launch;
+    struct wish looked_for; /* what the last FX_LOOK pinned: its run starts that */
+    bool forced;            /* … which somebody asked for since */
     uint64_t last_number;
     unsigned allowed_draining; /* max_draining, the largest since the run began */
     bool crowd;                /* a stop relieved more than a reload may */
@@ -107,9 +108,11 @@ struct judge {
     uint64_t last_worker, last_reload;
     uint64_t promised[16]; /* reload ids that requests were told to wait for */
     unsigned n_promised;
-    unsigned ticks_due; /* in a row, with the next deadline already there */
-    int64_t stop_us;    /* STOP_ALL came then; 0 = not yet */
-    bool stopped;       /* the core said so, at least once */
+    uint64_t said[RECORD_KIND_COUNT],
+        outcomes[OUTCOME_COUNT]; /* how often: nothing may go untried */
+    unsigned ticks_due;          /* in a row, with the next deadline already there */
+    int64_t stop_us;             /* STOP_ALL came then; 0 = not yet */
+    bool stopped;                /* the core said so, at least once */
     int64_t now_us;
     enum invariant broken; /* the first one; LAW_NONE: innocent */
     char why[400];

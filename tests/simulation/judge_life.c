@@ -188,7 +188,7 @@ read_verdict(struct judge *j, struct affair *a, const struct record *r)
     a->run = 0;
     if (r->outcome == OUTCOME_REJECTED && run->could_run) {
         a->rejected = a->seen;
-        a->rejected_launch = a->look_launch;
+        a->rejected_launch = a->looked_for.launch;
     } else if (r->outcome != OUTCOME_CANCELLED) {
         a->rejected = 0;
     }
@@ -223,6 +223,9 @@ judge_record(struct judge *j, const struct record *r)
     struct affair *a;
     struct stint *g;
 
+    j->said[r->kind]++;
+    if (r->kind == RECORD_VERDICT)
+        j->outcomes[r->outcome]++;
     if (r->kind == RECORD_BUG)
         judge_say(j, LAW_SOUND, "%s", r->text);
     if (i == WISHES)

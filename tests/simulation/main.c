@@ -14,7 +14,8 @@
 
 #include "tests/simulation/simulation.h"
 
-#define SHOWN 40 /* steps before a violation */
+#define SHOWN  40     /* steps before a violation */
+#define ENOUGH 100000 /* steps, for everything to happen at least once */
 
 struct options {
     uint64_t seed, steps;
@@ -36,18 +37,24 @@ static bool
 read_options(int argc, char **argv, struct options *o)
 {
     for (int i = 1; i < argc; i++) {
-        bool more = i + 1 < argc;
+        const char *value = i + 1 < argc ? argv[i + 1] : "";
+        bool fine = true;
 
-        if (strcmp(argv[i], "--trace") == 0)
+        if (strcmp(argv[i], "--trace") == 0) {
             o->trace = true;
-        else if (strcmp(argv[i], "--seed") == 0 && more && number(argv[i + 1], &o->seed))
-            i++;
-        else if (strcmp(argv[i], "--steps") == 0 && more && number(argv[i + 1], &o->steps))
-            i++;
-        else if (strcmp(argv[i], "--plant") == 0 && more && (o->plant = plant_by_name(argv[i + 1])))
-            i++;
+            continue;
+        }
+        if (strcmp(argv[i], "--seed") == 0)
+            fine = number(value, &o->seed);
+        else if (strcmp(argv[i], "--steps") == 0)
+            fine = number(value, &o->steps);
+        else if (strcmp(argv[i], "--plant") == 0)
+            fine = (o->plant = plant_by_name(value)) != NULL;
         else
+            fine = false;
+        if (!fine)
             return false;
+        i++;
     }
     return true;
 }
@@ -72,13 +79,56 @@ replay(uint64_t seed, const struct plant *plant, uint64_t steps)
     simulation_finish(&sim);
 }
 
+/* What all lives together have tried. */
+struct tally {
+    uint64_t steps, lives;
+    uint64_t said[RECORD_KIND_COUNT], outcomes[OUTCOME_COUNT];
+    enum invariant broken;
+};
+
+static void
+tally_add(struct tally *t, const struct simulation *sim)
+{
+    t->steps += sim->steps;
+    t->lives++;
+    t->broken = sim->judge.broken;
+    for (int i = 0; i < RECORD_KIND_COUNT; i++)
+        t->said[i] += sim->judge.said[i];
+    for (int i = 0; i < OUTCOME_COUNT; i++)
+        t->outcomes[i] += sim->judge.outcomes[i];
+}
+
+/* A simulation in which something never happens would prove nothing about it. */
+static bool
+everything_happened(const struct tally *t)
+{
+    bool all = true;
+
+    for (int i = 0; i < RECORD_KIND_COUNT; i++) {
+        if (i == RECORD_BUG)
+            continue;
+        printf("  %-20s %9" PRIu64 "\n", record_kind_name((enum record_kind)i), t->said[i]);
+        all = all && t->said[i] > 0;
+    }
+    for (int i = OUTCOME_NONE + 1; i < OUTCOME_COUNT; i++) {
+        printf("  verdict %-12s %9" PRIu64 "\n", outcome_name((enum outcome)i), t->outcomes[i]);
+        all = all && t->outcomes[i] > 0;
+    }
+    if (!all)
+        printf("something in this list never happened: the simulation has become too tame\n");
+    return all;
+}
+
 static int
-verdict(const struct options *o, enum invariant broken, uint64_t steps, uint64_t lives)
+verdict(const struct options *o, const struct tally *t)
 {
     double cpu = (double)clock() / CLOCKS_PER_SEC;
+    enum invariant broken = t->broken;
 
-    printf("%" PRIu64 " steps in %" PRIu64 " lives, %.0f steps/s\n", steps, lives,
-           (double)steps / (cpu > 0 ? cpu : 1));
+    printf("%" PRIu64 " steps in %" PRIu64 " lives, %.0f steps/s\n", t->steps, t->lives,
+           (double)t->steps / (cpu > 0 ? cpu : 1));
+    if (!o->plant && broken == LAW_NONE && t->steps >= ENOUGH)
+        return everything_happened(t) ? EXIT_SUCCESS : EXIT_FAILURE;
     if (!o->plant)
         return broken == LAW_NONE ? EXIT_SUCCESS : EXIT_FAILURE;
     if (broken == o->plant->breaks) {
@@ -94,8 +144,7 @@ int
 main(int argc, char **argv)
 {
     struct options o = {.seed = 1, .steps = 1000000};
-    uint64_t done = 0, lives = 0, seed;
-    enum invariant broken = LAW_NONE;
+    struct tally tally = {0};
 
     if (!read_options(argc, argv, &o)) {
         (void)fprintf(stderr,
@@ -104,18 +153,16 @@ main(int argc, char **argv)
             (void)fprintf(stderr, "  --plant %-12s %s\n", plants[i].name, plants[i].sentence);
         return EXIT_FAILURE;
     }
-    for (seed = o.seed; done < o.steps && broken == LAW_NONE; seed++) {
+    for (uint64_t seed = o.seed; tally.steps < o.steps && tally.broken == LAW_NONE; seed++) {
         struct simulation sim;
 
         simulation_live(&sim, seed, o.plant, o.trace ? 0 : UINT64_MAX);
-        done += sim.steps;
-        lives++;
-        broken = sim.judge.broken;
-        if (broken != LAW_NONE && o.trace)
+        tally_add(&tally, &sim);
+        if (tally.broken != LAW_NONE && o.trace)
             report(&sim);
-        else if (broken != LAW_NONE)
+        else if (tally.broken != LAW_NONE)
             replay(seed, o.plant, sim.steps);
         simulation_finish(&sim);
     }
-    return verdict(&o, broken, done, lives);
+    return verdict(&o, &tally);
 }

@@ -83,6 +83,21 @@ START_TEST(a_removed_service_that_returns_in_time_is_started_again)
 }
 END_TEST
 
+START_TEST(a_rejected_service_that_is_configured_again_is_tried_again)
+{
+    rim_config(r, service_new("web"));
+    r->ready = r->exit = false;
+    r->disk[rim_id(r, "web")]++;
+    rim_ask(r, EVENT_RELOAD, "web", false);
+    rim_exec_error(r, 2, -ENOENT);
+    ck_said(r, "verdict: web/1 rejected");
+    rim_config(r, service_new("other"));
+    rim_config(r, service_new("web"), service_new("other"));
+    rim_dies(r, 1, 0);
+    ck_said(r, "generation_starting: web/3 | start");
+}
+END_TEST
+
 static uint64_t
 forty_one(void *env, const char *service)
 {
@@ -249,9 +264,11 @@ END_TEST
 RIM_SUITE_MAIN(
     "service", the_same_configuration_again_changes_nothing,
     a_new_service_is_started_beside_the_others, a_removed_service_is_drained_then_forgotten,
-    a_removed_service_that_returns_in_time_is_started_again, generation_numbers_survive_a_restart,
-    a_changed_launch_part_is_a_reload_that_names_the_keys, a_changed_policy_is_applied_in_place,
-    more_workers_are_started_beside_those_that_serve, fewer_workers_means_the_last_slots_drain,
+    a_removed_service_that_returns_in_time_is_started_again,
+    a_rejected_service_that_is_configured_again_is_tried_again,
+    generation_numbers_survive_a_restart, a_changed_launch_part_is_a_reload_that_names_the_keys,
+    a_changed_policy_is_applied_in_place, more_workers_are_started_beside_those_that_serve,
+    fewer_workers_means_the_last_slots_drain,
     a_slot_that_is_wanted_again_waits_for_the_one_who_leaves_it,
     a_service_waits_until_what_it_depends_on_serves,
     a_service_goes_on_when_what_it_depends_on_is_reloaded, a_service_says_where_it_stands,

@@ -108,8 +108,9 @@ START_TEST(the_slot_of_an_abandoned_worker_is_filled_again)
     ck_said(r, "worker_abandoned: web/1 pid 1003");
     ck_did(r, "spawn web/1.0 w4");
     rim_forget(r);
+    rim_dies(r, 4, 0x100); /* waits for its next try … */
     rim_dies(r, 3, SIGKILL);
-    ck_did(r, ""); /* somebody is there already */
+    ck_did(r, ""); /* … which the late death of the other does not bring forward */
 }
 END_TEST
 

@@ -3,91 +3,9 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 
-#include "base/mem.h"
-#include "base/text.h"
-#include "base/units.h"
-#include "supervisor/io/notify.h"
-#include "tests/unit/io/loop.h"
-#include "tests/unit/io/process.h"
-
-static struct ev_loop *ev;
-static struct notify *notify;
-static struct text heard; /* "READY " "refused: why " … */
-static struct notify_message last;
-static struct notify_sender last_from;
-static bool close_in_hook;
-
-static void
-on_notify(void *env, const struct notify_message *m, const struct notify_sender *from)
-{
-    ck_assert_ptr_eq(env, &heard);
-    last = *m;
-    last_from = *from;
-    text_add(&heard, m->ready ? "READY " : m->has_status ? m->status : "other ");
-    if (close_in_hook) {
-        notify_close(notify);
-        notify = NULL;
-    }
-}
-
-static void
-on_refused(void *env, const struct notify_sender *from, const char *why)
-{
-    ck_assert_ptr_eq(env, &heard);
-    last_from = *from;
-    text_addf(&heard, "refused: %s ", why);
-}
-
-static void
-begin(void)
-{
-    struct notify_hooks hooks = {on_notify, on_refused, &heard};
-    struct error error;
-
-    ev = ev_loop_new(EVFLAG_AUTO);
-    ck_assert_msg(notify_open(ev, in_folder("7.sock"), &hooks, &notify, &error) == 0, "%s",
-                  error.text);
-}
-
-static void
-end(void)
-{
-    notify_close(notify);
-    text_finish(&heard);
-    ev_loop_destroy(ev);
-    folder_remove();
-}
-
-/* say - as sd_notify(3) does; with @fd ≥ 0 passed along. */
-static void
-say(const char *text, size_t bytes, int fd)
-{
-    union {
-        char bytes[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control = {{0}};
-    struct sockaddr_un un = {.sun_family = AF_UNIX};
-    struct iovec iov = {(void *)(uintptr_t)text, bytes};
-    struct msghdr m = {.msg_name = &un, .msg_namelen = sizeof un, .msg_iov = &iov, .msg_iovlen = 1};
-    int s = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-    (void)snprintf(un.sun_path, sizeof un.sun_path, "%s", in_folder("7.sock"));
-    if (fd >= 0) {
-        m.msg_control = control.bytes;
-        m.msg_controllen = sizeof control.bytes;
-        control.align.cmsg_level = SOL_SOCKET;
-        control.align.cmsg_type = SCM_RIGHTS;
-        control.align.cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(&control.align), &fd, sizeof fd);
-    }
-    if (sendmsg(s, &m, 0) != (ssize_t)bytes)
-        _exit(99);
-    (void)close(s);
-}
+#include "tests/unit/io/notify_fixture.h"
 
 /* worker - a child in a session of its own that runs @body and then stays until it is ended. */
 static pid_t
@@ -397,71 +315,11 @@ START_TEST(a_path_that_cannot_be_is_an_error)
 }
 END_TEST
 
-START_TEST(a_message_is_understood_key_by_key)
+int
+main(void)
 {
-    static const char text[] = "READY=1\nSTATUS=all \001well\nSTOPPING=1\nRELOADING=1\n"
-                               "EXTEND_TIMEOUT_USEC=1500000\nWATCHDOG=1\nMAINPID=42\nERRNO=2\n"
-                               "MONOTONIC_USEC=77\nX_PRIVATE=1\n\nBARRIER=1\nFDSTORE=1";
-    struct notify_message m;
-
-    ck_assert_int_eq(notify_parse(text, sizeof text - 1, &m), 0);
-    ck_assert(m.ready && m.stopping && m.reloading && m.watchdog && m.barrier && m.fdstore);
-    ck_assert(m.has_status && m.has_extend && m.has_error && m.has_monotonic);
-    ck_assert_str_eq(m.status, "all ?well");
-    ck_assert_uint_eq(m.extend_us, 1500000);
-    ck_assert_uint_eq(m.monotonic_us, 77);
-    ck_assert_int_eq(m.main_pid, 42);
-    ck_assert_int_eq(m.error, 2);
-    ck_assert(m.unknown == 1 && m.malformed == 0);
-}
-END_TEST
-
-START_TEST(a_malformed_value_is_counted_and_changes_nothing)
-{
-    static const char *const bad[] = {
-        "READY=0",
-        "READY=",
-        "READY=11",
-        "EXTEND_TIMEOUT_USEC=-1",
-        "MAINPID=1",
-        "MAINPID=1x",
-        "ERRNO=",
-        "EXTEND_TIMEOUT_USEC=18446744073709551616",
-        "MAINPID=2147483648",
-        "BARRIER=yes",
-        "=1",
-        "READY",
-    };
-    struct notify_message m;
-    char text[80];
-    int n = snprintf(text, sizeof text, "X=1\n%s", bad[_i]);
-
-    ck_assert_int_eq(notify_parse(text, (size_t)n, &m), 0);
-    ck_assert_uint_eq(m.malformed, 1);
-    ck_assert(!m.ready && !m.has_extend && m.main_pid == 0 && !m.has_error && !m.barrier);
-}
-END_TEST
-
-START_TEST(bytes_that_are_no_message_are_told_apart)
-{
-    static char longer[NOTIFY_STATUS_MAX * 2] = "STATUS=";
-    struct notify_message m;
-
-    ck_assert_int_eq(notify_parse("", 0, &m), -EBADMSG);
-    ck_assert_int_eq(notify_parse("\n\n", 2, &m), -EBADMSG);
-    ck_assert_int_eq(notify_parse("hello", 5, &m), -EBADMSG);
-    ck_assert_int_eq(notify_parse("READY=1\0", 8, &m), -EBADMSG);
-    ck_assert(!m.ready);
-    memset(longer + 7, 'z', sizeof longer - 7);
-    ck_assert_int_eq(notify_parse(longer, sizeof longer, &m), 0);
-    ck_assert_uint_eq(strlen(m.status), NOTIFY_STATUS_MAX - 1);
-}
-END_TEST
-
-static TCase *
-sockets(void)
-{
-    TCase *t = tcase_create("sockets");
+    Suite *s = suite_create("notify");
+    TCase *t = tcase_create("notify");
 
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, begin, end);
@@ -479,19 +337,6 @@ sockets(void)
     tcase_add_test(t, a_hook_may_close_the_socket);
     tcase_add_test(t, anybody_may_write_to_the_socket_and_a_stale_one_is_replaced);
     tcase_add_test(t, a_path_that_cannot_be_is_an_error);
-    return t;
-}
-
-int
-main(void)
-{
-    Suite *s = suite_create("notify");
-    TCase *parser = tcase_create("parser");
-
-    tcase_add_test(parser, a_message_is_understood_key_by_key);
-    tcase_add_loop_test(parser, a_malformed_value_is_counted_and_changes_nothing, 0, 12);
-    tcase_add_test(parser, bytes_that_are_no_message_are_told_apart);
-    suite_add_tcase(s, parser);
-    suite_add_tcase(s, sockets());
+    suite_add_tcase(s, t);
     return unit_main(s);
 }

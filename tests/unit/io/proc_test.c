@@ -111,7 +111,7 @@ child_start(char *variable)
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         (void)close(told[0]);
         (void)dup2(told[1], 9);
-        (void)!execle("/bin/sh", "sh", "-c", "echo >&9; exec 9>&-; exec sleep 100", NULL,
+        (void)!execle("/bin/sh", "sh", "-c", "echo >&9; kill -STOP $$", NULL,
                       (char *[]){variable, (char[]){"OTHER=x"}, NULL});
         _exit(127);
     }

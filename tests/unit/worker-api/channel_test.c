@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <signal.h>
+#include <sys/wait.h>
 
 #include "tests/unit/unit.h"
 #include "tests/unit/worker-api/master.h"
@@ -144,6 +145,33 @@ START_TEST(a_later_frame_moves_the_deadline_and_not_the_cause)
 }
 END_TEST
 
+START_TEST(exit_says_bye_and_nothing_after_it)
+{
+    struct master m = master_start();
+    char body[STINT_FRAME_MAX];
+    pid_t worker = fork();
+
+    ck_assert_int_ge(worker, 0);
+    if (worker == 0) {
+        close(m.channel);
+        ck_assert_int_eq(stint_init(NULL), 0);
+        pid_t child = fork(); /* its exit is not the worker's */
+        if (child == 0)
+            exit(0);
+        ck_assert_int_eq(waitpid(child, NULL, 0), child);
+        exit(stint_ready());
+    }
+    close(m.theirs);
+    ck_assert_uint_eq(master_receive(&m, body).type, STINT_FRAME_HELLO);
+    ck_assert_uint_eq(master_receive(&m, body).type, STINT_FRAME_READY);
+    struct stint_frame frame = master_receive(&m, body);
+    ck_assert_uint_eq(frame.type, STINT_FRAME_BYE);
+    ck_assert_uint_eq(frame.sequence, 3);
+    ck_assert_int_eq(recv(m.channel, body, sizeof(body), 0), 0);
+    ck_assert_int_eq(waitpid(worker, NULL, 0), worker);
+}
+END_TEST
+
 static const struct malformed {
     const char *what;
     struct stint_frame frame;
@@ -260,6 +288,7 @@ main(void)
     tcase_add_test(good, after_sigterm_the_pending_frame_explains_it);
     tcase_add_test(good, a_later_frame_moves_the_deadline_and_not_the_cause);
     tcase_add_test(good, the_listener_obeys_without_anyone_waiting);
+    tcase_add_test(good, exit_says_bye_and_nothing_after_it);
     tcase_set_timeout(good, 60);
     tcase_add_loop_test(bad, a_malformed_frame_changes_nothing, 0,
                         (int)(sizeof(malformed) / sizeof(*malformed)));
