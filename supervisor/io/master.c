@@ -266,9 +266,9 @@ master_finish(struct master *m)
         list_for_each_safe (n, &m->snapshots)
             snapshot_destroy(container_of(n, struct snapshot, node));
         config_finish(m);
+        listeners_finish(&m->listeners); /* they leave the guard before it goes */
         listen_guard_finish(m);
     }
-    listeners_finish(&m->listeners);
     master_queue_finish(m);
     core_destroy(m->core);
     watch_destroy(m->watch);

@@ -78,7 +78,7 @@ snapshot_create(struct master *m, struct service_spec *spec, struct snapshot **r
     if (r == 0)
         r = identity_resolve(spec->user, spec->group, &snap->identity, reterr);
     if (r == 0 && spec->probe_listener)
-        r = listener_probe(spec->probe_listener, &snap->probe, reterr);
+        r = listeners_probe(&m->listeners, spec->probe_listener, &snap->probe, reterr);
     if (r < 0) {
         snapshot_destroy(snap);
         return r;
@@ -322,8 +322,16 @@ snapshot_check(struct master *m, const struct effect *e)
     struct inspection *d = inspection_get(m, e->service);
     struct error err = {.text = "the snapshot is gone"};
 
-    if (!d || !s)
+    if (!s)
         return;
+    if (!d) {
+        struct event ev = {.type = EVENT_CHECKED, .service = e->service};
+
+        ev.checked.reload = e->reload;
+        ev.checked.reason = "out of memory";
+        master_post(m, &ev);
+        return;
+    }
     run_cancel(steal(d->check));
     d->check_reload = e->reload;
     if (!snap || inspection_check(d, snap, s->reload.trace, &err) < 0)

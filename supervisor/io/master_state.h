@@ -104,6 +104,8 @@ struct hand {
     struct strv environment;   /* owned; what it was started with */
     struct listener *probe;    /* one reference; NULL = none */
     struct snapshot *snapshot; /* borrowed: outlives the workers started from it */
+    struct service_spec
+        *spec; /* one reference: what it was started with; policy may have moved on */
     char service[65], trace[33];
     uint64_t generation;
     unsigned slot;
@@ -159,7 +161,7 @@ void hand_adopt(struct master *m, const struct worker *w, int pidfd); /* takes t
 struct hand *hand_find(const struct master *m, uint64_t worker);
 struct hand *hand_of_pid(const struct master *m, pid_t pid);
 void hand_destroy(struct hand *h);
-void hand_evidence(struct master *m, struct hand *h);
+void hand_evidence(struct master *m, uint64_t worker); /* answers EVIDENCE */
 
 /* ---- master_hand_events.c ---------------------------------------------------------------------- */
 
