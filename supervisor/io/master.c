@@ -276,6 +276,10 @@ master_finish(struct master *m)
     journal_destroy(m->journal);
     if (m->loop)
         ev_loop_destroy(m->loop);
+    table_finish(&m->hand_by_worker);
+    table_finish(&m->hand_by_pid);
+    table_finish(&m->snapshot_by_id);
+    table_finish(&m->inspection_by_service);
     strv_finish(&m->numbers);
     free(m->runtime_dir);
     free(m->state_dir);

@@ -27,25 +27,17 @@ extern char **environ;
 struct hand *
 hand_find(const struct master *m, uint64_t worker)
 {
-    list_for_each (n, &m->hands) {
-        struct hand *h = container_of(n, struct hand, node);
+    struct table_node *n = table_find(&m->hand_by_worker, worker);
 
-        if (h->worker == worker)
-            return h;
-    }
-    return NULL;
+    return n ? container_of(n, struct hand, by_worker) : NULL;
 }
 
 struct hand *
 hand_of_pid(const struct master *m, pid_t pid)
 {
-    list_for_each (n, &m->hands) {
-        struct hand *h = container_of(n, struct hand, node);
+    struct table_node *n = table_find(&m->hand_by_pid, (uint64_t)pid);
 
-        if (h->pid == pid)
-            return h;
-    }
-    return NULL;
+    return n ? container_of(n, struct hand, by_pid) : NULL;
 }
 
 static struct hand *
@@ -64,6 +56,7 @@ hand_create(struct master *m, const struct worker *w)
     (void)snprintf(h->service, sizeof(h->service), "%s", w->generation->service->name);
     memcpy(h->trace, w->generation->trace, sizeof(h->trace));
     list_add(&m->hands, &h->node);
+    table_add(&m->hand_by_worker, &h->by_worker, h->worker);
     return h;
 }
 
@@ -75,6 +68,8 @@ hand_destroy(struct hand *h)
     ev_io_stop(h->master->loop, &h->dies);
     ev_io_stop(h->master->loop, &h->execs);
     list_del(&h->node);
+    table_remove(&h->master->hand_by_worker, &h->by_worker);
+    table_remove(&h->master->hand_by_pid, &h->by_pid);
     ready_stop(h->ready);
     channel_destroy(h->channel);
     notify_close(h->notify);
@@ -91,6 +86,7 @@ hand_destroy(struct hand *h)
 static void
 hand_watch(struct hand *h)
 {
+    table_add(&h->master->hand_by_pid, &h->by_pid, (uint64_t)h->pid);
     ev_io_init(&h->dies, hand_on_dead, h->pidfd, EV_READ);
     ev_io_start(h->master->loop, &h->dies);
 }

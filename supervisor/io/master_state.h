@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 
 #include "base/list.h"
+#include "base/table.h"
 #include "config/spec.h"
 #include "supervisor/core/core.h"
 #include "supervisor/io/capture.h"
@@ -55,6 +56,7 @@ struct master {
     ev_timer tick;          /* the core's next deadline */
 
     struct list hands, snapshots, inspections;
+    struct table hand_by_worker, hand_by_pid, snapshot_by_id, inspection_by_service;
     uint64_t last_snapshot;
     struct listeners listeners;
     struct listener *
@@ -88,6 +90,7 @@ struct master {
 /* One process: a worker or an escapee. */
 struct hand {
     struct list node; /* in master.hands */
+    struct table_node by_worker, by_pid;
     struct master *master;
     uint64_t worker; /* the core's id */
     pid_t pid;
@@ -113,7 +116,9 @@ struct hand {
 
 /* What a generation is started from, again and again: exactly this file, exactly these sockets. */
 struct snapshot {
-    struct list node;          /* in master.snapshots */
+    struct list node;        /* in master.snapshots, or alone */
+    struct table_node by_id; /* … and in master.snapshot_by_id */
+    struct master *master;
     uint64_t id;               /* what the core calls it */
     struct service_spec *spec; /* one reference */
     int exe_fd;                /* owned; the pin; -1 for a script, which has to be run by path */
@@ -128,6 +133,7 @@ struct snapshot {
 /* A service as the rim sees it. */
 struct inspection {
     struct list node; /* in master.inspections */
+    struct table_node by_service;
     struct master *master;
     uint32_t service;
     struct look *look;        /* owned; the FX_LOOK under way; NULL = none */

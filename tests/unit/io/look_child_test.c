@@ -62,7 +62,7 @@ START_TEST(a_cancelled_look_kills_its_child_and_never_answers)
     grow("big", (off_t)64 << 30); /* it would read for a while */
     rq = request(full("web"), &input, 1);
     ck_assert_int_eq(look_start(at.loop, &rq, on_done, &at, &l), 0);
-    ck_assert_int_eq(proc_children(getpid(), on_child, NULL), 0);
+    ck_assert_int_eq(proc_children(getpid(), NULL, on_child, NULL), 0);
     ck_assert_int_gt(at.child, 0);
     look_cancel(l);
     ck_assert(loop_until(at.loop, child_gone, NULL, 5 * US_PER_S));
@@ -99,7 +99,7 @@ START_TEST(a_child_that_is_killed_is_an_answer_too)
     grow("big", (off_t)64 << 30);
     rq = request(full("web"), &input, 1);
     ck_assert_int_eq(look_start(at.loop, &rq, on_done, &at, &l), 0);
-    ck_assert_int_eq(proc_children(getpid(), on_child, NULL), 0);
+    ck_assert_int_eq(proc_children(getpid(), NULL, on_child, NULL), 0);
     ck_assert_int_eq(kill(at.child, SIGKILL), 0);
     ck_assert(loop_until(at.loop, answered, NULL, 5 * US_PER_S));
     ck_assert_int_eq(at.got.result, LOOK_BROKEN);
