@@ -153,6 +153,7 @@ master_watchers(struct master *m)
     ev_prepare_start(m->loop, &m->sleeps);
     graves_init(m);
     config_init(m);
+    master_queue_init(m);
 }
 
 /* The configuration decides where we live, so it is read once before anything else is there. */

@@ -10,7 +10,8 @@
  *   struct snapshot  a pinned executable and open listeners    core: generation.snapshot
  *   struct inspection      a service's listeners, look and check     core: struct service
  *
- * Life of an event: peek ─▶ core_step() ─▶ act on the effects in order ─▶ consume (master_queue.c).
+ * Life of an event: peek ─▶ core_step() ─▶ tell people ─▶ consume (master_queue.c). What the step
+ * wants done is done in order, at once when the turn of the loop has time left, else in the next.
  */
 #include <ev.h>
 #include <sys/stat.h>
@@ -34,7 +35,8 @@ struct ready;
 struct run;
 struct watch;
 
-#define STALL_US INT64_C(50000) /* a turn of the loop longer than this is a counted event */
+#define STALL_US  INT64_C(50000) /* a turn of the loop longer than this is a counted event */
+#define BUDGET_US INT64_C(20000) /* … so after this long, effects wait for the next turn */
 
 struct master {
     struct ev_loop
@@ -51,9 +53,13 @@ struct master {
     int exit_status;
 
     struct list queue;      /* struct queued.node: events not consumed yet */
-    bool stepping;          /* inside master_run_queue(): posts are queued, not nested */
+    bool stepping;          /* inside a step: posts are queued, not nested */
     struct effects effects; /* of the present step */
-    ev_timer tick;          /* the core's next deadline */
+    struct effects todo; /* effects not carried out yet, but for records; todo_done of them are */
+    size_t todo_done;
+    bool acting;   /* inside an effect: the next one waits */
+    ev_timer more; /* effects are left for the next turn */
+    ev_timer tick; /* the core's next deadline */
 
     struct list hands, snapshots, inspections;
     struct table hand_by_worker, hand_by_pid, snapshot_by_id, inspection_by_service;
@@ -153,7 +159,7 @@ struct inspection {
 void master_post(struct master *m, const struct event *ev);
 /* The same for an escapee, whose pidfd goes to the new record; it is taken over in any case. */
 void master_post_escapee(struct master *m, const struct event *ev, int pidfd);
-void master_rearm(struct master *m); /* set the timer to the core's next deadline */
+void master_queue_init(struct master *m);
 void master_queue_finish(struct master *m);
 
 /* ---- master_act.c ---------------------------------------------------------------------------- */
