@@ -72,6 +72,7 @@ struct master {
     ev_prepare graveyard; /* before the loop sleeps: bury in one go whoever died in this turn */
     bool deaths;          /* somebody did */
     bool strangers;       /* SIGCHLD came: there may be dead nobody knows */
+    ev_timer exhume;      /* somebody could not be buried yet: try again */
 
     ev_io signals; /* signalfd: TERM, INT, HUP, CHLD */
     int signal_fd;

@@ -7,6 +7,7 @@
 #include <signal.h>
 
 #include "base/clock.h"
+#include "supervisor/io/look_scan.h"
 #include "supervisor/io/proc.h"
 #include "tests/unit/io/look_fixture.h"
 
@@ -33,6 +34,25 @@ START_TEST(large_inputs_are_read_in_a_child_with_the_same_result)
     ck_assert(!at.got.helped);
     grow("big", (off_t)LOOK_INLINE_BYTES + 1);
     ck_assert(digest_equal(large, look_at(full("web"), full("big"))->digest));
+}
+END_TEST
+
+START_TEST(the_loop_does_not_walk_a_large_directory_to_its_end)
+{
+    struct look_scan scan = {.enough = 100};
+    char name[32];
+
+    put("web", "#!/bin/sh\n");
+    ck_assert_int_eq(mkdir("many", 0755), 0);
+    for (int i = 0; i < 1500; i++) {
+        (void)snprintf(name, sizeof(name), "many/%04d", i);
+        put(name, "");
+    }
+    scan_input(&scan, full("many"));
+    ck_assert(scan_stopped(&scan));
+    ck_assert_uint_eq(scan.entries, 101);
+    ck_assert_int_eq(look_at(full("web"), full("many"))->result, LOOK_OK); /* the child does */
+    ck_assert(at.got.helped);
 }
 END_TEST
 
@@ -116,6 +136,7 @@ main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, large_inputs_are_read_in_a_child_with_the_same_result);
+    tcase_add_test(t, the_loop_does_not_walk_a_large_directory_to_its_end);
     tcase_add_test(t, a_cancelled_look_kills_its_child_and_never_answers);
     tcase_add_test(t, a_look_past_its_deadline_is_broken);
     tcase_add_test(t, a_child_that_is_killed_is_an_answer_too);
