@@ -44,11 +44,28 @@ a_leaking_life(void)
     (void)pthread_join(start(reads), NULL);
 }
 
+/* Threads come to rest in any order: until the one of that name sleeps, too. */
+static struct evidence *
+await_asleep(const char *name)
+{
+    int64_t deadline_us = mono_now_us() + 5 * US_PER_S;
+
+    for (;;) {
+        struct evidence *e = await("blocked in read(fd ");
+        const struct evidence_thread *t = by_name(e, name);
+
+        if (t && strcmp(t->wait_class, "wait") == 0)
+            return e;
+        evidence_destroy(e);
+        ck_assert_msg(mono_now_us() < deadline_us, "%s does not sleep", name);
+    }
+}
+
 START_TEST(a_straggler_is_named_with_its_place_its_age_and_what_it_waits_for)
 {
     worker_start(a_leaking_life);
     evidence_destroy(await("`main` waits in pthread_join(`flush-2`)"));
-    struct evidence *e = await("blocked in read(fd ");
+    struct evidence *e = await_asleep("napper");
     const struct evidence_thread *flush = &e->threads[0], *t;
     char pipe_name[64], want[256];
 
