@@ -331,6 +331,7 @@ effect_on_worker(struct judge *j, const struct effect *e)
                          w->gone ? "it is dead and reaped" : "it has no pid yet");
     if (e->type == FX_EVIDENCE) {
         w->evidence_asked = true;
+        w->evidence_us = j->now_us;
         g->leaks++;
         return;
     }

@@ -26,6 +26,8 @@ judge_kill(struct judge *j, struct subject *w, const struct stint *g)
         judge_say(j, I6, "worker %" PRIu64 " is killed before its drain deadline", w->id);
     else if (!w->evidence_asked || (!w->evidence_given && !out_of_budget))
         judge_say(j, I6, "worker %" PRIu64 " is killed without evidence", w->id);
+    else if (!stopping && j->now_us < w->evidence_us + g->least_leak_us)
+        judge_say(j, I6, "worker %" PRIu64 " is killed within its grace", w->id);
 }
 
 /* I8: a slot that fails again and again waits longer and longer. */
@@ -45,8 +47,8 @@ judge_failure(struct judge *j, struct subject *w, struct stint *g)
     if (wait > g->least_max_us)
         wait = g->least_max_us;
     g->slots[w->slot].not_before_us = failures < 2 ? 0 : j->now_us + wait - wait / 4;
-    if (g->served || w->asked_us > 0)
-        return;
+    if (g->served || w->asked_us > 0 || w->slot >= judge_wish(j, g)->workers)
+        return; /* it was told to go, or nobody wants its slot any more */
     if (g->window_failures == 0 || j->now_us - g->window_us > g->least_within_us) {
         g->window_us = j->now_us;
         g->window_failures = 0;
