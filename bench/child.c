@@ -23,10 +23,7 @@
 static _Noreturn void
 become(const struct child_spec *spec)
 {
-    const union {
-        const char *const *given;
-        char *const *wanted; /* exec promises not to write to them */
-    } argv = {spec->argv};
+    char *const *argv;
     int log = open(spec->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
@@ -38,8 +35,10 @@ become(const struct child_spec *spec)
     if (spec->uid != (uid_t)-1 &&
         (setgroups(1, &spec->gid) == -1 || setgid(spec->gid) == -1 || setuid(spec->uid) == -1))
         _exit(126);
-    (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* setuid() would clear it */
-    execvp(argv.wanted[0], argv.wanted);
+    (void)setsid(); /* a scheduling group of its own: no server is to share one with the client */
+    memcpy(&argv, &spec->argv, sizeof(argv)); /* exec promises not to write to them */
+    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);   /* setuid() would clear it */
+    execvp(spec->argv[0], argv);
     (void)dprintf(STDERR_FILENO, "exec %s: %s\n", spec->argv[0], strerrordesc_np(errno));
     _exit(127);
 }

@@ -136,12 +136,16 @@ config_load(const char *path, enum config_check check, struct spec **ret_spec,
             struct strv *ret_inputs, struct diagnostics *diags)
 {
     auto_free char *here = getcwd(NULL, 0); /* a path from the root needs none */
+    int why = errno;
     auto_free char *absolute = path_join(here ? here : "/", path);
     struct load l;
     int r = load_init(&l, diags, absolute ? absolute : "/");
 
     if (!absolute)
         r = no_memory(&l.reader);
+    if (!here && path[0] != '/')
+        r = finding_file(&l.reader, path, "cannot tell the current directory it is relative to: %s",
+                         strerror(why));
     if (r == 0) {
         l.inputs = ret_inputs;
         load_file(&l, path, absolute, NULL);

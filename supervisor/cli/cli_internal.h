@@ -129,8 +129,8 @@ void cli_query(struct text *path, const char *key, const char *value);
 void render_status(struct cli *cli, const json_t *status);
 void render_answer(struct cli *cli, const json_t *answer);
 void render_threads(struct cli *cli, const json_t *threads);
-void render_event(struct cli *cli, const json_t *event);
-void render_output(struct cli *cli, const json_t *line);
+void render_event(struct cli *cli, json_t *event);
+void render_output(struct cli *cli, json_t *line);
 
 /* ---- paint.c: small things of rendering -------------------------------------------------- */
 

@@ -38,7 +38,7 @@ wait_readable(struct wire *w)
 
     if (w->rq->deadline_us != TIME_NEVER && left_us <= 0)
         return 0;
-    if (w->rq->deadline_us == TIME_NEVER || left_us / US_PER_MS > 3600 * 1000)
+    if (w->rq->deadline_us == TIME_NEVER || left_us > INT64_C(3600) * US_PER_S)
         left_us = INT64_C(3600) * US_PER_S;
     r = poll(&p, 1, (int)(left_us / US_PER_MS) + 1);
     return r == -1 && errno != EINTR ? -errno : 1;

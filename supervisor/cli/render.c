@@ -241,13 +241,29 @@ clock_of(const json_t *e)
     return strlen(ts) > 11 ? ts + 11 : ts;
 }
 
-void
-render_event(struct cli *cli, const json_t *event)
+static void
+print_field(struct cli *cli, const char *key, const json_t *value)
 {
-    const char *level = json_text(event, "level");
-    enum paint colour = strcmp(level, "error") == 0     ? PAINT_BAD
-                        : strcmp(level, "warning") == 0 ? PAINT_WARN
-                                                        : PAINT_PLAIN;
+    if (json_is_string(value))
+        paintf(cli, PAINT_PLAIN, " %s=%s", key, json_string_value(value));
+    else if (json_is_integer(value))
+        paintf(cli, PAINT_PLAIN, " %s=%" JSON_INTEGER_FORMAT, key, json_integer_value(value));
+    else if (json_is_boolean(value))
+        paintf(cli, PAINT_PLAIN, " %s=%s", key, json_is_true(value) ? "true" : "false");
+}
+
+static enum paint
+level_colour(const char *level)
+{
+    if (strcmp(level, "error") == 0)
+        return PAINT_BAD;
+    return strcmp(level, "warning") == 0 ? PAINT_WARN : PAINT_PLAIN;
+}
+
+void
+render_event(struct cli *cli, json_t *event)
+{
+    enum paint colour = level_colour(json_text(event, "level"));
     const char *key;
     json_t *value;
 
@@ -259,24 +275,14 @@ render_event(struct cli *cli, const json_t *event)
         (void)fputc(' ', cli->out);
     }
     paint(cli, colour, json_text(event, "event"));
-    json_object_foreach((json_t *)(uintptr_t)event, key, value)
-    {
-        if (has_place(key))
-            continue;
-        if (json_is_string(value))
-            paintf(cli, PAINT_PLAIN, " %s=%s", key, json_string_value(value));
-        else if (json_is_integer(value))
-            paintf(cli, PAINT_PLAIN, " %s=%" JSON_INTEGER_FORMAT, key, json_integer_value(value));
-        else if (json_is_boolean(value))
-            paintf(cli, PAINT_PLAIN, " %s=%s", key, json_is_true(value) ? "true" : "false");
-    }
+    json_object_foreach(event, key, value) if (!has_place(key)) print_field(cli, key, value);
     if (json_text(event, "msg")[0])
         paintf(cli, colour, ": %s", json_text(event, "msg"));
     (void)fputc('\n', cli->out);
 }
 
 void
-render_output(struct cli *cli, const json_t *line)
+render_output(struct cli *cli, json_t *line)
 {
     if (strcmp(json_text(line, "event"), "output") != 0) {
         render_event(cli, line);

@@ -57,32 +57,43 @@ cell(struct row *row, int column, const char *fmt, ...)
 }
 
 static void
-table_print(struct cli *cli, struct table *t)
+measure(const struct table *t, int width[COLUMNS])
 {
-    int width[COLUMNS] = {0};
-
     for (size_t i = 0; i < t->n; i++)
         for (int c = 0; c < COLUMNS && !t->rows[i].free_text; c++)
             if (t->rows[i].cells[c] && paint_width(t->rows[i].cells[c]) > width[c])
                 width[c] = paint_width(t->rows[i].cells[c]);
+}
+
+static void
+row_print(struct cli *cli, const struct row *row, bool head, const int width[COLUMNS])
+{
+    int used = COLUMNS; /* up to the last cell that says something */
+
+    while (used > 0 && !(row->cells[used - 1] && row->cells[used - 1][0]))
+        used--;
+    for (int c = 0; c < used; c++) {
+        const char *s = row->cells[c] ? row->cells[c] : "";
+        enum paint colour = c == 1 || row->free_text || head ? row->colour : PAINT_PLAIN;
+
+        if (c == used - 1)
+            paint(cli, colour, s);
+        else
+            paint_columns(cli, colour, s, width[c] + 2);
+    }
+    (void)fputc('\n', cli->out);
+}
+
+static void
+table_print(struct cli *cli, struct table *t)
+{
+    int width[COLUMNS] = {0};
+
+    measure(t, width);
     for (size_t i = 0; i < t->n; i++) {
-        struct row *row = &t->rows[i];
-        int used = COLUMNS; /* up to the last cell that says something */
-
-        while (used > 0 && !(row->cells[used - 1] && row->cells[used - 1][0]))
-            used--;
-        for (int c = 0; c < COLUMNS; c++) {
-            const char *s = row->cells[c] ? row->cells[c] : "";
-            bool last = c >= used - 1 || row->free_text;
-            enum paint colour = c == 1 || row->free_text || i == 0 ? row->colour : PAINT_PLAIN;
-
-            if (last)
-                paint(cli, colour, s);
-            else
-                paint_columns(cli, colour, s, width[c] + 2);
-            free(row->cells[c]);
-        }
-        (void)fputc('\n', cli->out);
+        row_print(cli, &t->rows[i], i == 0, width);
+        for (int c = 0; c < COLUMNS; c++)
+            free(t->rows[i].cells[c]);
     }
     free(t->rows);
 }

@@ -41,9 +41,9 @@ wait_is_known(struct cli *cli)
     return !s;
 }
 
-/* The request of reload, start and stop. NULL: said what is wrong, *ret_exit is set. */
+/* The request of reload, start and stop. NULL: said what is wrong. */
 static json_t *
-body_of(struct cli *cli, int64_t *ret_timeout_us)
+body_of(struct cli *cli, int64_t timeout_us)
 {
     json_t *body = json_object();
     json_t *names = json_array();
@@ -65,7 +65,7 @@ body_of(struct cli *cli, int64_t *ret_timeout_us)
         (void)json_object_set_new(body, "force", json_true());
     if (cli->values[OPTION_WAIT])
         (void)json_object_set_new(body, "wait", json_string(cli->values[OPTION_WAIT]));
-    (void)json_object_set_new(body, "timeout_ms", json_integer(*ret_timeout_us / US_PER_MS));
+    (void)json_object_set_new(body, "timeout_ms", json_integer(timeout_us / US_PER_MS));
     return body;
 }
 
@@ -83,7 +83,7 @@ order(struct cli *cli, const char *route, bool all_by_default)
         return cli_fail(cli, CLI_USAGE, "which service? Or --all");
     if (!cli_duration(cli, OPTION_TIMEOUT, &timeout_us) || !wait_is_known(cli))
         return CLI_USAGE;
-    body = body_of(cli, &timeout_us);
+    body = body_of(cli, timeout_us);
     if (!body)
         return CLI_USAGE;
     r = change(cli, route, body, timeout_us);

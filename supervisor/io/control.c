@@ -231,14 +231,9 @@ daemon_start(struct control *c, struct error *reterr)
     return 0;
 }
 
-int
-control_create(const struct control_options *options, struct control **ret, struct error *reterr)
+static void
+control_init(struct control *c, const struct control_options *options)
 {
-    struct control *c = calloc(1, sizeof(*c));
-    int r;
-
-    if (!c)
-        return error_set(reterr, -ENOMEM, "control socket");
     c->loop = options->loop;
     c->handler = options->handler;
     c->request_timeout_us =
@@ -251,6 +246,17 @@ control_create(const struct control_options *options, struct control **ret, stru
     ev_io_init(&c->accepting, on_accept, -1, EV_READ);
     ev_io_init(&c->working, on_work, -1, EV_READ);
     c->timer.data = c->sweep.data = c->accepting.data = c;
+}
+
+int
+control_create(const struct control_options *options, struct control **ret, struct error *reterr)
+{
+    struct control *c = calloc(1, sizeof(*c));
+    int r;
+
+    if (!c)
+        return error_set(reterr, -ENOMEM, "control socket");
+    control_init(c, options);
     r = control_socket_open(options->runtime_dir, &c->socket, reterr);
     if (r >= 0)
         r = daemon_start(c, reterr);

@@ -184,15 +184,14 @@ settle_wait(const struct ticket *t, struct claim *c, const struct service *s)
     const struct generation *g = service_serving(s);
     enum service_state state = service_state(s);
     bool up = g && g->state == GENERATION_SERVING;
+    bool ready =
+        t->target == TARGET_READY && up && (state == SERVICE_RUNNING || state == SERVICE_RELOADING);
 
     c->generation = g ? g->number : 0;
     c->duration_us = mono_now_us() - t->started_us;
     if (t->target == TARGET_GONE && nobody_leaves(s))
         claim_decide(c, true, "gone", "");
-    else if (t->target == TARGET_READY && up &&
-             (state == SERVICE_RUNNING || state == SERVICE_RELOADING))
-        claim_decide(c, true, "serving", "");
-    else if (t->target == TARGET_GENERATION && up && g->number >= t->target_generation)
+    else if (ready || (t->target == TARGET_GENERATION && up && g->number >= t->target_generation))
         claim_decide(c, true, "serving", "");
     else if (t->target != TARGET_GONE && state == SERVICE_FAILED)
         claim_decide(c, false, "failed", s->rejected_reason);

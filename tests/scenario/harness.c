@@ -95,7 +95,6 @@ scn_end(void)
 void
 scn_file(const char *name, const char *fmt, ...)
 {
-    auto_text struct text data = TEXT_INIT;
     struct error err = {0};
     char *s = NULL;
     va_list ap;

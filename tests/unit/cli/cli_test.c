@@ -1,74 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <signal.h>
-
-#include "base/mem.h"
-#include "supervisor/cli/cli_internal.h"
-#include "tests/unit/cli/canned.h"
+#include "tests/unit/cli/stint_line.h"
 #include "tests/unit/unit.h"
-
-#define ARGS_MAX 16
-
-static char *out, *err;
-static size_t out_bytes, err_bytes;
-static const char *ran_with;
-
-static int
-fake_run(const char *config_path, struct error *reterr)
-{
-    ran_with = config_path;
-    return error_say(reterr, 78, "that file is wrong");
-}
-
-/* Run a command line as main() would; the words are split at blanks. */
-static int
-stint(const char *line)
-{
-    static const struct cli_hooks hooks = {.run = fake_run};
-    static char words[1024];
-    char *argv[ARGS_MAX + 1] = {NULL};
-    struct cli cli = {.hooks = &hooks};
-    int argc = 0, r;
-
-    free(out);
-    free(err);
-    cli.out = open_memstream(&out, &out_bytes);
-    cli.err = open_memstream(&err, &err_bytes);
-    (void)snprintf(words, sizeof(words), "stint %s", line);
-    for (char *w = strtok(words, " "); w && argc < ARGS_MAX; w = strtok(NULL, " "))
-        argv[argc++] = w;
-    r = cli_dispatch(&cli, argc, argv);
-    (void)fclose(cli.out);
-    (void)fclose(cli.err);
-    return r;
-}
-
-/* The same against a server that answers @status and @json. @ret: the request it got. */
-static int
-stint_asks(const char *line, const char *status, const char *json, const char **ret)
-{
-    struct canned server;
-    char answer[16384], command[512];
-    const char *request;
-    int r;
-
-    (void)snprintf(answer, sizeof(answer), "HTTP/1.1 %s\r\nContent-Length: %zu\r\n\r\n%s", status,
-                   strlen(json), json);
-    canned_start(&server, answer, false);
-    (void)snprintf(command, sizeof(command), "%s --socket %s", line, server.path);
-    r = stint(command);
-    request = canned_stop(&server);
-    if (ret)
-        *ret = request;
-    return r;
-}
-
-static void
-tear_down(void)
-{
-    free(out);
-    free(err);
-    out = err = NULL;
-}
 
 static const struct wrong {
     const char *line;
@@ -239,92 +171,6 @@ START_TEST(the_exit_status_says_what_kind_of_no)
 }
 END_TEST
 
-static const char status_json[] =
-    "{\"schema\":\"stint.status/1\",\"version\":\"0.1.0\",\"pid\":99,\"uptime_ms\":60000,"
-    "\"config\":{\"path\":\"/etc/stint/stint.yaml\",\"valid\":false,\"error\":\"stint.yaml:3:5: "
-    "bad\"},"
-    "\"services\":[{\"name\":\"web\",\"state\":\"running\",\"why\":\"\",\"workers\":1,\"serving\":"
-    "8,"
-    "\"listeners\":[{\"name\":\"http\",\"address\":\"tcp://0.0.0.0:8080\"}],"
-    "\"generations\":["
-    "{\"number\":7,\"state\":\"draining\",\"uptime_ms\":540000,\"workers\":[{\"slot\":0,\"pid\":45,"
-    "\"state\":\"draining\",\"uptime_ms\":540000}],\"drain\":{\"waits_for\":\"pid 45: 2 "
-    "requests\"}},"
-    "{\"number\":8,\"state\":\"serving\",\"uptime_ms\":2000,\"ready_grade\":\"strong\",\"workers\":"
-    "["
-    "{\"slot\":0,\"pid\":46,\"state\":\"ready\",\"uptime_ms\":2000,\"status\":\"warm\\u001b[31m\"}]"
-    "}],"
-    "\"rejected\":{\"reason\":\"check failed\"},\"respawns\":0,"
-    "\"last_verdict\":{\"outcome\":\"rejected\",\"generation\":8,\"duration_ms\":10,\"ago_ms\":"
-    "1000,"
-    "\"cause\":\"web.conf changed\"}}]}";
-
-START_TEST(status_is_an_aligned_table_with_loud_rejections)
-{
-    ck_assert_int_eq(stint_asks("status", "200 OK", status_json, NULL), CLI_OK);
-    ck_assert_ptr_nonnull(strstr(out, "\nREJECTED: the configuration on disk"));
-    ck_assert_ptr_nonnull(strstr(out, "stint.yaml:3:5: bad\n"));
-    ck_assert_ptr_nonnull(
-        strstr(out, "\nSERVICE  STATE     PID  UPTIME  NOTE\n"
-                    "web      running                generation 8, workers 1, http "
-                    "tcp://0.0.0.0:8080\n"
-                    "  gen 7  draining       9 min   relieved: waits for pid 45: 2 requests\n"));
-    ck_assert_ptr_nonnull(strstr(out, "    0    ready     46   2.00 s  \"warm\\x1b[31m\"\n"));
-    ck_assert_ptr_nonnull(strstr(out, "\n  REJECTED: check failed\n"));
-    ck_assert_ptr_nonnull(strstr(out, "\n  last reload: rejected, generation 8, 10.0 ms, 1.00 s ago: "));
-    ck_assert_ptr_null(strchr(out, '\033')); /* no colour here, and none from a worker's status */
-}
-END_TEST
-
-START_TEST(with_json_the_answer_is_left_as_it_is)
-{
-    json_t *is, *was = json_loads(status_json, 0, NULL);
-
-    ck_assert_int_eq(stint_asks("status --json", "200 OK", status_json, NULL), CLI_OK);
-    is = json_loads(out, 0, NULL);
-    ck_assert(json_equal(is, was));
-    json_decref(is);
-    json_decref(was);
-}
-END_TEST
-
-START_TEST(threads_name_the_stragglers)
-{
-    static const char answer[] =
-        "{\"schema\":\"stint.threads/"
-        "1\",\"workers\":[{\"service\":\"web\",\"generation\":7,\"slot\":0,"
-        "\"pid\":45,\"state\":\"draining\",\"evidence\":{\"grade\":\"registry\",\"total\":2,"
-        "\"stragglers\":1,\"threads\":[{\"tid\":46,\"name\":\"flush-2\",\"registered\":true,"
-        "\"straggler\":true,\"age_us\":31000000,\"wait\":\"read(fd 9)\",\"token\":\"root\","
-        "\"creator\":{\"file\":\"cache.c\",\"line\":88,\"thread\":\"main\"},"
-        "\"cancelled_for_us\":30000000},{\"tid\":45,\"name\":\"web\",\"main\":true}]}}]}";
-
-    ck_assert_int_eq(stint_asks("threads web", "200 OK", answer, NULL), CLI_OK);
-    ck_assert_ptr_nonnull(strstr(out, "web/7.0 pid 45 draining, threads 2, stragglers 1"));
-    ck_assert_ptr_nonnull(strstr(out,
-                                 "flush-2          31.0 s, in read(fd 9), started at "
-                                 "cache.c:88 by `main`, STRAGGLER: token `root` cancelled 30.0 s"));
-}
-END_TEST
-
-START_TEST(events_and_logs_are_lines_for_people)
-{
-    static const char event[] = "{\"seq\":1,\"ts\":\"2026-01-31T23:59:59.123Z\",\"level\":"
-                                "\"warning\",\"event\":\"worker_exit\","
-                                "\"service\":\"web\",\"gen\":7,\"slot\":1,\"pid\":45,\"signal\":"
-                                "\"SIGKILL\",\"msg\":\"ended\"}\n";
-    static const char line[] = "{\"event\":\"output\",\"service\":\"web\",\"gen\":7,\"slot\":1,"
-                               "\"stream\":\"stdout\",\"msg\":\"hello \\u001b]0;x\\u0007\"}\n";
-
-    ck_assert_int_eq(stint_asks("events", "200 OK", event, NULL), CLI_OK);
-    ck_assert_str_eq(out, "23:59:59.123Z web/7.1 worker_exit pid=45 signal=SIGKILL: ended\n");
-    ck_assert_int_eq(stint_asks("logs web", "200 OK", line, NULL), CLI_OK);
-    ck_assert_str_eq(out, "web/7.1 | hello \\x1b]0;x\\x07\n");
-    ck_assert_int_eq(stint_asks("events --json", "200 OK", event, NULL), CLI_OK);
-    ck_assert_str_eq(out, event);
-}
-END_TEST
-
 START_TEST(version_works_without_a_supervisor)
 {
     ck_assert_int_eq(stint("version --socket /tmp/stint-nobody.sock"), CLI_OK);
@@ -391,7 +237,7 @@ int
 main(void)
 {
     Suite *suite = suite_create("cli");
-    TCase *tc = tcase_create("stint");
+    TCase *tc = tcase_create("command line");
 
     tcase_add_checked_fixture(tc, NULL, tear_down);
     tcase_set_timeout(tc, 60);
@@ -403,10 +249,6 @@ main(void)
     tcase_add_test(tc, options_become_the_request);
     tcase_add_test(tc, relieved_generations_and_leaks_are_named);
     tcase_add_loop_test(tc, the_exit_status_says_what_kind_of_no, 0, (int)ARRAY_LEN(refusals));
-    tcase_add_test(tc, status_is_an_aligned_table_with_loud_rejections);
-    tcase_add_test(tc, with_json_the_answer_is_left_as_it_is);
-    tcase_add_test(tc, threads_name_the_stragglers);
-    tcase_add_test(tc, events_and_logs_are_lines_for_people);
     tcase_add_test(tc, version_works_without_a_supervisor);
     tcase_add_test(tc, check_says_ok_or_every_finding_with_its_place);
     tcase_add_test(tc, check_prints_the_keys_and_the_schema);

@@ -327,6 +327,28 @@ START_TEST(a_configuration_that_names_what_there_is_passes)
 }
 END_TEST
 
+START_TEST(without_a_current_directory_only_absolute_paths_load)
+{
+    auto_text struct text absolute = TEXT_INIT;
+
+    put("stint.yaml", "version: 1\n");
+    put("gone/x", "");
+    ck_assert_int_eq(chdir("gone"), 0);
+    ck_assert_int_eq(unlink("x"), 0);
+    ck_assert_int_eq(rmdir("../gone"), 0);
+    auto_free char *found = load("stint.yaml", CONFIG_CHECK_SYNTAX);
+
+    ck_assert_str_eq(found,
+                     "stint.yaml:0:0: cannot tell the current directory it is relative to: No "
+                     "such file or directory");
+    diagnostics_finish(&diags);
+    text_addf(&absolute, "%s/stint.yaml", root);
+    auto_free char *nothing = load(text_str(&absolute), CONFIG_CHECK_SYNTAX);
+
+    ck_assert_str_eq(nothing, "");
+}
+END_TEST
+
 START_TEST(the_installed_sample_is_right)
 {
     /* Beside this file: tests/unit/config/load_test.c. */
@@ -362,6 +384,7 @@ main(void)
     tcase_add_test(c, a_missing_main_file_is_one_finding);
     tcase_add_test(c, a_thing_that_is_not_there_is_a_finding_only_where_it_is_looked_for);
     tcase_add_test(c, a_configuration_that_names_what_there_is_passes);
+    tcase_add_test(c, without_a_current_directory_only_absolute_paths_load);
     tcase_add_test(c, the_installed_sample_is_right);
     suite_add_tcase(suite, c);
     return unit_main(suite);

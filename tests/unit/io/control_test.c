@@ -1,114 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <errno.h>
-#include <signal.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-
-#include "base/error.h"
-#include "supervisor/io/control.h"
-#include "tests/unit/io/control_client.h"
+#include "tests/unit/io/control_world.h"
 #include "tests/unit/unit.h"
-
-#define KEPT_MAX 128
-
-static struct ev_loop *loop;
-static struct control *control;
-static char dir[64];
-static struct control_request *kept[KEPT_MAX]; /* requests not answered yet */
-static unsigned n_kept, n_requests, n_gone, n_finished;
-static int streamed; /* lines the stream has given */
-static bool stream_more;
-
-static long
-stream_next(void *data, char *buf, size_t room)
-{
-    (void)data;
-    if (!stream_more)
-        return 0;
-    stream_more = false;
-    return snprintf(buf, room, "{\"line\":%d}\n", ++streamed);
-}
-
-static void
-stream_finish(void *data)
-{
-    (void)data;
-    n_finished++;
-}
-
-/* /now answers, /later keeps, /stream streams, /echo gives the body back. */
-static void
-on_request(void *env, struct control_request *rq)
-{
-    (void)env;
-    n_requests++;
-    if (strcmp(control_path(rq), "/later") == 0)
-        kept[n_kept++] = rq;
-    else if (strcmp(control_path(rq), "/echo") == 0)
-        control_answer(rq, 200, json_incref(control_body(rq)));
-    else if (strcmp(control_path(rq), "/stream") == 0) {
-        kept[n_kept++] = rq;
-        control_answer_stream(rq, &(struct control_stream){stream_next, stream_finish, NULL});
-    } else
-        control_answer(rq, 200,
-                       json_pack("{s:s, s:s, s:b}", "method", control_method(rq), "q",
-                                 control_query(rq, "q") ? control_query(rq, "q") : "", "may_change",
-                                 control_peer(rq)->may_change));
-}
-
-static void
-on_gone(void *env, struct control_request *rq)
-{
-    (void)env;
-    (void)rq;
-    n_gone++;
-}
-
-static struct control_options
-options(void)
-{
-    return (struct control_options){
-        .loop = loop, .runtime_dir = dir, .handler = {.request = on_request, .gone = on_gone}
-    };
-}
-
-static void
-set_up_with(int64_t timeout_us)
-{
-    struct control_options o;
-    struct error e = {0};
-
-    (void)snprintf(dir, sizeof(dir), "/tmp/stint-control-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
-    n_kept = n_requests = n_gone = n_finished = 0;
-    streamed = 0;
-    stream_more = true;
-    loop = ev_loop_new(EVFLAG_AUTO);
-    o = options();
-    o.request_timeout_us = timeout_us;
-    ck_assert_msg(control_create(&o, &control, &e) == 0, "%s", e.text);
-}
-
-static void
-set_up(void)
-{
-    set_up_with(0);
-}
-
-static void
-tear_down(void)
-{
-    char path[96];
-
-    control_destroy(control);
-    control = NULL;
-    (void)snprintf(path, sizeof(path), "%s/control.sock", dir);
-    ck_assert_int_eq(access(path, F_OK), -1); /* the socket is gone with its master */
-    (void)snprintf(path, sizeof(path), "%s/control.lock", dir);
-    unlink(path);
-    rmdir(dir);
-    ev_loop_destroy(loop);
-}
 
 START_TEST(a_request_is_answered_with_json)
 {
@@ -213,121 +105,6 @@ START_TEST(two_requests_share_a_connection)
 }
 END_TEST
 
-START_TEST(bytes_that_are_not_http_hurt_nobody)
-{
-    struct client bad, good;
-    unsigned char noise[4096];
-
-    for (size_t i = 0; i < sizeof(noise); i++)
-        noise[i] = (unsigned char)(i * 2654435761U >> 11);
-    client_open(&bad, dir);
-    client_send(&bad, (char *)noise, sizeof(noise));
-    client_say(&bad, "\r\n\r\n");
-    client_open(&good, dir);
-    client_request(&good, "GET", "/now", NULL);
-    UNTIL(loop, client_ended(&good));
-    ck_assert_int_eq(client_status(&good), 200);
-    UNTIL(loop, client_ended(&bad));
-    ck_assert_int_ne(client_status(&bad), 200);
-    client_close(&bad);
-    client_close(&good);
-}
-END_TEST
-
-START_TEST(a_broken_body_is_said_with_its_place)
-{
-    struct client c;
-    json_t *json;
-
-    client_open(&c, dir);
-    client_request(&c, "POST", "/echo", "{\"a\": }");
-    UNTIL(loop, client_ended(&c));
-
-    ck_assert_int_eq(client_status(&c), 400);
-    json = client_json(&c);
-    ck_assert_str_eq(json_at(json_object_get(json, "error"), "code"), "bad-json");
-    ck_assert_ptr_nonnull(strstr(json_at(json_object_get(json, "error"), "message"), "line 1"));
-    json_decref(json);
-    ck_assert_uint_eq(n_requests, 0);
-    client_close(&c);
-}
-END_TEST
-
-START_TEST(a_body_that_is_too_large_is_refused_before_it_is_read)
-{
-    struct client c;
-
-    client_open(&c, dir);
-    client_say(&c, "POST /echo HTTP/1.1\r\nHost: s\r\nContent-Length: 10000000000\r\n\r\n{");
-    UNTIL(loop, client_has(&c, "too-large"));
-    ck_assert_int_eq(client_status(&c), 413);
-    ck_assert_uint_eq(n_requests, 0);
-    client_close(&c);
-}
-END_TEST
-
-START_TEST(an_endless_chunked_body_is_cut_off)
-{
-    struct client c;
-    char chunk[4096 + 16];
-    int n = snprintf(chunk, sizeof(chunk), "1000\r\n");
-
-    memset(chunk + n, ' ', 4096);
-    memcpy(chunk + n + 4096, "\r\n", 2);
-    client_open(&c, dir);
-    client_say(&c, "POST /echo HTTP/1.1\r\nHost: s\r\nTransfer-Encoding: chunked\r\n\r\n");
-    UNTIL(loop, (send(c.fd, chunk, (size_t)n + 4098, MSG_NOSIGNAL), client_ended(&c)));
-    ck_assert_uint_eq(n_requests, 0);
-    client_close(&c);
-}
-END_TEST
-
-START_TEST(a_client_that_dribbles_is_cut_off_in_time)
-{
-    struct client c;
-    struct control_counters n;
-    int64_t began_us = mono_now_us();
-
-    tear_down();
-    set_up_with(US_PER_S);
-    client_open(&c, dir);
-    client_say(&c, "GET /now HTTP/1.1\r\n");
-    UNTIL(loop, (send(c.fd, "X", 1, MSG_NOSIGNAL), client_ended(&c)));
-
-    control_counters(control, &n);
-    ck_assert_uint_eq(n.timed_out, 1);
-    ck_assert_uint_eq(n_requests, 0);
-    ck_assert_int_ge(mono_now_us() - began_us, US_PER_S);
-    client_close(&c);
-}
-END_TEST
-
-START_TEST(the_hundredth_connection_is_told_to_come_back)
-{
-    struct client c[100];
-    unsigned refused = 0;
-    struct control_counters n;
-
-    for (int i = 0; i < 100; i++)
-        client_open(&c[i], dir);
-    UNTIL(loop, (control_counters(control, &n), n.accepted + n.refused == 100));
-    for (int i = 0; i < 100; i++)
-        if (client_has(&c[i], "503 Service Unavailable"))
-            refused++;
-    ck_assert_uint_eq(n.accepted, CONTROL_CONNECTIONS_MAX + 8); /* we are privileged */
-    ck_assert_uint_eq(refused, 100 - n.accepted);
-
-    for (int i = 0; i < 100; i++)
-        client_close(&c[i]);
-    UNTIL(loop, (control_counters(control, &n), n.connections == 0));
-    client_open(&c[0], dir);
-    client_request(&c[0], "GET", "/now", NULL);
-    UNTIL(loop, client_ended(&c[0]));
-    ck_assert_int_eq(client_status(&c[0]), 200);
-    client_close(&c[0]);
-}
-END_TEST
-
 START_TEST(a_stream_gives_its_lines_when_they_come)
 {
     struct client c;
@@ -389,7 +166,7 @@ START_TEST(a_stale_socket_is_no_obstacle)
     control_destroy(control);
     control = NULL;
     (void)snprintf(path, sizeof(path), "%s/control.sock", dir);
-    memcpy(sa.sun_path, path, strlen(path) + 1);
+    (void)snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     ck_assert_int_eq(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0); /* as after a kill -9 */
     close(fd);
@@ -462,12 +239,6 @@ main(void)
     tcase_add_test(tc, a_client_that_leaves_is_forgotten);
     tcase_add_test(tc, a_half_closed_client_still_gets_its_answer);
     tcase_add_test(tc, two_requests_share_a_connection);
-    tcase_add_test(tc, bytes_that_are_not_http_hurt_nobody);
-    tcase_add_test(tc, a_broken_body_is_said_with_its_place);
-    tcase_add_test(tc, a_body_that_is_too_large_is_refused_before_it_is_read);
-    tcase_add_test(tc, an_endless_chunked_body_is_cut_off);
-    tcase_add_test(tc, a_client_that_dribbles_is_cut_off_in_time);
-    tcase_add_test(tc, the_hundredth_connection_is_told_to_come_back);
     tcase_add_test(tc, a_stream_gives_its_lines_when_they_come);
     tcase_add_test(tc, an_idle_stream_costs_no_turns);
     tcase_add_test(tc, a_second_master_is_told_who_is_here);

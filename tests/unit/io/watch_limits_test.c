@@ -6,6 +6,16 @@
 
 #include "tests/unit/io/watch_fixture.h"
 
+static void
+touch(const char *name)
+{
+    int fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(futimens(fd, NULL), 0);
+    ck_assert_int_eq(close(fd), 0);
+}
+
 START_TEST(ten_thousand_touches_are_few_hints_and_the_last_is_not_missed)
 {
     unsigned total = 0;
@@ -13,7 +23,7 @@ START_TEST(ten_thousand_touches_are_few_hints_and_the_last_is_not_missed)
     put("web.conf", "0");
     watch_these(1, "web.conf", NULL);
     for (int i = 0; i < 10000; i++) {
-        put(i % 2 ? "web.conf" : "other", "x");
+        touch(i % 2 ? "web.conf" : "other");
         if (i % 1000 == 0)
             ev_run(at.loop, EVRUN_NOWAIT);
     }

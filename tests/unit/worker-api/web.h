@@ -3,6 +3,10 @@
 #define STINT_TESTS_WEB_H
 
 /* The example worker as a process of the test's own, and clients for it. WEB_PROGRAM is its path. */
+#ifndef WEB_PROGRAM
+#define WEB_PROGRAM "./web" /* the build says where it really is */
+#endif
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tests/unit/cli/stint_line.h"
+#include "tests/unit/unit.h"
+
+static const char status_json[] =
+    "{\"schema\":\"stint.status/1\",\"version\":\"0.1.0\",\"pid\":99,\"uptime_ms\":60000,"
+    "\"config\":{\"path\":\"/etc/stint/stint.yaml\",\"valid\":false,\"error\":\"stint.yaml:3:5: "
+    "bad\"},"
+    "\"services\":[{\"name\":\"web\",\"state\":\"running\",\"why\":\"\",\"workers\":1,\"serving\":"
+    "8,"
+    "\"listeners\":[{\"name\":\"http\",\"address\":\"tcp://0.0.0.0:8080\"}],"
+    "\"generations\":["
+    "{\"number\":7,\"state\":\"draining\",\"uptime_ms\":540000,\"workers\":[{\"slot\":0,\"pid\":45,"
+    "\"state\":\"draining\",\"uptime_ms\":540000}],\"drain\":{\"waits_for\":\"pid 45: 2 "
+    "requests\"}},"
+    "{\"number\":8,\"state\":\"serving\",\"uptime_ms\":2000,\"ready_grade\":\"strong\",\"workers\":"
+    "["
+    "{\"slot\":0,\"pid\":46,\"state\":\"ready\",\"uptime_ms\":2000,\"status\":\"warm\\u001b[31m\"}]"
+    "}],"
+    "\"rejected\":{\"reason\":\"check failed\"},\"respawns\":0,"
+    "\"last_verdict\":{\"outcome\":\"rejected\",\"generation\":8,\"duration_ms\":10,\"ago_ms\":"
+    "1000,"
+    "\"cause\":\"web.conf changed\"}}]}";
+
+START_TEST(status_is_an_aligned_table_with_loud_rejections)
+{
+    ck_assert_int_eq(stint_asks("status", "200 OK", status_json, NULL), CLI_OK);
+    ck_assert_ptr_nonnull(strstr(out, "\nREJECTED: the configuration on disk"));
+    ck_assert_ptr_nonnull(strstr(out, "stint.yaml:3:5: bad\n"));
+    ck_assert_ptr_nonnull(
+        strstr(out, "\nSERVICE  STATE     PID  UPTIME  NOTE\n"
+                    "web      running                generation 8, workers 1, http "
+                    "tcp://0.0.0.0:8080\n"
+                    "  gen 7  draining       9 min   relieved: waits for pid 45: 2 requests\n"));
+    ck_assert_ptr_nonnull(strstr(out, "    0    ready     46   2.00 s  \"warm\\x1b[31m\"\n"));
+    ck_assert_ptr_nonnull(strstr(out, "\n  REJECTED: check failed\n"));
+    ck_assert_ptr_nonnull(
+        strstr(out, "\n  last reload: rejected, generation 8, 10.0 ms, 1.00 s ago: "));
+    ck_assert_ptr_null(strchr(out, '\033')); /* no colour here, and none from a worker's status */
+}
+END_TEST
+
+START_TEST(with_json_the_answer_is_left_as_it_is)
+{
+    json_t *is, *was = json_loads(status_json, 0, NULL);
+
+    ck_assert_int_eq(stint_asks("status --json", "200 OK", status_json, NULL), CLI_OK);
+    is = json_loads(out, 0, NULL);
+    ck_assert(json_equal(is, was));
+    json_decref(is);
+    json_decref(was);
+}
+END_TEST
+
+START_TEST(threads_name_the_stragglers)
+{
+    static const char answer[] =
+        "{\"schema\":\"stint.threads/"
+        "1\",\"workers\":[{\"service\":\"web\",\"generation\":7,\"slot\":0,"
+        "\"pid\":45,\"state\":\"draining\",\"evidence\":{\"grade\":\"registry\",\"total\":2,"
+        "\"stragglers\":1,\"threads\":[{\"tid\":46,\"name\":\"flush-2\",\"registered\":true,"
+        "\"straggler\":true,\"age_us\":31000000,\"wait\":\"read(fd 9)\",\"token\":\"root\","
+        "\"creator\":{\"file\":\"cache.c\",\"line\":88,\"thread\":\"main\"},"
+        "\"cancelled_for_us\":30000000},{\"tid\":45,\"name\":\"web\",\"main\":true}]}}]}";
+
+    ck_assert_int_eq(stint_asks("threads web", "200 OK", answer, NULL), CLI_OK);
+    ck_assert_ptr_nonnull(strstr(out, "web/7.0 pid 45 draining, threads 2, stragglers 1"));
+    ck_assert_ptr_nonnull(strstr(out,
+                                 "flush-2          31.0 s, in read(fd 9), started at "
+                                 "cache.c:88 by `main`, STRAGGLER: token `root` cancelled 30.0 s"));
+}
+END_TEST
+
+START_TEST(events_and_logs_are_lines_for_people)
+{
+    static const char event[] = "{\"seq\":1,\"ts\":\"2026-01-31T23:59:59.123Z\",\"level\":"
+                                "\"warning\",\"event\":\"worker_exit\","
+                                "\"service\":\"web\",\"gen\":7,\"slot\":1,\"pid\":45,\"signal\":"
+                                "\"SIGKILL\",\"msg\":\"ended\"}\n";
+    static const char line[] = "{\"event\":\"output\",\"service\":\"web\",\"gen\":7,\"slot\":1,"
+                               "\"stream\":\"stdout\",\"msg\":\"hello \\u001b]0;x\\u0007\"}\n";
+
+    ck_assert_int_eq(stint_asks("events", "200 OK", event, NULL), CLI_OK);
+    ck_assert_str_eq(out, "23:59:59.123Z web/7.1 worker_exit pid=45 signal=SIGKILL: ended\n");
+    ck_assert_int_eq(stint_asks("logs web", "200 OK", line, NULL), CLI_OK);
+    ck_assert_str_eq(out, "web/7.1 | hello \\x1b]0;x\\x07\n");
+    ck_assert_int_eq(stint_asks("events --json", "200 OK", event, NULL), CLI_OK);
+    ck_assert_str_eq(out, event);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("render");
+    TCase *tc = tcase_create("text for people");
+
+    tcase_add_checked_fixture(tc, NULL, tear_down);
+    tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, status_is_an_aligned_table_with_loud_rejections);
+    tcase_add_test(tc, with_json_the_answer_is_left_as_it_is);
+    tcase_add_test(tc, threads_name_the_stragglers);
+    tcase_add_test(tc, events_and_logs_are_lines_for_people);
+    suite_add_tcase(suite, tc);
+    return unit_main(suite);
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "base/mem.h"
+#include "tests/unit/io/operator_world.h"
+#include "tests/unit/unit.h"
+
+static const struct refusal {
+    const char *method, *path, *body;
+    int status;
+    const char *code;
+} refusals[] = {
+    {"GET",    "/v2/status",                   NULL,                                      404, "no-such-route"  },
+    {"DELETE", "/v1/status",                   NULL,                                      405, "wrong-method"   },
+    {"GET",    "/v1/reload",                   NULL,                                      405, "wrong-method"   },
+    {"GET",    "/v1/status?servce=web",        NULL,                                      400, "bad-query"      },
+    {"GET",    "/v1/status?service=wbe",       NULL,                                      404, "no-such-service"},
+    {"GET",    "/v1/threads?generation=x",     NULL,                                      400, "bad-query"      },
+    {"GET",    "/v1/wait",                     NULL,                                      400, "bad-query"      },
+    {"GET",    "/v1/wait?service=web&for=tea", NULL,                                      400, "bad-query"      },
+    {"POST",   "/v1/reload",                   "{\"service\":[\"web\"]}",                 400, "bad-request"    },
+    {"POST",   "/v1/reload",                   "{\"services\":\"web\"}",                  400, "bad-request"    },
+    {"POST",   "/v1/reload",                   "{\"services\":[\"nope\"]}",               404, "no-such-service"},
+    {"POST",   "/v1/reload",                   "{\"wait\":\"for it\"}",                   400, "bad-request"    },
+    {"POST",   "/v1/reload",                   "{\"timeout_ms\":0}",                      400, "bad-request"    },
+    {"POST",   "/v1/stop",                     "{}",                                      400, "bad-request"    },
+    {"POST",   "/v1/stop",                     "{\"all\":true,\"services\":[\"web\"]}",   400, "bad-request"    },
+    {"POST",   "/v1/start",                    "{\"services\":[\"web\"],\"force\":true}", 400, "bad-request"    },
+    {"POST",   "/v1/reload",                   "[1]",                                     400, "bad-json"       },
+};
+
+START_TEST(a_wrong_request_is_told_what_is_wrong)
+{
+    const struct refusal *r = &refusals[_i];
+    int status;
+    json_t *answer = call(r->method, r->path, r->body, &status);
+    json_t *error = json_object_get(answer, "error");
+
+    ck_assert_int_eq(status, r->status);
+    ck_assert_str_eq(json_at(error, "code"), r->code);
+    ck_assert_uint_gt(strlen(json_at(error, "message")), 8);
+    ck_assert_uint_eq(core_service_by_name(core, "web")->last_generation, 1);
+    json_decref(answer);
+}
+END_TEST
+
+START_TEST(every_change_is_audited)
+{
+    struct journal_entry e;
+    uint64_t after = 0;
+    bool found = false;
+    int status;
+    json_t *answer = call("POST", "/v1/reload", "{\"services\":[\"web\"]}", &status);
+    char by[32];
+
+    json_decref(answer);
+    (void)snprintf(by, sizeof(by), "\"by_uid\":%u,", (unsigned)getuid());
+    for (; journal_events_next(journal, after, &e); after = e.seq)
+        found = found || (strstr(e.json, "\"audit\"") && strstr(e.json, "\"verb\":\"reload\"") &&
+                          strstr(e.json, "\"services\":\"web\"") && strstr(e.json, by));
+    ck_assert(found);
+}
+END_TEST
+
+START_TEST(events_are_followed_as_they_happen)
+{
+    struct client c;
+    int status;
+    json_t *answer;
+
+    client_open(&c, dir);
+    client_request(&c, "GET", "/v1/events?follow=1", NULL);
+    UNTIL(loop, client_has(&c, "\"event\":\"worker_ready\""));
+    ck_assert(!client_has(&c, "\"gen\":2"));
+    world.disk.low = 2;
+    answer = call("POST", "/v1/reload", "{\"services\":[\"web\"]}", &status);
+    json_decref(answer);
+    UNTIL(loop, client_has(&c, "\"event\":\"verdict\"") && client_has(&c, "\"gen\":2"));
+    ck_assert(!client_ended(&c));
+    client_close(&c);
+}
+END_TEST
+
+START_TEST(logs_give_the_last_lines_and_end)
+{
+    struct journal_origin from = {
+        .service = "web", .generation = 1, .pid = 1001, .stream = "stdout"};
+    struct client c;
+    char line[64];
+
+    for (int i = 0; i < 700; i++) {
+        int n = snprintf(line, sizeof(line), "line %d", i);
+
+        journal_output(journal, &from, line, (size_t)n, 0);
+    }
+    client_open(&c, dir);
+    client_request(&c, "GET", "/v1/logs?service=web&lines=3", NULL);
+    UNTIL(loop, client_ended(&c));
+    ck_assert(client_has(&c, "\"line 699\"") && client_has(&c, "\"line 697\""));
+    ck_assert(!client_has(&c, "\"line 696\""));
+    client_close(&c);
+}
+END_TEST
+
+START_TEST(status_over_the_socket_shows_the_service)
+{
+    int status;
+    json_t *answer = call("GET", "/v1/status?service=web", NULL, &status);
+
+    ck_assert_int_eq(status, 200);
+    ck_assert_str_eq(json_at(answer, "schema"), "stint.status/1");
+    ck_assert_str_eq(json_at(first_service(answer), "state"), "running");
+    json_decref(answer);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("operator_look");
+    TCase *tc = tcase_create("looking");
+
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_set_timeout(tc, 60);
+    tcase_add_loop_test(tc, a_wrong_request_is_told_what_is_wrong, 0, (int)ARRAY_LEN(refusals));
+    tcase_add_test(tc, every_change_is_audited);
+    tcase_add_test(tc, events_are_followed_as_they_happen);
+    tcase_add_test(tc, logs_give_the_last_lines_and_end);
+    tcase_add_test(tc, status_over_the_socket_shows_the_service);
+    suite_add_tcase(suite, tc);
+    return unit_main(suite);
+}
