@@ -14,7 +14,9 @@
 #include "base/fd.h"
 #include "base/mem.h"
 
-#define ENVIRON_MAX (4U << 20) /* larger than the kernel lets an environment be by default */
+/* A chain of parents longer than this is a loop made by pid reuse while we were reading it. */
+#define ANCESTORS_MAX 128
+#define ENVIRON_MAX   (4U << 20) /* larger than the kernel lets an environment be by default */
 
 static void
 close_dir(DIR **d)
@@ -128,6 +130,28 @@ proc_thread_stat_read(pid_t pid, pid_t tid, struct proc_stat *ret)
 
     (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", (int)pid, (int)tid);
     return stat_read(path, ret);
+}
+
+int
+proc_belongs(pid_t pid, pid_t leader)
+{
+    struct proc_stat st;
+    int r;
+
+    if (pid == leader)
+        return 1;
+    r = proc_stat_read(pid, &st);
+    if (r < 0)
+        return r;
+    if (st.session == leader)
+        return 1;
+    for (int n = 0; n < ANCESTORS_MAX && st.ppid > 1; n++) {
+        if (st.ppid == leader)
+            return 1;
+        if (proc_stat_read(st.ppid, &st) < 0)
+            return 0; /* the chain broke under our hands: no proof */
+    }
+    return 0;
 }
 
 static int

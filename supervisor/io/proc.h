@@ -21,6 +21,13 @@ int proc_stat_read(pid_t pid, struct proc_stat *ret);
 int proc_thread_stat_read(pid_t pid, pid_t tid, struct proc_stat *ret);
 
 /**
+ * proc_belongs - is @pid the worker @leader, its descendant, or in its session?
+ *
+ * Return: 1 yes, 0 no, -ESRCH: @pid is gone.
+ */
+int proc_belongs(pid_t pid, pid_t leader);
+
+/**
  * proc_threads - the thread ids of @pid, ascending.
  * @ret_tids:  room for @max
  * @ret_n:     how many were written
