@@ -10,8 +10,7 @@
 #include "supervisor/core/internal.h"
 #include "supervisor/core/pure.h"
 
-#define ABANDON_AFTER_US \
-    (10 * US_PER_S) /* SIGKILL is at work within milliseconds, or the kernel is stuck */
+#define ABANDON_AFTER_US  (10 * US_PER_S) /* SIGKILL has worked by then, or the kernel is stuck */
 #define EVIDENCE_WAIT_US  (10 * US_PER_S)
 #define EVIDENCE_RETRY_US (250 * US_PER_MS)
 #define EXTEND_FACTOR     10 /* a worker may stretch a deadline, but not for ever */
@@ -85,18 +84,26 @@ worker_announce(struct core *c, struct worker *w)
         record_text(r, "assumed: alive for the time configured (weak evidence)");
 }
 
+/* The drain deadline counts from the moment the worker is told. */
 static void
-worker_begin_drain(struct core *c, struct worker *w)
+worker_ask_to_leave(struct core *c, struct worker *w)
 {
     const struct service_spec *spec = w->generation->spec;
     int64_t patience = w->escapee ? spec->leak_grace_us : spec->drain_timeout_us;
 
-    w->drain_us = c->now_us;
-    w->assume_us = TIME_NEVER;
     w->deadline_us = earlier(c->now_us + patience, stop_leak_at_us(c));
     w->extend_limit_us = c->now_us + patience * EXTEND_FACTOR;
+    worker_send_drain(c, w);
+}
+
+static void
+worker_begin_drain(struct core *c, struct worker *w)
+{
+    w->drain_us = c->now_us;
+    w->assume_us = TIME_NEVER;
+    w->deadline_us = TIME_NEVER;
     if (w->pid > 0)
-        worker_send_drain(c, w); /* otherwise with SPAWNED */
+        worker_ask_to_leave(c, w); /* otherwise with SPAWNED */
 }
 
 static void
@@ -249,7 +256,7 @@ worker_spawned(struct core *c, struct worker *w, pid_t pid)
     w->pid = pid;
     (void)record_worker(c, RECORD_SPAWN, w);
     if (w->state != WORKER_STARTING && !w->signalled)
-        worker_send_drain(c, w); /* it was relieved before it had a pid */
+        worker_ask_to_leave(c, w); /* it was relieved before it had a pid */
 }
 
 void
@@ -382,7 +389,7 @@ worker_tick(struct core *c, struct worker *w)
 void
 worker_clip(struct core *c, struct worker *w)
 {
-    if (w->state == WORKER_DRAINING)
+    if (w->state == WORKER_DRAINING && w->pid > 0)
         w->deadline_us = earlier(w->deadline_us, stop_leak_at_us(c));
     if (w->state == WORKER_LEAKED) {
         w->deadline_us = earlier(w->deadline_us, stop_kill_at_us(c));
