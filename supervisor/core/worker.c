@@ -68,6 +68,24 @@ worker_send_drain(struct core *c, struct worker *w)
     worker_effect(c, w, FX_SIGNAL, w->escapee ? SIGTERM : spec->drain_signal);
 }
 
+/* Its slot is free for another. */
+static void
+worker_vacate(struct worker *w)
+{
+    struct generation *g = w->generation;
+
+    if (w->slot < g->n_slots && g->slots[w->slot].worker == w)
+        g->slots[w->slot].worker = NULL;
+}
+
+static void
+worker_leave(struct core *c, struct worker *w)
+{
+    worker_vacate(w);
+    list_del(&w->node);
+    table_remove(&c->workers, &w->by_id);
+}
+
 /* ---- on entry --------------------------------------------------------------------------- */
 
 static void
@@ -141,6 +159,7 @@ worker_abandon(struct core *c, struct worker *w)
     struct record *r = record_worker(c, RECORD_ABANDONED, w);
 
     w->deadline_us = TIME_NEVER;
+    worker_vacate(w);
     if (r)
         r->warning = true;
     record_text(r,
@@ -154,9 +173,8 @@ worker_abandon(struct core *c, struct worker *w)
 static void
 worker_bury(struct core *c, struct worker *w)
 {
-    (void)c;
     w->deadline_us = TIME_NEVER;
-    list_del(&w->node);
+    worker_leave(c, w);
 }
 
 /* ---- the table --------------------------------------------------------------------------- */
@@ -219,6 +237,7 @@ worker_new(struct core *c, struct generation *g, unsigned slot, enum worker_stat
     w->extend_limit_us = TIME_NEVER;
     w->assume_us = TIME_NEVER;
     list_add(&g->workers, &w->node);
+    table_add(&c->workers, &w->by_id, w->id);
     return w;
 }
 
@@ -236,6 +255,7 @@ worker_create(struct core *c, struct generation *g, unsigned slot)
         w->assume_us = c->now_us + spec->ready.assume_us;
         w->deadline_us = w->assume_us + spec->start_timeout_us;
     }
+    g->slots[slot].worker = w;
     g->spawns++;
     worker_effect(c, w, FX_SPAWN, 0);
     return w;
@@ -269,7 +289,7 @@ worker_spawn_failed(struct core *c, struct worker *w, const struct event *ev)
                    ev->spawn_failed.what ? ev->spawn_failed.what : "spawn",
                    strerrordesc_np(-ev->spawn_failed.error));
     w->state = WORKER_EXITED; /* never lived: no pid, so no obituary */
-    list_del(&w->node);
+    worker_leave(c, w);
     generation_failure(c, g, w, why, false);
     worker_destroy(w);
 }
