@@ -290,6 +290,7 @@ worker_spawn_failed(struct core *c, struct worker *w, const struct event *ev)
                    strerrordesc_np(-ev->spawn_failed.error));
     w->state = WORKER_EXITED; /* never lived: no pid, so no obituary */
     worker_leave(c, w);
+    g->excused = true;
     generation_failure(c, g, w, why, false);
     worker_destroy(w);
 }
@@ -300,7 +301,8 @@ worker_exit(struct core *c, struct worker *w, const struct event *ev)
     struct generation *g = w->generation;
     bool expected = w->state != WORKER_STARTING && w->state != WORKER_READY;
     bool abandoned = w->state == WORKER_ABANDONED; /* its slot was given to another then */
-    bool fatal = ev->death.exec_error != 0 && ev->death.exec_error != -ETXTBSY;
+    bool busy = ev->death.exec_error == -ETXTBSY;  /* its writer still has it open */
+    bool fatal = ev->death.exec_error != 0 && !busy;
     char text[1024];
     struct record *r;
 
@@ -314,8 +316,10 @@ worker_exit(struct core *c, struct worker *w, const struct event *ev)
         r->warning = !expected || w->leak[0] != '\0';
     }
     record_text(r, "%s%s", w->escapee ? "escapee: " : "", text);
-    if (!w->escapee && !abandoned && generation_active(g))
+    if (!w->escapee && !abandoned && generation_active(g)) {
+        g->excused = busy;
         generation_failure(c, g, w, expected ? NULL : text, fatal && !expected);
+    }
     worker_destroy(w);
 }
 
@@ -400,6 +404,7 @@ worker_tick(struct core *c, struct worker *w)
 
         (void)snprintf(why, sizeof(why), "worker %u was not ready within %s", w->slot,
                        duration_human(g->spec->start_timeout_us, spell, sizeof(spell)));
+        g->excused = false;
         generation_abort_because(c, g, why); /* drains this worker too */
         return;
     }

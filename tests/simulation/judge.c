@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tests/simulation/judge.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -246,6 +247,8 @@ void
 judge_event(struct judge *j, const struct event *ev)
 {
     j->now_us = ev->now_us;
+    j->excused = ev->type == EVENT_SPAWN_FAILED ||
+                 (ev->type == EVENT_EXIT && ev->death.exec_error == -ETXTBSY);
     if (ev->type == EVENT_STOP_ALL && j->stop_us == 0)
         j->stop_us = ev->now_us;
     else if (ev->worker > 0)

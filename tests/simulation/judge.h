@@ -115,6 +115,7 @@ struct judge {
     int64_t stop_us;             /* STOP_ALL came then; 0 = not yet */
     bool stopped;                /* the core said so, at least once */
     int64_t now_us;
+    bool excused;          /* the present event is a failure that condemns no input */
     enum invariant broken; /* the first one; LAW_NONE: innocent */
     char why[400];
 };
