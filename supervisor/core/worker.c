@@ -10,16 +10,9 @@
 #include "supervisor/core/internal.h"
 #include "supervisor/core/pure.h"
 
-#define ABANDON_AFTER_US  (10 * US_PER_S) /* SIGKILL has worked by then, or the kernel is stuck */
-#define EVIDENCE_WAIT_US  (10 * US_PER_S)
-#define EVIDENCE_RETRY_US (250 * US_PER_MS)
-#define EXTEND_FACTOR     10 /* a worker may stretch a deadline, but not for ever */
-
-static int64_t
-earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
+#define ABANDON_AFTER_US (10 * US_PER_S) /* SIGKILL has worked by then, or the kernel is stuck */
+#define EVIDENCE_WAIT_US (10 * US_PER_S)
+#define EXTEND_FACTOR    10 /* a worker may stretch a deadline, but not for ever */
 
 static void
 worker_effect(struct core *c, const struct worker *w, enum effect_type type, int signal_number)
@@ -360,66 +353,4 @@ worker_evidence(struct core *c, struct worker *w, const struct event *ev)
         r->duration_us = c->now_us - w->drain_us;
         copy_text(r->text, sizeof(r->text), ev->evidence.text);
     }
-}
-
-/* ---- deadlines ----------------------------------------------------------------------------- */
-
-void
-worker_extend(struct core *c, struct worker *w, uint64_t usec)
-{
-    int64_t until = usec > (uint64_t)INT64_MAX / 2 ? TIME_NEVER : c->now_us + (int64_t)usec;
-
-    if (w->state != WORKER_STARTING && w->state != WORKER_DRAINING)
-        return;
-    until = earlier(until, w->extend_limit_us);
-    if (w->state == WORKER_DRAINING)
-        until = earlier(until, stop_leak_at_us(c));
-    if (until > w->deadline_us)
-        w->deadline_us = until;
-}
-
-/* LEAKED ends with evidence in hand; without it the kill waits a little, but not for ever. */
-static bool
-worker_awaits_evidence(struct core *c, struct worker *w)
-{
-    if (w->state != WORKER_LEAKED || w->evidence || c->now_us >= w->extend_limit_us)
-        return false;
-    w->deadline_us = earlier(c->now_us + EVIDENCE_RETRY_US, w->extend_limit_us);
-    return true;
-}
-
-void
-worker_tick(struct core *c, struct worker *w)
-{
-    struct generation *g = w->generation;
-
-    if (w->state == WORKER_STARTING && w->assume_us <= c->now_us && w->pid > 0) {
-        (void)worker_step(c, w, WE_READY);
-        return;
-    }
-    if (w->deadline_us > c->now_us || worker_awaits_evidence(c, w))
-        return;
-    if (w->state == WORKER_STARTING && generation_active(g) && !g->has_served) {
-        char spell[32], why[128];
-
-        (void)snprintf(why, sizeof(why), "worker %u was not ready within %s", w->slot,
-                       duration_human(g->spec->start_timeout_us, spell, sizeof(spell)));
-        g->excused = false;
-        generation_abort_because(c, g, why); /* drains this worker too */
-        return;
-    }
-    (void)worker_step(c, w, WE_DEADLINE);
-}
-
-void
-worker_clip(struct core *c, struct worker *w)
-{
-    if (w->state == WORKER_DRAINING && w->pid > 0)
-        w->deadline_us = earlier(w->deadline_us, stop_leak_at_us(c));
-    if (w->state == WORKER_LEAKED) {
-        w->deadline_us = earlier(w->deadline_us, stop_kill_at_us(c));
-        w->extend_limit_us = earlier(w->extend_limit_us, stop_end_us(c));
-    }
-    if (w->state == WORKER_KILLED)
-        w->deadline_us = earlier(w->deadline_us, stop_end_us(c));
 }

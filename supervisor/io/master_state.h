@@ -74,6 +74,8 @@ struct master {
     ev_check woke;     /* the loop woke up: a turn begins */
     ev_prepare sleeps; /* … and ends */
     int64_t turn_us;   /* when the present turn began */
+    int schedstat_fd;  /* owned; our own wait for a CPU so far; -1: the kernel does not tell */
+    int64_t turn_starved_us; /* its value when the turn began */
     struct {
         uint64_t stalls, steps, strangers, refused_notify, bad_channels, lost_effects, relistens;
         int64_t longest_turn_us;
@@ -207,6 +209,10 @@ void numbers_load(struct master *m);
 void numbers_note(struct master *m, const char *service, uint64_t generation);
 void numbers_save(struct master *m); /* when something changed */
 uint64_t numbers_last(void *master, const char *service);
+
+/* ---- master_turn.c -------------------------------------------------------------------- */
+
+void turn_init(struct master *m);
 
 /* ---- master_sources.c ----------------------------------------------------------------------------------- */
 
