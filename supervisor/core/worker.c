@@ -268,7 +268,7 @@ worker_spawned(struct core *c, struct worker *w, pid_t pid)
 {
     w->pid = pid;
     (void)record_worker(c, RECORD_SPAWN, w);
-    if (w->state != WORKER_STARTING && !w->signalled)
+    if (w->drain_us > 0 && !w->signalled)
         worker_ask_to_leave(c, w); /* it was relieved before it had a pid */
 }
 

@@ -117,6 +117,7 @@ master_watchers(struct master *m)
     turn_init(m);
     graves_init(m);
     config_init(m);
+    master_queue_init(m);
 }
 
 /* The configuration decides where we live, so it is read once before anything else is there. */
@@ -230,10 +231,10 @@ master_finish(struct master *m)
         list_for_each_safe (n, &m->snapshots)
             snapshot_destroy(container_of(n, struct snapshot, node));
         config_finish(m);
+        listeners_finish(&m->listeners); /* they leave the guard before it goes */
         listen_guard_finish(m);
     }
     fd_close(m->schedstat_fd);
-    listeners_finish(&m->listeners);
     master_queue_finish(m);
     core_destroy(m->core);
     watch_destroy(m->watch);
@@ -241,6 +242,10 @@ master_finish(struct master *m)
     journal_destroy(m->journal);
     if (m->loop)
         ev_loop_destroy(m->loop);
+    table_finish(&m->hand_by_worker);
+    table_finish(&m->hand_by_pid);
+    table_finish(&m->snapshot_by_id);
+    table_finish(&m->inspection_by_service);
     strv_finish(&m->numbers);
     free(m->runtime_dir);
     free(m->state_dir);

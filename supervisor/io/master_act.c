@@ -93,7 +93,7 @@ master_act(struct master *m, const struct effect *e)
         act_signal(m, e);
         break;
     case FX_EVIDENCE:
-        hand_evidence(m, hand_find(m, e->worker));
+        hand_evidence(m, e->worker);
         break;
     case FX_KILL:
         act_kill(m, e);

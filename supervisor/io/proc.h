@@ -57,8 +57,10 @@ int proc_environ_get(pid_t pid, const char *name, char *buf, size_t room);
  *
  * By /proc/PID/task/PID/children where the kernel has it, else by reading the stat of every process:
  * about 15 µs for each process of the machine, so not in every turn of the loop.
- * @on_child returns false to stop early.
+ * @skip is asked first, by number alone, so that whom the caller knows costs next to nothing; NULL
+ * skips nobody. @on_child returns false to stop early.
  */
-int proc_children(pid_t pid, bool (*on_child)(void *env, const struct proc_stat *child), void *env);
+int proc_children(pid_t pid, bool (*skip)(void *env, pid_t child),
+                  bool (*on_child)(void *env, const struct proc_stat *child), void *env);
 
 #endif

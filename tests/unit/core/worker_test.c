@@ -32,6 +32,19 @@ drain(void)
     rim_forget(r);
 }
 
+START_TEST(a_worker_that_is_ready_before_its_pid_is_known_is_not_asked_to_leave)
+{
+    r->spawn = false;
+    rim_ask(r, EVENT_RELOAD, "web", true);
+    rim_ready(r, 2);
+    ck_said(r, "verdict: web/2 serving");
+    rim_forget(r);
+    rim_step(r, (struct event){.type = EVENT_SPAWNED, .worker = 2, .spawned = {.pid = 77}});
+    ck_did(r, "");
+    ck_assert_int_eq(core_worker(r->core, 2)->pid, 77);
+}
+END_TEST
+
 START_TEST(a_drain_ends_when_the_worker_is_gone_not_at_a_timer)
 {
     drain();
@@ -266,7 +279,8 @@ START_TEST(an_obituary_says_which_step_of_the_start_failed)
 }
 END_TEST
 
-RIM_SUITE_MAIN("worker", a_drain_ends_when_the_worker_is_gone_not_at_a_timer,
+RIM_SUITE_MAIN("worker", a_worker_that_is_ready_before_its_pid_is_known_is_not_asked_to_leave,
+               a_drain_ends_when_the_worker_is_gone_not_at_a_timer,
                at_the_drain_deadline_evidence_is_taken_and_the_stop_signal_sent,
                sigkill_comes_after_the_grace_that_follows_the_evidence,
                sigkill_waits_for_evidence_but_not_for_ever,

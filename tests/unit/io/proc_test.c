@@ -163,14 +163,14 @@ START_TEST(children_are_found_living_and_dead_and_nobody_else)
 
     ck_assert_int_eq(kill(b, SIGKILL), 0);
     ck_assert_int_eq(waitid(P_PID, (id_t)b, &info, WEXITED | WNOWAIT), 0);
-    ck_assert_int_eq(proc_children(getpid(), on_child, NULL), 0);
+    ck_assert_int_eq(proc_children(getpid(), NULL, on_child, NULL), 0);
     ck_assert_uint_eq(n_seen, 2);
     for (size_t i = 0; i < 2; i++) {
         ck_assert(seen[i] == a || seen[i] == b);
         ck_assert_int_eq(states[i] == 'Z', seen[i] == b);
     }
     n_seen = 0;
-    ck_assert_int_eq(proc_children(getpid(), on_child, &n_seen), 0);
+    ck_assert_int_eq(proc_children(getpid(), NULL, on_child, &n_seen), 0);
     ck_assert_uint_eq(n_seen, 1);
     ck_assert_int_eq(waitpid(b, NULL, 0), b);
     child_end(a);
