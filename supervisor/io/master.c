@@ -100,8 +100,9 @@ master_signals(struct master *m, struct error *reterr)
     sigaddset(&set, SIGCHLD);
     if (sigprocmask(SIG_BLOCK, &set, NULL) == -1)
         return error_set(reterr, -errno, "block signals");
-    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
-        return error_set(reterr, -errno, "ignore SIGPIPE");
+    /* A log nobody reads and a file that may not grow are errors of a write, no reason to die. */
+    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGXFSZ, SIG_IGN) == SIG_ERR)
+        return error_set(reterr, -errno, "ignore SIGPIPE and SIGXFSZ");
     m->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (m->signal_fd == -1)
         return error_set(reterr, -errno, "create a signalfd");

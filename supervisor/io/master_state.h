@@ -71,6 +71,7 @@ struct master {
     bool sweep;           /* a service may be gone: its inspection goes too */
     ev_prepare graveyard; /* before the loop sleeps: bury in one go whoever died in this turn */
     bool deaths;          /* somebody did */
+    bool graves;          /* some are not buried yet: their last words are many */
     bool strangers;       /* SIGCHLD came: there may be dead nobody knows */
     ev_timer exhume;      /* somebody could not be buried yet: try again */
 

@@ -142,6 +142,8 @@ log_await(const char *words, size_t from, int timeout_ms)
     for (;;) {
         size_t at = log_find(words, from, &end);
 
+        if (at == SIZE_MAX && end > from)
+            from = end; /* whole lines were looked at: once is enough, logs get long */
         if (at != SIZE_MAX) {
             (void)snprintf(the_log.line, sizeof(the_log.line), "%.*s", (int)(end - at - 1),
                            text_str(&the_log.all) + at);
@@ -173,6 +175,12 @@ void
 scn_rewind(void)
 {
     the_log.cursor = 0;
+}
+
+void
+scn_forget_log(void)
+{
+    the_log.fd = fd_close(the_log.fd);
 }
 
 unsigned
