@@ -20,6 +20,18 @@
 #include "base/mem.h"
 #include "base/units.h"
 
+/* Nothing of ours runs in the child: a signal ends it as it would end any program. */
+static void
+signals_default(void)
+{
+    sigset_t none;
+
+    for (int sig = 1; sig < NSIG; sig++)
+        (void)signal(sig, SIG_DFL);
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 static _Noreturn void
 become(const struct child_spec *spec)
 {
@@ -27,6 +39,7 @@ become(const struct child_spec *spec)
     int log = open(spec->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
+    signals_default();
     if (log == -1 || null == -1 || dup2(null, STDIN_FILENO) == -1 ||
         dup2(log, STDOUT_FILENO) == -1 || dup2(log, STDERR_FILENO) == -1)
         _exit(126);
@@ -46,12 +59,19 @@ become(const struct child_spec *spec)
 pid_t
 child_start(const struct child_spec *spec, struct error *reterr)
 {
-    pid_t pid = fork();
+    sigset_t all, before;
+    pid_t pid;
+    int r;
 
+    (void)sigfillset(&all);
+    (void)sigprocmask(SIG_BLOCK, &all, &before); /* until its dispositions are its own */
+    pid = fork();
     if (pid == 0)
         become(spec);
+    r = -errno;
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
     if (pid == -1)
-        return error_set(reterr, -errno, "start %s", spec->argv[0]);
+        return error_set(reterr, r, "start %s", spec->argv[0]);
     return pid;
 }
 

@@ -15,7 +15,8 @@ generation_abort_because(struct core *c, struct generation *g, const char *reaso
     copy_text(g->reason, sizeof(g->reason), reason);
     if (generation_step(c, g, GE_ABORT) < 0)
         return;
-    service_reject(s, g->digest, reason);
+    /* An input that was not really tried is not condemned: the next look may try it. */
+    service_reject(s, g->excused ? (struct digest){0, 0} : g->digest, reason);
     if (s->reload.state != RELOAD_HANDING)
         return;
     if (s->reload.previous > 0)

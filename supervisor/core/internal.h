@@ -7,6 +7,12 @@
 #include "config/spec.h"
 #include "supervisor/core/core.h"
 
+static inline int64_t
+earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* ---- record.c ---------------------------------------------------------------------------- */
 
 /* record_* - append an FX_RECORD filled from whom it is about. NULL: out of memory (counted in fx->lost). */

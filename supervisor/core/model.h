@@ -100,6 +100,7 @@ struct generation {
     enum generation_state state; /* written by generation_step() alone */
     bool has_served;
     bool aborted;       /* outcome, not a state */
+    bool excused;       /* its last failure says nothing about its input */
     struct slot *slots; /* owned; n_slots of them */
     unsigned n_slots;
     struct list workers; /* struct worker.node; in any state but WORKER_EXITED */

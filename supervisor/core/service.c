@@ -242,12 +242,6 @@ service_advance(struct core *c, struct service *s)
 /* ---- the next deadline ---------------------------------------------------------------------------- */
 
 static int64_t
-earliest(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t
 generation_next_us(const struct generation *g)
 {
     int64_t next = g->deadline_us;
@@ -255,13 +249,13 @@ generation_next_us(const struct generation *g)
     list_for_each (n, &g->workers) {
         const struct worker *w = container_of(n, struct worker, node);
 
-        next = earliest(next, w->deadline_us);
+        next = earlier(next, w->deadline_us);
         if (w->pid > 0)
-            next = earliest(next, w->assume_us);
+            next = earlier(next, w->assume_us);
     }
     for (unsigned i = 0; generation_active(g) && i < g->n_slots; i++)
         if (!g->slots[i].worker)
-            next = earliest(next, g->slots[i].next_spawn_us);
+            next = earlier(next, g->slots[i].next_spawn_us);
     return next;
 }
 
@@ -271,7 +265,7 @@ service_next_us(const struct service *s)
     int64_t next = s->reload.deadline_us;
 
     list_for_each (n, &s->generations)
-        next = earliest(next, generation_next_us(container_of(n, struct generation, node)));
+        next = earlier(next, generation_next_us(container_of(n, struct generation, node)));
     return next;
 }
 

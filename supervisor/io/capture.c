@@ -16,7 +16,8 @@
 
 #define PIPE_WANTED (1024 * 1024)
 #define READ_BYTES  16384
-#define TURN_READS  4 /* of READ_BYTES each, per stream and turn */
+#define TURN_READS \
+    1 /* of READ_BYTES each, per stream and turn: hundreds of lines, and there may be many streams */
 
 struct stream {
     struct capture *capture; /* borrowed: the one it is in */
@@ -25,6 +26,7 @@ struct stream {
     int read_fd;       /* owned; -1 after EOF */
     int write_fd;      /* owned; -1 after capture_spawned() */
     size_t pipe_bytes; /* its capacity */
+    size_t drained;    /* of it, since capture_drain() began */
     bool continued;    /* the line in `line` was cut before */
     size_t used;       /* bytes in `line` */
     char *line;        /* owned; what came without a newline yet: CAPTURE_LINE_MAX bytes, or NULL */
@@ -144,8 +146,11 @@ stream_stop(struct stream *s)
     flush(s);
 }
 
-/* stream_read - at most @most bytes, give or take a buffer; less when the pipe is empty. */
-static void
+/*
+ * stream_read - at most @most bytes, give or take a buffer; less when the pipe is empty.
+ * Return: whether it is (for now).
+ */
+static bool
 stream_read(struct stream *s, size_t most)
 {
     char buffer[READ_BYTES];
@@ -157,15 +162,16 @@ stream_read(struct stream *s, size_t most)
         if (n == -1 && errno == EINTR)
             continue;
         if (n == -1 && errno == EAGAIN)
-            return;
+            return true;
         if (n <= 0) { /* EOF; a pipe has no other errors that could go away */
             stream_stop(s);
-            return;
+            return true;
         }
         done += (size_t)n;
         s->capture->bytes += (uint64_t)n;
         feed(s, buffer, (size_t)n);
     }
+    return s->read_fd == -1;
 }
 
 static void
@@ -173,7 +179,7 @@ on_readable(EV_P_ ev_io *io, int revents)
 {
     (void)loop;
     (void)revents;
-    stream_read(container_of(io, struct stream, io), (size_t)READ_BYTES * TURN_READS);
+    (void)stream_read(container_of(io, struct stream, io), (size_t)READ_BYTES * TURN_READS);
 }
 
 static int
@@ -242,13 +248,29 @@ capture_spawned(struct capture *c)
         c->streams[i].write_fd = fd_close(c->streams[i].write_fd);
 }
 
-void
+static bool
+stream_drain(struct stream *s)
+{
+    const size_t most = (size_t)READ_BYTES * TURN_READS;
+
+    if (s->drained >= s->pipe_bytes) /* the other one is not done yet */
+        return true;
+    s->drained += most;
+    return stream_read(s, most) || s->drained >= s->pipe_bytes;
+}
+
+bool
 capture_drain(struct capture *c)
 {
-    for (size_t i = 0; i < ARRAY_LEN(c->streams); i++) {
-        stream_read(&c->streams[i], c->streams[i].pipe_bytes);
+    bool all = true;
+
+    for (size_t i = 0; i < ARRAY_LEN(c->streams); i++)
+        all = stream_drain(&c->streams[i]) && all;
+    for (size_t i = 0; all && i < ARRAY_LEN(c->streams); i++) {
         flush(&c->streams[i]);
+        c->streams[i].drained = 0;
     }
+    return all;
 }
 
 void

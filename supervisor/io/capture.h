@@ -6,6 +6,7 @@
  * What a worker prints, line by line. The pipes are as big as the kernel allows (1 MiB), reading is
  * non-blocking and bounded per turn: a chatty worker waits for its own pipe, never the master for it.
  */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -48,11 +49,15 @@ int capture_stderr_fd(const struct capture *c);
 void capture_spawned(struct capture *c); /* close the write ends here: the worker has them */
 
 /**
- * capture_drain - the worker is dead: hand over what is in the pipes now, the unended last line
- * included. Bounded by the pipes' size; a grandchild that holds them keeps nothing waiting, and
- * what it prints later still comes until capture_close().
+ * capture_drain - the worker is dead: hand over some of what is in the pipes.
+ *
+ * To be called until it returns true, once a turn of the loop: a full pipe is more than a turn's
+ * work. The sum is bounded by the pipes' size; a grandchild that holds them keeps nothing waiting,
+ * and what it prints later still comes until capture_close().
+ *
+ * Return: that was all, the unended last line included.
  */
-void capture_drain(struct capture *c);
+bool capture_drain(struct capture *c);
 
 /* capture_last_lines - the newest lines of both streams, in the order they came, '\n' between. */
 void capture_last_lines(const struct capture *c, struct text *out);

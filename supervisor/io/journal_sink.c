@@ -16,7 +16,8 @@
 #include "base/fd.h"
 #include "base/units.h"
 
-#define RETRY_S 1.0
+#define RETRY_S      1.0
+#define MARKER_BYTES 256 /* the line that says how many were dropped */
 
 /*
  * O_NONBLOCK belongs to the open file description, which stderr shares with the shell that started
@@ -78,7 +79,7 @@ static void append(struct journal_sink *s, const char *line, size_t bytes);
 static void
 append_marker(struct journal_sink *s)
 {
-    char line[256];
+    char line[MARKER_BYTES];
     size_t bytes = s->marker(s->env, s->dropped_now, line, sizeof(line));
 
     s->dropped_now = 0;
@@ -206,21 +207,25 @@ append(struct journal_sink *s, const char *line, size_t bytes)
     s->written_lines++;
 }
 
-/* Once lines were dropped, wait for a quarter of the room: one gap is better than a torn text. */
+/*
+ * A worker that floods its output must not push out what happened to it. And once lines were dropped,
+ * further output waits for another quarter of the room: one gap is better than a torn text.
+ */
 static bool
-has_room(const struct journal_sink *s, size_t bytes)
+has_room(const struct journal_sink *s, size_t bytes, bool event)
 {
-    size_t spare = s->dropped_now > 0 ? s->room / 4 : 0;
+    size_t marker = s->dropped_now > 0 ? MARKER_BYTES : 0;
+    size_t spare = event ? marker : s->dropped_now > 0 ? s->room / 2 : s->room / 4;
 
     return s->bytes + bytes + spare <= s->room;
 }
 
 void
-journal_sink_line(struct journal_sink *s, const char *line, size_t bytes, bool now)
+journal_sink_line(struct journal_sink *s, const char *line, size_t bytes, bool event)
 {
     if (s->broken)
         return;
-    if (!has_room(s, bytes)) {
+    if (!has_room(s, bytes, event)) {
         s->dropped_lines++;
         s->dropped_now++;
         return;
@@ -230,7 +235,7 @@ journal_sink_line(struct journal_sink *s, const char *line, size_t bytes, bool n
     append(s, line, bytes);
     if (ev_is_active(&s->writable) || ev_is_active(&s->retry))
         return; /* the reader is slow: its turn comes with the loop */
-    if (now)
+    if (event)
         sink_turn(s);
     else
         ev_io_start(s->loop, &s->writable);

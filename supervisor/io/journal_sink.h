@@ -33,8 +33,11 @@ struct journal_sink {
 int journal_sink_init(struct journal_sink *s, struct ev_loop *loop, int fd, size_t room);
 void journal_sink_finish(struct journal_sink *s);
 
-/* @line ends in a newline. @now: try to write at once, so that a crash loses nothing. */
-void journal_sink_line(struct journal_sink *s, const char *line, size_t bytes, bool now);
+/*
+ * @line ends in a newline. @event: it matters: written at once, so that a crash loses nothing, and
+ * kept when others are dropped: a quarter of the room is never given to those that are no events.
+ */
+void journal_sink_line(struct journal_sink *s, const char *line, size_t bytes, bool event);
 
 /* Wait for the reader, at most @budget_us. */
 void journal_sink_flush(struct journal_sink *s, int64_t budget_us);

@@ -86,37 +86,6 @@ on_signal(EV_P_ ev_io *io, int revents)
     }
 }
 
-/* ---- the length of a turn -------------------------------------------------------------------------- */
-
-static void
-on_woke(EV_P_ ev_check *w, int revents)
-{
-    struct master *m = container_of(w, struct master, woke);
-
-    (void)loop;
-    (void)revents;
-    m->turn_us = mono_now_us();
-}
-
-static void
-on_sleeps(EV_P_ ev_prepare *w, int revents)
-{
-    struct master *m = container_of(w, struct master, sleeps);
-    int64_t lasted_us;
-
-    (void)loop;
-    (void)revents;
-    numbers_save(m);
-    lasted_us = m->turn_us ? mono_now_us() - m->turn_us : 0;
-    if (lasted_us > m->count.longest_turn_us)
-        m->count.longest_turn_us = lasted_us;
-    if (lasted_us <= STALL_US)
-        return;
-    m->count.stalls++;
-    journal_say(m->journal, LOG_LEVEL_WARNING, "loop_stall", "a turn of the loop took %lld ms",
-                (long long)(lasted_us / US_PER_MS));
-}
-
 /* ---- beginnings -------------------------------------------------------------------------------------- */
 
 static int
@@ -131,8 +100,9 @@ master_signals(struct master *m, struct error *reterr)
     sigaddset(&set, SIGCHLD);
     if (sigprocmask(SIG_BLOCK, &set, NULL) == -1)
         return error_set(reterr, -errno, "block signals");
-    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
-        return error_set(reterr, -errno, "ignore SIGPIPE");
+    /* A log nobody reads and a file that may not grow are errors of a write, no reason to die. */
+    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGXFSZ, SIG_IGN) == SIG_ERR)
+        return error_set(reterr, -errno, "ignore SIGPIPE and SIGXFSZ");
     m->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (m->signal_fd == -1)
         return error_set(reterr, -errno, "create a signalfd");
@@ -145,12 +115,7 @@ static void
 master_watchers(struct master *m)
 {
     ev_timer_init(&m->tick, on_tick, 0., 0.);
-    ev_check_init(&m->woke, on_woke);
-    ev_set_priority(&m->woke, EV_MAXPRI); /* first of the turn … */
-    ev_check_start(m->loop, &m->woke);
-    ev_prepare_init(&m->sleeps, on_sleeps);
-    ev_set_priority(&m->sleeps, EV_MINPRI); /* … and last */
-    ev_prepare_start(m->loop, &m->sleeps);
+    turn_init(m);
     graves_init(m);
     config_init(m);
     master_queue_init(m);
@@ -270,6 +235,7 @@ master_finish(struct master *m)
         listeners_finish(&m->listeners); /* they leave the guard before it goes */
         listen_guard_finish(m);
     }
+    fd_close(m->schedstat_fd);
     master_queue_finish(m);
     core_destroy(m->core);
     watch_destroy(m->watch);
@@ -308,6 +274,7 @@ master_run(const struct master_options *options, struct error *reterr)
 {
     struct master m = {.started_us = mono_now_us(),
                        .signal_fd = -1,
+                       .schedstat_fd = -1,
                        .listener_epoll = -1,
                        .exit_status = EX_OSERR};
     int r;

@@ -112,8 +112,11 @@ config_note_restart_keys(struct master *m, const struct spec *now)
 
 /* From here on nothing can fail. */
 static void
-config_commit(struct master *m, struct spec *spec, struct listener **bound, size_t n_bound)
+config_commit(struct master *m, struct spec *spec, struct listener **bound, size_t n_bound,
+              const char *cause)
 {
+    const struct journal_field fields[] = {FIELD_TEXT("cause", cause),
+                                           FIELD_TEXT("msg", "it is in force now")};
     struct event ev = {.type = EVENT_CONFIG};
     struct spec *old = m->spec;
     struct listener **old_bound = m->bound;
@@ -126,6 +129,7 @@ config_commit(struct master *m, struct spec *spec, struct listener **bound, size
     free(m->config_error);
     m->config_error = NULL;
     journal_configure(m->journal, spec->log_format, spec->log_level);
+    journal_event(m->journal, LOG_LEVEL_INFO, "config_accepted", fields, ARRAY_LEN(fields));
     config_adjust(m, spec, bound);
     config_watch(m, &spec->inputs, &spec->directories);
     ev.config.spec = spec;
@@ -166,7 +170,7 @@ config_reload(struct master *m, const char *cause, struct error *reterr)
         if (r < 0)
             text_add(&words, err.text);
         else
-            config_commit(m, steal(spec), bound, n_bound);
+            config_commit(m, steal(spec), bound, n_bound, cause);
     }
     if (r < 0) {
         config_reject(m, text_str(&words), cause);

@@ -106,6 +106,10 @@ graves_bury(struct hand *h)
 
     if (h->notify)
         notify_drain(h->notify); /* "READY=1, then exit" is seen in that order */
+    if (h->capture && !capture_drain(h->capture)) {
+        m->graves = true; /* there is more to read, so the next turn comes at once */
+        return;
+    }
     if (h->exec_fd >= 0)
         (void)spawn_exec_result(h->exec_fd, &h->exec_failure);
     r = child_reap(h->pidfd, &status, NULL);
@@ -114,11 +118,8 @@ graves_bury(struct hand *h)
         graves_again(m, EXHUME_S);
         return;
     }
-    if (h->capture) {
-        capture_drain(h->capture);
-        if (status != 0)
-            capture_last_lines(h->capture, &last);
-    }
+    if (h->capture && status != 0)
+        capture_last_lines(h->capture, &last);
     ev.death.wait_status = r == 0 ? status : 0;
     ev.death.last_lines = text_str(&last);
     if (h->exec_failure.step != SPAWN_STEP_NONE) {
@@ -165,6 +166,10 @@ on_before_sleep(EV_P_ ev_prepare *w, int revents)
         m->deaths = false;
         if (orphans_find(graves_knows, graves_on_orphan, m, &err) < 0)
             journal_say(m->journal, LOG_LEVEL_WARNING, "orphan_scan", "%s", err.text);
+        m->graves = true;
+    }
+    if (m->graves) {
+        m->graves = false;
         list_for_each_safe (n, &m->hands) {
             struct hand *h = container_of(n, struct hand, node);
 

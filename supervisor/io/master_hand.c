@@ -248,7 +248,7 @@ static int
 start_all(struct start *st, struct error *reterr)
 {
     struct hand *h = st->hand;
-    struct spawned spawned;
+    struct spawned spawned = {0, -1, -1};
     int r = start_plumbing(st, reterr);
 
     if (r == 0)

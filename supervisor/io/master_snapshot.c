@@ -63,8 +63,10 @@ snapshot_create(struct master *m, struct service_spec *spec, struct snapshot **r
     snap->identity = (struct identity)IDENTITY_KEEP;
     snap->spec = service_spec_ref(spec);
     snap->listeners = calloc(spec->n_listen + 1, sizeof(struct listener *));
-    if (!snap->listeners)
-        r = error_set(reterr, -ENOMEM, "prepare a generation");
+    if (!snap->listeners) {
+        snapshot_destroy(snap);
+        return error_set(reterr, -ENOMEM, "prepare a generation");
+    }
     for (size_t i = 0; r == 0 && i < spec->n_listen; i++) {
         struct listener *l = listeners_find(&m->listeners, spec->listen[i].address);
 

@@ -71,6 +71,7 @@ struct master {
     bool sweep;           /* a service may be gone: its inspection goes too */
     ev_prepare graveyard; /* before the loop sleeps: bury in one go whoever died in this turn */
     bool deaths;          /* somebody did */
+    bool graves;          /* some are not buried yet: their last words are many */
     bool strangers;       /* SIGCHLD came: there may be dead nobody knows */
     ev_timer exhume;      /* somebody could not be buried yet: try again */
 
@@ -83,6 +84,8 @@ struct master {
     ev_check woke;     /* the loop woke up: a turn begins */
     ev_prepare sleeps; /* … and ends */
     int64_t turn_us;   /* when the present turn began */
+    int schedstat_fd;  /* owned; our own wait for a CPU so far; -1: the kernel does not tell */
+    int64_t turn_starved_us; /* its value when the turn began */
     struct {
         uint64_t stalls, steps, strangers, refused_notify, bad_channels, lost_effects, relistens;
         int64_t longest_turn_us;
@@ -222,6 +225,10 @@ void numbers_load(struct master *m);
 void numbers_note(struct master *m, const char *service, uint64_t generation);
 void numbers_save(struct master *m); /* when something changed */
 uint64_t numbers_last(void *master, const char *service);
+
+/* ---- master_turn.c -------------------------------------------------------------------- */
+
+void turn_init(struct master *m);
 
 /* ---- master_sources.c ----------------------------------------------------------------------------------- */
 

@@ -17,6 +17,7 @@
  *   shutdown         shutdown() the shared listener when asked to leave
  *   newline=FD       s6 readiness
  *   pidfile=FILE     write our pid there
+ * and what actor_hostile.c can do.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,11 +32,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "actor_hostile.h"
+
 static const char *word = "-";
 static bool deaf, shuts_down;
 
-static void
-notify(const char *text)
+void
+actor_notify(const char *text)
 {
     const char *path = getenv("NOTIFY_SOCKET");
     struct sockaddr_un to = {.sun_family = AF_UNIX};
@@ -92,7 +95,7 @@ act(const char *what)
     const char *value = strchr(what, '=') ? strchr(what, '=') + 1 : "";
 
     if (strcmp(what, "ready") == 0)
-        notify("READY=1\nSTATUS=on stage");
+        actor_notify("READY=1\nSTATUS=on stage");
     else if (strncmp(what, "say=", 4) == 0)
         (void)printf("%s\n", value), (void)fflush(stdout);
     else if (strncmp(what, "word=", 5) == 0)
@@ -120,6 +123,8 @@ act(const char *what)
         (void)!write(atoi(value), "\n", 1), (void)close(atoi(value));
     else if (strncmp(what, "pidfile=", 8) == 0)
         write_pid(value);
+    else
+        actor_hostile(what, value);
 }
 
 static void
@@ -161,6 +166,7 @@ main(int argc, char **argv)
             return 94;
         if (p[0].revents & POLLIN) {
             (void)!read(signals, &si, sizeof(si));
+            actor_asked_to_leave();
             if (shuts_down)
                 (void)shutdown(3, SHUT_RDWR);
             if (!deaf)

@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -24,6 +23,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/units.h"
+#include "harness_launch.h"
 #include "harness_log.h"
 
 #define STOP_MS 20000
@@ -140,25 +140,39 @@ scn_config(const char *fmt, ...)
 
 /* ---- the master ---------------------------------------------------------------------------------- */
 
-void
-scn_start(void)
+bool
+scn_launch(const struct scn_world *world)
 {
-    int ends[2];
+    int ends[2], told[2];
+    bool ok;
+    char byte;
 
+    if (world->uid)
+        ck_assert_int_eq(chown(stage.dir, world->uid, world->uid), 0);
     ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    ck_assert_int_eq(pipe2(told, O_CLOEXEC), 0);
     ck_assert_int_eq(fd_nonblock(ends[0]), 0);
     (void)fcntl(ends[0], F_SETPIPE_SZ, 1 << 20);
     stage.master = fork();
     ck_assert_int_ge(stage.master, 0);
-    if (stage.master == 0) {
-        (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* a test that is killed takes its master along */
-        (void)dup2(ends[1], STDERR_FILENO);
-        (void)execl(program("STINT_BINARY"), "stint", "run", "-c", scn_path("stint.yaml"),
-                    (char *)NULL);
-        _exit(127);
-    }
+    if (stage.master == 0)
+        launch_child(world, program("STINT_BINARY"), ends[1], told[1]);
     fd_close(ends[1]);
+    fd_close(told[1]);
     log_open(ends[0]);
+    ok = read(told[0], &byte, 1) == 1;
+    fd_close(told[0]);
+    if (!ok) {
+        (void)waitpid(stage.master, NULL, 0);
+        stage.master = 0;
+    }
+    return ok;
+}
+
+void
+scn_start(void)
+{
+    ck_assert(scn_launch(&(struct scn_world){0}));
     (void)scn_await("event=started", 10000);
 }
 
@@ -293,7 +307,8 @@ scn_ask(const char *socket_name, struct scn_answer *ret)
     char buffer[256] = "";
     size_t used = 0;
     ssize_t n;
-    int fd = stage_connect(socket_name), pid = 0;
+    int fd = stage_connect(socket_name);
+    char *rest;
 
     if (fd == -1)
         return -1;
@@ -303,9 +318,12 @@ scn_ask(const char *socket_name, struct scn_answer *ret)
         used += (size_t)n;
     fd_close(fd);
     buffer[used] = '\0';
-    if (sscanf(buffer, "%ld %ld %d %63s", &ret->generation, &ret->slot, &pid, ret->word) != 4)
-        return -1;
-    ret->pid = pid;
+    ret->generation = strtol(buffer, &rest, 10);
+    ret->slot = strtol(rest, &rest, 10);
+    ret->pid = (pid_t)strtol(rest, &rest, 10);
+    if (ret->pid <= 0 || *rest != ' ')
+        return -1; /* nothing, or cut short */
+    (void)snprintf(ret->word, sizeof(ret->word), "%.*s", (int)strcspn(rest + 1, "\n"), rest + 1);
     return 0;
 }
 

@@ -29,7 +29,15 @@ void scn_copy(const char *name, const char *from, const char *extra);
 __attribute__((format(printf, 1, 2))) void scn_config(const char *fmt, ...);
 
 void scn_start(void); /* start the master; returns when it says that it started */
-int scn_stop(void);   /* SIGTERM; exit status within 20 s */
+/* scn_launch - start it in a world that is less kind; does not wait for anything. */
+struct scn_world {
+    uid_t uid;       /* run as; the stage is given to that user; 0: as the test */
+    bool no_stderr;  /* descriptor 2 is closed */
+    bool no_inotify; /* in a user namespace of its own, where no inotify instance may be made */
+};
+/* Return: false: such a world cannot be made here; nothing was started. */
+bool scn_launch(const struct scn_world *world);
+int scn_stop(void); /* SIGTERM; exit status within 20 s */
 pid_t scn_master(void);
 void scn_signal_master(int sig);
 
@@ -41,7 +49,8 @@ const char *scn_await(const char *words, int timeout_ms);
 const char *scn_await_any(const char *words, int timeout_ms);
 /* scn_rewind - let the next scn_await() start at the beginning again. */
 void scn_rewind(void);
-unsigned scn_count(const char *words);                   /* such lines until now */
+void scn_forget_log(void);             /* nobody will ever read it again: its pipe is closed */
+unsigned scn_count(const char *words); /* such lines until now */
 bool scn_before(const char *earlier, const char *later); /* the first of each, in that order */
 long scn_field(const char *line, const char *name);      /* number behind "name="; -1: not there */
 
@@ -63,6 +72,27 @@ int scn_port(void);
 bool scn_alive(pid_t pid); /* exists and is no zombie */
 bool scn_await_gone(pid_t pid, int timeout_ms);
 unsigned scn_fds(void); /* open descriptors of the master */
+
+/* ---- harness_after.c ---- */
+
+/*
+ * scn_after - the end of a hostile story: the master lives, found no bug and no stall, has the
+ * descriptors it had, and at its stop leaves no process behind. It is stopped then.
+ */
+void scn_after(unsigned fds);
+void scn_await_fds(unsigned fds); /* they are as many again, within some turns of its loop */
+/* scn_nobody_left - no process runs an executable of the stage. */
+void scn_nobody_left(void);
+/* scn_fifo - a named pipe of the stage, kept open by us. Return: its descriptor, closed with the test. */
+int scn_fifo(const char *name);
+/* scn_fifo_read - a byte comes through it within the time. */
+void scn_fifo_read(int fd, int timeout_ms);
+void scn_fifo_write(int fd, unsigned bytes); /* let so many of those who wait for it go on */
+/* scn_connect - to a unix socket of the stage, such as "run/control.sock". */
+int scn_connect(const char *name);
+/* scn_cpu_ms - processor time that the master has used. */
+long scn_cpu_ms(void);
+long scn_rss_kib(void); /* memory of the master now */
 
 #define scn_main(name, ...)                                           \
     int main(void)                                                    \

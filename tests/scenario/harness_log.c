@@ -101,8 +101,8 @@ line_has(const char *line, size_t n, const char *words)
             char *at;
 
             (void)snprintf(part, sizeof(part), "%.*s", (int)bytes - 1, words + 1);
-            for (at = part; *at; at++)
-                *at = *at == '+' ? ' ' : *at;
+            while ((at = strchr(part, '+')))
+                *at = ' ';
             if (!memmem(line, n, part, strlen(part)))
                 return false;
         } else if (!line_has_word(line, n, words, bytes)) {
@@ -142,6 +142,8 @@ log_await(const char *words, size_t from, int timeout_ms)
     for (;;) {
         size_t at = log_find(words, from, &end);
 
+        if (at == SIZE_MAX && end > from)
+            from = end; /* whole lines were looked at: once is enough, logs get long */
         if (at != SIZE_MAX) {
             (void)snprintf(the_log.line, sizeof(the_log.line), "%.*s", (int)(end - at - 1),
                            text_str(&the_log.all) + at);
@@ -175,6 +177,12 @@ scn_rewind(void)
     the_log.cursor = 0;
 }
 
+void
+scn_forget_log(void)
+{
+    the_log.fd = fd_close(the_log.fd);
+}
+
 unsigned
 scn_count(const char *words)
 {
@@ -182,10 +190,8 @@ scn_count(const char *words)
     size_t from = 0, end = 0;
 
     log_drain();
-    while ((from = log_find(words, from, &end)) != SIZE_MAX) {
+    for (; log_find(words, from, &end) != SIZE_MAX; from = end)
         count++;
-        from = end;
-    }
     return count;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tests/simulation/judge.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -153,6 +154,14 @@ judge_config(struct judge *j, const struct wishes *after)
         stint_follow(g, w);
         memset(g->slots, 0, sizeof(g->slots)); /* back-off may have become another one */
     }
+    for (uint64_t id = 1; id < j->n_subjects; id++) {
+        struct subject *w = judge_subject(j, id);
+        const struct stint *g =
+            w && !w->gone && w->pid == 0 ? judge_stint(j, w->service, w->generation) : NULL;
+
+        if (g && w->slot >= after->list[g->wish].workers)
+            w->scaled_away = true;
+    }
     for (unsigned i = 0; i < WISHES; i++) {
         struct affair *a = &j->affairs[i];
         struct run *r = judge_run(j, a->run);
@@ -238,6 +247,8 @@ void
 judge_event(struct judge *j, const struct event *ev)
 {
     j->now_us = ev->now_us;
+    j->excused = ev->type == EVENT_SPAWN_FAILED ||
+                 (ev->type == EVENT_EXIT && ev->death.exec_error == -ETXTBSY);
     if (ev->type == EVENT_STOP_ALL && j->stop_us == 0)
         j->stop_us = ev->now_us;
     else if (ev->worker > 0)

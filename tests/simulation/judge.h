@@ -39,6 +39,7 @@ struct subject {
     bool escapee;
     pid_t pid; /* 0: not born yet */
     bool ready, gone, abandoned, extended;
+    bool scaled_away; /* before it had a pid: it will be signalled with its birth */
     bool evidence_asked, evidence_given, leak_said;
     unsigned obituaries;
     int64_t spawned_us, ready_us, asked_us; /* asked_us: first drain signal; 0 = not yet */
@@ -114,6 +115,7 @@ struct judge {
     int64_t stop_us;             /* STOP_ALL came then; 0 = not yet */
     bool stopped;                /* the core said so, at least once */
     int64_t now_us;
+    bool excused;          /* the present event is a failure that condemns no input */
     enum invariant broken; /* the first one; LAW_NONE: innocent */
     char why[400];
 };

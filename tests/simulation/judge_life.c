@@ -7,8 +7,6 @@
 #include "base/units.h"
 #include "tests/simulation/judge.h"
 
-/* A worker may get its drain signal this much after its drain began: it had no pid before. */
-#define BIRTH_US         (25 * US_PER_MS)
 #define EVIDENCE_WAIT_US (10 * US_PER_S)
 
 /* I6 */
@@ -22,7 +20,7 @@ judge_kill(struct judge *j, struct subject *w, const struct stint *g)
     w->killed_us = j->now_us;
     if (w->asked_us == 0)
         judge_say(j, I6, "worker %" PRIu64 " is killed, it was never asked to leave", w->id);
-    else if (!stopping && j->now_us < w->asked_us + patience - BIRTH_US)
+    else if (!stopping && j->now_us < w->asked_us + patience)
         judge_say(j, I6, "worker %" PRIu64 " is killed before its drain deadline", w->id);
     else if (!w->evidence_asked || (!w->evidence_given && !out_of_budget))
         judge_say(j, I6, "worker %" PRIu64 " is killed without evidence", w->id);
@@ -188,7 +186,7 @@ read_verdict(struct judge *j, struct affair *a, const struct record *r)
     }
     judge_handoff_verdict(j, run, r);
     a->run = 0;
-    if (r->outcome == OUTCOME_REJECTED && run->could_run) {
+    if (r->outcome == OUTCOME_REJECTED && run->could_run && !j->excused) {
         a->rejected = a->seen;
         a->rejected_launch = a->looked_for.launch;
     } else if (r->outcome != OUTCOME_CANCELLED) {

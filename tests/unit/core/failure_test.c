@@ -163,6 +163,57 @@ START_TEST(a_process_that_could_not_be_made_is_tried_again)
 }
 END_TEST
 
+/* The limit of 5 is reached by what is not the input's fault; then somebody looks again. */
+static void
+ck_not_condemned(void (*goes_wrong)(void))
+{
+    rim_config(r, service_new("web"));
+    r->ready = false;
+    r->disk[rim_id(r, "web")]++;
+    rim_ask(r, EVENT_RELOAD, "web", false);
+    while (rim_service(r, "web")->reload.state != RELOAD_IDLE) {
+        uint64_t tried = newest();
+
+        goes_wrong();
+        if (newest() == tried && rim_service(r, "web")->reload.state != RELOAD_IDLE)
+            rim_wait(r, core_next_deadline_us(r->core) - r->now_us);
+    }
+    ck_said(r, "verdict: web/1 rejected #2");
+    r->ready = true;
+    r->spawn = true;
+    rim_ask(r, EVENT_RELOAD, "web", false);
+    ck_said(r, "verdict: web/3 serving #3");
+}
+
+static void
+fail_busy(void)
+{
+    rim_exec_error(r, newest(), -ETXTBSY);
+}
+
+static void
+fail_spawn(void)
+{
+    r->spawn = false;
+    rim_step(r, (struct event){
+                    .type = EVENT_SPAWN_FAILED,
+                    .worker = newest(),
+                    .spawn_failed = {.error = -EMFILE, .what = "make a pipe"}
+    });
+}
+
+START_TEST(a_program_that_was_being_written_for_too_long_is_tried_when_it_is_whole)
+{
+    ck_not_condemned(fail_busy);
+}
+END_TEST
+
+START_TEST(a_candidate_that_could_not_be_started_is_tried_when_there_is_room)
+{
+    ck_not_condemned(fail_spawn);
+}
+END_TEST
+
 START_TEST(a_respawn_that_does_not_get_ready_is_drained_and_tried_again)
 {
     rim_config(r, service_new("web")); /* start_timeout 10 s */
@@ -215,5 +266,7 @@ RIM_SUITE_MAIN(
     a_candidate_is_rejected_at_its_limit, a_candidate_that_fails_slowly_is_rejected_as_well,
     who_has_served_is_retried_for_ever, a_program_that_cannot_be_executed_is_rejected_at_once,
     a_program_still_being_written_is_tried_again, a_process_that_could_not_be_made_is_tried_again,
+    a_program_that_was_being_written_for_too_long_is_tried_when_it_is_whole,
+    a_candidate_that_could_not_be_started_is_tried_when_there_is_room,
     a_respawn_that_does_not_get_ready_is_drained_and_tried_again,
     a_first_start_that_fails_leaves_the_service_failed, assume_after_takes_the_living_for_ready)

@@ -161,6 +161,19 @@ START_TEST(a_stop_meanwhile_starts_nothing_again)
 }
 END_TEST
 
+START_TEST(what_was_stopped_on_purpose_is_not_restored)
+{
+    queue_serves(singleton());
+    rim_ask(r, EVENT_STOP, "queue", false);
+    rim_ask(r, EVENT_START, "queue", false); /* waits for w1 to leave */
+    rim_dies(r, 1, 0);
+    rim_exec_error(r, 2, -ENOENT);
+    ck_said(r, "verdict: queue rejected");
+    ck_not_said(r, "started again");
+    ck_state(r, "queue", "failed");
+}
+END_TEST
+
 /* The restored one comes up while something newer is already on its way. */
 START_TEST(a_restored_generation_does_not_relieve_its_successor)
 {
@@ -184,5 +197,5 @@ RIM_SUITE_MAIN("handoff: replace", the_old_one_leaves_before_the_new_one_starts,
                the_failed_one_leaves_before_the_previous_one_returns,
                what_is_restored_is_what_this_reload_stopped,
                what_is_restored_follows_the_policy_that_changed_meanwhile,
-               a_stop_meanwhile_starts_nothing_again,
+               a_stop_meanwhile_starts_nothing_again, what_was_stopped_on_purpose_is_not_restored,
                a_restored_generation_does_not_relieve_its_successor)

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "actor_hostile.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "worker-api/wire.h"
+
+static bool late_ready;
+
+static void
+flood(unsigned mib)
+{
+    static unsigned char block[1 << 16];
+
+    for (size_t i = 0; i < sizeof(block); i++)
+        block[i] = i % 256 == '\n' ? 0 : (unsigned char)(i % 256);
+    for (unsigned i = 0; i < mib * 16; i++)
+        for (size_t done = 0; done < sizeof(block);) {
+            ssize_t n = write(STDOUT_FILENO, block + done, sizeof(block) - done);
+
+            if (n <= 0)
+                exit(90);
+            done += (size_t)n;
+        }
+}
+
+static void
+lines(unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        (void)printf("line %u of many, and none of them matters\n", i);
+    (void)fflush(stdout);
+}
+
+static void
+notify_spam(unsigned n)
+{
+    char text[1024];
+
+    for (unsigned i = 0; i < n; i++) {
+        if (i % 3 == 0)
+            (void)snprintf(text, sizeof(text), "STATUS=%0900u", i);
+        else if (i % 3 == 1)
+            (void)snprintf(text, sizeof(text), "\n\n=%u\nX=\001\nEXTEND_TIMEOUT_USEC=-1\n", i);
+        else
+            (void)snprintf(text, sizeof(text), "READY=0\nWATCHDOG=%u\nSTOPPING=", i);
+        actor_notify(text);
+    }
+}
+
+static void
+brood(unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (fork() != 0)
+            continue;
+        (void)signal(SIGTERM, SIG_IGN);
+        (void)alarm(60);
+        for (;;)
+            (void)pause();
+    }
+}
+
+static void
+tell(const char *fifo)
+{
+    int fd = open(fifo, O_WRONLY | O_CLOEXEC);
+
+    if (fd == -1 || write(fd, "!", 1) != 1)
+        exit(91);
+    (void)close(fd);
+}
+
+static void
+await(const char *fifo)
+{
+    sigset_t term;
+    struct pollfd p[2] = {{.events = POLLIN}, {.events = POLLIN}};
+    char byte;
+
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    p[0].fd = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    p[1].fd = signalfd(-1, &term, SFD_CLOEXEC);
+    if (p[0].fd == -1 || p[1].fd == -1)
+        exit(92);
+    do {
+        if (poll(p, 2, -1) > 0 && p[1].revents)
+            exit(0);
+    } while (read(p[0].fd, &byte, 1) != 1);
+    (void)close(p[0].fd);
+    (void)close(p[1].fd);
+}
+
+static int
+inherited(const char *name)
+{
+    const char *value = getenv(name);
+
+    if (!value)
+        exit(93);
+    return atoi(value);
+}
+
+/* ---- the registry: its content is the worker's, so it may be anything ---------------------------- */
+
+static void
+registry(const char *how)
+{
+    struct stint_registry_header header = {.magic = STINT_REGISTRY_MAGIC,
+                                           .major = STINT_REGISTRY_MAJOR,
+                                           .slot_size = sizeof(struct stint_registry_slot),
+                                           .slots = STINT_REGISTRY_SLOTS};
+    struct stint_registry_slot slot = {
+        .seq = 1, .state = STINT_SLOT_LIVE, .tid = (uint32_t)getpid()};
+    int fd = inherited("STINT_REGISTRY");
+    unsigned char *map =
+        mmap(NULL, STINT_REGISTRY_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+    if (map == MAP_FAILED)
+        exit(88);
+    if (strcmp(how, "noise") == 0) {
+        for (size_t i = 0; i < STINT_REGISTRY_BYTES; i++)
+            map[i] = (unsigned char)(i * 131 + 17);
+        memcpy(map, &header, sizeof(header));
+        return;
+    }
+    if (strcmp(how, "bad-magic") == 0)
+        header.magic = 0x21212121;
+    else if (strcmp(how, "huge-slots") == 0)
+        header.slot_size = header.slots = UINT32_MAX;
+    memcpy(map, &header, sizeof(header));
+    if (strcmp(how, "odd") == 0)
+        for (size_t i = 0; i < STINT_REGISTRY_SLOTS; i++)
+            memcpy(map + sizeof(header) + i * sizeof(slot), &slot, sizeof(slot));
+}
+
+/* ---- the channel --------------------------------------------------------------------------------- */
+
+static void
+frame(int fd, uint16_t type, uint64_t sequence, const void *body, uint32_t bytes, uint32_t claim)
+{
+    char text[STINT_FRAME_MAX] = "";
+    struct stint_frame f = {.type = type, .length = claim, .sequence = sequence};
+
+    memcpy(text, &f, sizeof(f));
+    if (bytes > 0)
+        memcpy(text + sizeof(f), body, bytes);
+    (void)send(fd, text, sizeof(f) + bytes, MSG_NOSIGNAL);
+}
+
+static void
+pass_descriptor(int fd)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr head;
+    } control = {{0}};
+    char byte = '!';
+    struct iovec part = {&byte, 1};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof(control)};
+    int stdin_fd = STDIN_FILENO;
+
+    control.head.cmsg_level = SOL_SOCKET;
+    control.head.cmsg_type = SCM_RIGHTS;
+    control.head.cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(&control.head), &stdin_fd, sizeof(stdin_fd));
+    (void)sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
+static void
+channel(const char *how)
+{
+    struct stint_hello hello = {STINT_WIRE_MAJOR, STINT_WIRE_MINOR, (uint32_t)getpid()};
+    int fd = inherited("STINT_CHANNEL");
+
+    if (strcmp(how, "noise") == 0)
+        (void)send(fd, "GET / HTTP/1.1\r\n\r\n", 18, MSG_NOSIGNAL);
+    else if (strcmp(how, "length") == 0)
+        frame(fd, STINT_FRAME_HELLO, 1, &hello, sizeof(hello), 4000);
+    else if (strcmp(how, "fds") == 0)
+        pass_descriptor(fd);
+    else
+        frame(fd, STINT_FRAME_HELLO, 1, &hello, sizeof(hello), sizeof(hello));
+    if (strcmp(how, "sequence") == 0)
+        frame(fd, STINT_FRAME_READY, 77, NULL, 0, 0);
+    if (strcmp(how, "deluge") == 0)
+        for (uint64_t i = 2; i < 20000; i++)
+            frame(fd, 999, i, NULL, 0, 0); /* of a type that nobody knows: to be skipped */
+}
+
+void
+actor_hostile(const char *what, const char *value)
+{
+    unsigned n = (unsigned)strtoul(value, NULL, 10);
+    const char *slot = getenv("STINT_SLOT");
+
+    if (strncmp(what, "flood=", 6) == 0)
+        flood(n);
+    else if (strncmp(what, "lines=", 6) == 0)
+        lines(n);
+    else if (strcmp(what, "mute") == 0)
+        (void)close(STDOUT_FILENO), (void)close(STDERR_FILENO);
+    else if (strncmp(what, "notify-spam=", 12) == 0)
+        notify_spam(n);
+    else if (strcmp(what, "late-ready") == 0)
+        late_ready = true;
+    else if (strncmp(what, "brood=", 6) == 0)
+        brood(n);
+    else if (strncmp(what, "tell=", 5) == 0)
+        tell(value);
+    else if (strncmp(what, "await=", 6) == 0)
+        await(value);
+    else if (strncmp(what, "slot-never=", 11) == 0 && slot && strcmp(slot, value) == 0)
+        for (;;)
+            (void)pause();
+    else if (strncmp(what, "registry=", 9) == 0)
+        registry(value);
+    else if (strncmp(what, "channel=", 8) == 0)
+        channel(value);
+}
+
+void
+actor_asked_to_leave(void)
+{
+    if (late_ready)
+        actor_notify("READY=1\nSTATUS=too late");
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef STINT_TESTS_SCENARIO_ACTOR_HOSTILE_H
+#define STINT_TESTS_SCENARIO_ACTOR_HOSTILE_H
+
+/*
+ * What a service had better not do.
+ *
+ *   flood=MIB        so much output without a newline, every byte value in it
+ *   lines=N          N lines
+ *   mute             close standard output and error
+ *   notify-spam=N    N messages that say much and mean little
+ *   late-ready       READY=1 again when asked to leave
+ *   brood=N          N children that ignore SIGTERM and would live for a minute
+ *   tell=FIFO        a byte into it: got this far
+ *   await=FIFO       go on after a byte from it; asked to leave: exit 0
+ *   slot-never=N     as slot N: wait for ever, without saying ready
+ *   registry=HOW     bad-magic, huge-slots, odd, noise: in $STINT_REGISTRY
+ *   channel=HOW      noise, length, sequence, fds, deluge, silent: on $STINT_CHANNEL
+ */
+void actor_hostile(const char *what, const char *value);
+void actor_asked_to_leave(void);
+
+/* actor.c */
+void actor_notify(const char *text);
+
+#endif

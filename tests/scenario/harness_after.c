@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "harness.h"
+
+#define TURNS 200 /* questions to the master: each is at least a turn of its loop */
+
+void
+scn_await_fds(unsigned fds)
+{
+    for (int i = 0; i < TURNS && scn_fds() != fds; i++)
+        (void)scn_cli(NULL, "version", NULL);
+    ck_assert_uint_eq(scn_fds(), fds);
+}
+
+/* Is @pid a process whose executable lies (or lay) on the stage? */
+static bool
+of_the_stage(const char *pid)
+{
+    char link[300], target[512];
+    ssize_t n;
+
+    (void)snprintf(link, sizeof(link), "/proc/%s/exe", pid);
+    n = readlink(link, target, sizeof(target) - 1);
+    return n > 0 && strncmp(target, scn_dir(), strlen(scn_dir())) == 0;
+}
+
+void
+scn_nobody_left(void)
+{
+    DIR *d = opendir("/proc");
+
+    ck_assert_ptr_nonnull(d);
+    for (struct dirent *e; (e = readdir(d));) {
+        pid_t pid = (pid_t)atoi(e->d_name);
+
+        if (pid <= 0 || !of_the_stage(e->d_name))
+            continue;
+        if (scn_await_gone(pid, 1000))
+            continue; /* it was on its way */
+        (void)kill(pid, SIGKILL);
+        ck_abort_msg("process %d was left behind", (int)pid);
+    }
+    (void)closedir(d);
+}
+
+void
+scn_after(unsigned fds)
+{
+    ck_assert(scn_alive(scn_master()));
+    scn_await_fds(fds);
+    ck_assert_uint_eq(scn_count("event=bug"), 0);
+    ck_assert_uint_eq(scn_count("event=loop_stall"), 0);
+    ck_assert_int_eq(scn_stop(), 0);
+    scn_nobody_left();
+}
+
+int
+scn_fifo(const char *name)
+{
+    int fd;
+
+    ck_assert_int_eq(mkfifo(scn_path("%s", name), 0666), 0);
+    ck_assert_int_eq(chmod(scn_path("%s", name), 0666), 0); /* whatever the umask is */
+    fd = open(scn_path("%s", name), O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    ck_assert_int_ge(fd, 0);
+    return fd;
+}
+
+void
+scn_fifo_read(int fd, int timeout_ms)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    char byte;
+
+    ck_assert_msg(poll(&p, 1, timeout_ms) == 1, "within %d ms nothing came", timeout_ms);
+    ck_assert_int_eq(read(fd, &byte, 1), 1);
+}
+
+void
+scn_fifo_write(int fd, unsigned bytes)
+{
+    for (unsigned i = 0; i < bytes; i++)
+        ck_assert_int_eq(write(fd, "!", 1), 1);
+}
+
+int
+scn_connect(const char *name)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    (void)snprintf(to.sun_path, sizeof(to.sun_path), "%s/%s", scn_dir(), name);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_msg(connect(fd, (const struct sockaddr *)&to, sizeof(to)) == 0, "%s: %s", name,
+                  strerror(errno));
+    return fd;
+}
+
+long
+scn_cpu_ms(void)
+{
+    char path[64];
+    auto_free char *stat = NULL;
+    unsigned long user = 0, system = 0;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)scn_master());
+    ck_assert_int_eq(file_read(path, 65536, &stat, NULL, NULL), 0);
+    (void)sscanf(strrchr(stat, ')') + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
+                 &user, &system);
+    return (long)(user + system) * 1000 / sysconf(_SC_CLK_TCK);
+}
+
+long
+scn_rss_kib(void)
+{
+    char path[64];
+    auto_free char *statm = NULL;
+    long pages = 0;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/statm", (int)scn_master());
+    ck_assert_int_eq(file_read(path, 65536, &statm, NULL, NULL), 0);
+    (void)sscanf(statm, "%*d %ld", &pages);
+    return pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
