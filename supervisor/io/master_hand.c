@@ -287,7 +287,9 @@ hand_start(struct master *m, uint64_t worker)
     if (!w)
         return;
     st.hand = hand_create(m, w);
-    if (st.hand) {
+    if (st.hand && w->drain_us > 0) { /* its turn came late: nobody wants it any more */
+        r = error_say(&err, -ECANCELED, "it was asked to leave before it was started");
+    } else if (st.hand) {
         st.spec = st.hand->spec = service_spec_ref(w->generation->spec);
         st.hand->snapshot = snapshot_find(m, w->generation->snapshot);
         r = st.hand->snapshot ? start_all(&st, &err)

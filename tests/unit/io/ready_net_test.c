@@ -139,10 +139,12 @@ START_TEST(stopping_in_the_middle_of_an_answer_leaks_nothing)
     auto_text struct text where = TEXT_INIT, url = TEXT_INIT;
     struct ready_spec spec = {.mode = READY_HTTP};
     struct ready_request req;
+    struct listeners none;
     struct listener *l;
     unsigned before;
 
-    ck_assert_int_eq(listeners_probe(&set, "tcp://127.0.0.1:0", &l, &error), 0);
+    listeners_init(&none);
+    ck_assert_int_eq(listeners_probe(&none, "tcp://127.0.0.1:0", &l, &error), 0);
     listener_address(l, &where); /* it listens, and nobody ever accepts */
     text_addf(&url, "http://%s", text_str(&where) + strlen("tcp://"));
     spec.address = url.data;
