@@ -34,8 +34,8 @@ struct stream {
 
 /* Made to measure: most workers say little, and a master of many should be small when it forks. */
 struct kept {
-    unsigned bytes;
-    char *text; /* owned; NULL: there was no memory to keep it */
+    unsigned bytes, room; /* used and allocated */
+    char *text;           /* owned; NULL while room is 0 */
 };
 
 struct capture {
@@ -55,11 +55,14 @@ emit(struct stream *s, const char *bytes, size_t n, unsigned flags)
 
     if (!(flags & CAPTURE_CONTINUED)) { /* of a long line its beginning is kept */
         struct kept *k = &c->kept[c->n_kept++ % CAPTURE_KEEP];
-        unsigned bytes_kept = (unsigned)(n < CAPTURE_KEEP_EACH ? n : CAPTURE_KEEP_EACH);
+        unsigned keep = (unsigned)(n < CAPTURE_KEEP_EACH ? n : CAPTURE_KEEP_EACH);
 
-        free(k->text);
-        k->text = malloc(bytes_kept + 1);
-        k->bytes = k->text ? bytes_kept : 0;
+        if (keep > k->room) { /* what is there is used again: a chatty worker costs no churn */
+            free(k->text);
+            k->text = malloc(keep);
+            k->room = k->text ? keep : 0;
+        }
+        k->bytes = keep < k->room ? keep : k->room;
         if (k->bytes > 0)
             memcpy(k->text, bytes, k->bytes);
     }
