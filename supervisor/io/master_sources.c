@@ -124,11 +124,12 @@ source_threads(void *env, const struct worker *w)
     for (size_t i = 0; i < e->n; i++)
         (void)json_array_append_new(threads, thread_json(&e->threads[i], e->at_us));
     evidence_summary(e, &words);
-    o = json_pack("{s:s, s:I, s:I, s:I, s:I, s:s, s:o}", "grade",
+    o = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:o}", "grade",
                   e->grade == EVIDENCE_REGISTRY ? "registry" : "proc", "total",
                   (json_int_t)e->n_threads, "registered", (json_int_t)e->n_registered, "stragglers",
-                  (json_int_t)e->n_stragglers, "torn", (json_int_t)e->torn, "summary",
-                  text_str(&words), "threads", threads);
+                  (json_int_t)e->n_stragglers, "ghosts", (json_int_t)e->n_ghosts, "torn",
+                  (json_int_t)e->torn, "overflow", (json_int_t)e->overflow, "note", e->note,
+                  "summary", text_str(&words), "threads", threads);
     evidence_destroy(e);
     return o;
 }
