@@ -20,16 +20,26 @@
 #include "base/mem.h"
 #include "base/units.h"
 
+/* Nothing of ours runs in the child: a signal ends it as it would end any program. */
+static void
+signals_default(void)
+{
+    sigset_t none;
+
+    for (int sig = 1; sig < NSIG; sig++)
+        (void)signal(sig, SIG_DFL);
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 static _Noreturn void
 become(const struct child_spec *spec)
 {
-    const union {
-        const char *const *given;
-        char *const *wanted; /* exec promises not to write to them */
-    } argv = {spec->argv};
+    char *const *argv;
     int log = open(spec->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
+    signals_default();
     if (log == -1 || null == -1 || dup2(null, STDIN_FILENO) == -1 ||
         dup2(log, STDOUT_FILENO) == -1 || dup2(log, STDERR_FILENO) == -1)
         _exit(126);
@@ -38,8 +48,10 @@ become(const struct child_spec *spec)
     if (spec->uid != (uid_t)-1 &&
         (setgroups(1, &spec->gid) == -1 || setgid(spec->gid) == -1 || setuid(spec->uid) == -1))
         _exit(126);
-    (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* setuid() would clear it */
-    execvp(argv.wanted[0], argv.wanted);
+    (void)setsid(); /* a scheduling group of its own: no server is to share one with the client */
+    memcpy(&argv, &spec->argv, sizeof(argv)); /* exec promises not to write to them */
+    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);   /* setuid() would clear it */
+    execvp(spec->argv[0], argv);
     (void)dprintf(STDERR_FILENO, "exec %s: %s\n", spec->argv[0], strerrordesc_np(errno));
     _exit(127);
 }
@@ -47,12 +59,19 @@ become(const struct child_spec *spec)
 pid_t
 child_start(const struct child_spec *spec, struct error *reterr)
 {
-    pid_t pid = fork();
+    sigset_t all, before;
+    pid_t pid;
+    int r;
 
+    (void)sigfillset(&all);
+    (void)sigprocmask(SIG_BLOCK, &all, &before); /* until its dispositions are its own */
+    pid = fork();
     if (pid == 0)
         become(spec);
+    r = -errno;
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
     if (pid == -1)
-        return error_set(reterr, -errno, "start %s", spec->argv[0]);
+        return error_set(reterr, r, "start %s", spec->argv[0]);
     return pid;
 }
 

@@ -16,7 +16,7 @@ struct child_spec {
     gid_t gid;
 };
 
-/* child_start - it gets SIGTERM when we die. Return: its pid, or negative errno. */
+/* child_start - in a session of its own; it gets SIGTERM when we die. Return: its pid, or negative errno. */
 pid_t child_start(const struct child_spec *spec, struct error *reterr);
 
 /* child_wait - reap @pid. Return: 0 with the wait status, or -ETIMEDOUT (not reaped). */

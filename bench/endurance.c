@@ -81,9 +81,9 @@ look(struct course *c, struct error *reterr)
     if (r < 0)
         return r;
     c->n_looks++;
-    (void)printf("| %u | %u | %u | %u | %u | %ld | %" JSON_INTEGER_FORMAT " | %.1f |\n", c->done,
-                 v->fds, v->watches, v->threads, v->children, v->rss_kib, c->stalls,
-                 (double)c->longest_turn_us / 1000);
+    (void)printf("| %u | %u | %u | %u | %u | %ld | %" JSON_INTEGER_FORMAT " | %.1f | %.0f |\n",
+                 c->done, v->fds, v->watches, v->threads, v->children, v->rss_kib, c->stalls,
+                 (double)c->longest_turn_us / 1000, v->waited_ms);
     return fflush(stdout) == EOF ? -errno : 0;
 }
 
@@ -94,8 +94,9 @@ run_course(struct course *c, struct error *reterr)
     unsigned next_look = c->every;
     int r = 0;
 
-    (void)printf("| reloads | fds | inotify watches | threads | children | RSS KiB | stalls | "
-                 "longest turn ms |\n|---|---|---|---|---|---|---|---|\n");
+    (void)printf(
+        "| reloads | fds | inotify watches | threads | children | RSS KiB | stalls | "
+        "longest turn ms | waited for a CPU ms |\n|---|---|---|---|---|---|---|---|---|\n");
     while (c->done < c->reloads && r == 0) {
         r = stint_control(&c->bout, "POST /v1/reload", order, NULL, reterr);
         if (r < 0)
@@ -158,7 +159,10 @@ judge(const struct course *c)
     if (growth > GROWTH_MAX_KIB)
         broken += printf("BROKEN: it grew by more than %d KiB\n", GROWTH_MAX_KIB) > 0;
     if (c->stalls > 0)
-        broken += printf("BROKEN: its loop stalled\n") > 0;
+        broken += printf("BROKEN: its loop stalled %" JSON_INTEGER_FORMAT
+                         " times, the longest for %.0f ms "
+                         "(it waited %.0f ms for a CPU in all)\n",
+                         c->stalls, (double)c->longest_turn_us / 1000, last->waited_ms) > 0;
     if (c->sample.failed > 0)
         broken += printf("BROKEN: requests failed\n") > 0;
     return broken;

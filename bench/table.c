@@ -231,7 +231,7 @@ table_ratios_add(struct text *out, const struct field *f)
     const struct entry *limit = entry_of(f, &rival_limit, false);
     const struct entry *limit_again = entry_of(f, &rival_limit, true);
 
-    if (!ours)
+    if (!ours || f->n_entries == 1)
         return;
     text_addf(out, "\n**Load %s, ratios** (within a round; median, lowest..highest):\n\n",
               f->load->name);

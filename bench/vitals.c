@@ -71,12 +71,22 @@ count_words(const char *text)
     return words;
 }
 
+/* "12 345 6": 345. */
+static double
+second_number(const char *text)
+{
+    const char *space = strchr(text, ' ');
+
+    return space ? strtod(space, NULL) : 0;
+}
+
 int
 vitals_read(pid_t pid, struct vitals *ret, struct error *reterr)
 {
     auto_free char *status = NULL;
     auto_free char *maps = NULL;
     auto_free char *children = NULL;
+    auto_free char *sched = NULL;
     struct vitals v = {0};
     char path[96];
     int r = read_fds(pid, &v);
@@ -91,15 +101,19 @@ vitals_read(pid_t pid, struct vitals *ret, struct error *reterr)
     (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, pid);
     if (r == 0)
         r = file_read(path, PROC_TEXT_MAX, &children, NULL, reterr);
+    (void)snprintf(path, sizeof(path), "/proc/%d/schedstat", pid);
+    if (r == 0)
+        r = file_read(path, PROC_TEXT_MAX, &sched, NULL, reterr);
     if (r < 0)
         return r;
-    if (!status || !maps || !children)
+    if (!status || !maps || !children || !sched)
         return error_set(reterr, -EIO, "look at %d", pid);
     v.threads = (unsigned)number_of(status, "Threads:");
     v.rss_kib = number_of(maps, "Rss:");
     v.children = count_words(children);
+    v.waited_ms = second_number(sched) / 1e6;
     if (v.rss_kib < 0)
-        return error_say(reterr, -EBADMSG, "no Rss in '%s'", path);
+        return error_say(reterr, -EBADMSG, "no Rss of %d", pid);
     *ret = v;
     return 0;
 }

@@ -13,6 +13,7 @@ struct vitals {
     unsigned threads;
     unsigned children; /* processes it is the parent of */
     long rss_kib;      /* exact: summed over its mappings */
+    double waited_ms;  /* of its main thread, ready to run, for a processor, since it began */
 };
 
 /* vitals_read - of @pid, which we may inspect. Return: 0 or negative errno. */

@@ -115,7 +115,7 @@ enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_E
 struct spec {
     char *path;        /* absolute path of the main file */
     char *runtime_dir; /* sockets; default /run/stint */
-    char *state_dir;   /* generation numbers, last good specs; default /var/lib/stint */
+    char *state_dir;   /* generation numbers; default /var/lib/stint */
     enum log_format log_format;
     enum log_level log_level;
     int64_t stop_budget_us;

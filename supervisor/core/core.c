@@ -11,7 +11,7 @@
 #include "supervisor/core/pure.h"
 
 #define ADVANCE_ROUNDS \
-    32 /* one move can allow the next; more rounds than that would be a loop of ours */
+    32 /* turns for each service in one step: one move can allow the next, the rest waits for a tick */
 
 int
 core_create(uint64_t seed, struct core **ret)
@@ -21,6 +21,7 @@ core_create(uint64_t seed, struct core **ret)
     if (!c)
         return -ENOMEM;
     list_init(&c->services);
+    list_init(&c->agenda);
     c->entropy[0] = seed;
     c->entropy[1] = ~seed; /* never both zero */
     c->stop_budget_us = 60 * US_PER_S;
@@ -36,7 +37,11 @@ core_destroy(struct core *c)
     if (!c)
         return;
     list_for_each_safe (n, &c->services)
-        service_destroy(container_of(n, struct service, node));
+        service_destroy(c, container_of(n, struct service, node));
+    table_finish(&c->by_id);
+    table_finish(&c->by_name);
+    table_finish(&c->workers);
+    free(c->due);
     free(c);
 }
 
@@ -45,41 +50,26 @@ core_destroy(struct core *c)
 struct service *
 core_service(const struct core *c, uint32_t id)
 {
-    list_for_each (n, &c->services) {
-        struct service *s = container_of(n, struct service, node);
+    struct table_node *n = table_find(&c->by_id, id);
 
-        if (s->id == id)
-            return s;
-    }
-    return NULL;
+    return n ? container_of(n, struct service, by_id) : NULL;
 }
 
 struct service *
 core_service_by_name(const struct core *c, const char *name)
 {
-    list_for_each (n, &c->services) {
-        struct service *s = container_of(n, struct service, node);
-
-        if (strcmp(s->name, name) == 0)
-            return s;
-    }
+    for (struct table_node *n = table_find(&c->by_name, table_key(name)); n; n = table_next(n))
+        if (strcmp(container_of(n, struct service, by_name)->name, name) == 0)
+            return container_of(n, struct service, by_name);
     return NULL;
 }
 
 struct worker *
 core_worker(const struct core *c, uint64_t id)
 {
-    list_for_each (n, &c->services) {
-        list_for_each (m, &container_of(n, struct service, node)->generations) {
-            list_for_each (k, &container_of(m, struct generation, node)->workers) {
-                struct worker *w = container_of(k, struct worker, node);
+    struct table_node *n = table_find(&c->workers, id);
 
-                if (w->id == id)
-                    return w;
-            }
-        }
-    }
-    return NULL;
+    return n ? container_of(n, struct worker, by_id) : NULL;
 }
 
 /* ---- events --------------------------------------------------------------------------------------- */
@@ -91,6 +81,7 @@ on_worker(struct core *c, const struct event *ev)
 
     if (!w)
         return; /* gone meanwhile */
+    agenda_add(c, w->generation->service);
     if (ev->type == EVENT_SPAWNED)
         worker_spawned(c, w, ev->spawned.pid);
     else if (ev->type == EVENT_SPAWN_FAILED)
@@ -124,6 +115,7 @@ on_start(struct core *c, struct service *s, const struct event *ev)
 static void
 on_service(struct core *c, struct service *s, const struct event *ev)
 {
+    agenda_add(c, s);
     if (ev->type == EVENT_LOOKED)
         reload_looked(c, s, ev);
     else if (ev->type == EVENT_CHECKED)
@@ -155,15 +147,37 @@ on_late_look(struct core *c, const struct event *ev)
 static void
 on_tick(struct core *c)
 {
-    list_for_each (n, &c->services) {
-        list_for_each_safe (m, &container_of(n, struct service, node)->generations) {
+    struct service *s;
+
+    while ((s = agenda_due(c)) != NULL) {
+        list_for_each_safe (m, &s->generations) {
             struct generation *g = container_of(m, struct generation, node);
 
             generation_tick(c, g);
             list_for_each_safe (k, &g->workers)
                 worker_tick(c, container_of(k, struct worker, node));
         }
+        agenda_add(c, s);
     }
+    if (c->stopping && !c->hurried && c->now_us >= stop_leak_at_us(c)) {
+        c->hurried = true; /* nobody waits for dependents any more */
+        agenda_add_all(c);
+    }
+}
+
+/* One service, or (0) all of them. */
+static void
+on_services(struct core *c, const struct event *ev)
+{
+    struct service *one = core_service(c, ev->service);
+
+    on_late_look(c, ev);
+    if (one)
+        on_service(c, one, ev);
+    if (ev->service != 0)
+        return;
+    list_for_each (n, &c->services)
+        on_service(c, container_of(n, struct service, node), ev);
 }
 
 static void
@@ -175,9 +189,11 @@ core_take(struct core *c, const struct event *ev)
         break;
     case EVENT_CONFIG:
         plan_config(c, ev);
+        agenda_add_all(c);
         break;
     case EVENT_STOP_ALL:
         stop_all(c, ev->request.cause ? ev->request.cause : "asked to");
+        agenda_add_all(c);
         break;
     case EVENT_HINT:
     case EVENT_LOOKED:
@@ -185,13 +201,7 @@ core_take(struct core *c, const struct event *ev)
     case EVENT_RELOAD:
     case EVENT_START:
     case EVENT_STOP:
-        on_late_look(c, ev);
-        list_for_each (n, &c->services) {
-            struct service *s = container_of(n, struct service, node);
-
-            if (ev->service == 0 || s->id == ev->service)
-                on_service(c, s, ev);
-        }
+        on_services(c, ev);
         break;
     case EVENT_SPAWNED:
     case EVENT_SPAWN_FAILED:
@@ -213,21 +223,23 @@ core_take(struct core *c, const struct event *ev)
 static void
 core_advance(struct core *c)
 {
-    for (int round = 0; round < ADVANCE_ROUNDS; round++) {
-        size_t before = c->fx->n;
+    size_t turns = ADVANCE_ROUNDS * (c->n_services + 1);
 
-        list_for_each_safe (n, &c->services) {
-            struct service *s = container_of(n, struct service, node);
+    if (c->unlinked)
+        agenda_add_all(c);
+    for (; turns > 0 && !list_empty(&c->agenda); turns--) {
+        struct service *s = container_of(c->agenda.next, struct service, agenda);
+        size_t before = c->fx->n + c->fx->lost;
 
-            service_advance(c, s);
-            if (s->want == WANT_GONE && list_empty(&s->generations) &&
-                s->reload.state == RELOAD_IDLE) {
-                record_text(record_service(c, RECORD_SERVICE, s), "removed");
-                service_destroy(s);
-            }
+        list_del(&s->agenda);
+        service_advance(c, s);
+        if (c->fx->n + c->fx->lost > before) /* every move leaves an effect or a record */
+            agenda_add(c, s);
+        agenda_note(c, s);
+        if (s->want == WANT_GONE && list_empty(&s->generations) && s->reload.state == RELOAD_IDLE) {
+            record_text(record_service(c, RECORD_SERVICE, s), "removed");
+            service_destroy(c, s);
         }
-        if (c->fx->n == before) /* every move leaves an effect or a record */
-            return;
     }
 }
 
@@ -244,52 +256,17 @@ core_step(struct core *c, const struct event *ev, struct effects *fx)
 bool
 core_stopped(const struct core *c)
 {
-    if (!c->stopping)
-        return false;
-    list_for_each (n, &c->services)
-        if (service_live(container_of(n, struct service, node)))
-            return false;
-    return true;
-}
-
-/* ---- the next deadline -------------------------------------------------------------------------------- */
-
-static int64_t
-earliest(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t
-generation_next_us(const struct generation *g)
-{
-    int64_t next = g->deadline_us;
-
-    list_for_each (n, &g->workers) {
-        const struct worker *w = container_of(n, struct worker, node);
-
-        next = earliest(next, w->deadline_us);
-        if (w->pid > 0)
-            next = earliest(next, w->assume_us);
-    }
-    for (unsigned i = 0; generation_active(g) && i < g->n_slots; i++)
-        next = earliest(next, g->slots[i].next_spawn_us);
-    return next;
+    return c->stopping && c->n_live == 0;
 }
 
 int64_t
 core_next_deadline_us(const struct core *c)
 {
-    int64_t next = TIME_NEVER;
+    int64_t next = c->n_due > 0 ? c->due[0]->due_us : TIME_NEVER;
 
-    list_for_each (n, &c->services) {
-        const struct service *s = container_of(n, struct service, node);
-
-        next = earliest(next, s->reload.deadline_us);
-        list_for_each (m, &s->generations)
-            next = earliest(next, generation_next_us(container_of(m, struct generation, node)));
-        if (c->stopping && service_live(s) && stop_leak_at_us(c) > c->now_us)
-            next = earliest(next, stop_leak_at_us(c));
-    }
+    if (!list_empty(&c->agenda))
+        return c->now_us; /* more than one step may do: the next goes on */
+    if (c->stopping && !c->hurried && c->n_live > 0 && stop_leak_at_us(c) < next)
+        next = stop_leak_at_us(c);
     return next;
 }

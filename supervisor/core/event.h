@@ -44,8 +44,8 @@ enum look_result {
 
 struct event {
     enum event_type type;
-    int64_t now_us;   /* CLOCK_MONOTONIC; never goes back */
     uint32_t service; /* HINT, LOOKED, CHECKED, RELOAD, START, STOP */
+    int64_t now_us;   /* CLOCK_MONOTONIC; never goes back */
     uint64_t worker;  /* SPAWNED … ESCAPEE */
     union {
         struct {

@@ -111,7 +111,7 @@ generation_restore(struct core *c, struct generation *g)
     g->started_us = c->now_us;
     g->window_failures = 0;
     for (unsigned i = 0; i < g->n_slots; i++)
-        g->slots[i] = (struct slot){0, c->now_us};
+        g->slots[i] = (struct slot){.next_spawn_us = c->now_us};
 }
 
 static void
@@ -237,13 +237,7 @@ generation_active(const struct generation *g)
 struct worker *
 slot_worker(const struct generation *g, unsigned slot)
 {
-    list_for_each (n, &g->workers) {
-        struct worker *w = container_of(n, struct worker, node);
-
-        if (!w->escapee && w->slot == slot && worker_live(w))
-            return w;
-    }
-    return NULL;
+    return slot < g->n_slots ? g->slots[slot].worker : NULL;
 }
 
 static bool
@@ -294,6 +288,7 @@ static bool
 generation_scale(struct core *c, struct generation *g, unsigned workers)
 {
     struct slot *slots;
+    unsigned before;
 
     if (workers > g->n_slots) {
         slots = realloc(g->slots, workers * sizeof(*slots));
@@ -301,10 +296,19 @@ generation_scale(struct core *c, struct generation *g, unsigned workers)
             return false;
         g->slots = slots;
         for (unsigned i = g->n_slots; i < workers; i++)
-            /* One that is still leaving this slot makes room first; its exit plans the next. */
-            g->slots[i] = (struct slot){0, slot_worker(g, i) ? TIME_NEVER : c->now_us};
+            g->slots[i] = (struct slot){.next_spawn_us = c->now_us};
     }
+    before = g->n_slots;
     g->n_slots = workers;
+    list_for_each (n, &g->workers) {
+        struct worker *w = container_of(n, struct worker, node);
+
+        if (w->escapee || !worker_live(w) || w->slot < before)
+            continue;
+        /* One that is still leaving a slot makes room first; its exit plans the next. */
+        if (w->slot < workers)
+            g->slots[w->slot] = (struct slot){w, 0, TIME_NEVER};
+    }
     list_for_each (n, &g->workers) {
         struct worker *w = container_of(n, struct worker, node);
 

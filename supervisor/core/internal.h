@@ -7,6 +7,12 @@
 #include "config/spec.h"
 #include "supervisor/core/core.h"
 
+static inline int64_t
+earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* ---- record.c ---------------------------------------------------------------------------- */
 
 /* record_* - append an FX_RECORD filled from whom it is about. NULL: out of memory (counted in fx->lost). */
@@ -81,13 +87,27 @@ void reload_advance(struct core *c, struct service *s);
 unsigned service_draining(const struct service *s); /* generations that drain and still live */
 void service_reject(struct service *s, struct digest digest, const char *reason);
 
+/* ---- agenda.c: who is looked at ------------------------------------------------------------ */
+
+/* Something happened to it: service_advance() in this step. */
+void agenda_add(struct core *c, struct service *s);
+void agenda_add_all(struct core *c);
+/* The next service whose deadline has come; agenda_note() tells its new one. NULL: none (any more). */
+struct service *agenda_due(struct core *c);
+/* After each turn of a service: its next deadline, and who waited for what it became. */
+void agenda_note(struct core *c, struct service *s);
+bool agenda_join(struct core *c, struct service *s); /* named, with an id; false: out of memory */
+void agenda_leave(struct core *c, struct service *s);
+void agenda_link_all(struct core *c); /* the configuration may have changed any depends_on */
+
 /* ---- service.c, stop.c, plan.c -------------------------------------------------------------- */
 
 void service_advance(struct core *c, struct service *s);
-void service_destroy(struct service *s);
+void service_destroy(struct core *c, struct service *s);
+int64_t service_next_us(const struct service *s); /* its next deadline; TIME_NEVER = none */
 bool service_live(const struct service *s);
 bool service_depends_ready(const struct core *c, const struct service *s, const char **ret_name);
-bool service_has_live_dependents(const struct core *c, const struct service *s);
+bool service_has_live_dependents(const struct service *s);
 void service_apply_policy(struct core *c, struct service *s, const char *keys);
 
 /* The rungs of the stop ladder, absolute; TIME_NEVER while nothing stops. */

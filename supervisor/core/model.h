@@ -17,6 +17,7 @@
 
 #include "base/digest.h"
 #include "base/list.h"
+#include "base/table.h"
 #include "supervisor/core/effect.h"
 
 struct service_spec;
@@ -38,6 +39,7 @@ enum worker_event { WE_READY, WE_DRAIN, WE_DEADLINE, WE_EXIT, WE_COUNT };
 /* One process the master started, or (escapee) one it inherited from a worker that died. */
 struct worker {
     struct list node;              /* in generation.workers */
+    struct table_node by_id;       /* in core.workers */
     struct generation *generation; /* borrowed: outlives its workers */
     uint64_t id;                   /* never reused; pids are */
     unsigned slot;
@@ -60,6 +62,7 @@ struct worker {
 
 /* A place for one worker; back-off belongs to it, not to the generation. */
 struct slot {
+    struct worker *worker; /* the live one in it, no escapee; NULL = free */
     unsigned failures;     /* in a row, without a healthy time between */
     int64_t next_spawn_us; /* TIME_NEVER: occupied or not wanted */
 };
@@ -184,9 +187,16 @@ enum service_state {
     SERVICE_STATE_COUNT
 };
 
+/* One name of depends_on that there is a service for: the way there and the way back. */
+struct dependency {
+    struct list node;         /* in on->dependents */
+    struct service *who, *on; /* borrowed; on: NULL once it was removed */
+};
+
 struct service {
-    struct list node; /* in core.services, in order of the configuration */
-    uint32_t id;      /* never reused; from 1 */
+    struct list node;                 /* in core.services, in order of the configuration */
+    struct table_node by_id, by_name; /* in core.by_id, core.by_name */
+    uint32_t id;                      /* never reused; from 1 */
     char name[65];
     struct service_spec *spec; /* one reference; what is desired now */
     enum want want;
@@ -199,15 +209,34 @@ struct service {
     char rejected_reason[1024];
     struct verdict last;
     uint64_t respawns; /* crashes answered by a respawn, over all generations */
+
+    /* agenda.c: when and because of whom it has to be looked at again */
+    struct list agenda;              /* in core.agenda, or alone */
+    int64_t due_us;                  /* its next deadline; TIME_NEVER = none */
+    size_t due_at;                   /* its place in core.due, while due_us is not TIME_NEVER */
+    struct dependency *dependencies; /* owned; n_dependencies of them */
+    size_t n_dependencies;
+    struct list dependents; /* struct dependency.node: who waits for this one */
+    bool was_ready;         /* at the end of its last turn: a generation of it served */
+    bool was_live;          /* … and it had processes */
 };
 
 struct core {
     struct list services;
+    size_t n_services;
+    struct table by_id, by_name; /* struct service */
+    struct table workers;        /* struct worker.by_id */
+    struct list agenda;          /* struct service.agenda: something happened to them */
+    struct service **due;        /* owned; a heap by due_us, n_due of room_due */
+    size_t n_due, room_due;
+    size_t n_live; /* services with processes */
+    bool unlinked; /* out of memory: who depends on whom is not known in full */
     uint32_t last_service_id;
     uint64_t last_worker_id, last_reload_id;
     uint64_t entropy[2]; /* for jitter and trace ids; seeded by the rim, so a run can be replayed */
     int64_t now_us;      /* of the present step */
     bool stopping;       /* EVENT_STOP_ALL came */
+    bool hurried;        /* … and the time to wait for dependents is over */
     int64_t stop_deadline_us;
     int64_t stop_budget_us;
     struct effects *fx; /* of the present step; NULL between steps */

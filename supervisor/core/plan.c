@@ -19,15 +19,19 @@ plan_add(struct core *c, const struct event *ev, struct service_spec *spec)
     }
     s->id = ++c->last_service_id;
     copy_text(s->name, sizeof(s->name), spec->name);
+    list_init(&s->generations);
+    if (!agenda_join(c, s)) {
+        free(s);
+        c->fx->lost++;
+        return;
+    }
     s->spec = service_spec_ref(spec);
     s->want = c->stopping ? WANT_DOWN : WANT_UP;
     s->reload.state = RELOAD_IDLE;
     s->reload.deadline_us = TIME_NEVER;
     s->reload.settle_cap_us = TIME_NEVER;
-    list_init(&s->generations);
     if (ev->config.last_generation)
         s->last_generation = ev->config.last_generation(ev->config.env, spec->name);
-    list_add(&c->services, &s->node);
     record_text(record_service(c, RECORD_SERVICE, s), "added");
 }
 
@@ -90,4 +94,6 @@ plan_config(struct core *c, const struct event *ev)
         else
             plan_add(c, ev, spec->services[i]);
     }
+    agenda_link_all(c);
+    c->hurried = false; /* the budget of a stop may be another one */
 }

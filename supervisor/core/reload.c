@@ -297,6 +297,7 @@ reload_restore_parked(struct core *c, struct service *s)
             continue;
         if (g->state == GENERATION_PARKED && !service_live(s)) {
             (void)generation_step(c, g, GE_RESTORE);
+            service_apply_policy(c, s, "policy"); /* in case it changed while it was parked */
             return;
         }
         /* It does not come up again, and there is something newer to try. */

@@ -120,17 +120,11 @@ service_depends_ready(const struct core *c, const struct service *s, const char 
 }
 
 bool
-service_has_live_dependents(const struct core *c, const struct service *s)
+service_has_live_dependents(const struct service *s)
 {
-    list_for_each (n, &c->services) {
-        const struct service *other = container_of(n, struct service, node);
-
-        if (other == s || !service_live(other))
-            continue;
-        for (size_t i = 0; i < other->spec->depends_on.n; i++)
-            if (strcmp(other->spec->depends_on.items[i], s->name) == 0)
-                return true;
-    }
+    list_for_each (n, &s->dependents)
+        if (service_live(container_of(n, struct dependency, node)->who))
+            return true;
     return false;
 }
 
@@ -152,7 +146,7 @@ service_why(const struct core *c, const struct service *s, char *buf, size_t roo
                        duration_human(s->reload.deadline_us - c->now_us, spell, sizeof(spell)));
     else if (s->reload.state > RELOAD_SETTLING)
         (void)snprintf(buf, room, "%s: %s", reload_state_name(s->reload.state), s->reload.cause);
-    else if (s->want != WANT_UP && service_has_live_dependents(c, s))
+    else if (s->want != WANT_UP && service_has_live_dependents(s))
         (void)snprintf(buf, room, "waits for the services that depend on it");
     return buf;
 }
@@ -208,7 +202,7 @@ service_retire(struct core *c, struct service *s)
 static void
 service_relieve_all(struct core *c, struct service *s)
 {
-    bool waits = c->stopping && c->now_us < stop_leak_at_us(c) && service_has_live_dependents(c, s);
+    bool waits = c->stopping && c->now_us < stop_leak_at_us(c) && service_has_live_dependents(s);
 
     reload_cancel(c, s, s->want == WANT_GONE ? "the service was removed" : "the service stops");
     list_for_each (n, &s->generations) {
@@ -245,14 +239,44 @@ service_advance(struct core *c, struct service *s)
         reload_advance(c, s);
 }
 
+/* ---- the next deadline ---------------------------------------------------------------------------- */
+
+static int64_t
+generation_next_us(const struct generation *g)
+{
+    int64_t next = g->deadline_us;
+
+    list_for_each (n, &g->workers) {
+        const struct worker *w = container_of(n, struct worker, node);
+
+        next = earlier(next, w->deadline_us);
+        if (w->pid > 0)
+            next = earlier(next, w->assume_us);
+    }
+    for (unsigned i = 0; generation_active(g) && i < g->n_slots; i++)
+        if (!g->slots[i].worker)
+            next = earlier(next, g->slots[i].next_spawn_us);
+    return next;
+}
+
+int64_t
+service_next_us(const struct service *s)
+{
+    int64_t next = s->reload.deadline_us;
+
+    list_for_each (n, &s->generations)
+        next = earlier(next, generation_next_us(container_of(n, struct generation, node)));
+    return next;
+}
+
 void
-service_destroy(struct service *s)
+service_destroy(struct core *c, struct service *s)
 {
     if (!s)
         return;
+    agenda_leave(c, s);
     list_for_each_safe (n, &s->generations)
         generation_destroy(container_of(n, struct generation, node));
-    list_del(&s->node);
     service_spec_unref(s->reload.spec);
     service_spec_unref(s->spec);
     free(s);

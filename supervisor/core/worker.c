@@ -10,17 +10,9 @@
 #include "supervisor/core/internal.h"
 #include "supervisor/core/pure.h"
 
-#define ABANDON_AFTER_US \
-    (10 * US_PER_S) /* SIGKILL is at work within milliseconds, or the kernel is stuck */
-#define EVIDENCE_WAIT_US  (10 * US_PER_S)
-#define EVIDENCE_RETRY_US (250 * US_PER_MS)
-#define EXTEND_FACTOR     10 /* a worker may stretch a deadline, but not for ever */
-
-static int64_t
-earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
+#define ABANDON_AFTER_US (10 * US_PER_S) /* SIGKILL has worked by then, or the kernel is stuck */
+#define EVIDENCE_WAIT_US (10 * US_PER_S)
+#define EXTEND_FACTOR    10 /* a worker may stretch a deadline, but not for ever */
 
 static void
 worker_effect(struct core *c, const struct worker *w, enum effect_type type, int signal_number)
@@ -69,6 +61,24 @@ worker_send_drain(struct core *c, struct worker *w)
     worker_effect(c, w, FX_SIGNAL, w->escapee ? SIGTERM : spec->drain_signal);
 }
 
+/* Its slot is free for another. */
+static void
+worker_vacate(struct worker *w)
+{
+    struct generation *g = w->generation;
+
+    if (w->slot < g->n_slots && g->slots[w->slot].worker == w)
+        g->slots[w->slot].worker = NULL;
+}
+
+static void
+worker_leave(struct core *c, struct worker *w)
+{
+    worker_vacate(w);
+    list_del(&w->node);
+    table_remove(&c->workers, &w->by_id);
+}
+
 /* ---- on entry --------------------------------------------------------------------------- */
 
 static void
@@ -85,18 +95,26 @@ worker_announce(struct core *c, struct worker *w)
         record_text(r, "assumed: alive for the time configured (weak evidence)");
 }
 
+/* The drain deadline counts from the moment the worker is told. */
 static void
-worker_begin_drain(struct core *c, struct worker *w)
+worker_ask_to_leave(struct core *c, struct worker *w)
 {
     const struct service_spec *spec = w->generation->spec;
     int64_t patience = w->escapee ? spec->leak_grace_us : spec->drain_timeout_us;
 
-    w->drain_us = c->now_us;
-    w->assume_us = TIME_NEVER;
     w->deadline_us = earlier(c->now_us + patience, stop_leak_at_us(c));
     w->extend_limit_us = c->now_us + patience * EXTEND_FACTOR;
+    worker_send_drain(c, w);
+}
+
+static void
+worker_begin_drain(struct core *c, struct worker *w)
+{
+    w->drain_us = c->now_us;
+    w->assume_us = TIME_NEVER;
+    w->deadline_us = TIME_NEVER;
     if (w->pid > 0)
-        worker_send_drain(c, w); /* otherwise with SPAWNED */
+        worker_ask_to_leave(c, w); /* otherwise with SPAWNED */
 }
 
 static void
@@ -134,6 +152,7 @@ worker_abandon(struct core *c, struct worker *w)
     struct record *r = record_worker(c, RECORD_ABANDONED, w);
 
     w->deadline_us = TIME_NEVER;
+    worker_vacate(w);
     if (r)
         r->warning = true;
     record_text(r,
@@ -147,9 +166,8 @@ worker_abandon(struct core *c, struct worker *w)
 static void
 worker_bury(struct core *c, struct worker *w)
 {
-    (void)c;
     w->deadline_us = TIME_NEVER;
-    list_del(&w->node);
+    worker_leave(c, w);
 }
 
 /* ---- the table --------------------------------------------------------------------------- */
@@ -212,6 +230,7 @@ worker_new(struct core *c, struct generation *g, unsigned slot, enum worker_stat
     w->extend_limit_us = TIME_NEVER;
     w->assume_us = TIME_NEVER;
     list_add(&g->workers, &w->node);
+    table_add(&c->workers, &w->by_id, w->id);
     return w;
 }
 
@@ -229,6 +248,7 @@ worker_create(struct core *c, struct generation *g, unsigned slot)
         w->assume_us = c->now_us + spec->ready.assume_us;
         w->deadline_us = w->assume_us + spec->start_timeout_us;
     }
+    g->slots[slot].worker = w;
     g->spawns++;
     worker_effect(c, w, FX_SPAWN, 0);
     return w;
@@ -248,8 +268,8 @@ worker_spawned(struct core *c, struct worker *w, pid_t pid)
 {
     w->pid = pid;
     (void)record_worker(c, RECORD_SPAWN, w);
-    if (w->state != WORKER_STARTING && !w->signalled)
-        worker_send_drain(c, w); /* it was relieved before it had a pid */
+    if (w->drain_us > 0 && !w->signalled)
+        worker_ask_to_leave(c, w); /* it was relieved before it had a pid */
 }
 
 void
@@ -262,7 +282,7 @@ worker_spawn_failed(struct core *c, struct worker *w, const struct event *ev)
                    ev->spawn_failed.what ? ev->spawn_failed.what : "spawn",
                    strerrordesc_np(-ev->spawn_failed.error));
     w->state = WORKER_EXITED; /* never lived: no pid, so no obituary */
-    list_del(&w->node);
+    worker_leave(c, w);
     g->excused = true;
     generation_failure(c, g, w, why, false);
     worker_destroy(w);
@@ -333,66 +353,4 @@ worker_evidence(struct core *c, struct worker *w, const struct event *ev)
         r->duration_us = c->now_us - w->drain_us;
         copy_text(r->text, sizeof(r->text), ev->evidence.text);
     }
-}
-
-/* ---- deadlines ----------------------------------------------------------------------------- */
-
-void
-worker_extend(struct core *c, struct worker *w, uint64_t usec)
-{
-    int64_t until = usec > (uint64_t)INT64_MAX / 2 ? TIME_NEVER : c->now_us + (int64_t)usec;
-
-    if (w->state != WORKER_STARTING && w->state != WORKER_DRAINING)
-        return;
-    until = earlier(until, w->extend_limit_us);
-    if (w->state == WORKER_DRAINING)
-        until = earlier(until, stop_leak_at_us(c));
-    if (until > w->deadline_us)
-        w->deadline_us = until;
-}
-
-/* LEAKED ends with evidence in hand; without it the kill waits a little, but not for ever. */
-static bool
-worker_awaits_evidence(struct core *c, struct worker *w)
-{
-    if (w->state != WORKER_LEAKED || w->evidence || c->now_us >= w->extend_limit_us)
-        return false;
-    w->deadline_us = earlier(c->now_us + EVIDENCE_RETRY_US, w->extend_limit_us);
-    return true;
-}
-
-void
-worker_tick(struct core *c, struct worker *w)
-{
-    struct generation *g = w->generation;
-
-    if (w->state == WORKER_STARTING && w->assume_us <= c->now_us && w->pid > 0) {
-        (void)worker_step(c, w, WE_READY);
-        return;
-    }
-    if (w->deadline_us > c->now_us || worker_awaits_evidence(c, w))
-        return;
-    if (w->state == WORKER_STARTING && generation_active(g) && !g->has_served) {
-        char spell[32], why[128];
-
-        (void)snprintf(why, sizeof(why), "worker %u was not ready within %s", w->slot,
-                       duration_human(g->spec->start_timeout_us, spell, sizeof(spell)));
-        g->excused = false;
-        generation_abort_because(c, g, why); /* drains this worker too */
-        return;
-    }
-    (void)worker_step(c, w, WE_DEADLINE);
-}
-
-void
-worker_clip(struct core *c, struct worker *w)
-{
-    if (w->state == WORKER_DRAINING)
-        w->deadline_us = earlier(w->deadline_us, stop_leak_at_us(c));
-    if (w->state == WORKER_LEAKED) {
-        w->deadline_us = earlier(w->deadline_us, stop_kill_at_us(c));
-        w->extend_limit_us = earlier(w->extend_limit_us, stop_end_us(c));
-    }
-    if (w->state == WORKER_KILLED)
-        w->deadline_us = earlier(w->deadline_us, stop_end_us(c));
 }

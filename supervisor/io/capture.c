@@ -23,18 +23,19 @@ struct stream {
     struct capture *capture; /* borrowed: the one it is in */
     enum capture_stream name;
     ev_io io;
-    int read_fd;                 /* owned; -1 after EOF */
-    int write_fd;                /* owned; -1 after capture_spawned() */
-    size_t pipe_bytes;           /* its capacity */
-    size_t drained;              /* of it, since capture_drain() began */
-    bool continued;              /* the line in `line` was cut before */
-    size_t used;                 /* bytes in `line` */
-    char line[CAPTURE_LINE_MAX]; /* what came without a newline yet */
+    int read_fd;       /* owned; -1 after EOF */
+    int write_fd;      /* owned; -1 after capture_spawned() */
+    size_t pipe_bytes; /* its capacity */
+    size_t drained;    /* of it, since capture_drain() began */
+    bool continued;    /* the line in `line` was cut before */
+    size_t used;       /* bytes in `line` */
+    char *line;        /* owned; what came without a newline yet: CAPTURE_LINE_MAX bytes, or NULL */
 };
 
+/* Made to measure: most workers say little, and a master of many should be small when it forks. */
 struct kept {
     unsigned bytes;
-    char text[CAPTURE_KEEP_EACH];
+    char *text; /* owned; NULL: there was no memory to keep it */
 };
 
 struct capture {
@@ -54,9 +55,13 @@ emit(struct stream *s, const char *bytes, size_t n, unsigned flags)
 
     if (!(flags & CAPTURE_CONTINUED)) { /* of a long line its beginning is kept */
         struct kept *k = &c->kept[c->n_kept++ % CAPTURE_KEEP];
+        unsigned bytes_kept = (unsigned)(n < CAPTURE_KEEP_EACH ? n : CAPTURE_KEEP_EACH);
 
-        k->bytes = (unsigned)(n < CAPTURE_KEEP_EACH ? n : CAPTURE_KEEP_EACH);
-        memcpy(k->text, bytes, k->bytes);
+        free(k->text);
+        k->text = malloc(bytes_kept + 1);
+        k->bytes = k->text ? bytes_kept : 0;
+        if (k->bytes > 0)
+            memcpy(k->text, bytes, k->bytes);
     }
     c->on_line(c->env, s->name, bytes, n, flags);
 }
@@ -78,13 +83,21 @@ emit_line(struct stream *s, unsigned flags)
 static void
 append(struct stream *s, const char *bytes, size_t n)
 {
+    if (!s->line && n > 0)
+        s->line = malloc(CAPTURE_LINE_MAX);
+    if (!s->line &&
+        n > 0) { /* nothing to put it aside in: it goes out in pieces, but it goes out */
+        emit(s, bytes, n, CAPTURE_CUT | (s->continued ? CAPTURE_CONTINUED : 0u));
+        s->continued = true;
+        return;
+    }
     while (n > 0) {
-        size_t part = sizeof s->line - s->used;
+        size_t part = CAPTURE_LINE_MAX - s->used;
 
         if (part == 0) {
             emit_line(s, CAPTURE_CUT);
             s->continued = true;
-            part = sizeof s->line;
+            part = CAPTURE_LINE_MAX;
         }
         if (part > n)
             part = n;
@@ -268,7 +281,7 @@ capture_last_lines(const struct capture *c, struct text *out)
     for (size_t i = c->n_kept - n; i < c->n_kept; i++) {
         const struct kept *k = &c->kept[i % CAPTURE_KEEP];
 
-        text_addn(out, k->text, k->bytes);
+        text_addn(out, k->text ? k->text : "", k->bytes);
         if (i + 1 < c->n_kept)
             text_add(out, "\n");
     }
@@ -288,5 +301,9 @@ capture_close(struct capture *c)
     for (size_t i = 0; i < ARRAY_LEN(c->streams); i++)
         stream_stop(&c->streams[i]);
     capture_spawned(c);
+    for (size_t i = 0; i < ARRAY_LEN(c->streams); i++)
+        free(c->streams[i].line);
+    for (size_t i = 0; i < CAPTURE_KEEP; i++)
+        free(c->kept[i].text);
     free(c);
 }

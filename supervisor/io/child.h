@@ -2,11 +2,10 @@
 #ifndef STINT_IO_CHILD_H
 #define STINT_IO_CHILD_H
 
-#include <stdbool.h>
 #include <sys/resource.h>
 #include <sys/types.h>
 
-/* What can be done with a child that spawn_start() made, and what /proc says about any process. */
+/* What can be done with a child that spawn_start() made. */
 
 /**
  * child_reap - collect a child that has exited, without waiting for it.
@@ -32,22 +31,5 @@ int child_signal(int pidfd, int sig);
  */
 int child_signal_group(pid_t pid, int pidfd, int sig);
 int child_kill_group(pid_t pid, int pidfd); /* SIGKILL */
-
-/* From /proc/PID/stat, which the process cannot forge except for its name. */
-struct process_stat {
-    pid_t parent, group, session;
-    unsigned long long start_ticks; /* since boot; with the pid, an identity */
-    char state;                     /* R S D Z T … */
-    char name[17];                  /* comm, its own words: escape before printing */
-};
-
-int process_stat(pid_t pid, struct process_stat *ret); /* 0, -ESRCH, negative errno */
-
-/**
- * process_belongs - is @pid the worker @leader, its descendant, or in its session?
- *
- * Return: 1 yes, 0 no, -ESRCH: @pid is gone.
- */
-int process_belongs(pid_t pid, pid_t leader);
 
 #endif

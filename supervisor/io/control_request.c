@@ -169,7 +169,7 @@ announces_too_much(struct MHD_Connection *connection)
     return length && strtoull(length, NULL, 10) > CONTROL_BODY_BYTES;
 }
 
-enum MHD_Result
+enum MHD_Result /* NOLINTNEXTLINE(readability-function-size): libmicrohttpd's signature */
 control_on_request(void *cls, struct MHD_Connection *connection, const char *url,
                    const char *method, const char *version, const char *upload,
                    size_t *upload_bytes, void **slot)

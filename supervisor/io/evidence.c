@@ -136,28 +136,59 @@ describe_waits(struct evidence *e)
 }
 
 static int
+by_tid(const void *a, const void *b)
+{
+    const struct registry_thread *x = a, *y = b;
+
+    return (x->tid > y->tid) - (x->tid < y->tid);
+}
+
+/* Was a thread of that number told to leave? */
+static bool
+is_suspect(const struct registry_view *v, pid_t tid)
+{
+    struct registry_thread key = {.tid = tid};
+    const struct registry_thread *r =
+        v->n ? bsearch(&key, v->threads, v->n, sizeof(*v->threads), by_tid) : NULL;
+
+    return r && r->cancelled_us != 0 && !r->exempt;
+}
+
+/* Each costs a system call or three, and the loop waits: the suspects first, others while there is room. */
+static void
+read_stats(struct evidence *e, const struct registry_view *v, const pid_t *tids, size_t n,
+           bool suspects)
+{
+    for (size_t i = 0; i < n && e->n < EVIDENCE_THREADS_MAX; i++) {
+        struct proc_stat st;
+
+        if (is_suspect(v, tids[i]) != suspects)
+            continue;
+        if (proc_thread_stat_read(e->pid, tids[i], &st) < 0 || st.state == 'Z' || st.state == 'X')
+            e->n_threads--; /* it left a moment ago */
+        else
+            add_thread(e, &st, v);
+    }
+}
+
+static int
 read_threads(struct evidence *e, struct registry_view *v, struct error *reterr)
 {
-    auto_free pid_t *tids = calloc(EVIDENCE_THREADS_MAX, sizeof(*tids));
+    auto_free pid_t *tids = calloc(EVIDENCE_TIDS_MAX, sizeof(*tids));
     size_t n = 0;
-    int r = tids ? proc_threads(e->pid, tids, EVIDENCE_THREADS_MAX, &n, &e->n_threads) : -ENOMEM;
+    int r = tids ? proc_threads(e->pid, tids, EVIDENCE_TIDS_MAX, &n, &e->n_threads) : -ENOMEM;
 
     if (r == 0) {
-        e->threads = calloc(n, sizeof(*e->threads));
+        e->threads =
+            calloc(n < EVIDENCE_THREADS_MAX ? n : EVIDENCE_THREADS_MAX, sizeof(*e->threads));
         r = e->threads ? 0 : -ENOMEM;
     }
     if (r < 0)
         return error_set(reterr, r, "look at the threads of process %d", (int)e->pid);
     if (v->n > 0)
         qsort(v->threads, v->n, sizeof(*v->threads), by_identity);
-    for (size_t i = 0; i < n; i++) {
-        struct proc_stat st;
-
-        if (proc_thread_stat_read(e->pid, tids[i], &st) < 0 || st.state == 'Z' || st.state == 'X')
-            e->n_threads--; /* it left a moment ago */
-        else
-            add_thread(e, &st, v);
-    }
+    read_stats(e, v, tids, n, true);
+    read_stats(e, v, tids, n, false);
     if (e->n == 0)
         return error_set(reterr, -ESRCH, "look at the threads of process %d", (int)e->pid);
     e->n_ghosts = v->n > e->n_registered && e->n_threads == e->n ? v->n - e->n_registered : 0;

@@ -14,8 +14,9 @@
 struct error;
 struct text;
 
-#define EVIDENCE_THREADS_MAX 4096 /* more are counted, not listed */
-#define EVIDENCE_WAITS_MAX   256  /* threads whose system call is read, stragglers first */
+#define EVIDENCE_THREADS_MAX 1024  /* more are counted, not listed; who has to leave comes first */
+#define EVIDENCE_TIDS_MAX    16384 /* … and beyond that many nobody is looked for */
+#define EVIDENCE_WAITS_MAX   256   /* threads whose system call is read, stragglers first */
 
 enum evidence_grade { EVIDENCE_PROC, EVIDENCE_REGISTRY };
 

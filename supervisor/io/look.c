@@ -96,16 +96,21 @@ digest_inputs(const struct look_request *rq, const struct look_answer *a, struct
     f->result = LOOK_OK;
 }
 
-/* measure - the cheap half: is it settled, is it much? Return: true when there is more to do. */
+/*
+ * measure - the cheap half: is it settled, is it much? Return: true when there is more to do.
+ * @enough: entries after which it is much, whatever the rest may be; 0 = look at all
+ */
 static bool
-measure(const struct look_request *rq, const struct look_answer *a, struct findings *f)
+measure(const struct look_request *rq, const struct look_answer *a, unsigned enough,
+        struct findings *f)
 {
-    struct look_scan s = {.bytes = rq->watch_binary ? (uint64_t)a->exe_stat.st_size : 0};
+    struct look_scan s = {.bytes = rq->watch_binary ? (uint64_t)a->exe_stat.st_size : 0,
+                          .enough = enough};
 
     scan_age(&s, &a->exe_stat, rq->executable);
-    for (size_t i = 0; i < rq->n_inputs && s.error == 0; i++)
+    for (size_t i = 0; i < rq->n_inputs && s.error == 0 && !scan_stopped(&s); i++)
         scan_input(&s, rq->inputs[i]);
-    f->too_much = s.bytes > LOOK_INLINE_BYTES || s.entries > INLINE_ENTRIES;
+    f->too_much = s.bytes > LOOK_INLINE_BYTES || scan_stopped(&s);
     if (s.error != 0) {
         broken(f, s.reason);
         return false;
@@ -219,7 +224,8 @@ help(const struct look_request *rq, struct look_answer *a, int out)
         (void)close_range((unsigned)low + 1, (unsigned)high - 1, 0);
         (void)close_range((unsigned)high + 1, ~0U, 0);
         a->exe_fd = exe_fd;
-        digest_inputs(rq, a, &f);
+        if (measure(rq, a, 0, &f)) /* the loop may have stopped half-way */
+            digest_inputs(rq, a, &f);
     } else {
         broken(&f, "no descriptor is left");
     }
@@ -280,7 +286,7 @@ look_now(struct look *l, const struct look_request *rq)
 
     if (exe_open(rq->executable, &l->answer, &err) < 0) {
         broken(&f, err.text);
-    } else if (measure(rq, &l->answer, &f)) {
+    } else if (measure(rq, &l->answer, INLINE_ENTRIES, &f)) {
         if (exe_check(rq->executable, &l->answer, &err) < 0)
             broken(&f, err.text);
         else if (f.too_much)

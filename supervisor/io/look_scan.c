@@ -146,6 +146,12 @@ scan_file(struct look_scan *s, const char *path, const struct stat *st)
         scan_fd(s, fd, path);
 }
 
+bool
+scan_stopped(const struct look_scan *s)
+{
+    return s->enough > 0 && s->entries > s->enough;
+}
+
 static int
 by_name(const void *a, const void *b)
 {
@@ -160,8 +166,8 @@ names_of(struct look_scan *s, const char *path, struct strv *ret)
 
     if (!d)
         return -errno;
-    for (struct dirent *e;
-         r == 0 && (e = readdir(d));) { /* NOLINT(concurrency-mt-unsafe): our DIR */
+    for (struct dirent *e; r == 0 && !scan_stopped(s) &&
+                           (e = readdir(d));) { /* NOLINT(concurrency-mt-unsafe): our DIR */
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
             continue;
         r = ++s->entries > LOOK_TREE_ENTRIES ? -E2BIG : strv_add(ret, e->d_name);
@@ -184,7 +190,7 @@ scan_directory(struct look_scan *s, const char *path, const char *what)
         fail(s, r, "too many files and directories to watch in", what);
     else if (r < 0)
         fail(s, r, "list", path);
-    for (size_t i = 0; r == 0 && i < names.n && s->error == 0; i++) {
+    for (size_t i = 0; r == 0 && i < names.n && s->error == 0 && !scan_stopped(s); i++) {
         auto_free char *full = NULL;
 
         if (asprintf(&full, "%s/%s", path, names.items[i]) == -1) {

@@ -17,6 +17,7 @@ struct look_scan {
     struct digest digest;
     uint64_t bytes; /* of the files seen */
     unsigned directories, entries;
+    unsigned enough;           /* stop after that many entries; 0 = go through all of them */
     int64_t youngest_us;       /* wall clock; the latest ctime seen */
     const char *youngest_what; /* borrowed: the input it belongs to */
     bool changed;              /* a file changed while it was read */
@@ -35,6 +36,9 @@ void scan_age(struct look_scan *s, const struct stat *st, const char *what);
 
 /* Does anything in it look as if it were still being written, at wall time @now_us? */
 bool scan_unsettled(const struct look_scan *s, int64_t settle_us, int64_t now_us);
+
+/* Did it stop because it had seen enough? Then nothing is known about the rest. */
+bool scan_stopped(const struct look_scan *s);
 
 bool stat_same(const struct stat *a, const struct stat *b); /* device, inode, size, mtime, ctime */
 

@@ -86,37 +86,6 @@ on_signal(EV_P_ ev_io *io, int revents)
     }
 }
 
-/* ---- the length of a turn -------------------------------------------------------------------------- */
-
-static void
-on_woke(EV_P_ ev_check *w, int revents)
-{
-    struct master *m = container_of(w, struct master, woke);
-
-    (void)loop;
-    (void)revents;
-    m->turn_us = mono_now_us();
-}
-
-static void
-on_sleeps(EV_P_ ev_prepare *w, int revents)
-{
-    struct master *m = container_of(w, struct master, sleeps);
-    int64_t lasted_us;
-
-    (void)loop;
-    (void)revents;
-    numbers_save(m);
-    lasted_us = m->turn_us ? mono_now_us() - m->turn_us : 0;
-    if (lasted_us > m->count.longest_turn_us)
-        m->count.longest_turn_us = lasted_us;
-    if (lasted_us <= STALL_US)
-        return;
-    m->count.stalls++;
-    journal_say(m->journal, LOG_LEVEL_WARNING, "loop_stall", "a turn of the loop took %lld ms",
-                (long long)(lasted_us / US_PER_MS));
-}
-
 /* ---- beginnings -------------------------------------------------------------------------------------- */
 
 static int
@@ -146,14 +115,10 @@ static void
 master_watchers(struct master *m)
 {
     ev_timer_init(&m->tick, on_tick, 0., 0.);
-    ev_check_init(&m->woke, on_woke);
-    ev_set_priority(&m->woke, EV_MAXPRI); /* first of the turn … */
-    ev_check_start(m->loop, &m->woke);
-    ev_prepare_init(&m->sleeps, on_sleeps);
-    ev_set_priority(&m->sleeps, EV_MINPRI); /* … and last */
-    ev_prepare_start(m->loop, &m->sleeps);
+    turn_init(m);
     graves_init(m);
     config_init(m);
+    master_queue_init(m);
 }
 
 /* The configuration decides where we live, so it is read once before anything else is there. */
@@ -267,9 +232,10 @@ master_finish(struct master *m)
         list_for_each_safe (n, &m->snapshots)
             snapshot_destroy(container_of(n, struct snapshot, node));
         config_finish(m);
+        listeners_finish(&m->listeners); /* they leave the guard before it goes */
         listen_guard_finish(m);
     }
-    listeners_finish(&m->listeners);
+    fd_close(m->schedstat_fd);
     master_queue_finish(m);
     core_destroy(m->core);
     watch_destroy(m->watch);
@@ -277,6 +243,10 @@ master_finish(struct master *m)
     journal_destroy(m->journal);
     if (m->loop)
         ev_loop_destroy(m->loop);
+    table_finish(&m->hand_by_worker);
+    table_finish(&m->hand_by_pid);
+    table_finish(&m->snapshot_by_id);
+    table_finish(&m->inspection_by_service);
     strv_finish(&m->numbers);
     free(m->runtime_dir);
     free(m->state_dir);
@@ -304,6 +274,7 @@ master_run(const struct master_options *options, struct error *reterr)
 {
     struct master m = {.started_us = mono_now_us(),
                        .signal_fd = -1,
+                       .schedstat_fd = -1,
                        .listener_epoll = -1,
                        .exit_status = EX_OSERR};
     int r;

@@ -67,6 +67,8 @@ act_record(struct master *m, const struct effect *e)
     if (r->kind == RECORD_SERVICE)
         m->sweep = true;
     journal_record(m->journal, r);
+    if (r->kind == RECORD_SERVICE && !core_service(m->core, r->service_id))
+        journal_forget(m->journal, r->service);
     if (m->desk)
         operator_record(m->desk, r);
 }
@@ -91,7 +93,7 @@ master_act(struct master *m, const struct effect *e)
         act_signal(m, e);
         break;
     case FX_EVIDENCE:
-        hand_evidence(m, hand_find(m, e->worker));
+        hand_evidence(m, e->worker);
         break;
     case FX_KILL:
         act_kill(m, e);

@@ -59,6 +59,19 @@ config_bind(struct master *m, const struct spec *spec, struct listener ***ret, s
     return 0;
 }
 
+/* What may change under an open socket. Too late to refuse: what cannot be done is said. */
+static void
+config_adjust(struct master *m, const struct spec *spec, struct listener *const *bound)
+{
+    struct error err = {0};
+
+    for (size_t i = 0; i < spec->n_services; i++)
+        for (size_t j = 0; j < spec->services[i]->n_listen; j++)
+            if (listener_adjust(*bound++, &spec->services[i]->listen[j], &err) < 0)
+                journal_say(m->journal, LOG_LEVEL_ERROR, "listener_not_adjusted", "service %s: %s",
+                            spec->services[i]->name, err.text);
+}
+
 static void
 config_watch(struct master *m, const struct strv *files, const struct strv *directories)
 {
@@ -117,6 +130,7 @@ config_commit(struct master *m, struct spec *spec, struct listener **bound, size
     m->config_error = NULL;
     journal_configure(m->journal, spec->log_format, spec->log_level);
     journal_event(m->journal, LOG_LEVEL_INFO, "config_accepted", fields, ARRAY_LEN(fields));
+    config_adjust(m, spec, bound);
     config_watch(m, &spec->inputs, &spec->directories);
     ev.config.spec = spec;
     ev.config.last_generation = numbers_last;
@@ -137,9 +151,13 @@ config_reload(struct master *m, const char *cause, struct error *reterr)
     struct spec *spec = NULL;
     struct error err = {0};
     size_t n_bound = 0;
+    int r;
+
+    if (m->core->stopping)
+        return error_say(reterr, -ECANCELED, "stint is stopping");
     /* A program that is missing is the trouble of its service, not of everybody. */
-    int r = config_load(m->config_path, m->spec ? CONFIG_CHECK_SYNTAX : CONFIG_CHECK_SYSTEM, &spec,
-                        &inputs, &diags);
+    r = config_load(m->config_path, m->spec ? CONFIG_CHECK_SYNTAX : CONFIG_CHECK_SYSTEM, &spec,
+                    &inputs, &diags);
 
     if (r < 0) {
         diagnostics_render(&diags, &words);
@@ -174,9 +192,7 @@ on_settled(EV_P_ ev_timer *t, int revents)
     (void)loop;
     (void)revents;
     m->config_cap_us = 0;
-    if (!m->core->stopping)
-        (void)config_reload(m, "its file changed",
-                            NULL); /* said in the journal and in every status */
+    (void)config_reload(m, "its file changed", NULL); /* said in the journal and in every status */
 }
 
 void

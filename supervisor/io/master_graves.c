@@ -22,6 +22,8 @@
  * orphans means reading /proc, which is done once for all of them.
  */
 
+#define EXHUME_S 0.1
+
 static bool
 graves_knows(void *env, pid_t pid)
 {
@@ -72,6 +74,26 @@ graves_on_orphan(void *env, struct orphan *o)
     (void)child_signal(o->pidfd, SIGTERM); /* -ESRCH: gone by itself */
 }
 
+/* Look at the dead once more, though nobody dies. */
+static void
+graves_again(struct master *m, double after_s)
+{
+    if (ev_is_active(&m->exhume))
+        return;
+    ev_timer_set(&m->exhume, after_s, 0.);
+    ev_timer_start(m->loop, &m->exhume);
+}
+
+static void
+on_exhume(EV_P_ ev_timer *t, int revents)
+{
+    struct master *m = container_of(t, struct master, exhume);
+
+    (void)loop;
+    (void)revents;
+    m->deaths = true; /* before the loop sleeps again */
+}
+
 static void
 graves_bury(struct hand *h)
 {
@@ -91,9 +113,9 @@ graves_bury(struct hand *h)
     if (h->exec_fd >= 0)
         (void)spawn_exec_result(h->exec_fd, &h->exec_failure);
     r = child_reap(h->pidfd, &status, NULL);
-    if (r == -EAGAIN) { /* not over after all */
-        h->dead = false;
-        ev_io_start(m->loop, &h->dies);
+    if (r ==
+        -EAGAIN) { /* its debugger has not let go: the pidfd stays readable, so do not ask that */
+        graves_again(m, EXHUME_S);
         return;
     }
     if (h->capture && status != 0)
@@ -155,8 +177,11 @@ on_before_sleep(EV_P_ ev_prepare *w, int revents)
                 graves_bury(h);
         }
     }
-    if (m->strangers)
+    if (m->strangers) {
         m->strangers = strangers_reap(graves_knows, graves_on_stranger, m) == STRANGERS_MAX;
+        if (m->strangers) /* there may be more, and no signal will say so again */
+            graves_again(m, 0.);
+    }
     if (m->sweep)
         graves_sweep(m);
 }
@@ -164,6 +189,7 @@ on_before_sleep(EV_P_ ev_prepare *w, int revents)
 void
 graves_init(struct master *m)
 {
+    ev_timer_init(&m->exhume, on_exhume, 0., 0.);
     ev_prepare_init(&m->graveyard, on_before_sleep);
     ev_prepare_start(m->loop, &m->graveyard);
 }
@@ -172,6 +198,7 @@ void
 graves_finish(struct master *m)
 {
     ev_prepare_stop(m->loop, &m->graveyard);
+    ev_timer_stop(m->loop, &m->exhume);
     list_for_each_safe (n, &m->hands)
         hand_destroy(container_of(n, struct hand, node));
 }

@@ -27,25 +27,17 @@ extern char **environ;
 struct hand *
 hand_find(const struct master *m, uint64_t worker)
 {
-    list_for_each (n, &m->hands) {
-        struct hand *h = container_of(n, struct hand, node);
+    struct table_node *n = table_find(&m->hand_by_worker, worker);
 
-        if (h->worker == worker)
-            return h;
-    }
-    return NULL;
+    return n ? container_of(n, struct hand, by_worker) : NULL;
 }
 
 struct hand *
 hand_of_pid(const struct master *m, pid_t pid)
 {
-    list_for_each (n, &m->hands) {
-        struct hand *h = container_of(n, struct hand, node);
+    struct table_node *n = table_find(&m->hand_by_pid, (uint64_t)pid);
 
-        if (h->pid == pid)
-            return h;
-    }
-    return NULL;
+    return n ? container_of(n, struct hand, by_pid) : NULL;
 }
 
 static struct hand *
@@ -64,6 +56,7 @@ hand_create(struct master *m, const struct worker *w)
     (void)snprintf(h->service, sizeof(h->service), "%s", w->generation->service->name);
     memcpy(h->trace, w->generation->trace, sizeof(h->trace));
     list_add(&m->hands, &h->node);
+    table_add(&m->hand_by_worker, &h->by_worker, h->worker);
     return h;
 }
 
@@ -75,11 +68,14 @@ hand_destroy(struct hand *h)
     ev_io_stop(h->master->loop, &h->dies);
     ev_io_stop(h->master->loop, &h->execs);
     list_del(&h->node);
+    table_remove(&h->master->hand_by_worker, &h->by_worker);
+    table_remove(&h->master->hand_by_pid, &h->by_pid);
     ready_stop(h->ready);
     channel_destroy(h->channel);
     notify_close(h->notify);
     capture_close(h->capture);
     listener_unref(h->probe);
+    service_spec_unref(h->spec);
     strv_finish(&h->environment);
     fd_close(h->registry_fd);
     fd_close(h->exec_fd);
@@ -90,6 +86,7 @@ hand_destroy(struct hand *h)
 static void
 hand_watch(struct hand *h)
 {
+    table_add(&h->master->hand_by_pid, &h->by_pid, (uint64_t)h->pid);
     ev_io_init(&h->dies, hand_on_dead, h->pidfd, EV_READ);
     ev_io_start(h->master->loop, &h->dies);
 }
@@ -113,7 +110,7 @@ hand_adopt(struct master *m, const struct worker *w, int pidfd)
 /* What is made for one start and given away or closed at its end. */
 struct start {
     struct hand *hand;
-    const struct service_spec *spec;
+    const struct service_spec *spec;              /* borrowed from the hand */
     int channel_theirs, ready_ours, ready_theirs; /* owned */
     int64_t before_us;
 };
@@ -151,7 +148,8 @@ start_plumbing(struct start *st, struct error *reterr)
     struct hand *h = st->hand;
     struct notify_hooks hooks = hand_notify_hooks;
     char path[4096];
-    int ours = -1, r;
+    auto_fd int ours = -1;
+    int r;
 
     hooks.env = h;
     (void)snprintf(path, sizeof(path), "%s/notify/%" PRIu64 ".sock", h->master->runtime_dir,
@@ -165,6 +163,7 @@ start_plumbing(struct start *st, struct error *reterr)
             r = channel_open(h->master->loop, ours, &hand_channel_events, h, &h->channel);
         if (r < 0)
             return error_set(reterr, r, "open the channel");
+        (void)steal_fd(ours); /* the channel's now */
         r = registry_create(&h->registry_fd, reterr);
     }
     if (r == 0 && st->spec->ready.mode == READY_FD) {
@@ -249,7 +248,7 @@ static int
 start_all(struct start *st, struct error *reterr)
 {
     struct hand *h = st->hand;
-    struct spawned spawned;
+    struct spawned spawned = {0, -1, -1};
     int r = start_plumbing(st, reterr);
 
     if (r == 0)
@@ -289,7 +288,7 @@ hand_start(struct master *m, uint64_t worker)
         return;
     st.hand = hand_create(m, w);
     if (st.hand) {
-        st.spec = w->generation->spec;
+        st.spec = st.hand->spec = service_spec_ref(w->generation->spec);
         st.hand->snapshot = snapshot_find(m, w->generation->snapshot);
         r = st.hand->snapshot ? start_all(&st, &err)
                               : error_say(&err, -ENOENT, "its snapshot is gone");
@@ -312,17 +311,17 @@ hand_start(struct master *m, uint64_t worker)
 /* ---- evidence ---------------------------------------------------------------------------------- */
 
 void
-hand_evidence(struct master *m, struct hand *h)
+hand_evidence(struct master *m, uint64_t worker)
 {
     auto_text struct text words = TEXT_INIT;
     struct evidence *evidence = NULL;
     struct error err = {0};
-    struct event ev = {.type = EVENT_EVIDENCE};
+    struct event ev = {.type = EVENT_EVIDENCE, .worker = worker};
+    const struct hand *h = hand_find(m, worker);
 
-    if (!h)
-        return;
-    ev.worker = h->worker;
-    if (evidence_collect(h->pid, h->registry_fd, mono_now_us(), &evidence, &err) == 0) {
+    if (!h) {
+        text_add(&words, "no evidence: it has no process");
+    } else if (evidence_collect(h->pid, h->registry_fd, mono_now_us(), &evidence, &err) == 0) {
         evidence_summary(evidence, &words);
         ev.evidence.stragglers = evidence_stragglers(evidence);
         evidence_destroy(evidence);

@@ -41,12 +41,7 @@ static void
 undo_shutdown(struct master *m, struct listener *l)
 {
     struct error err = {0};
-    int r;
-
-    /* First out of the epoll: workers may hold a dead unix socket open, which would report for ever. */
-    (void)epoll_ctl(m->listener_epoll, EPOLL_CTL_DEL, l->fd,
-                    NULL); /* fails when it was not guarded */
-    r = listener_relisten(l, &err);
+    int r = listener_relisten(l, &err);
 
     m->count.relistens++;
     journal_say(m->journal, LOG_LEVEL_WARNING, "listener_shut_down",
@@ -100,9 +95,7 @@ listen_guard_finish(struct master *m)
 void
 listen_guard_add(struct master *m, struct listener *l)
 {
-    struct epoll_event ev = {.events = EPOLLRDHUP, .data.fd = l->fd}; /* a unix socket's SHUT_RD */
-
-    /* EEXIST: it is guarded already. Otherwise it goes unguarded, which costs only this safety net. */
-    if (epoll_ctl(m->listener_epoll, EPOLL_CTL_ADD, l->fd, &ev) == -1 && errno != EEXIST)
+    /* Otherwise it goes unguarded, which costs only this safety net. */
+    if (listener_guard(l, m->listener_epoll) < 0)
         journal_say(m->journal, LOG_LEVEL_WARNING, "listener_not_guarded", "%s", l->address);
 }

@@ -84,11 +84,11 @@ numbers_load(struct master *m)
         return;
     }
     for (line = strtok_r(data, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-        char name[65];
-        uint64_t number;
+        char *blank = strchr(line, ' '), *end = NULL;
+        uint64_t number = blank ? strtoull(blank + 1, &end, 10) : 0;
 
-        if (sscanf(line, "%64s %" SCNu64, name, &number) == 2)
-            (void)strv_addf(&m->numbers, "%s %" PRIu64, name, number);
+        if (number > 0 && *end == '\0') /* a line that is torn or not ours says nothing */
+            (void)strv_addf(&m->numbers, "%.*s %" PRIu64, (int)(blank - line), line, number);
     }
 }
 

@@ -96,6 +96,18 @@ queued_create(const struct event *ev, int pidfd)
     return q;
 }
 
+/* People are told at once; what is to be done may have to wait for its turn. */
+static void
+take_effect(struct master *m, const struct effect *e)
+{
+    struct effect *todo = e->type == FX_RECORD ? NULL : effects_add(&m->todo, e->type);
+
+    if (todo)
+        *todo = *e;
+    else
+        master_act(m, e); /* a record, or there is no memory to remember it with */
+}
+
 /* One event through the core and out again. */
 static void
 queue_step(struct master *m, struct queued *q)
@@ -110,7 +122,9 @@ queue_step(struct master *m, struct queued *q)
             hand_adopt(m, w, steal_fd(q->pidfd));
     }
     for (size_t i = 0; i < m->effects.n; i++)
-        master_act(m, &m->effects.items[i]);
+        take_effect(m, &m->effects.items[i]);
+    m->effects.lost += m->todo.lost;
+    m->todo.lost = 0;
     if (m->effects.lost > 0) {
         m->count.lost_effects += m->effects.lost;
         journal_say(m->journal, LOG_LEVEL_ERROR, "out_of_memory", "%zu effects were lost",
@@ -120,8 +134,28 @@ queue_step(struct master *m, struct queued *q)
     effects_clear(&m->effects);
 }
 
+/* ---- the clock ------------------------------------------------------------------------------- */
+
+/* Set the timer to the core's next deadline. */
 static void
-queue_run(struct master *m)
+rearm(struct master *m)
+{
+    int64_t next = core_next_deadline_us(m->core);
+    int64_t wait_us = next - mono_now_us();
+
+    ev_timer_stop(m->loop, &m->tick);
+    if (next == TIME_NEVER)
+        return;
+    ev_now_update(m->loop);
+    /* A whole millisecond is epoll's grain: a timer that fires early would only look and re-arm. */
+    ev_timer_set(&m->tick, wait_us > 0 ? (double)wait_us / (double)US_PER_S + 0.0005 : 0., 0.);
+    ev_timer_start(m->loop, &m->tick);
+}
+
+/* ---- events and effects, in order --------------------------------------------------------------- */
+
+static void
+step_all(struct master *m)
 {
     if (m->stepping)
         return;
@@ -133,9 +167,40 @@ queue_run(struct master *m)
         queued_free(q);
     }
     m->stepping = false;
-    master_rearm(m);
+    rearm(m);
     if (core_stopped(m->core))
         ev_break(m->loop, EVBREAK_ALL);
+}
+
+/* A thousand services that start together must not keep the loop from everybody else. */
+static void
+act_some(struct master *m)
+{
+    if (m->acting)
+        return;
+    m->acting = true;
+    while (m->todo_done < m->todo.n && mono_now_us() - m->turn_us < BUDGET_US) {
+        struct effect e = m->todo.items[m->todo_done++]; /* the list may move meanwhile */
+
+        master_act(m, &e);
+    }
+    m->acting = false;
+    if (m->todo_done == m->todo.n) {
+        effects_clear(&m->todo); /* the records among them: there are none */
+        m->todo_done = 0;
+        ev_timer_stop(m->loop, &m->more);
+    } else if (!ev_is_active(&m->more)) {
+        ev_timer_set(&m->more, 0., 0.);
+        ev_timer_start(m->loop, &m->more);
+    }
+}
+
+static void
+on_more(EV_P_ ev_timer *t, int revents)
+{
+    (void)loop;
+    (void)revents;
+    act_some(container_of(t, struct master, more));
 }
 
 static void
@@ -150,7 +215,8 @@ queue_post(struct master *m, const struct event *ev, int pidfd)
         return;
     }
     list_add(&m->queue, &q->node);
-    queue_run(m);
+    step_all(m);
+    act_some(m);
 }
 
 void
@@ -166,18 +232,9 @@ master_post_escapee(struct master *m, const struct event *ev, int pidfd)
 }
 
 void
-master_rearm(struct master *m)
+master_queue_init(struct master *m)
 {
-    int64_t next = core_next_deadline_us(m->core);
-    int64_t wait_us = next - mono_now_us();
-
-    ev_timer_stop(m->loop, &m->tick);
-    if (next == TIME_NEVER)
-        return;
-    ev_now_update(m->loop);
-    /* A whole millisecond is epoll's grain: a timer that fires early would only look and re-arm. */
-    ev_timer_set(&m->tick, wait_us > 0 ? (double)wait_us / (double)US_PER_S + 0.0005 : 0., 0.);
-    ev_timer_start(m->loop, &m->tick);
+    ev_timer_init(&m->more, on_more, 0., 0.);
 }
 
 void
@@ -186,4 +243,5 @@ master_queue_finish(struct master *m)
     list_for_each_safe (n, &m->queue)
         queued_free(container_of(n, struct queued, node));
     effects_finish(&m->effects);
+    effects_finish(&m->todo);
 }

@@ -24,13 +24,9 @@ extern char **environ;
 struct snapshot *
 snapshot_find(const struct master *m, uint64_t id)
 {
-    list_for_each (n, &m->snapshots) {
-        struct snapshot *snap = container_of(n, struct snapshot, node);
+    struct table_node *n = table_find(&m->snapshot_by_id, id);
 
-        if (snap->id == id)
-            return snap;
-    }
-    return NULL;
+    return n ? container_of(n, struct snapshot, by_id) : NULL;
 }
 
 void
@@ -39,6 +35,7 @@ snapshot_destroy(struct snapshot *snap)
     if (!snap)
         return;
     list_del(&snap->node);
+    table_remove(&snap->master->snapshot_by_id, &snap->by_id);
     for (size_t i = 0; i < snap->n_listeners; i++)
         listener_unref(snap->listeners[i]);
     free(snap->listeners);
@@ -61,12 +58,15 @@ snapshot_create(struct master *m, struct service_spec *spec, struct snapshot **r
     if (!snap)
         return error_set(reterr, -ENOMEM, "prepare a generation");
     list_init(&snap->node);
+    snap->master = m;
     snap->exe_fd = -1;
     snap->identity = (struct identity)IDENTITY_KEEP;
     snap->spec = service_spec_ref(spec);
     snap->listeners = calloc(spec->n_listen + 1, sizeof(struct listener *));
-    if (!snap->listeners)
-        r = error_set(reterr, -ENOMEM, "prepare a generation");
+    if (!snap->listeners) {
+        snapshot_destroy(snap);
+        return error_set(reterr, -ENOMEM, "prepare a generation");
+    }
     for (size_t i = 0; r == 0 && i < spec->n_listen; i++) {
         struct listener *l = listeners_find(&m->listeners, spec->listen[i].address);
 
@@ -78,7 +78,7 @@ snapshot_create(struct master *m, struct service_spec *spec, struct snapshot **r
     if (r == 0)
         r = identity_resolve(spec->user, spec->group, &snap->identity, reterr);
     if (r == 0 && spec->probe_listener)
-        r = listener_probe(spec->probe_listener, &snap->probe, reterr);
+        r = listeners_probe(&m->listeners, spec->probe_listener, &snap->probe, reterr);
     if (r < 0) {
         snapshot_destroy(snap);
         return r;
@@ -92,19 +92,18 @@ snapshot_create(struct master *m, struct service_spec *spec, struct snapshot **r
 struct inspection *
 inspection_get(struct master *m, uint32_t service)
 {
+    struct table_node *n = table_find(&m->inspection_by_service, service);
     struct inspection *d;
 
-    list_for_each (n, &m->inspections) {
-        d = container_of(n, struct inspection, node);
-        if (d->service == service)
-            return d;
-    }
+    if (n)
+        return container_of(n, struct inspection, by_service);
     d = calloc(1, sizeof(*d));
     if (!d)
         return NULL;
     d->master = m;
     d->service = service;
     list_add(&m->inspections, &d->node);
+    table_add(&m->inspection_by_service, &d->by_service, service);
     return d;
 }
 
@@ -117,6 +116,7 @@ inspection_destroy(struct inspection *d)
     snapshot_destroy(d->looking);
     strv_finish(&d->watched);
     list_del(&d->node);
+    table_remove(&d->master->inspection_by_service, &d->by_service);
     free(d);
 }
 
@@ -160,6 +160,7 @@ on_looked(void *env, struct look_answer *answer)
     snap->exe_stat = answer->exe_stat;
     snap->id = ++d->master->last_snapshot;
     list_add(&d->master->snapshots, &snap->node);
+    table_add(&d->master->snapshot_by_id, &snap->by_id, snap->id);
     inspection_looked(d, LOOK_OK, snap->id, answer->digest, NULL);
 }
 
@@ -322,8 +323,16 @@ snapshot_check(struct master *m, const struct effect *e)
     struct inspection *d = inspection_get(m, e->service);
     struct error err = {.text = "the snapshot is gone"};
 
-    if (!d || !s)
+    if (!s)
         return;
+    if (!d) {
+        struct event ev = {.type = EVENT_CHECKED, .service = e->service};
+
+        ev.checked.reload = e->reload;
+        ev.checked.reason = "out of memory";
+        master_post(m, &ev);
+        return;
+    }
     run_cancel(steal(d->check));
     d->check_reload = e->reload;
     if (!snap || inspection_check(d, snap, s->reload.trace, &err) < 0)

@@ -82,54 +82,17 @@ source_readiness(void *env, const struct worker *w)
 }
 
 static json_t *
-thread_json(const struct evidence_thread *t, int64_t now_us)
-{
-    json_t *o = json_pack("{s:i, s:s, s:b, s:b, s:b, s:b, s:s#, s:I, s:s, s:s}", "tid", (int)t->tid,
-                          "name", t->name, "main", t->main, "registered", t->registered,
-                          "straggler", t->straggler, "exempt", t->exempt, "state", &t->state, 1,
-                          "age_us", (json_int_t)(now_us - t->started_us), "wait_class",
-                          t->wait_class, "wait", t->wait);
-
-    if (!o || !t->registered)
-        return o;
-    (void)json_object_set_new(o, "creator",
-                              json_pack("{s:s, s:i, s:s, s:s}", "file", t->file, "line",
-                                        (int)t->line, "function", t->function, "thread",
-                                        t->creator_name));
-    (void)json_object_set_new(o, "token", json_string(t->token));
-    (void)json_object_set_new(o, "beats", json_integer((json_int_t)t->beats));
-    if (t->wait_site[0])
-        (void)json_object_set_new(o, "wait_site", json_string(t->wait_site));
-    if (t->trace_id[0])
-        (void)json_object_set_new(o, "trace_id", json_string(t->trace_id));
-    if (t->exempt)
-        (void)json_object_set_new(o, "reason", json_string(t->reason));
-    if (t->cancelled_us)
-        (void)json_object_set_new(o, "cancelled_for_us",
-                                  json_integer((json_int_t)(now_us - t->cancelled_us)));
-    return o;
-}
-
-static json_t *
 source_threads(void *env, const struct worker *w)
 {
     const struct hand *h = hand_find(env, w->id);
     struct evidence *e = NULL;
     auto_text struct text words = TEXT_INIT;
-    json_t *threads, *o;
+    json_t *o;
 
     if (!h || evidence_collect(h->pid, h->registry_fd, mono_now_us(), &e, NULL) < 0)
         return NULL;
-    threads = json_array();
-    for (size_t i = 0; i < e->n; i++)
-        (void)json_array_append_new(threads, thread_json(&e->threads[i], e->at_us));
     evidence_summary(e, &words);
-    o = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:o}", "grade",
-                  e->grade == EVIDENCE_REGISTRY ? "registry" : "proc", "total",
-                  (json_int_t)e->n_threads, "registered", (json_int_t)e->n_registered, "stragglers",
-                  (json_int_t)e->n_stragglers, "ghosts", (json_int_t)e->n_ghosts, "torn",
-                  (json_int_t)e->torn, "overflow", (json_int_t)e->overflow, "note", e->note,
-                  "summary", text_str(&words), "threads", threads);
+    o = report_evidence(e, text_str(&words));
     evidence_destroy(e);
     return o;
 }

@@ -10,12 +10,14 @@
  *   struct snapshot  a pinned executable and open listeners    core: generation.snapshot
  *   struct inspection      a service's listeners, look and check     core: struct service
  *
- * Life of an event: peek ─▶ core_step() ─▶ act on the effects in order ─▶ consume (master_queue.c).
+ * Life of an event: peek ─▶ core_step() ─▶ tell people ─▶ consume (master_queue.c). What the step
+ * wants done is done in order, at once when the turn of the loop has time left, else in the next.
  */
 #include <ev.h>
 #include <sys/stat.h>
 
 #include "base/list.h"
+#include "base/table.h"
 #include "config/spec.h"
 #include "supervisor/core/core.h"
 #include "supervisor/io/capture.h"
@@ -33,7 +35,8 @@ struct ready;
 struct run;
 struct watch;
 
-#define STALL_US INT64_C(50000) /* a turn of the loop longer than this is a counted event */
+#define STALL_US  INT64_C(50000) /* a turn of the loop longer than this is a counted event */
+#define BUDGET_US INT64_C(20000) /* … so after this long, effects wait for the next turn */
 
 struct master {
     struct ev_loop
@@ -50,11 +53,16 @@ struct master {
     int exit_status;
 
     struct list queue;      /* struct queued.node: events not consumed yet */
-    bool stepping;          /* inside master_run_queue(): posts are queued, not nested */
+    bool stepping;          /* inside a step: posts are queued, not nested */
     struct effects effects; /* of the present step */
-    ev_timer tick;          /* the core's next deadline */
+    struct effects todo; /* effects not carried out yet, but for records; todo_done of them are */
+    size_t todo_done;
+    bool acting;   /* inside an effect: the next one waits */
+    ev_timer more; /* effects are left for the next turn */
+    ev_timer tick; /* the core's next deadline */
 
     struct list hands, snapshots, inspections;
+    struct table hand_by_worker, hand_by_pid, snapshot_by_id, inspection_by_service;
     uint64_t last_snapshot;
     struct listeners listeners;
     struct listener *
@@ -65,6 +73,7 @@ struct master {
     bool deaths;          /* somebody did */
     bool graves;          /* some are not buried yet: their last words are many */
     bool strangers;       /* SIGCHLD came: there may be dead nobody knows */
+    ev_timer exhume;      /* somebody could not be buried yet: try again */
 
     ev_io signals; /* signalfd: TERM, INT, HUP, CHLD */
     int signal_fd;
@@ -75,6 +84,8 @@ struct master {
     ev_check woke;     /* the loop woke up: a turn begins */
     ev_prepare sleeps; /* … and ends */
     int64_t turn_us;   /* when the present turn began */
+    int schedstat_fd;  /* owned; our own wait for a CPU so far; -1: the kernel does not tell */
+    int64_t turn_starved_us; /* its value when the turn began */
     struct {
         uint64_t stalls, steps, strangers, refused_notify, bad_channels, lost_effects, relistens;
         int64_t longest_turn_us;
@@ -89,6 +100,7 @@ struct master {
 /* One process: a worker or an escapee. */
 struct hand {
     struct list node; /* in master.hands */
+    struct table_node by_worker, by_pid;
     struct master *master;
     uint64_t worker; /* the core's id */
     pid_t pid;
@@ -105,6 +117,8 @@ struct hand {
     struct strv environment;   /* owned; what it was started with */
     struct listener *probe;    /* one reference; NULL = none */
     struct snapshot *snapshot; /* borrowed: outlives the workers started from it */
+    struct service_spec
+        *spec; /* one reference: what it was started with; policy may have moved on */
     char service[65], trace[33];
     uint64_t generation;
     unsigned slot;
@@ -112,7 +126,9 @@ struct hand {
 
 /* What a generation is started from, again and again: exactly this file, exactly these sockets. */
 struct snapshot {
-    struct list node;          /* in master.snapshots */
+    struct list node;        /* in master.snapshots, or alone */
+    struct table_node by_id; /* … and in master.snapshot_by_id */
+    struct master *master;
     uint64_t id;               /* what the core calls it */
     struct service_spec *spec; /* one reference */
     int exe_fd;                /* owned; the pin; -1 for a script, which has to be run by path */
@@ -127,6 +143,7 @@ struct snapshot {
 /* A service as the rim sees it. */
 struct inspection {
     struct list node; /* in master.inspections */
+    struct table_node by_service;
     struct master *master;
     uint32_t service;
     struct look *look;        /* owned; the FX_LOOK under way; NULL = none */
@@ -146,7 +163,7 @@ struct inspection {
 void master_post(struct master *m, const struct event *ev);
 /* The same for an escapee, whose pidfd goes to the new record; it is taken over in any case. */
 void master_post_escapee(struct master *m, const struct event *ev, int pidfd);
-void master_rearm(struct master *m); /* set the timer to the core's next deadline */
+void master_queue_init(struct master *m);
 void master_queue_finish(struct master *m);
 
 /* ---- master_act.c ---------------------------------------------------------------------------- */
@@ -160,7 +177,7 @@ void hand_adopt(struct master *m, const struct worker *w, int pidfd); /* takes t
 struct hand *hand_find(const struct master *m, uint64_t worker);
 struct hand *hand_of_pid(const struct master *m, pid_t pid);
 void hand_destroy(struct hand *h);
-void hand_evidence(struct master *m, struct hand *h);
+void hand_evidence(struct master *m, uint64_t worker); /* answers EVIDENCE */
 
 /* ---- master_hand_events.c ---------------------------------------------------------------------- */
 
@@ -208,6 +225,10 @@ void numbers_load(struct master *m);
 void numbers_note(struct master *m, const char *service, uint64_t generation);
 void numbers_save(struct master *m); /* when something changed */
 uint64_t numbers_last(void *master, const char *service);
+
+/* ---- master_turn.c -------------------------------------------------------------------- */
+
+void turn_init(struct master *m);
 
 /* ---- master_sources.c ----------------------------------------------------------------------------------- */
 

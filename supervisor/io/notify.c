@@ -14,8 +14,8 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "supervisor/io/child.h"
 #include "supervisor/io/endpoint.h"
+#include "supervisor/io/proc.h"
 
 #define BURST     32  /* datagrams in one turn of the loop: one chatty worker starves nobody */
 #define DRAIN_MAX 512 /* net.unix.max_dgram_qlen is 10 to 512; more than it cannot be queued */
@@ -83,7 +83,7 @@ objection(const struct notify *n, const struct notify_sender *from)
         return "no worker is expected yet";
     if (from->pid <= 0)
         return "the sender is not visible from here";
-    r = process_belongs(from->pid, n->worker);
+    r = proc_belongs(from->pid, n->worker);
     if (r == 1)
         return NULL;
     if (r == 0)

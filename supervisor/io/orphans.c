@@ -50,6 +50,14 @@ attribute(struct orphan *o)
 }
 
 static bool
+known(void *env, pid_t pid)
+{
+    struct search *s = env;
+
+    return s->is_known(s->env, pid);
+}
+
+static bool
 on_living_child(void *env, const struct proc_stat *child)
 {
     struct search *s = env;
@@ -57,7 +65,7 @@ on_living_child(void *env, const struct proc_stat *child)
     struct orphan o = {
         .pid = child->pid, .pidfd = -1, .start_time = child->start_time, .session = child->session};
 
-    if (child->state == 'Z' || child->state == 'X' || s->is_known(s->env, child->pid))
+    if (child->state == 'Z' || child->state == 'X')
         return true;
     memcpy(o.comm, child->comm, sizeof(o.comm));
     plain_text(o.comm);
@@ -79,7 +87,7 @@ orphans_find(bool (*is_known)(void *env, pid_t pid), void (*on_orphan)(void *env
              void *env, struct error *reterr)
 {
     struct search s = {.is_known = is_known, .on_orphan = on_orphan, .env = env};
-    int r = proc_children(getpid(), on_living_child, &s);
+    int r = proc_children(getpid(), known, on_living_child, &s);
 
     return r < 0 ? error_set(reterr, r, "look for orphans") : s.n;
 }
@@ -103,7 +111,7 @@ on_dead_child(void *env, const struct proc_stat *child)
 {
     struct search *s = env;
 
-    if (child->state == 'Z' && !s->is_known(s->env, child->pid))
+    if (child->state == 'Z')
         reap(s, child->pid, child);
     return s->n < STRANGERS_MAX;
 }
@@ -128,7 +136,7 @@ strangers_reap(bool (*is_known)(void *env, pid_t pid),
         if (info.si_pid == 0)
             break;
         if (is_known(env, info.si_pid)) {
-            int r = proc_children(getpid(), on_dead_child, &s);
+            int r = proc_children(getpid(), known, on_dead_child, &s);
 
             return r < 0 ? r : s.n;
         }

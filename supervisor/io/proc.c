@@ -14,7 +14,9 @@
 #include "base/fd.h"
 #include "base/mem.h"
 
-#define ENVIRON_MAX (4U << 20) /* larger than the kernel lets an environment be by default */
+/* A chain of parents longer than this is a loop made by pid reuse while we were reading it. */
+#define ANCESTORS_MAX 128
+#define ENVIRON_MAX   (4U << 20) /* larger than the kernel lets an environment be by default */
 
 static void
 close_dir(DIR **d)
@@ -128,6 +130,28 @@ proc_thread_stat_read(pid_t pid, pid_t tid, struct proc_stat *ret)
 
     (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", (int)pid, (int)tid);
     return stat_read(path, ret);
+}
+
+int
+proc_belongs(pid_t pid, pid_t leader)
+{
+    struct proc_stat st;
+    int r;
+
+    if (pid == leader)
+        return 1;
+    r = proc_stat_read(pid, &st);
+    if (r < 0)
+        return r;
+    if (st.session == leader)
+        return 1;
+    for (int n = 0; n < ANCESTORS_MAX && st.ppid > 1; n++) {
+        if (st.ppid == leader)
+            return 1;
+        if (proc_stat_read(st.ppid, &st) < 0)
+            return 0; /* the chain broke under our hands: no proof */
+    }
+    return 0;
 }
 
 static int
@@ -259,52 +283,62 @@ proc_environ_get(pid_t pid, const char *name, char *buf, size_t room)
     return -ENOENT;
 }
 
+/* Who is looking for whose children. */
+struct children {
+    pid_t parent;
+    bool (*skip)(void *env, pid_t child); /* may be NULL */
+    bool (*on_child)(void *env, const struct proc_stat *child);
+    void *env;
+};
+
+/* child - a process by the text of its number. Return: false to stop. */
+static bool
+child(const struct children *c, const char *text)
+{
+    struct proc_stat st;
+    pid_t pid;
+
+    return !number(text, &pid) || (c->skip && c->skip(c->env, pid)) ||
+           proc_stat_read(pid, &st) < 0 || st.ppid != c->parent || c->on_child(c->env, &st);
+}
+
 /* children_listed - where the kernel has CONFIG_PROC_CHILDREN. -ENOENT: it has not. */
 static int
-children_listed(pid_t pid, bool (*on_child)(void *env, const struct proc_stat *child), void *env)
+children_listed(const struct children *c)
 {
     char path[64];
     auto_free char *text = NULL;
     char *rest;
     int r;
 
-    (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
+    (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)c->parent, (int)c->parent);
     r = file_read(path, ENVIRON_MAX, &text, NULL, NULL);
     if (r < 0)
         return r;
-    for (char *word = strtok_r(text, " \n", &rest); word; word = strtok_r(NULL, " \n", &rest)) {
-        struct proc_stat st;
-        pid_t child;
-
-        if (number(word, &child) && proc_stat_read(child, &st) == 0 && st.ppid == pid &&
-            !on_child(env, &st))
+    for (char *word = strtok_r(text, " \n", &rest); word; word = strtok_r(NULL, " \n", &rest))
+        if (!child(c, word))
             break;
-    }
     return 0;
 }
 
 int
-proc_children(pid_t pid, bool (*on_child)(void *env, const struct proc_stat *child), void *env)
+proc_children(pid_t pid, bool (*skip)(void *env, pid_t child),
+              bool (*on_child)(void *env, const struct proc_stat *child), void *env)
 {
+    const struct children c = {pid, skip, on_child, env};
     size_t n_threads = 0, listed = 0;
     pid_t first;
 
     /* That list is of one thread's children, so it is the whole truth for one thread only. */
     if (proc_threads(pid, &first, 1, &listed, &n_threads) == 0 && n_threads == 1 &&
-        children_listed(pid, on_child, env) == 0)
+        children_listed(&c) == 0)
         return 0;
     auto_dir DIR *d = opendir("/proc");
 
     if (!d)
         return -errno;
-    for (struct dirent *e;
-         (e = readdir(d));) { /* NOLINT(concurrency-mt-unsafe): a DIR of our own */
-        struct proc_stat st;
-        pid_t child;
-
-        if (number(e->d_name, &child) && proc_stat_read(child, &st) == 0 && st.ppid == pid &&
-            !on_child(env, &st))
+    for (struct dirent *e; (e = readdir(d));) /* NOLINT(concurrency-mt-unsafe): a DIR of our own */
+        if (!child(&c, e->d_name))
             break;
-    }
     return 0;
 }

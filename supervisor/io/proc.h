@@ -21,6 +21,13 @@ int proc_stat_read(pid_t pid, struct proc_stat *ret);
 int proc_thread_stat_read(pid_t pid, pid_t tid, struct proc_stat *ret);
 
 /**
+ * proc_belongs - is @pid the worker @leader, its descendant, or in its session?
+ *
+ * Return: 1 yes, 0 no, -ESRCH: @pid is gone.
+ */
+int proc_belongs(pid_t pid, pid_t leader);
+
+/**
  * proc_threads - the thread ids of @pid, ascending.
  * @ret_tids:  room for @max
  * @ret_n:     how many were written
@@ -50,8 +57,10 @@ int proc_environ_get(pid_t pid, const char *name, char *buf, size_t room);
  *
  * By /proc/PID/task/PID/children where the kernel has it, else by reading the stat of every process:
  * about 15 µs for each process of the machine, so not in every turn of the loop.
- * @on_child returns false to stop early.
+ * @skip is asked first, by number alone, so that whom the caller knows costs next to nothing; NULL
+ * skips nobody. @on_child returns false to stop early.
  */
-int proc_children(pid_t pid, bool (*on_child)(void *env, const struct proc_stat *child), void *env);
+int proc_children(pid_t pid, bool (*skip)(void *env, pid_t child),
+                  bool (*on_child)(void *env, const struct proc_stat *child), void *env);
 
 #endif

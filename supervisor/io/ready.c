@@ -17,7 +17,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "supervisor/io/ask.h"
-#include "supervisor/io/child.h"
+#include "supervisor/io/proc.h"
 #include "supervisor/io/run.h"
 
 #define FILE_TEXT_MAX 4096
@@ -163,7 +163,7 @@ file_says_ready(struct ready *r)
         progress(r, "'%.160s' holds no pid yet", r->path);
         return false;
     }
-    if (process_belongs((pid_t)pid, r->req.pid) == 1)
+    if (proc_belongs((pid_t)pid, r->req.pid) == 1)
         return true;
     progress(r, "'%.160s' holds pid %ld, which is not of this worker", r->path, pid);
     return false;

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -112,6 +113,7 @@ bind_at(struct listener *l, const struct endpoint *at, struct error *reterr)
     if (l->is_unix)
         r = unix_dress(l, reterr);
     if (r == 0) {
+        listener_unguard(l);
         (void)fd_close(l->fd);
         l->fd = steal_fd(fd);
     } else if (l->is_unix) {
@@ -134,6 +136,7 @@ listener_destroy(struct listener *l)
 {
     if (!l)
         return;
+    listener_unguard(l);
     if (l->is_unix)
         unix_unlink(l);
     list_del(&l->node);
@@ -173,7 +176,7 @@ listener_create(const struct listener_spec *spec, struct listener **ret, struct 
     if (!l)
         return error_set(reterr, -ENOMEM, "bind '%s'", spec->address);
     list_init(&l->node);
-    l->fd = -1;
+    l->fd = l->guard = -1;
     l->references = 1;
     l->address = strdup(spec->address);
     r = l->address ? endpoint_parse(spec->address, &at, reterr)
@@ -192,13 +195,15 @@ listener_create(const struct listener_spec *spec, struct listener **ret, struct 
     return 0;
 }
 
-/* listener_adjust - what may change under an open socket: queue length, file mode and owner. */
-static int
+int
 listener_adjust(struct listener *l, const struct listener_spec *spec, struct error *reterr)
 {
+    mode_t mode = l->mode;
+    uid_t uid = l->uid;
+    gid_t gid = l->gid;
     int r = l->is_unix ? owner_resolve(l, spec, reterr) : 0;
 
-    if (r == 0 && l->is_unix)
+    if (r == 0 && l->is_unix && (l->mode != mode || l->uid != uid || l->gid != gid))
         r = unix_dress(l, reterr);
     if (r == 0 && l->backlog != spec->backlog)
         r = start_listening(l, spec->backlog, reterr);
@@ -238,10 +243,8 @@ listeners_acquire(struct listeners *set, const struct listener_spec *spec, struc
     int r;
 
     if (l) {
-        r = listener_adjust(l, spec, reterr);
-        if (r == 0)
-            *ret = listener_ref(l);
-        return r;
+        *ret = listener_ref(l);
+        return 0;
     }
     r = listener_create(spec, ret, reterr);
     if (r == 0)
@@ -264,14 +267,37 @@ listener_unref(struct listener *l)
 }
 
 int
-listener_probe(const char *address, struct listener **ret, struct error *reterr)
+listeners_probe(struct listeners *set, const char *address, struct listener **ret,
+                struct error *reterr)
 {
     auto_free char *copy = strdup(address);
     struct listener_spec spec = {.address = copy, .mode = 0666, .backlog = SOMAXCONN};
+    size_t n = strlen(address);
 
     if (!copy)
         return error_set(reterr, -ENOMEM, "bind '%s'", address);
-    return listener_create(&spec, ret, reterr);
+    if (n > 2 && strcmp(address + n - 2, ":0") == 0)
+        return listener_create(&spec, ret, reterr);
+    return listeners_acquire(set, &spec, ret, reterr);
+}
+
+int
+listener_guard(struct listener *l, int epoll)
+{
+    struct epoll_event ev = {.events = EPOLLRDHUP, .data.fd = l->fd}; /* a unix socket's SHUT_RD */
+
+    if (epoll_ctl(epoll, EPOLL_CTL_ADD, l->fd, &ev) == -1 && errno != EEXIST)
+        return -errno;
+    l->guard = epoll;
+    return 0;
+}
+
+void
+listener_unguard(struct listener *l)
+{
+    if (l->guard >= 0)
+        (void)epoll_ctl(l->guard, EPOLL_CTL_DEL, l->fd, NULL); /* it is in there: cannot fail */
+    l->guard = -1;
 }
 
 bool
@@ -307,6 +333,7 @@ listener_relisten(struct listener *l, struct error *reterr)
 
     if (listener_is_listening(l))
         return 0;
+    listener_unguard(l);
     r = l->is_unix ? bind_at(l, &at, reterr) : tcp_rebind(l, reterr);
     if (r == 0)
         r = start_listening(l, l->backlog, reterr);

@@ -26,6 +26,7 @@ struct listener {
     struct list node;      /* in its set; empty for a probe listener */
     unsigned references;   /* listener_ref/unref only */
     int fd;                /* owned; non-blocking, CLOEXEC, listening */
+    int guard;             /* borrowed: an epoll that `fd` is in, and has to leave; -1 = none */
     int backlog;           /* as asked for */
     char *address;         /* owned; canonical, as the spec has it: the identity */
     struct endpoint bound; /* what the kernel made of it (port 0 resolved) */
@@ -49,13 +50,16 @@ void listeners_finish(struct listeners *set); /* closes all, whatever is still r
  * listeners_acquire - the open socket of that address, or a new one.
  * @ret: one reference for the caller; untouched on failure
  *
- * For a transaction: acquire all of the new configuration first, and only then unref the old.
- * Mode, owner, group and backlog of an existing socket are brought to what @spec says.
+ * For a transaction: acquire all of the new configuration first, then listener_adjust() each, and
+ * only then unref the old. A socket that is open already is left as it is until then.
  *
  * Return: 0 or negative errno with the sentence.
  */
 int listeners_acquire(struct listeners *set, const struct listener_spec *spec,
                       struct listener **ret, struct error *reterr);
+
+/* listener_adjust - bring mode, owner, group and backlog of an open socket to what @spec says. */
+int listener_adjust(struct listener *l, const struct listener_spec *spec, struct error *reterr);
 
 /* listeners_find - borrowed; NULL when no such socket is open. */
 struct listener *listeners_find(const struct listeners *set, const char *address);
@@ -64,13 +68,24 @@ struct listener *listener_ref(struct listener *l);
 void listener_unref(struct listener *l); /* the last one closes (and unlinks); NULL is fine */
 
 /**
- * listener_probe - a socket of its own for one generation (`probe_listener`), in no set.
- * @address: "tcp://127.0.0.1:0": port 0 gives each generation another one; a fixed port is in use
- *           as long as the generation before is there
+ * listener_guard - put it into the epoll set @epoll for EPOLLRDHUP, under its descriptor's number.
+ *
+ * It leaves the set before its descriptor is closed or replaced: whoever else holds the socket
+ * would keep an entry alive that reports for ever and that nobody could take out any more.
+ */
+int listener_guard(struct listener *l, int epoll);
+void listener_unguard(struct listener *l); /* not in any: nothing happens */
+
+/**
+ * listeners_probe - a socket that one generation at a time serves (`probe_listener`).
+ * @address: "tcp://127.0.0.1:0": port 0 gives each generation a socket of its own, in no set. A
+ *           fixed port is for `handoff: replace`, where one generation has left before the next
+ *           starts: it is handed from one to the next, being in the set.
  *
  * Return: 0 or negative errno with the sentence; @ret: one reference for the caller.
  */
-int listener_probe(const char *address, struct listener **ret, struct error *reterr);
+int listeners_probe(struct listeners *set, const char *address, struct listener **ret,
+                    struct error *reterr);
 
 /* listener_is_listening - false after a worker called shutdown() on it. */
 bool listener_is_listening(const struct listener *l);
@@ -82,9 +97,7 @@ bool listener_is_listening(const struct listener *l);
  * kernel cannot bring back: a new one took its place and its path, and workers started from now on
  * get that; negative errno with the sentence.
  *
- * With 1 the number in l->fd is another one. Who has the old one in an epoll set takes it out
- * before the call: the workers keep the dead socket alive, so it would hang up for ever in a set
- * that it can no longer be taken out of.
+ * With 1 the number in l->fd is another one. It is in no epoll set any more.
  */
 int listener_relisten(struct listener *l, struct error *reterr);
 

@@ -307,7 +307,8 @@ scn_ask(const char *socket_name, struct scn_answer *ret)
     char buffer[256] = "";
     size_t used = 0;
     ssize_t n;
-    int fd = stage_connect(socket_name), pid = 0;
+    int fd = stage_connect(socket_name);
+    char *rest;
 
     if (fd == -1)
         return -1;
@@ -317,9 +318,12 @@ scn_ask(const char *socket_name, struct scn_answer *ret)
         used += (size_t)n;
     fd_close(fd);
     buffer[used] = '\0';
-    if (sscanf(buffer, "%ld %ld %d %63s", &ret->generation, &ret->slot, &pid, ret->word) != 4)
-        return -1;
-    ret->pid = pid;
+    ret->generation = strtol(buffer, &rest, 10);
+    ret->slot = strtol(rest, &rest, 10);
+    ret->pid = (pid_t)strtol(rest, &rest, 10);
+    if (ret->pid <= 0 || *rest != ' ')
+        return -1; /* nothing, or cut short */
+    (void)snprintf(ret->word, sizeof(ret->word), "%.*s", (int)strcspn(rest + 1, "\n"), rest + 1);
     return 0;
 }
 

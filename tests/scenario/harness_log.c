@@ -101,8 +101,8 @@ line_has(const char *line, size_t n, const char *words)
             char *at;
 
             (void)snprintf(part, sizeof(part), "%.*s", (int)bytes - 1, words + 1);
-            for (at = part; *at; at++)
-                *at = *at == '+' ? ' ' : *at;
+            while ((at = strchr(part, '+')))
+                *at = ' ';
             if (!memmem(line, n, part, strlen(part)))
                 return false;
         } else if (!line_has_word(line, n, words, bytes)) {
@@ -190,10 +190,8 @@ scn_count(const char *words)
     size_t from = 0, end = 0;
 
     log_drain();
-    while ((from = log_find(words, from, &end)) != SIZE_MAX) {
+    for (; log_find(words, from, &end) != SIZE_MAX; from = end)
         count++;
-        from = end;
-    }
     return count;
 }
 

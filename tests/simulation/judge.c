@@ -154,6 +154,14 @@ judge_config(struct judge *j, const struct wishes *after)
         stint_follow(g, w);
         memset(g->slots, 0, sizeof(g->slots)); /* back-off may have become another one */
     }
+    for (uint64_t id = 1; id < j->n_subjects; id++) {
+        struct subject *w = judge_subject(j, id);
+        const struct stint *g =
+            w && !w->gone && w->pid == 0 ? judge_stint(j, w->service, w->generation) : NULL;
+
+        if (g && w->slot >= after->list[g->wish].workers)
+            w->scaled_away = true;
+    }
     for (unsigned i = 0; i < WISHES; i++) {
         struct affair *a = &j->affairs[i];
         struct run *r = judge_run(j, a->run);
@@ -334,6 +342,7 @@ effect_on_worker(struct judge *j, const struct effect *e)
                          w->gone ? "it is dead and reaped" : "it has no pid yet");
     if (e->type == FX_EVIDENCE) {
         w->evidence_asked = true;
+        w->evidence_us = j->now_us;
         g->leaks++;
         return;
     }

@@ -39,10 +39,11 @@ struct subject {
     bool escapee;
     pid_t pid; /* 0: not born yet */
     bool ready, gone, abandoned, extended;
+    bool scaled_away; /* before it had a pid: it will be signalled with its birth */
     bool evidence_asked, evidence_given, leak_said;
     unsigned obituaries;
     int64_t spawned_us, ready_us, asked_us; /* asked_us: first drain signal; 0 = not yet */
-    int64_t killed_us;
+    int64_t evidence_us, killed_us;
 };
 
 #define JUDGE_SLOTS 4

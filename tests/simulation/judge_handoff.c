@@ -57,7 +57,7 @@ void
 judge_handoff_signal(struct judge *j, struct subject *w, struct stint *g)
 {
     bool leaves = g->aborted || (g->relieved && g->relief_was_right) || judge_unwanted(j, g);
-    bool scaled_away = w->slot >= judge_wish(j, g)->workers;
+    bool scaled_away = w->scaled_away || w->slot >= judge_wish(j, g)->workers;
     bool late = !w->ready && j->now_us >= w->spawned_us + g->least_start_us;
 
     if (leaves || scaled_away || late || w->escapee || w->asked_us > 0)

@@ -7,8 +7,6 @@
 #include "base/units.h"
 #include "tests/simulation/judge.h"
 
-/* A worker may get its drain signal this much after its drain began: it had no pid before. */
-#define BIRTH_US         (25 * US_PER_MS)
 #define EVIDENCE_WAIT_US (10 * US_PER_S)
 
 /* I6 */
@@ -22,10 +20,12 @@ judge_kill(struct judge *j, struct subject *w, const struct stint *g)
     w->killed_us = j->now_us;
     if (w->asked_us == 0)
         judge_say(j, I6, "worker %" PRIu64 " is killed, it was never asked to leave", w->id);
-    else if (!stopping && j->now_us < w->asked_us + patience - BIRTH_US)
+    else if (!stopping && j->now_us < w->asked_us + patience)
         judge_say(j, I6, "worker %" PRIu64 " is killed before its drain deadline", w->id);
     else if (!w->evidence_asked || (!w->evidence_given && !out_of_budget))
         judge_say(j, I6, "worker %" PRIu64 " is killed without evidence", w->id);
+    else if (!stopping && j->now_us < w->evidence_us + g->least_leak_us)
+        judge_say(j, I6, "worker %" PRIu64 " is killed within its grace", w->id);
 }
 
 /* I8: a slot that fails again and again waits longer and longer. */
@@ -45,8 +45,8 @@ judge_failure(struct judge *j, struct subject *w, struct stint *g)
     if (wait > g->least_max_us)
         wait = g->least_max_us;
     g->slots[w->slot].not_before_us = failures < 2 ? 0 : j->now_us + wait - wait / 4;
-    if (g->served || w->asked_us > 0)
-        return;
+    if (g->served || w->asked_us > 0 || w->slot >= judge_wish(j, g)->workers)
+        return; /* it was told to go, or nobody wants its slot any more */
     if (g->window_failures == 0 || j->now_us - g->window_us > g->least_within_us) {
         g->window_us = j->now_us;
         g->window_failures = 0;

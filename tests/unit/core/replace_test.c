@@ -128,6 +128,22 @@ START_TEST(what_is_restored_is_what_this_reload_stopped)
 }
 END_TEST
 
+START_TEST(what_is_restored_follows_the_policy_that_changed_meanwhile)
+{
+    struct service_spec *queue = singleton();
+
+    queue->workers = 2;
+    queue_serves(singleton());
+    rim_ask(r, EVENT_RELOAD, "queue", true);
+    rim_dies(r, 1, 0);    /* queue/1 is parked, w2 starts */
+    rim_config(r, queue); /* two workers, please: w3 */
+    rim_exec_error(r, 2, -ENOENT);
+    rim_forget(r);
+    rim_dies(r, 3, 0);
+    ck_did(r, "discard 2; spawn queue/1.0 w4; spawn queue/1.1 w5");
+}
+END_TEST
+
 START_TEST(a_stop_meanwhile_starts_nothing_again)
 {
     queue_serves(singleton());
@@ -142,6 +158,19 @@ START_TEST(a_stop_meanwhile_starts_nothing_again)
     rim_dies(r, 2, 0);
     ck_did(r, "discard 2");
     ck_state(r, "queue", "stopped");
+}
+END_TEST
+
+START_TEST(what_was_stopped_on_purpose_is_not_restored)
+{
+    queue_serves(singleton());
+    rim_ask(r, EVENT_STOP, "queue", false);
+    rim_ask(r, EVENT_START, "queue", false); /* waits for w1 to leave */
+    rim_dies(r, 1, 0);
+    rim_exec_error(r, 2, -ENOENT);
+    ck_said(r, "verdict: queue rejected");
+    ck_not_said(r, "started again");
+    ck_state(r, "queue", "failed");
 }
 END_TEST
 
@@ -166,5 +195,7 @@ RIM_SUITE_MAIN("handoff: replace", the_old_one_leaves_before_the_new_one_starts,
                nothing_is_stopped_before_the_check_passed,
                when_the_new_one_fails_the_previous_one_is_started_again,
                the_failed_one_leaves_before_the_previous_one_returns,
-               what_is_restored_is_what_this_reload_stopped, a_stop_meanwhile_starts_nothing_again,
+               what_is_restored_is_what_this_reload_stopped,
+               what_is_restored_follows_the_policy_that_changed_meanwhile,
+               a_stop_meanwhile_starts_nothing_again, what_was_stopped_on_purpose_is_not_restored,
                a_restored_generation_does_not_relieve_its_successor)

@@ -66,10 +66,10 @@ START_TEST(everything_stops_in_reverse_dependency_order)
     rim_ask(r, EVENT_STOP_ALL, NULL, false);
     ck_did(r, "signal w3 15");
     rim_dies(r, 3, 0);
-    ck_did(r, "signal w3 15; signal w2 15; discard 3");
+    ck_did(r, "signal w3 15; discard 3; signal w2 15");
     rim_forget(r);
     rim_dies(r, 2, 0);
-    ck_did(r, "signal w1 15; discard 2");
+    ck_did(r, "discard 2; signal w1 15");
     ck_assert(!core_stopped(r->core));
     rim_dies(r, 1, 0);
     ck_assert(core_stopped(r->core));

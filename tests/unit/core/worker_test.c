@@ -32,6 +32,19 @@ drain(void)
     rim_forget(r);
 }
 
+START_TEST(a_worker_that_is_ready_before_its_pid_is_known_is_not_asked_to_leave)
+{
+    r->spawn = false;
+    rim_ask(r, EVENT_RELOAD, "web", true);
+    rim_ready(r, 2);
+    ck_said(r, "verdict: web/2 serving");
+    rim_forget(r);
+    rim_step(r, (struct event){.type = EVENT_SPAWNED, .worker = 2, .spawned = {.pid = 77}});
+    ck_did(r, "");
+    ck_assert_int_eq(core_worker(r->core, 2)->pid, 77);
+}
+END_TEST
+
 START_TEST(a_drain_ends_when_the_worker_is_gone_not_at_a_timer)
 {
     drain();
@@ -110,7 +123,9 @@ START_TEST(the_slot_of_an_abandoned_worker_is_filled_again)
     rim_forget(r);
     rim_dies(r, 4, 0x100); /* waits for its next try … */
     rim_dies(r, 3, SIGKILL);
-    ck_did(r, ""); /* … which the late death of the other does not bring forward */
+    ck_did(r, "");
+    rim_wait(r, 200 * US_PER_MS); /* … and the late death of the other changes nothing in that */
+    ck_did(r, "spawn web/1.0 w5");
 }
 END_TEST
 
@@ -163,6 +178,34 @@ START_TEST(evidence_nobody_asked_for_is_no_leak)
              (struct event){
                  .type = EVENT_EVIDENCE, .worker = 1, .evidence = {.stragglers = 3, .text = "?"}
     });
+    ck_not_said(r, "leak");
+}
+END_TEST
+
+START_TEST(whoever_has_no_pid_yet_is_neither_signalled_nor_accused)
+{
+    r->spawn = false;
+    rim_ask(r, EVENT_RELOAD, "web", true); /* w2 is being started, slowly */
+    rim_ask(r, EVENT_STOP, "web", false);
+    rim_dies(r, 1, 0);
+    rim_forget(r);
+    rim_ask(r, EVENT_STOP_ALL, NULL, false);
+    rim_wait(r, 50 * US_PER_S);
+    ck_did(r, "");
+    rim_step(r, (struct event){.type = EVENT_SPAWNED, .worker = 2, .spawned = {.pid = 77}});
+    ck_did(r, "signal w2 15");
+    rim_wait(r, 10 * US_PER_S); /* the budget holds for it, too */
+    ck_said(r, "worker_kill: web/2 pid 77");
+    ck_assert(core_stopped(r->core));
+}
+END_TEST
+
+START_TEST(a_leak_is_told_once)
+{
+    drain();
+    rim_wait(r, 30 * US_PER_S);
+    rim_forget(r);
+    rim_step(r, (struct event){.type = EVENT_EVIDENCE, .worker = 1, .evidence = {.text = "more"}});
     ck_not_said(r, "leak");
 }
 END_TEST
@@ -236,7 +279,8 @@ START_TEST(an_obituary_says_which_step_of_the_start_failed)
 }
 END_TEST
 
-RIM_SUITE_MAIN("worker", a_drain_ends_when_the_worker_is_gone_not_at_a_timer,
+RIM_SUITE_MAIN("worker", a_worker_that_is_ready_before_its_pid_is_known_is_not_asked_to_leave,
+               a_drain_ends_when_the_worker_is_gone_not_at_a_timer,
                at_the_drain_deadline_evidence_is_taken_and_the_stop_signal_sent,
                sigkill_comes_after_the_grace_that_follows_the_evidence,
                sigkill_waits_for_evidence_but_not_for_ever,
@@ -245,6 +289,7 @@ RIM_SUITE_MAIN("worker", a_drain_ends_when_the_worker_is_gone_not_at_a_timer,
                a_worker_may_ask_for_more_time_but_not_for_ever,
                an_extension_never_shortens_a_deadline, messages_from_nobody_change_nothing,
                evidence_nobody_asked_for_is_no_leak,
+               whoever_has_no_pid_yet_is_neither_signalled_nor_accused, a_leak_is_told_once,
                a_descendant_that_outlives_its_worker_is_named_ended_and_counted,
                an_obituary_says_what_it_was_doing, an_obituary_ends_with_the_last_lines,
                an_obituary_tells_a_daemon_to_stay_in_the_foreground,

@@ -179,6 +179,27 @@ START_TEST(a_thousand_threads_do_not_stall_the_loop)
 }
 END_TEST
 
+static void
+a_leak_in_the_crowd(void)
+{
+    for (int i = 0; i < EVIDENCE_THREADS_MAX + 100; i++)
+        (void)start(sleeps);
+    sign_in(0, "main", 0);
+    (void)pthread_join(start(reads), NULL); /* the last of all */
+}
+
+START_TEST(a_straggler_is_found_behind_more_threads_than_are_listed)
+{
+    worker_start(a_leak_in_the_crowd);
+    struct evidence *e = await("thread `flush-2`, started at cache.c:88");
+
+    ck_assert_uint_eq(e->n, EVIDENCE_THREADS_MAX);
+    ck_assert_uint_eq(e->n_threads, EVIDENCE_THREADS_MAX + 102);
+    ck_assert_str_eq(e->threads[0].name, "flush-2");
+    evidence_destroy(e);
+}
+END_TEST
+
 START_TEST(who_is_gone_has_no_threads)
 {
     struct evidence *e;
@@ -208,6 +229,7 @@ main(void)
     tcase_add_test(t, a_worker_without_a_registry_has_the_kernels_list);
     tcase_add_test(t, a_claim_the_kernel_does_not_confirm_is_a_ghost);
     tcase_add_test(t, a_thousand_threads_do_not_stall_the_loop);
+    tcase_add_test(t, a_straggler_is_found_behind_more_threads_than_are_listed);
     tcase_add_test(t, who_is_gone_has_no_threads);
     suite_add_tcase(s, t);
     return unit_main(s);

@@ -7,6 +7,7 @@
 #include <signal.h>
 
 #include "base/clock.h"
+#include "supervisor/io/look_scan.h"
 #include "supervisor/io/proc.h"
 #include "tests/unit/io/look_fixture.h"
 
@@ -36,6 +37,25 @@ START_TEST(large_inputs_are_read_in_a_child_with_the_same_result)
 }
 END_TEST
 
+START_TEST(the_loop_does_not_walk_a_large_directory_to_its_end)
+{
+    struct look_scan scan = {.enough = 100};
+    char name[32];
+
+    put("web", "#!/bin/sh\n");
+    ck_assert_int_eq(mkdir("many", 0755), 0);
+    for (int i = 0; i < 1500; i++) {
+        (void)snprintf(name, sizeof(name), "many/%04d", i);
+        put(name, "");
+    }
+    scan_input(&scan, full("many"));
+    ck_assert(scan_stopped(&scan));
+    ck_assert_uint_eq(scan.entries, 101);
+    ck_assert_int_eq(look_at(full("web"), full("many"))->result, LOOK_OK); /* the child does */
+    ck_assert(at.got.helped);
+}
+END_TEST
+
 static bool
 on_child(void *env, const struct proc_stat *child)
 {
@@ -62,7 +82,7 @@ START_TEST(a_cancelled_look_kills_its_child_and_never_answers)
     grow("big", (off_t)64 << 30); /* it would read for a while */
     rq = request(full("web"), &input, 1);
     ck_assert_int_eq(look_start(at.loop, &rq, on_done, &at, &l), 0);
-    ck_assert_int_eq(proc_children(getpid(), on_child, NULL), 0);
+    ck_assert_int_eq(proc_children(getpid(), NULL, on_child, NULL), 0);
     ck_assert_int_gt(at.child, 0);
     look_cancel(l);
     ck_assert(loop_until(at.loop, child_gone, NULL, 5 * US_PER_S));
@@ -99,7 +119,7 @@ START_TEST(a_child_that_is_killed_is_an_answer_too)
     grow("big", (off_t)64 << 30);
     rq = request(full("web"), &input, 1);
     ck_assert_int_eq(look_start(at.loop, &rq, on_done, &at, &l), 0);
-    ck_assert_int_eq(proc_children(getpid(), on_child, NULL), 0);
+    ck_assert_int_eq(proc_children(getpid(), NULL, on_child, NULL), 0);
     ck_assert_int_eq(kill(at.child, SIGKILL), 0);
     ck_assert(loop_until(at.loop, answered, NULL, 5 * US_PER_S));
     ck_assert_int_eq(at.got.result, LOOK_BROKEN);
@@ -116,6 +136,7 @@ main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, large_inputs_are_read_in_a_child_with_the_same_result);
+    tcase_add_test(t, the_loop_does_not_walk_a_large_directory_to_its_end);
     tcase_add_test(t, a_cancelled_look_kills_its_child_and_never_answers);
     tcase_add_test(t, a_look_past_its_deadline_is_broken);
     tcase_add_test(t, a_child_that_is_killed_is_an_answer_too);

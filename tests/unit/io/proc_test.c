@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/units.h"
+#include "tests/unit/io/spawn_fixture.h"
 #include "tests/unit/unit.h"
 
 START_TEST(a_name_with_brackets_and_blanks_does_not_confuse)
@@ -162,14 +163,14 @@ START_TEST(children_are_found_living_and_dead_and_nobody_else)
 
     ck_assert_int_eq(kill(b, SIGKILL), 0);
     ck_assert_int_eq(waitid(P_PID, (id_t)b, &info, WEXITED | WNOWAIT), 0);
-    ck_assert_int_eq(proc_children(getpid(), on_child, NULL), 0);
+    ck_assert_int_eq(proc_children(getpid(), NULL, on_child, NULL), 0);
     ck_assert_uint_eq(n_seen, 2);
     for (size_t i = 0; i < 2; i++) {
         ck_assert(seen[i] == a || seen[i] == b);
         ck_assert_int_eq(states[i] == 'Z', seen[i] == b);
     }
     n_seen = 0;
-    ck_assert_int_eq(proc_children(getpid(), on_child, &n_seen), 0);
+    ck_assert_int_eq(proc_children(getpid(), NULL, on_child, &n_seen), 0);
     ck_assert_uint_eq(n_seen, 1);
     ck_assert_int_eq(waitpid(b, NULL, 0), b);
     child_end(a);
@@ -202,6 +203,33 @@ START_TEST(a_blocked_thread_tells_what_it_waits_for)
 }
 END_TEST
 
+START_TEST(who_belongs_to_a_worker_is_known_from_its_session_and_descent)
+{
+    struct spawn_request req = shell(SHELL("setsid sh -c 'echo $$; exec sleep 100' & wait"));
+    struct spawned child;
+    int ends[2];
+    char pid[32] = "";
+    pid_t away;
+
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    req.stdout_fd = ends[1];
+    ck_assert_int_eq(spawn_start(&req, &child, NULL), 0);
+    await_readable(ends[0]);
+    ck_assert_int_gt(read(ends[0], pid, sizeof pid - 1), 0);
+    away = (pid_t)strtol(pid, NULL, 10);
+    ck_assert_int_eq(proc_belongs(child.pid, child.pid), 1);
+    ck_assert_int_eq(proc_belongs(away, child.pid), 1); /* another session, but its child */
+    ck_assert_int_eq(proc_belongs(getpid(), child.pid), 0);
+    ck_assert_int_eq(proc_belongs(0x3fffffff, child.pid), -ESRCH);
+    ck_assert_int_eq(kill(away, SIGKILL), 0);
+    (void)child_kill_group(child.pid, child.pidfd);
+    (void)await_exit(&child);
+    spawned_close(&child);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+}
+END_TEST
+
 START_TEST(who_is_gone_is_esrch_everywhere)
 {
     pid_t pid = fork(), tid;
@@ -227,6 +255,7 @@ main(void)
     Suite *s = suite_create("proc");
     TCase *t = tcase_create("proc");
 
+    tcase_add_checked_fixture(t, NULL, folder_remove);
     tcase_add_test(t, a_name_with_brackets_and_blanks_does_not_confuse);
     tcase_add_test(t, what_is_no_stat_is_refused);
     tcase_add_test(t, our_own_stat_tells_the_truth);
@@ -235,6 +264,7 @@ main(void)
     tcase_add_test(t, the_environment_of_a_process_is_read_by_name);
     tcase_add_test(t, children_are_found_living_and_dead_and_nobody_else);
     tcase_add_test(t, a_blocked_thread_tells_what_it_waits_for);
+    tcase_add_test(t, who_belongs_to_a_worker_is_known_from_its_session_and_descent);
     tcase_add_test(t, who_is_gone_is_esrch_everywhere);
     suite_add_tcase(s, t);
     return unit_main(s);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -49,7 +50,7 @@ live(size_t i, const char *name)
 {
     slots[i].state = STINT_SLOT_LIVE;
     slots[i].tid = (uint32_t)(1000 + i);
-    strcpy(slots[i].name, name);
+    (void)snprintf(slots[i].name, sizeof(slots[i].name), "%s", name);
 }
 
 static void

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "supervisor/io/identity.h"
+#include "supervisor/io/proc.h"
 #include "supervisor/io/run.h"
 #include "tests/unit/io/loop.h"
 #include "tests/unit/io/process.h"
@@ -92,9 +93,9 @@ end(void)
 static bool
 gone(void *env)
 {
-    struct process_stat st;
+    struct proc_stat st;
 
-    return process_stat(*(pid_t *)env, &st) == -ESRCH || st.state == 'Z';
+    return proc_stat_read(*(pid_t *)env, &st) == -ESRCH || st.state == 'Z';
 }
 
 START_TEST(a_check_that_passes_says_what_it_printed)

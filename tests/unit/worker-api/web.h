@@ -61,23 +61,49 @@ tear_down(void)
     close(listener);
 }
 
-static inline void
-exec_web(const struct master *m, int generation)
-{
-    char config[96], pid[16], number[16];
+/* What exec_web() needs, made before the fork: clients may run as threads, so the child may not allocate. */
+struct web_start {
+    char config[96], generation[48], pid[32];
+    char *argv[4], *envp[256]; /* ours, and the test's own */
+};
 
-    (void)signal(SIGTERM, SIG_DFL);
-    (void)snprintf(config, sizeof(config), "%s/web.conf", dir);
-    (void)snprintf(pid, sizeof(pid), "%d", getpid());
-    (void)snprintf(number, sizeof(number), "%d", generation);
-    if (dup2(m->theirs, 100) == -1 || dup2(listener, 3) == -1)
+static inline void
+web_prepare(struct web_start *w, int generation)
+{
+    static char name[] = "web", option[] = "--config", channel[] = "STINT_CHANNEL=100",
+                fds[] = "LISTEN_FDS=1", names[] = "LISTEN_FDNAMES=http";
+    size_t n = 0;
+
+    (void)snprintf(w->config, sizeof(w->config), "%s/web.conf", dir);
+    (void)snprintf(w->generation, sizeof(w->generation), "STINT_GENERATION=%d", generation);
+    (void)snprintf(w->pid, sizeof(w->pid), "LISTEN_PID=%010d", 0);
+    w->argv[0] = name;
+    w->argv[1] = option;
+    w->argv[2] = w->config;
+    w->argv[3] = NULL;
+    w->envp[n++] = channel; /* ours first: getenv() takes the first of a name */
+    w->envp[n++] = w->generation;
+    w->envp[n++] = w->pid;
+    w->envp[n++] = fds;
+    w->envp[n++] = names;
+    for (char **e = environ; *e && n < sizeof(w->envp) / sizeof(w->envp[0]) - 1; e++)
+        w->envp[n++] = *e;
+    w->envp[n] = NULL;
+}
+
+/* In the child of a fork, perhaps of many threads: nothing but system calls. */
+static inline void
+exec_web(const struct master *m, struct web_start *w)
+{
+    struct sigaction plain = {.sa_handler = SIG_DFL};
+    size_t last = strlen(w->pid) - 1;
+
+    for (pid_t pid = getpid(); pid > 0; pid /= 10)
+        w->pid[last--] = (char)('0' + pid % 10);
+    if (sigaction(SIGTERM, &plain, NULL) == -1 || dup2(m->theirs, 100) == -1 ||
+        dup2(listener, 3) == -1)
         _exit(125);
-    (void)setenv("STINT_CHANNEL", "100", 1);
-    (void)setenv("STINT_GENERATION", number, 1);
-    (void)setenv("LISTEN_PID", pid, 1);
-    (void)setenv("LISTEN_FDS", "1", 1);
-    (void)setenv("LISTEN_FDNAMES", "http", 1);
-    execl(WEB_PROGRAM, "web", "--config", config, (char *)NULL);
+    (void)execve(WEB_PROGRAM, w->argv, w->envp);
     _exit(126);
 }
 
@@ -86,13 +112,15 @@ static inline pid_t
 start_web(struct master *m, int generation)
 {
     char body[STINT_FRAME_MAX];
+    struct web_start w;
     pid_t pid;
 
     *m = master_start();
+    web_prepare(&w, generation);
     pid = fork();
     ck_assert_int_ge(pid, 0);
     if (pid == 0)
-        exec_web(m, generation);
+        exec_web(m, &w);
     close(m->theirs);
     master_hello(m);
     while (master_receive(m, body).type != STINT_FRAME_READY)

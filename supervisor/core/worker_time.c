@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+
+#include "base/units.h"
+#include "supervisor/core/internal.h"
+#include "supervisor/core/pure.h"
+
+#define EVIDENCE_RETRY_US (250 * US_PER_MS)
+
+/* What time does to a worker: its deadlines, and what may move them. */
+
+void
+worker_extend(struct core *c, struct worker *w, uint64_t usec)
+{
+    int64_t until = usec > (uint64_t)INT64_MAX / 2 ? TIME_NEVER : c->now_us + (int64_t)usec;
+
+    if (w->state != WORKER_STARTING && w->state != WORKER_DRAINING)
+        return;
+    until = earlier(until, w->extend_limit_us);
+    if (w->state == WORKER_DRAINING)
+        until = earlier(until, stop_leak_at_us(c));
+    if (until > w->deadline_us)
+        w->deadline_us = until;
+}
+
+/* LEAKED ends with evidence in hand; without it the kill waits a little, but not for ever. */
+static bool
+worker_awaits_evidence(struct core *c, struct worker *w)
+{
+    if (w->state != WORKER_LEAKED || w->evidence || c->now_us >= w->extend_limit_us)
+        return false;
+    w->deadline_us = earlier(c->now_us + EVIDENCE_RETRY_US, w->extend_limit_us);
+    return true;
+}
+
+void
+worker_tick(struct core *c, struct worker *w)
+{
+    struct generation *g = w->generation;
+
+    if (w->state == WORKER_STARTING && w->assume_us <= c->now_us && w->pid > 0) {
+        (void)worker_step(c, w, WE_READY);
+        return;
+    }
+    if (w->deadline_us > c->now_us || worker_awaits_evidence(c, w))
+        return;
+    if (w->state == WORKER_STARTING && generation_active(g) && !g->has_served) {
+        char spell[32], why[128];
+
+        (void)snprintf(why, sizeof(why), "worker %u was not ready within %s", w->slot,
+                       duration_human(g->spec->start_timeout_us, spell, sizeof(spell)));
+        g->excused = false;
+        generation_abort_because(c, g, why); /* drains this worker too */
+        return;
+    }
+    (void)worker_step(c, w, WE_DEADLINE);
+}
+
+void
+worker_clip(struct core *c, struct worker *w)
+{
+    if (w->state == WORKER_DRAINING && w->pid > 0)
+        w->deadline_us = earlier(w->deadline_us, stop_leak_at_us(c));
+    if (w->state == WORKER_LEAKED) {
+        w->deadline_us = earlier(w->deadline_us, stop_kill_at_us(c));
+        w->extend_limit_us = earlier(w->extend_limit_us, stop_end_us(c));
+    }
+    if (w->state == WORKER_KILLED)
+        w->deadline_us = earlier(w->deadline_us, stop_end_us(c));
+}
