@@ -32,12 +32,14 @@ on_client(EV_P_ ev_io *io, int revents)
     (void)close(fd);
 }
 
+static struct listeners probes = {LIST_INIT(probes.all)}; /* port 0 enters none */
+
 static struct listener *
 serve(struct text *where)
 {
     struct listener *l;
 
-    ck_assert_msg(listener_probe("tcp://127.0.0.1:0", &l, &error) == 0, "%s", error.text);
+    ck_assert_msg(listeners_probe(&probes, "tcp://127.0.0.1:0", &l, &error) == 0, "%s", error.text);
     listener_address(l, where);
     ev_io_init(&server_io, on_client, l->fd, EV_READ);
     ev_io_start(ev, &server_io);
@@ -140,7 +142,7 @@ START_TEST(stopping_in_the_middle_of_an_answer_leaks_nothing)
     struct listener *l;
     unsigned before;
 
-    ck_assert_int_eq(listener_probe("tcp://127.0.0.1:0", &l, &error), 0);
+    ck_assert_int_eq(listeners_probe(&probes, "tcp://127.0.0.1:0", &l, &error), 0);
     listener_address(l, &where); /* it listens, and nobody ever accepts */
     text_addf(&url, "http://%s", text_str(&where) + strlen("tcp://"));
     spec.address = url.data;
