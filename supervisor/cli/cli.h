@@ -17,6 +17,7 @@ enum cli_exit {
     CLI_NOT_FOUND = 67,     /* no service (or generation) of that name */
     CLI_UNREACHABLE = 69,   /* no master at the control socket */
     CLI_INTERNAL = 70,      /* out of memory, or a fault of ours */
+    CLI_CANNOT_RUN = 71,    /* run: one runs there already, or the system refused something */
     CLI_TIMED_OUT = 75,     /* no answer in time; what was asked for may still happen */
     CLI_NOT_PERMITTED = 77, /* the socket or the master refuses this user */
     CLI_CONFIG = 78         /* the configuration has findings */

@@ -8,16 +8,17 @@ static const struct {
     int code;
     const char *means;
 } exits[] = {
-    {CLI_OK,            "done, and the answer is good"                           },
-    {CLI_NO,            "done, but the answer is no: rejected, failed, cancelled"},
-    {CLI_USAGE,         "the command line is wrong"                              },
-    {CLI_DATA,          "the supervisor's answer was not understood"             },
-    {CLI_NOT_FOUND,     "there is no such service"                               },
-    {CLI_UNREACHABLE,   "no supervisor at the control socket"                    },
-    {CLI_INTERNAL,      "out of memory, or a fault of stint itself"              },
-    {CLI_TIMED_OUT,     "no answer in time; what was asked for may still happen" },
-    {CLI_NOT_PERMITTED, "this user may not do that"                              },
-    {CLI_CONFIG,        "the configuration has findings"                         },
+    {CLI_OK,            "done, and the answer is good"                                             },
+    {CLI_NO,            "done, but the answer is no: rejected, failed, cancelled"                  },
+    {CLI_USAGE,         "the command line is wrong"                                                },
+    {CLI_DATA,          "the supervisor's answer was not understood"                               },
+    {CLI_NOT_FOUND,     "there is no such service"                                                 },
+    {CLI_UNREACHABLE,   "no supervisor at the control socket"                                      },
+    {CLI_INTERNAL,      "out of memory, or a fault of stint itself"                                },
+    {CLI_CANNOT_RUN,    "run cannot start: one runs there already, or the system refused something"},
+    {CLI_TIMED_OUT,     "no answer in time; what was asked for may still happen"                   },
+    {CLI_NOT_PERMITTED, "this user may not do that"                                                },
+    {CLI_CONFIG,        "the configuration has findings"                                           },
 };
 
 static void

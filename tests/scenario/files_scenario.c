@@ -30,7 +30,7 @@ serving(const char *config)
     scn_start();
     (void)scn_await("event=verdict service=web outcome=serving gen=1", 5000);
     ck_assert_int_eq(scn_ask("web.sock", &a), 0);
-    return scn_fds();
+    return scn_baseline();
 }
 
 static char *
@@ -174,7 +174,7 @@ START_TEST(a_release_is_switched_by_the_link_above_the_program)
                scn_dir(), scn_dir());
     scn_start();
     (void)scn_await("event=verdict service=web outcome=serving gen=1", 5000);
-    fds = scn_fds();
+    fds = scn_baseline();
     link_swap("releases/2", "current");
     (void)scn_await("event=verdict service=web outcome=serving gen=2", 5000);
     ck_assert_int_eq(scn_ask("web.sock", &a), 0);

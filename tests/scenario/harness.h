@@ -80,6 +80,7 @@ unsigned scn_fds(void); /* open descriptors of the master */
  * descriptors it had, and at its stop leaves no process behind. It is stopped then.
  */
 void scn_after(unsigned fds);
+unsigned scn_baseline(void); /* scn_fds() when what just happened is over for the master, too */
 void scn_await_fds(unsigned fds); /* they are as many again, within some turns of its loop */
 /* scn_nobody_left - no process runs an executable of the stage. */
 void scn_nobody_left(void);

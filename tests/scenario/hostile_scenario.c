@@ -33,7 +33,7 @@ web_with(const char *fmt, const char *more)
     scn_config("%s%s", text, more);
     if (scn_master() == 0)
         scn_start();
-    return scn_fds();
+    return scn_baseline();
 }
 
 static void
@@ -57,7 +57,7 @@ settled(long generation)
 {
     ck_assert_int_eq(scn_cli(NULL, "reload", "web", "--force", "--wait=gone", NULL), 0);
     serves(generation);
-    return scn_fds();
+    return scn_baseline();
 }
 
 static pid_t
@@ -130,7 +130,7 @@ START_TEST(the_last_words_of_a_worker_may_fill_its_pipe)
     web("ready, \"await=gate\", \"lines=20000\", \"tell=here\", \"exit=3\"", "");
     (void)scn_await("event=verdict service=web outcome=serving gen=1", 5000);
     ck_assert_int_eq(scn_cli(NULL, "version", NULL), 0); /* the master has gone to sleep */
-    fds = scn_fds();
+    fds = scn_baseline();
     scn_signal_master(SIGSTOP);
     scn_fifo_write(gate, 1);
     scn_fifo_read(here, 10000);
@@ -167,7 +167,7 @@ START_TEST(a_stranger_cannot_say_ready_for_a_worker)
     ck_assert_uint_eq(scn_count("event=worker_ready"), 0);
     scn_fifo_write(gate, 1);
     serves(1);
-    fds = scn_fds();
+    fds = scn_baseline();
     spoof("1", "STATUS=lies");
     (void)scn_await("event=notify_refused service=web", 5000);
     fd_close(gate);
@@ -194,7 +194,7 @@ START_TEST(fifty_deaf_grandchildren_are_found_named_and_ended)
 
     web("\"brood=50\", ready", "");
     serves(1);
-    fds = scn_fds();
+    fds = scn_baseline();
     ck_assert_int_eq(scn_cli(NULL, "reload", "web", "--force", NULL), 0);
     (void)scn_await("event=certificate service=web gen=1 ~50+escaped", 20000);
     ck_assert_uint_eq(scn_count("event=escapee service=web gen=1"), 50);
@@ -209,7 +209,7 @@ START_TEST(a_stopped_worker_is_said_to_be_stopped_and_ended)
 
     web("ready", "");
     serves(1);
-    fds = scn_fds();
+    fds = scn_baseline();
     ck_assert_int_eq(scn_ask("web.sock", &a), 0);
     ck_assert_int_eq(kill(a.pid, SIGSTOP), 0);
     ck_assert_int_eq(scn_cli(NULL, "reload", "web", "--force", NULL), 0);
@@ -227,7 +227,7 @@ START_TEST(a_worker_that_leaves_while_its_relief_is_announced_is_not_replaced)
 
     web("ready", "    announce_delay: 20s\n");
     serves(1);
-    fds = scn_fds();
+    fds = scn_baseline();
     ck_assert_int_eq(scn_ask("web.sock", &a), 0);
     ck_assert_int_eq(scn_cli(NULL, "reload", "web", "--force", NULL), 0);
     ck_assert_int_eq(kill(a.pid, SIGKILL), 0);
@@ -249,7 +249,7 @@ START_TEST(a_worker_may_be_killed_in_every_phase_of_its_life)
     (void)scn_await("event=verdict service=web outcome=rejected", 5000);
     web("word=calm, ready", "");
     serves(2);
-    fds = scn_fds();
+    fds = scn_baseline();
     web("\"await=gate\", ready", ""); /* starting */
     (void)scn_await("event=worker_spawn service=web gen=3", 5000);
     scn_rewind();
@@ -281,7 +281,7 @@ START_TEST(a_death_on_probation_rejects_the_candidate_and_leaves_the_old_one_alo
 
     web("ready", "");
     serves(1);
-    fds = scn_fds();
+    fds = scn_baseline();
     web("word=b, ready", "    soak: 20s\n");
     (void)scn_await("event=generation_soaking service=web gen=2", 5000);
     scn_rewind();
@@ -301,7 +301,7 @@ START_TEST(a_candidate_with_one_worker_that_never_gets_ready_is_rejected)
 
     web("ready", "");
     serves(1);
-    fds = scn_fds();
+    fds = scn_baseline();
     web("\"slot-never=1\", ready", "    workers: 2\n    start_timeout: 500ms\n");
     (void)scn_await("event=worker_ready service=web gen=2 slot=0", 5000);
     (void)scn_await("event=verdict service=web outcome=rejected ~worker+1+was+not+ready", 5000);
@@ -319,7 +319,7 @@ START_TEST(a_reload_waits_for_room_while_deaf_generations_drain)
 
     web("deaf, ready", "    max_draining: 1\n");
     serves(1);
-    fds = scn_fds();
+    fds = scn_baseline();
     ck_assert_int_eq(scn_cli(NULL, "reload", "web", "--force", NULL), 0);
     ck_assert_int_eq(scn_cli(NULL, "reload", "web", "--force", NULL), 0);
     (void)scn_await_any("event=reload_queued service=web", 5000);
@@ -344,7 +344,7 @@ START_TEST(a_stop_in_the_middle_of_a_reload_ends_both_generations)
     (void)scn_await_any("event=certificate service=web gen=1", 5000);
     (void)scn_await_any("event=certificate service=web gen=2", 5000);
     fd_close(gate);
-    scn_after(scn_fds());
+    scn_after(scn_baseline());
 }
 END_TEST
 
@@ -354,7 +354,7 @@ START_TEST(hup_reloads_what_changed_and_only_that)
 
     web("ready", "");
     serves(1);
-    fds = scn_fds();
+    fds = scn_baseline();
     scn_signal_master(SIGHUP);
     (void)scn_await("event=verdict service=web outcome=unchanged", 5000);
     for (int i = 0; i < 50; i++)

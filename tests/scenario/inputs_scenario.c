@@ -35,7 +35,7 @@ serving(void)
     scn_start();
     (void)scn_await_any("event=verdict service=web outcome=serving gen=1", 5000);
     status_is_quiet(true);
-    return scn_fds();
+    return scn_baseline();
 }
 
 START_TEST(a_configuration_that_is_gone_stays_in_force_and_is_loud_until_it_is_back)
@@ -194,7 +194,7 @@ START_TEST(without_inotify_files_are_polled_and_status_says_so)
     scn_file("stint.yaml", "services: nonsense\n");
     (void)scn_await("event=config_rejected", 10000);
     (void)scn_await_any("event=certificate service=web gen=1", 5000);
-    scn_after(scn_fds());
+    scn_after(scn_baseline());
 }
 END_TEST
 

@@ -26,7 +26,7 @@ web(void)
     scn_config(WEB("ready"), scn_dir(), scn_dir());
     scn_start();
     (void)scn_await("event=verdict service=web outcome=serving gen=1", 10000);
-    return scn_fds();
+    return scn_baseline();
 }
 
 static void
@@ -172,7 +172,7 @@ START_TEST(an_ordinary_user_can_run_it)
     scn_config(WEB("ready"), scn_dir(), scn_dir());
     ck_assert(scn_launch(&(struct scn_world){.uid = getuid() == 0 ? 65534 : 0}));
     (void)scn_await("event=verdict service=web outcome=serving gen=1", 10000);
-    fds = scn_fds();
+    fds = scn_baseline();
     ck_assert_int_eq(stat(scn_path("run/control.sock"), &st), 0);
     ck_assert_uint_eq(st.st_uid, getuid() == 0 ? 65534 : getuid());
     ck_assert_int_eq(scn_cli(NULL, "reload", "web", "--force", "--wait=gone", NULL), 0);
