@@ -34,8 +34,8 @@ struct stream {
 
 /* Made to measure: most workers say little, and a master of many should be small when it forks. */
 struct kept {
-    unsigned bytes;
-    char *text; /* owned; NULL: there was no memory to keep it */
+    unsigned bytes, room;
+    char *text; /* owned; `room` bytes, which only grow */
 };
 
 struct capture {
@@ -49,19 +49,31 @@ struct capture {
 };
 
 static void
+keep(struct kept *k, const char *bytes, size_t n)
+{
+    unsigned want = (unsigned)(n < CAPTURE_KEEP_EACH ? n : CAPTURE_KEEP_EACH);
+
+    if (want > k->room) {
+        unsigned room = (want + 63) / 64 * 64;
+        char *bigger = realloc(k->text, room);
+
+        if (bigger) {
+            k->text = bigger;
+            k->room = room;
+        }
+    }
+    k->bytes = want < k->room ? want : k->room; /* no memory: its beginning, or nothing */
+    if (k->bytes > 0)
+        memcpy(k->text, bytes, k->bytes);
+}
+
+static void
 emit(struct stream *s, const char *bytes, size_t n, unsigned flags)
 {
     struct capture *c = s->capture;
 
     if (!(flags & CAPTURE_CONTINUED)) { /* of a long line its beginning is kept */
-        struct kept *k = &c->kept[c->n_kept++ % CAPTURE_KEEP];
-        unsigned bytes_kept = (unsigned)(n < CAPTURE_KEEP_EACH ? n : CAPTURE_KEEP_EACH);
-
-        free(k->text);
-        k->text = malloc(bytes_kept + 1);
-        k->bytes = k->text ? bytes_kept : 0;
-        if (k->bytes > 0)
-            memcpy(k->text, bytes, k->bytes);
+        keep(&c->kept[c->n_kept++ % CAPTURE_KEEP], bytes, n);
     }
     c->on_line(c->env, s->name, bytes, n, flags);
 }
