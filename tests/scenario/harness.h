@@ -93,7 +93,8 @@ void scn_fifo_write(int fd, unsigned bytes); /* let so many of those who wait fo
 int scn_connect(const char *name);
 /* scn_cpu_ms - processor time that the master has used. */
 long scn_cpu_ms(void);
-long scn_rss_kib(void); /* memory of the master now */
+long scn_rss_kib(void);                    /* memory of the master now */
+void scn_grew_little(long rss_kib_before); /* less than 8 MiB since then */
 
 #define scn_main(name, ...)                                           \
     int main(void)                                                    \

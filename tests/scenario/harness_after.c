@@ -149,3 +149,20 @@ scn_rss_kib(void)
     (void)sscanf(statm, "%*d %ld", &pages);
     return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
+
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+
+void
+scn_grew_little(long before)
+{
+    long most = 8192;
+
+#ifdef __SANITIZE_ADDRESS__
+    most += 256 << 10; /* what is freed waits in the sanitizer's quarantine */
+#endif
+    ck_assert_int_lt(scn_rss_kib() - before, most);
+}

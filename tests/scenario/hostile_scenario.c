@@ -78,7 +78,7 @@ START_TEST(thirty_megabytes_without_a_newline_pass_through)
     web("\"flood=30\", ready", "");
     (void)scn_await("event=verdict service=web outcome=serving gen=3", 30000);
     (void)scn_await("event=certificate service=web gen=2 leaks=0", 5000);
-    ck_assert_int_lt(scn_rss_kib() - rss, 8192); /* rings, buffers; not what was printed */
+    scn_grew_little(rss); /* rings, buffers; not what was printed */
     scn_after(fds);
 }
 END_TEST
@@ -96,7 +96,7 @@ START_TEST(two_hundred_thousand_lines_pass_through)
     web("\"lines=200000\", ready", "");
     (void)scn_await("event=verdict service=web outcome=serving gen=3", 30000);
     (void)scn_await_any("event=certificate service=web gen=2 leaks=0", 5000);
-    ck_assert_int_lt(scn_rss_kib() - rss, 8192);
+    scn_grew_little(rss);
     /* It was ready as soon as the last line was in the pipe; that is read at its own pace. */
     for (int i = 0; i < 200 && !(out && strstr(out, "line 199999 of many")); i++) {
         free(out);
