@@ -94,6 +94,7 @@ int scn_connect(const char *name);
 /* scn_cpu_ms - processor time that the master has used. */
 long scn_cpu_ms(void);
 long scn_rss_kib(void);                    /* memory of the master now */
+bool scn_sanitized(void);                  /* slow, and frees memory late */
 void scn_grew_little(long rss_kib_before); /* less than 8 MiB since then */
 
 #define scn_main(name, ...)                                           \

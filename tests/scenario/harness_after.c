@@ -156,13 +156,20 @@ scn_rss_kib(void)
 #endif
 #endif
 
+bool
+scn_sanitized(void)
+{
+#ifdef __SANITIZE_ADDRESS__
+    return true;
+#else
+    return false;
+#endif
+}
+
 void
 scn_grew_little(long before)
 {
-    long most = 8192;
+    long most = scn_sanitized() ? 256 << 10 : 8192; /* KiB; there is a quarantine */
 
-#ifdef __SANITIZE_ADDRESS__
-    most += 256 << 10; /* what is freed waits in the sanitizer's quarantine */
-#endif
     ck_assert_int_lt(scn_rss_kib() - before, most);
 }
