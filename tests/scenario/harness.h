@@ -75,6 +75,9 @@ unsigned scn_fds(void); /* open descriptors of the master */
 
 /* ---- harness_after.c ---- */
 
+/* scn_ask_past - the same until no older one than @generation answers: who drains may still do so. */
+void scn_ask_past(const char *socket_name, long generation, struct scn_answer *ret);
+
 /*
  * scn_after - the end of a hostile story: the master lives, found no bug and no stall, has the
  * descriptors it had, and at its stop leaves no process behind. It is stopped then.
