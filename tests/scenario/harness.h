@@ -75,6 +75,9 @@ unsigned scn_fds(void); /* open descriptors of the master */
 
 /* ---- harness_after.c ---- */
 
+/* scn_ask_past - the same until no older one than @generation answers: who drains may still do so. */
+void scn_ask_past(const char *socket_name, long generation, struct scn_answer *ret);
+
 /*
  * scn_after - the end of a hostile story: the master lives, found no bug and no stall, has the
  * descriptors it had, and at its stop leaves no process behind. It is stopped then.
@@ -94,6 +97,7 @@ int scn_connect(const char *name);
 /* scn_cpu_ms - processor time that the master has used. */
 long scn_cpu_ms(void);
 long scn_rss_kib(void);                    /* memory of the master now */
+bool scn_sanitized(void);                  /* slow, and frees memory late */
 void scn_grew_little(long rss_kib_before); /* less than 8 MiB since then */
 
 #define scn_main(name, ...)                                           \

@@ -12,8 +12,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/units.h"
 #include "harness.h"
 
 #define TURNS 200 /* questions to the master: each is at least a turn of its loop */
@@ -29,6 +31,16 @@ scn_baseline(void)
         (void)scn_cli(NULL, "version", NULL);
     } while (fds != scn_fds());
     return fds;
+}
+
+void
+scn_ask_past(const char *socket_name, long generation, struct scn_answer *ret)
+{
+    int64_t deadline_us = mono_now_us() + 5 * US_PER_S;
+
+    do
+        ck_assert_int_eq(scn_ask(socket_name, ret), 0);
+    while (ret->generation < generation && mono_now_us() < deadline_us);
 }
 
 void
@@ -156,13 +168,20 @@ scn_rss_kib(void)
 #endif
 #endif
 
+bool
+scn_sanitized(void)
+{
+#ifdef __SANITIZE_ADDRESS__
+    return true;
+#else
+    return false;
+#endif
+}
+
 void
 scn_grew_little(long before)
 {
-    long most = 8192;
+    long most = scn_sanitized() ? 256 << 10 : 8192; /* KiB; there is a quarantine */
 
-#ifdef __SANITIZE_ADDRESS__
-    most += 256 << 10; /* what is freed waits in the sanitizer's quarantine */
-#endif
     ck_assert_int_lt(scn_rss_kib() - before, most);
 }

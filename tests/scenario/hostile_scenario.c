@@ -45,9 +45,7 @@ serves(long generation)
     (void)snprintf(words, sizeof(words), "event=verdict service=web outcome=serving gen=%ld",
                    generation);
     (void)scn_await_any(words, 10000);
-    do /* one that drains and is deaf goes on answering beside it */
-        ck_assert_int_eq(scn_ask("web.sock", &a), 0);
-    while (a.generation == generation - 1 && scn_alive(a.pid));
+    scn_ask_past("web.sock", generation, &a);
     ck_assert_int_eq(a.generation, generation);
 }
 
@@ -66,7 +64,7 @@ pid_of(const char *words)
     return (pid_t)scn_field(scn_await_any(words, 5000), "pid");
 }
 
-START_TEST(thirty_megabytes_without_a_newline_pass_through)
+START_TEST(a_hundred_megabytes_without_a_newline_pass_through)
 {
     unsigned fds;
     long rss;
@@ -75,7 +73,10 @@ START_TEST(thirty_megabytes_without_a_newline_pass_through)
     serves(1);
     fds = settled(2);
     rss = scn_rss_kib();
-    web("\"flood=30\", ready", "");
+    if (scn_sanitized()) /* ten times slower: a tenth of it */
+        web("\"flood=10\", ready", "");
+    else
+        web("\"flood=100\", ready", "");
     (void)scn_await("event=verdict service=web outcome=serving gen=3", 30000);
     (void)scn_await("event=certificate service=web gen=2 leaks=0", 5000);
     scn_grew_little(rss); /* rings, buffers; not what was printed */
@@ -305,9 +306,9 @@ START_TEST(a_candidate_with_one_worker_that_never_gets_ready_is_rejected)
     web("\"slot-never=1\", ready", "    workers: 2\n    start_timeout: 500ms\n");
     (void)scn_await("event=worker_ready service=web gen=2 slot=0", 5000);
     (void)scn_await("event=verdict service=web outcome=rejected ~worker+1+was+not+ready", 5000);
+    (void)scn_await("event=certificate service=web gen=2", 5000);
     ck_assert_int_eq(scn_ask("web.sock", &a), 0);
     ck_assert_int_eq(a.generation, 1);
-    (void)scn_await("event=certificate service=web gen=2", 5000);
     ck_assert_uint_eq(scn_count("event=worker_exit service=web gen=1"), 0);
     scn_after(fds);
 }
@@ -380,7 +381,7 @@ START_TEST(a_second_term_and_a_term_while_starting_are_no_different)
 }
 END_TEST
 
-scn_main("hostile", thirty_megabytes_without_a_newline_pass_through,
+scn_main("hostile", a_hundred_megabytes_without_a_newline_pass_through,
          two_hundred_thousand_lines_pass_through, a_worker_may_close_its_output_and_talk_nonsense,
          the_last_words_of_a_worker_may_fill_its_pipe, a_stranger_cannot_say_ready_for_a_worker,
          ready_after_the_relief_changes_nothing, fifty_deaf_grandchildren_are_found_named_and_ended,
