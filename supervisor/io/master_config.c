@@ -67,7 +67,7 @@ config_adjust(struct master *m, const struct spec *spec, struct listener *const 
 
     for (size_t i = 0; i < spec->n_services; i++)
         for (size_t j = 0; j < spec->services[i]->n_listen; j++)
-            if (listener_adjust(*bound++, &spec->services[i]->listen[j], &err) < 0)
+            if (bound && listener_adjust(*bound++, &spec->services[i]->listen[j], &err) < 0)
                 journal_say(m->journal, LOG_LEVEL_ERROR, "listener_not_adjusted", "service %s: %s",
                             spec->services[i]->name, err.text);
 }
