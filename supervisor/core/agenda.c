@@ -127,7 +127,7 @@ agenda_join(struct core *c, struct service *s)
 {
     if (c->n_services == c->room_due) {
         size_t room = c->room_due ? c->room_due * 2 : 16;
-        struct service **bigger = realloc(c->due, room * sizeof(*bigger));
+        struct service **bigger = realloc(c->due, room * sizeof(struct service *));
 
         if (!bigger)
             return false;
