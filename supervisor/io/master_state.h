@@ -55,10 +55,10 @@ struct master {
 
     struct list queue;      /* struct queued.node: events not consumed yet */
     bool stepping;          /* inside a step: posts are queued, not nested */
+    bool acting;            /* inside an effect: the next one waits */
     struct effects effects; /* of the present step */
     struct effects todo; /* effects not carried out yet, but for records; todo_done of them are */
     size_t todo_done;
-    bool acting;   /* inside an effect: the next one waits */
     ev_timer more; /* effects are left for the next turn */
     ev_timer tick; /* the core's next deadline */
 
@@ -69,12 +69,12 @@ struct master {
     struct listener *
         *bound; /* owned; one reference for each listener of the configuration in force */
     size_t n_bound;
-    bool sweep;           /* a service may be gone: its inspection goes too */
     ev_prepare graveyard; /* before the loop sleeps: bury in one go whoever died in this turn */
-    bool deaths;          /* somebody did */
+    ev_timer exhume;      /* somebody could not be buried yet: try again */
+    bool sweep;           /* a service may be gone: its inspection goes too */
+    bool deaths;          /* somebody died */
     bool graves;          /* some are not buried yet: their last words are many */
     bool strangers;       /* SIGCHLD came: there may be dead nobody knows */
-    ev_timer exhume;      /* somebody could not be buried yet: try again */
 
     ev_io signals; /* signalfd: TERM, INT, HUP, CHLD */
     int signal_fd;
