@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "harness.h"
+#include "harness_log.h"
 
 #define TURNS 200 /* questions to the master: each is at least a turn of its loop */
 
@@ -87,6 +88,8 @@ scn_after(unsigned fds)
 {
     ck_assert(scn_alive(scn_master()));
     scn_await_fds(fds);
+    if (scn_count("event=bug") + scn_count("event=loop_stall") > 0)
+        log_dump();
     ck_assert_uint_eq(scn_count("event=bug"), 0);
     ck_assert_uint_eq(scn_count("event=loop_stall"), 0);
     ck_assert_int_eq(scn_stop(), 0);
