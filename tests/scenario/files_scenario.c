@@ -8,8 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/units.h"
 #include "harness.h"
 
 #define QUICK                                        \
@@ -209,23 +211,27 @@ END_TEST
 START_TEST(ten_thousand_touches_are_looked_at_a_few_times)
 {
     auto_free char *path = NULL;
-    unsigned fds, looks;
+    unsigned fds, looks, most;
+    int64_t began_us;
     int fd;
 
     scn_file("word", "one");
     fds = serving(config_text(WEB("word-from=word, ", "word")));
     path = strdup(scn_path("word"));
+    began_us = mono_now_us();
     for (int i = 0; i < 5000; i++) {
         ck_assert_int_eq(utimensat(AT_FDCWD, path, NULL, 0), 0);
         fd = open(path, O_WRONLY | O_CLOEXEC);
         ck_assert_int_eq(write(fd, "one", 3), 3);
         fd_close(fd);
     }
+    /* Where we are not let run for the settle time, that is quiet enough for a look. */
+    most = 5 + (unsigned)((mono_now_us() - began_us) / (50 * US_PER_MS));
     (void)scn_await("event=verdict service=web outcome=unchanged", 8000);
     scn_file("word", "two");
     (void)scn_await("event=verdict service=web outcome=serving gen=2", 8000);
     looks = scn_count("event=reload service=web");
-    ck_assert_uint_le(looks, 5); /* the start, the touches, the change */
+    ck_assert_uint_le(looks, most); /* the start, the touches, the change */
     (void)scn_await("event=certificate service=web gen=1", 5000);
     scn_after(fds);
 }

@@ -197,7 +197,7 @@ scn_signal_master(int sig)
 static int
 await_exit(pid_t pid, int timeout_ms)
 {
-    int64_t deadline_us = mono_now_us() + timeout_ms * US_PER_MS;
+    int64_t deadline_us = mono_now_us() + SCN_PATIENCE * timeout_ms * US_PER_MS;
     int fd = pidfd_open(pid, 0), status = -1;
     struct pollfd p = {.fd = fd, .events = POLLIN};
 
@@ -355,7 +355,7 @@ scn_await_gone(pid_t pid, int timeout_ms)
 
     if (fd == -1)
         return true; /* its number is free */
-    gone = poll(&p, 1, timeout_ms) == 1;
+    gone = poll(&p, 1, SCN_PATIENCE * timeout_ms) == 1;
     fd_close(fd);
     return gone;
 }

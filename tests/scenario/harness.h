@@ -41,6 +41,12 @@ int scn_stop(void); /* SIGTERM; exit status within 20 s */
 pid_t scn_master(void);
 void scn_signal_master(int sig);
 
+/*
+ * Times to wait are those of a machine with nothing else to do. A wait ends with its event, so more
+ * patience costs a test that passes nothing: a busy machine is given SCN_PATIENCE times as long.
+ */
+#define SCN_PATIENCE 4
+
 /* Words: fields of one log line, all of which must be in it, in any order ("event=verdict service=web"). */
 
 /* scn_await - read on until such a line comes; the next await continues behind it. Return: the line. */
@@ -106,7 +112,7 @@ void scn_grew_little(long rss_kib_before); /* less than 8 MiB since then */
         const TTest *const tests[] = {__VA_ARGS__};                   \
         Suite *suite = suite_create(name);                            \
         TCase *tc = tcase_create(name);                               \
-        tcase_set_timeout(tc, 60);                                    \
+        tcase_set_timeout(tc, 60 * SCN_PATIENCE);                     \
         tcase_add_checked_fixture(tc, scn_begin, scn_end);            \
         for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) \
             tcase_add_test(tc, tests[i]);                             \

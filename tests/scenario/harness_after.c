@@ -37,7 +37,7 @@ scn_baseline(void)
 void
 scn_ask_past(const char *socket_name, long generation, struct scn_answer *ret)
 {
-    int64_t deadline_us = mono_now_us() + 5 * US_PER_S;
+    int64_t deadline_us = mono_now_us() + SCN_PATIENCE * 5 * US_PER_S;
 
     do
         ck_assert_int_eq(scn_ask(socket_name, ret), 0);
@@ -114,6 +114,7 @@ scn_fifo_read(int fd, int timeout_ms)
     struct pollfd p = {.fd = fd, .events = POLLIN};
     char byte;
 
+    timeout_ms *= SCN_PATIENCE;
     ck_assert_msg(poll(&p, 1, timeout_ms) == 1, "within %d ms nothing came", timeout_ms);
     ck_assert_int_eq(read(fd, &byte, 1), 1);
 }

@@ -135,7 +135,7 @@ log_find(const char *words, size_t from, size_t *ret_end)
 static const char *
 log_await(const char *words, size_t from, int timeout_ms)
 {
-    int64_t deadline_us = mono_now_us() + timeout_ms * US_PER_MS;
+    int64_t deadline_us = mono_now_us() + SCN_PATIENCE * timeout_ms * US_PER_MS;
     bool more = true;
     size_t end = 0;
 
@@ -155,7 +155,7 @@ log_await(const char *words, size_t from, int timeout_ms)
         more = log_read(deadline_us);
     }
     log_dump();
-    ck_abort_msg("within %d ms no line with: %s", timeout_ms, words);
+    ck_abort_msg("within %d ms no line with: %s", SCN_PATIENCE * timeout_ms, words);
     return NULL;
 }
 
