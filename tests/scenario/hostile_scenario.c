@@ -13,12 +13,13 @@
 #include "base/mem.h"
 #include "harness.h"
 
-#define WEB(acts)                                                                 \
-    "  web:\n    command: [./actor, " acts "]\n    directory: %s\n"               \
-    "    listen: {main: \"unix:%s/web.sock\"}\n    drain_timeout: 300ms\n"        \
-    "    leak_grace: 300ms\n"                                                     \
-    "    respawn: {backoff: {first: 10ms, max: 20ms}, limit: {count: 3, within: " \
+#define WEB_DRAINING(acts, drain_timeout)                                              \
+    "  web:\n    command: [./actor, " acts "]\n    directory: %s\n"                    \
+    "    listen: {main: \"unix:%s/web.sock\"}\n    drain_timeout: " drain_timeout "\n" \
+    "    leak_grace: 300ms\n"                                                          \
+    "    respawn: {backoff: {first: 10ms, max: 20ms}, limit: {count: 3, within: "      \
     "10s}}\n"
+#define WEB(acts)       WEB_DRAINING(acts, "300ms")
 
 #define web(acts, more) web_with(WEB(acts), more)
 static unsigned
@@ -263,9 +264,9 @@ START_TEST(a_worker_may_be_killed_in_every_phase_of_its_life)
     (void)scn_await("event=worker_spawn service=web gen=3", 5000);
     scn_fifo_write(gate, 1);
     (void)scn_await("event=worker_ready service=web gen=3", 5000);
-    web("deaf, ready", "");
+    web_with(WEB_DRAINING("deaf, ready", "50s"), "");
     serves(4);
-    web("word=last, ready", "");
+    web_with(WEB_DRAINING("word=last, ready", "50s"), "");
     serves(5);
     (void)scn_await_any("event=generation_draining service=web gen=4", 5000); /* draining */
     ck_assert_int_eq(kill(pid_of("event=worker_ready service=web gen=4"), SIGKILL), 0);

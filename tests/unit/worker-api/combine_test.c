@@ -2,6 +2,7 @@
 /* Who walks the tree when a signal handler finds it locked: looks inside the library. */
 #include <pthread.h>
 #include <sched.h>
+#include <stdbool.h>
 
 #include "tests/unit/unit.h"
 #include "tests/unit/worker-api/master.h"
@@ -45,26 +46,35 @@ START_TEST(several_handlers_may_leave_their_cancels_to_one_holder)
 }
 END_TEST
 
-#define ROUNDS 60000
+#define ROUNDS    60000
+#define NO_MORE   UINT32_MAX
+#define ENOUGH_US 20000000 /* where others have the processors: so many rounds as fit into this */
 
 static uint32_t round_number; /* atomic: both run round n as soon as it is n */
 static uint32_t holder_done;  /* atomic: the last round the holder has finished */
 
-/* await_round - spin, for the race to be a close one; where there is one processor, let the other have it. */
-static void
+/*
+ * await_round - until @round is @number; false: there are NO_MORE. It spins, for the race to be a close
+ * one, and lets others run now and then: there may be one processor for both.
+ */
+static bool
 await_round(const uint32_t *round, uint32_t number)
 {
-    for (unsigned turns = 1; __atomic_load_n(round, __ATOMIC_ACQUIRE) != number; turns++)
+    for (unsigned turns = 1;; turns++) {
+        uint32_t now = __atomic_load_n(round, __ATOMIC_ACQUIRE);
+
+        if (now == number || now == NO_MORE)
+            return now == number;
         if (turns % 1024 == 0)
             (void)sched_yield();
+    }
 }
 
 static void
 hold_once_per_round(void *arg)
 {
     (void)arg;
-    for (uint32_t i = 1; i <= ROUNDS; i++) {
-        await_round(&round_number, i);
+    for (uint32_t i = 1; await_round(&round_number, i); i++) {
         stn_tree_take();
         stn_tree_give();
         __atomic_store_n(&holder_done, i, __ATOMIC_RELEASE);
@@ -77,18 +87,20 @@ START_TEST(no_moment_is_too_late_for_the_holder)
 {
     struct stint_token *t = NULL;
     struct stint_thread *holder;
+    int64_t end_us = stint_now_us() + ENOUGH_US;
 
     ck_assert_int_eq(stint_thread_spawn(&holder, NULL, "holder", hold_once_per_round, NULL), 0);
-    for (uint32_t i = 1; i <= ROUNDS; i++) {
+    for (uint32_t i = 1; i <= ROUNDS && stint_now_us() < end_us; i++) {
         t = stint_token_new(NULL, "t");
         __atomic_store_n(&round_number, i, __ATOMIC_RELEASE);
         for (volatile uint32_t spin = i % 64; spin > 0; spin--)
             ;
         stint_token_cancel_signal(t);
-        await_round(&holder_done, i);
+        (void)await_round(&holder_done, i);
         ck_assert_msg(stint_token_cancelled(t), "lost in round %u", i);
         stint_token_unref(t);
     }
+    __atomic_store_n(&round_number, NO_MORE, __ATOMIC_RELEASE);
     ck_assert_int_eq(stint_thread_join(holder, soon()), 0);
 }
 END_TEST
