@@ -217,7 +217,7 @@ queue_post(struct master *m, const struct event *ev, int pidfd)
     }
     list_add(&m->queue, &q->node);
     step_all(m);
-    act_until(m, m->turn_us + BUDGET_US);
+    act_until(m, m->turn.at_us + BUDGET_US);
 }
 
 void

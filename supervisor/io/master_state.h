@@ -39,6 +39,12 @@ struct watch;
 #define BUDGET_US INT64_C(20000) /* … so after this long, effects wait for the next turn */
 
 /* NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): in the order of reading */
+/* What is known at one moment, for the length of a turn of the loop. */
+struct turn_account {
+    int64_t at_us;
+    int64_t computed_us, starved_us; /* on a CPU and waiting for one since we began; 0: not told */
+};
+
 struct master {
     struct ev_loop
         *loop;         /* owned; never libev's default loop, which reaps other people's children */
@@ -84,9 +90,8 @@ struct master {
 
     ev_check woke;     /* the loop woke up: a turn begins */
     ev_prepare sleeps; /* … and ends */
-    int64_t turn_us;   /* when the present turn began */
-    int schedstat_fd;  /* owned; our own wait for a CPU so far; -1: the kernel does not tell */
-    int64_t turn_starved_us; /* its value when the turn began */
+    int schedstat_fd; /* owned; our time on a CPU and waiting for one; -1: the kernel does not tell */
+    struct turn_account turn; /* when the present turn began */
     struct {
         uint64_t stalls, steps, strangers, refused_notify, bad_channels, lost_effects, relistens;
         int64_t longest_turn_us;

@@ -15,17 +15,19 @@
  * ("CPU-time run-delay slices", in ns) where the kernel has it.
  */
 
-static int64_t
-turn_starved_us(const struct master *m)
+static struct turn_account
+turn_account(const struct master *m)
 {
+    struct turn_account account = {.at_us = mono_now_us()};
     char text[96], *second;
     ssize_t n = m->schedstat_fd >= 0 ? pread(m->schedstat_fd, text, sizeof(text) - 1, 0) : 0;
 
-    if (n <= 0)
-        return 0;
-    text[n] = '\0';
-    (void)strtoull(text, &second, 10);
-    return (int64_t)(strtoull(second, NULL, 10) / 1000);
+    if (n > 0) {
+        text[n] = '\0';
+        account.computed_us = (int64_t)(strtoull(text, &second, 10) / 1000);
+        account.starved_us = (int64_t)(strtoull(second, NULL, 10) / 1000);
+    }
+    return account;
 }
 
 static void
@@ -35,29 +37,33 @@ on_woke(EV_P_ ev_check *w, int revents)
 
     (void)loop;
     (void)revents;
-    m->turn_us = mono_now_us();
-    m->turn_starved_us = turn_starved_us(m);
+    m->turn = turn_account(m);
 }
 
 static void
 on_sleeps(EV_P_ ev_prepare *w, int revents)
 {
     struct master *m = container_of(w, struct master, sleeps);
+    struct turn_account now = {0};
     int64_t lasted_us;
 
     (void)loop;
     (void)revents;
     numbers_save(m);
-    lasted_us = m->turn_us ? mono_now_us() - m->turn_us : 0;
-    if (lasted_us > STALL_US)
-        lasted_us -= turn_starved_us(m) - m->turn_starved_us;
+    lasted_us = m->turn.at_us ? mono_now_us() - m->turn.at_us : 0;
+    if (lasted_us > STALL_US) {
+        now = turn_account(m);
+        lasted_us -= now.starved_us - m->turn.starved_us;
+    }
     if (lasted_us > m->count.longest_turn_us)
         m->count.longest_turn_us = lasted_us;
     if (lasted_us <= STALL_US)
         return;
     m->count.stalls++;
-    journal_say(m->journal, LOG_LEVEL_WARNING, "loop_stall", "a turn of the loop took %lld ms",
-                (long long)(lasted_us / US_PER_MS));
+    journal_say(m->journal, LOG_LEVEL_WARNING, "loop_stall",
+                "a turn of the loop took %lld ms, %lld of them in computing",
+                (long long)(lasted_us / US_PER_MS),
+                (long long)((now.computed_us - m->turn.computed_us) / US_PER_MS));
 }
 
 void

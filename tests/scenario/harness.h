@@ -57,6 +57,11 @@ const char *scn_await_any(const char *words, int timeout_ms);
 void scn_rewind(void);
 void scn_forget_log(void);             /* nobody will ever read it again: its pipe is closed */
 unsigned scn_count(const char *words); /* such lines until now */
+/*
+ * scn_did_not_block - no turn of the master's loop was blocked. What it computed does not count: under a
+ * sanitizer and on a busy machine that may be anything, and bench/endurance looks at it.
+ */
+void scn_did_not_block(void);
 bool scn_before(const char *earlier, const char *later); /* the first of each, in that order */
 long scn_field(const char *line, const char *name);      /* number behind "name="; -1: not there */
 

@@ -17,8 +17,9 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "harness.h"
-#include "harness_log.h"
 
+#define BLOCKED_MS \
+    250           /* a disk may keep us that long while others write; a name server takes seconds */
 #define TURNS 200 /* questions to the master: each is at least a turn of its loop */
 
 unsigned
@@ -88,10 +89,8 @@ scn_after(unsigned fds)
 {
     ck_assert(scn_alive(scn_master()));
     scn_await_fds(fds);
-    if (scn_count("event=bug") + scn_count("event=loop_stall") > 0)
-        log_dump();
     ck_assert_uint_eq(scn_count("event=bug"), 0);
-    ck_assert_uint_eq(scn_count("event=loop_stall"), 0);
+    scn_did_not_block();
     ck_assert_int_eq(scn_stop(), 0);
     scn_nobody_left();
 }

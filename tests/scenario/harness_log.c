@@ -14,6 +14,9 @@
 #include "harness.h"
 
 /* The master's log, as far as it was read. */
+#define BLOCKED_MS \
+    250 /* a disk may keep us so long while others write; a name server takes seconds */
+
 static struct {
     int fd;
     struct text all;
@@ -193,6 +196,22 @@ scn_count(const char *words)
     for (; log_find(words, from, &end) != SIZE_MAX; from = end)
         count++;
     return count;
+}
+
+void
+scn_did_not_block(void)
+{
+    size_t from = 0, end = 0, at;
+
+    log_drain();
+    for (; (at = log_find("event=loop_stall", from, &end)) != SIZE_MAX; from = end) {
+        const char *line = text_str(&the_log.all) + at;
+        long took = 0, computed = 0;
+
+        ck_assert_int_eq(sscanf(strstr(line, "took "), "took %ld ms, %ld", &took, &computed), 2);
+        (void)fprintf(stderr, "%.*s\n", (int)(end - at - 1), line);
+        ck_assert_int_lt(took - computed, BLOCKED_MS);
+    }
 }
 
 bool
