@@ -13,10 +13,9 @@
 #include "base/units.h"
 #include "harness.h"
 
-/* The master's log, as far as it was read. */
-#define BLOCKED_MS \
-    250 /* a disk may keep us so long while others write; a name server takes seconds */
+#define BLOCKED_MS 250 /* a disk may take so long while others write; a name server takes seconds */
 
+/* The master's log, as far as it was read. */
 static struct {
     int fd;
     struct text all;
