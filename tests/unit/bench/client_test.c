@@ -345,7 +345,7 @@ main(void)
     TCase *tc = tcase_create("against a hostile server");
 
     tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_set_timeout(tc, 30);
+    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, right_answers_on_one_connection_are_all_counted);
     tcase_add_test(tc, a_goodbye_in_the_answer_makes_the_next_request_connect_anew);
     tcase_add_test(tc, an_idle_connection_closed_by_the_server_is_no_failure);

@@ -370,7 +370,7 @@ main(void)
     TCase *c = tcase_create("load");
 
     tcase_add_checked_fixture(c, setup, teardown);
-    tcase_set_timeout(c, 30);
+    tcase_set_timeout(c, 60);
     tcase_add_test(c, services_of_included_files_come_in_order_with_the_defaults_of_the_main_file);
     tcase_add_test(c, the_digest_is_that_of_the_texts);
     tcase_add_test(c, an_included_file_holds_services_only);

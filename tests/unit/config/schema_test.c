@@ -289,7 +289,7 @@ main(void)
     Suite *suite = suite_create("schema");
     TCase *c = tcase_create("schema");
 
-    tcase_set_timeout(c, 30);
+    tcase_set_timeout(c, 60);
     tcase_add_test(c, a_change_of_any_key_is_named_and_has_the_class_of_its_row);
     tcase_add_test(c, a_change_outside_services_is_named_and_has_the_class_of_its_row);
     tcase_add_test(c, the_strongest_of_several_changes_wins);

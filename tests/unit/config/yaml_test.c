@@ -201,7 +201,7 @@ main(void)
     Suite *suite = suite_create("yaml");
     TCase *c = tcase_create("yaml");
 
-    tcase_set_timeout(c, 30);
+    tcase_set_timeout(c, 60);
     tcase_add_loop_test(c, what_is_wrong_with_the_text_is_said_with_its_place, 0,
                         (int)ARRAY_LEN(wrongs));
     tcase_add_test(c, an_anchor_and_its_alias_are_the_same_value);

@@ -123,11 +123,11 @@ teardown(void)
 
 static struct text summary;
 
-/* await - evidence in which @word is in the summary, within five seconds. */
+/* await - evidence in which @word is in the summary, within twenty seconds. */
 static inline struct evidence *
 await(const char *word)
 {
-    int64_t deadline_us = mono_now_us() + 5 * US_PER_S;
+    int64_t deadline_us = mono_now_us() + 20 * US_PER_S;
 
     for (;;) {
         struct evidence *e = NULL;

@@ -96,7 +96,7 @@ START_TEST(each_wait_has_its_class)
         {"sleep",   "nanosleep"                  },
         {"running", ""                           }
     };
-    int64_t deadline_us = mono_now_us() + 5 * US_PER_S;
+    int64_t deadline_us = mono_now_us() + 20 * US_PER_S;
     size_t found = 0;
 
     worker_start(a_life_of_waiting);
@@ -123,7 +123,7 @@ main(void)
     TCase *t = tcase_create("evidence_waits");
 
     tcase_add_checked_fixture(t, NULL, teardown);
-    tcase_set_timeout(t, 30);
+    tcase_set_timeout(t, 60);
     tcase_add_test(t, each_wait_has_its_class);
     suite_add_tcase(s, t);
     return unit_main(s);

@@ -264,7 +264,7 @@ main(void)
     TCase *t = tcase_create("registry");
 
     tcase_add_checked_fixture(t, setup, teardown);
-    tcase_set_timeout(t, 30);
+    tcase_set_timeout(t, 60);
     tcase_add_test(t, its_size_is_sealed_and_it_is_closed_on_exec);
     tcase_add_test(t, a_registry_nobody_wrote_is_no_data);
     tcase_add_test(t, live_threads_are_read_and_the_others_counted);
