@@ -74,6 +74,7 @@ registration_free(struct stint_registration *r)
 static void
 run(struct stint_registration *r)
 {
+    int state = stn_cancel_hold(); /* whoever removes it waits for its end */
     bool removed;
 
     r->fn(r->arg);
@@ -86,6 +87,7 @@ run(struct stint_registration *r)
     stn_tree_give();
     if (removed)
         registration_free(r);
+    stn_cancel_let(state);
 }
 
 void

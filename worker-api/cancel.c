@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "worker-api/state.h"
 
@@ -80,12 +79,8 @@ take_signalled(void)
         (void)stn_token_cancel_locked(token, STINT_CAUSE_SIGNAL,
                                       token == &stn_root ? "SIGTERM" : "signal",
                                       STINT_NEVER); /* a token cancelled before stays as it is */
-    if (stn.nudge_fd >= 0 && __atomic_load_n(&stn.due_count, __ATOMIC_RELAXED) > 0) {
-        uint64_t one = 1;
-
-        if (write(stn.nudge_fd, &one, sizeof(one)) == -1)
-            return; /* EAGAIN: it is readable as it is */
-    }
+    if (stn.nudge_fd >= 0 && __atomic_load_n(&stn.due_count, __ATOMIC_RELAXED) > 0)
+        stn_eventfd_fire(stn.nudge_fd);
 }
 
 void

@@ -50,14 +50,30 @@ send_locked(enum stint_frame_type type, const void *body, uint32_t length)
     return 0;
 }
 
+/* send(), recv() and poll() are cancellation points. */
+static int
+channel_take(void)
+{
+    int state = stn_cancel_hold();
+
+    stn_lock_take(&stn.channel);
+    return state;
+}
+
+static void
+channel_give(int state)
+{
+    stn_lock_give(&stn.channel);
+    stn_cancel_let(state);
+}
+
 int
 stn_channel_send(enum stint_frame_type type, const void *body, uint32_t length)
 {
-    int r;
+    int state = channel_take();
+    int r = send_locked(type, body, length);
 
-    stn_lock_take(&stn.channel);
-    r = send_locked(type, body, length);
-    stn_lock_give(&stn.channel);
+    channel_give(state);
     return r;
 }
 
@@ -146,11 +162,10 @@ stn_channel_read(void)
         return -EPIPE;
     for (int i = 0; i < BURST; i++) {
         struct order order = {0};
-        int r;
+        int state = channel_take();
+        int r = receive_locked(&order);
 
-        stn_lock_take(&stn.channel);
-        r = receive_locked(&order);
-        stn_lock_give(&stn.channel);
+        channel_give(state);
         if (order.cancel)
             stn_root_refine((enum stint_cause)order.frame.cause, order.frame.text,
                             order.frame.deadline_us);
@@ -177,17 +192,18 @@ stint_dispatch(void)
 void
 stn_channel_bye(void)
 {
-    stn_lock_take(&stn.channel);
+    int state = channel_take();
+
     (void)send_locked(STINT_FRAME_BYE, NULL, 0); /* full or gone: then the end must do */
     (void)lost();
-    stn_lock_give(&stn.channel);
+    channel_give(state);
 }
 
 void
 stn_channel_after_fork(void)
 {
     if (stn.channel_kept >= 0)
-        close(stn.channel_kept); /* the parent's voice is not ours */
+        stn_close(stn.channel_kept); /* the parent's voice is not ours */
     stn.channel_kept = -1;
     stn.channel_fd = -1;
 }

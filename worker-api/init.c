@@ -55,7 +55,7 @@ after_fork_child(void)
 {
     stn.notify[0] = '\0';
     if (stn.nudge_fd >= 0)
-        close(stn.nudge_fd);
+        stn_close(stn.nudge_fd);
     stn.nudge_fd = -1;
     stn_channel_after_fork();
     stn_registry_after_fork();

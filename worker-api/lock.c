@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -63,4 +64,34 @@ void
 stn_futex_wake_all(uint32_t *word)
 {
     (void)futex(word, FUTEX_WAKE, INT_MAX, NULL); /* nobody there is fine */
+}
+
+int
+stn_cancel_hold(void)
+{
+    int state;
+
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state); /* cannot fail */
+    return state;
+}
+
+void
+stn_cancel_let(int state)
+{
+    (void)pthread_setcancelstate(state, NULL); /* it was in force before */
+}
+
+/* syscall(), unlike write() and close(), is no cancellation point. */
+void
+stn_eventfd_fire(int fd)
+{
+    const uint64_t one = 1;
+
+    (void)syscall(SYS_write, fd, &one, sizeof(one)); /* EAGAIN: it is readable as it is */
+}
+
+void
+stn_close(int fd)
+{
+    (void)syscall(SYS_close, fd); /* gone in any case */
 }

@@ -21,4 +21,14 @@ int stn_futex_wait_until(uint32_t *word, uint32_t value, int64_t abs_us);
 
 void stn_futex_wake_all(uint32_t *word); /* AS-safe */
 
+/*
+ * A pthread_cancel() that acts while a lock is held takes the lock along, and every other thread
+ * waits for ever. So nothing below is a cancellation point; where libc's own calls are needed, the
+ * cancel waits: state = stn_cancel_hold(); ... stn_cancel_let(state). Those two are not AS-safe.
+ */
+int stn_cancel_hold(void);
+void stn_cancel_let(int state);
+void stn_eventfd_fire(int fd); /* readable from now on; AS-safe */
+void stn_close(int fd);        /* AS-safe */
+
 #endif

@@ -19,7 +19,7 @@ stn_notify_send(const char *text)
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     size_t n = strlen(stn.notify);
     ssize_t sent;
-    int fd, saved;
+    int fd, saved, state;
 
     if (n == 0 || n >= sizeof(to.sun_path) || (stn.notify[0] != '/' && stn.notify[0] != '@'))
         return 0;
@@ -29,10 +29,12 @@ stn_notify_send(const char *text)
     fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd == -1)
         return -errno;
+    state = stn_cancel_hold();
     sent = sendto(fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)&to,
                   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
     saved = errno;
-    close(fd);
+    stn_close(fd);
+    stn_cancel_let(state);
     return sent == -1 ? -saved : 0;
 }
 

@@ -15,7 +15,8 @@
  * Conventions. Functions return 0 or more, or a negative errno. Times are absolute CLOCK_MONOTONIC
  * microseconds (`*_us`), STINT_NEVER = no limit. A function named `new` or `ref` returns a reference
  * that the caller gives back with unref; arguments are borrowed. Any thread, unless said otherwise.
- * "AS-safe" marks what a signal handler may call; nothing else may be called from one. The library
+ * "AS-safe" marks what a signal handler may call; nothing else may be called from one. Cancellation
+ * points of pthread_cancel() are stint_token_poll() and stint_thread_join() alone. The library
  * starts no thread unless STINT_OPT_LISTENER asks for one, and allocates nothing on cancel.
  */
 #include <poll.h>

@@ -9,8 +9,9 @@
 #include "worker-api/state.h"
 
 static _Thread_local struct stint_thread *self;
+static pthread_once_t exit_key_once = PTHREAD_ONCE_INIT; /* threads may come before stint_init() */
 static pthread_key_t exit_key; /* its destructor sees pthread_exit() and adopted threads' ends */
-static bool have_exit_key;
+static bool have_exit_key;     /* written once; read behind exit_key_once */
 static struct stint_thread main_thread = {.refs = 2, .name = "main"}; /* 2: never freed */
 
 struct stint_token *
@@ -52,16 +53,28 @@ unlink_from_token(const struct stint_thread *thread)
     stn_tree_give();
 }
 
-/* In the thread itself, before its first instruction of the user's. */
+static void finish(void *arg);
+
+static void
+make_exit_key(void)
+{
+    have_exit_key = pthread_key_create(&exit_key, finish) == 0;
+}
+
+/* In the thread itself, before its first instruction of the user's. No cancellation half way. */
 static void
 begin(struct stint_thread *thread)
 {
+    int state = stn_cancel_hold();
+
     self = thread;
+    (void)pthread_once(&exit_key_once, make_exit_key); /* cannot fail */
     if (have_exit_key)
         (void)pthread_setspecific(exit_key, thread); /* ENOMEM: only pthread_exit() goes unseen */
     thread->slot = stn_slot_claim();
     stn_slot_fill(thread);
     link_to_token(thread);
+    stn_cancel_let(state);
 }
 
 static void
@@ -230,11 +243,9 @@ stint_thread_disown(void)
 int
 stn_threads_init(void)
 {
-    int r = pthread_key_create(&exit_key, finish);
-
-    if (r != 0)
-        return -r;
-    have_exit_key = true;
+    (void)pthread_once(&exit_key_once, make_exit_key); /* cannot fail */
+    if (!have_exit_key)
+        return -EAGAIN;
     if (!self) { /* not inside a thread that spawn or adopt made before */
         main_thread.token = &stn_root;
         begin(&main_thread);

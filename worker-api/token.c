@@ -91,7 +91,7 @@ stint_token_unref(struct stint_token *token)
         unlink_child(t);
         stn_tree_give();
         if (t->fd >= 0)
-            close(t->fd);
+            stn_close(t->fd);
         free(t);
         t = parent;
     }
@@ -143,14 +143,12 @@ arm(int fd, int64_t abs_us)
 void
 stn_token_fire_fd(const struct token *token)
 {
-    uint64_t one = 1;
-
     if (token->fd < 0)
         return;
     if (token->fd_is_timer)
         (void)arm(token->fd, 0); /* our own timerfd: cannot fail */
-    else if (write(token->fd, &one, sizeof(one)) == -1)
-        return; /* EAGAIN: readable already, which is all we want */
+    else
+        stn_eventfd_fire(token->fd);
 }
 
 static int
@@ -164,7 +162,7 @@ make_fd(struct token *token)
     if (fd == -1)
         return -errno;
     if (timer && (r = arm(fd, token->deadline_us)) < 0) {
-        close(fd);
+        stn_close(fd);
         return r;
     }
     token->fd_is_timer = timer;
@@ -203,7 +201,7 @@ stn_tokens_after_fork(void)
         if (make_fd(at) < 0)
             continue; /* the next stint_token_fd() tries again; `number` is the parent's and stays */
         if (dup3(at->fd, number, O_CLOEXEC) == number) {
-            close(at->fd);
+            stn_close(at->fd);
             at->fd = number;
         }
     }
