@@ -68,7 +68,7 @@ poll_until(struct pollfd *all, nfds_t n, int64_t abs_us)
 
     if (abs_us == STINT_NEVER)
         return ppoll(all, n, NULL, NULL);
-    usec = abs_us - stint_now_us();
+    usec = abs_us > 0 ? abs_us - stint_now_us() : 0;
     if (usec < 0)
         usec = 0;
     left.tv_sec = usec / 1000000;

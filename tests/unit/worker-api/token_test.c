@@ -231,6 +231,24 @@ START_TEST(wait_ends_with_the_earlier_of_time_and_deadline)
 }
 END_TEST
 
+START_TEST(the_ends_of_time_are_times)
+{
+    struct stint_token *ever = stint_token_with_deadline(NULL, "ever", STINT_NEVER - 1);
+    struct stint_token *never = stint_token_with_deadline(NULL, "never", INT64_MIN);
+
+    ck_assert_int_eq(stint_token_poll(NULL, NULL, 0, INT64_MIN), 0);
+    ck_assert_int_eq(stint_token_wait(NULL, INT64_MIN), 0);
+    ck_assert_int_eq(stint_token_sleep(NULL, INT64_MIN), 0);
+    ck_assert_int_eq(stint_token_wait(ever, stint_now_us() + 1000), 0);
+    ck_assert_int_eq(stint_token_poll(ever, NULL, 0, stint_now_us() + 1000), 0);
+    ck_assert_int_eq(readable(stint_token_fd(ever)), 0);
+    ck_assert_int_eq(readable(stint_token_fd(never)), 1);
+    ck_assert_int_eq(stint_token_poll(never, NULL, 0, STINT_NEVER), -ETIMEDOUT);
+    stint_token_unref(never);
+    stint_token_unref(ever);
+}
+END_TEST
+
 START_TEST(poll_reports_data_time_and_the_token)
 {
     struct stint_token *t = stint_token_new(NULL, "t");
@@ -369,6 +387,7 @@ main(void)
     tcase_add_test(time, the_fd_of_a_deadline_fires_by_itself_and_on_cancel);
     tcase_add_test(time, no_descriptor_left_is_an_error_and_not_a_silent_minus_one);
     tcase_add_test(time, wait_ends_with_the_earlier_of_time_and_deadline);
+    tcase_add_test(time, the_ends_of_time_are_times);
     tcase_add_test(time, poll_reports_data_time_and_the_token);
     tcase_add_test(callbacks, a_callback_runs_once_after_the_token_shows_it);
     tcase_add_test(callbacks, a_removed_callback_never_runs);
