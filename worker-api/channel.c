@@ -147,6 +147,8 @@ receive_locked(struct order *ret)
     n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT | MSG_TRUNC);
     if (n > 0)
         return hear(bytes, (size_t)n, ret);
+    if (n == -1 && errno == ECONNRESET)
+        return 0; /* said once, when frames of ours were not read: what they sent still lies here */
     if (n == -1)
         return errno == EAGAIN || errno == EINTR ? -EAGAIN : lost();
     struct pollfd gone = {.fd = fd, .events = POLLRDHUP}; /* an empty packet, or the end? */

@@ -254,6 +254,23 @@ START_TEST(a_master_that_dies_leaves_a_worker_that_works)
 }
 END_TEST
 
+/* Unread frames of ours make the kernel say ECONNRESET before it hands out what lies there. */
+START_TEST(the_last_words_of_a_master_that_died_are_heard)
+{
+    struct master m = master_start();
+    struct stint_cancel_info info = {.size = sizeof(info)};
+
+    stint_init(NULL); /* its HELLO is not read */
+    master_hello(&m);
+    master_cancel(&m, STINT_CAUSE_RELIEVED, "relieved by generation 8", INT64_MAX);
+    close(m.channel);
+    (void)raise(SIGTERM);
+    ck_assert_int_eq(stint_token_cause(stint_root(), &info), STINT_CAUSE_RELIEVED);
+    ck_assert_str_eq(info.text, "relieved by generation 8");
+    ck_assert_int_eq(stint_dispatch(), -EPIPE);
+}
+END_TEST
+
 START_TEST(the_listener_obeys_without_anyone_waiting)
 {
     struct stint_options options = {.size = sizeof(options), .flags = STINT_OPT_LISTENER};
@@ -295,6 +312,7 @@ main(void)
     tcase_add_test(bad, a_cancel_before_hello_is_not_obeyed);
     tcase_add_test(bad, an_unknown_major_means_no_supervisor);
     tcase_add_test(bad, a_master_that_dies_leaves_a_worker_that_works);
+    tcase_add_test(bad, the_last_words_of_a_master_that_died_are_heard);
     tcase_set_timeout(bad, 60);
     suite_add_tcase(suite, good);
     suite_add_tcase(suite, bad);
