@@ -26,10 +26,15 @@ sigterm_install(void)
 {
     struct sigaction ours = {.sa_sigaction = on_sigterm,
                              .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
+    bool chains;
 
     if (sigaction(SIGTERM, NULL, &previous) == -1)
         return -errno;
-    ours.sa_mask = previous.sa_mask; /* what the chained handler counts on */
+    chains = (previous.sa_flags & SA_SIGINFO) ||
+             (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN);
+    if (chains && !(previous.sa_flags & SA_RESTART))
+        ours.sa_flags &= ~SA_RESTART; /* that program's calls are meant to be interrupted */
+    ours.sa_mask = previous.sa_mask;  /* what the chained handler counts on */
     return sigaction(SIGTERM, &ours, NULL) == -1 ? -errno : 0;
 }
 

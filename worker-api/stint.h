@@ -59,10 +59,10 @@ struct stint_options {
  *
  * Call it in main() before the first thread: it takes STINT_CHANNEL and STINT_REGISTRY out of the
  * environment, makes the inherited descriptors close-on-exec, copies the rest, registers the calling
- * thread as "main" and installs a SIGTERM handler (SA_RESTART) that cancels the root token, then calls
- * the handler found there. A program that sets its own SIGTERM handler later must call
- * stint_token_cancel_signal(stint_root()) in it. A descriptor that is not what it should be is
- * ignored, and the process runs unmanaged. Idempotent.
+ * thread as "main" and installs a SIGTERM handler that cancels the root token, then calls the handler
+ * found there (with SA_RESTART, unless that one was installed without it). A program that sets its
+ * own SIGTERM handler later must call stint_token_cancel_signal(stint_root()) in it. A descriptor
+ * that is not what it should be is ignored, and the process runs unmanaged. Idempotent.
  *
  * After fork() the child is detached: no channel, no notify socket, a registry of its own; its tokens
  * are copies with descriptors of their own, and SIGTERM still cancels its root.

@@ -49,6 +49,29 @@ START_TEST(the_programs_own_handler_is_still_called)
 }
 END_TEST
 
+static const struct {
+    void (*handler)(int);
+    int flags, restarts;
+} restarting[] = {
+    {SIG_DFL,     0,          SA_RESTART},
+    {old_handler, SA_RESTART, SA_RESTART},
+    {old_handler, 0,          0         },
+};
+
+/* A program that counts on EINTR, as in "while (!stop) accept()", has left SA_RESTART out. */
+START_TEST(calls_are_interrupted_for_who_had_them_interrupted)
+{
+    struct sigaction before = {0}, after;
+
+    before.sa_handler = restarting[_i].handler;
+    before.sa_flags = restarting[_i].flags;
+    sigaction(SIGTERM, &before, NULL);
+    stint_init(NULL);
+    ck_assert_int_eq(sigaction(SIGTERM, NULL, &after), 0);
+    ck_assert_int_eq(after.sa_flags & SA_RESTART, restarting[_i].restarts);
+}
+END_TEST
+
 START_TEST(sigterm_can_be_left_alone)
 {
     struct stint_options options = {.size = sizeof(options), .flags = STINT_OPT_KEEP_SIGTERM};
@@ -214,6 +237,8 @@ main(void)
     TCase *forked = tcase_create("fork");
 
     tcase_add_loop_test(handler, the_programs_own_handler_is_still_called, 0, 2);
+    tcase_add_loop_test(handler, calls_are_interrupted_for_who_had_them_interrupted, 0,
+                        (int)(sizeof(restarting) / sizeof(*restarting)));
     tcase_add_test(handler, sigterm_can_be_left_alone);
     tcase_add_test(handler, children_show_it_without_anyone_calling_in);
     tcase_add_test(handler, callbacks_do_not_run_in_the_handler_but_at_the_next_entry);
