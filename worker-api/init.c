@@ -58,6 +58,10 @@ after_fork_parent(void)
 static void
 after_fork_child(void)
 {
+    sigset_t all, before;
+
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before); /* no handler half way; cannot fail */
     stn.notify[0] = '\0';
     if (stn.nudge_fd >= 0)
         stn_close(stn.nudge_fd);
@@ -69,7 +73,9 @@ after_fork_child(void)
     stn_tree_give();
     stn_lock_give(&stn.slots);
     stn_lock_give(&stn.channel);
+    stn_tokens_unsignal();
     stn_threads_after_fork();
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 static bool

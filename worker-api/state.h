@@ -140,6 +140,7 @@ void stn_root_refine(enum stint_cause cause, const char *text, int64_t leave_by_
 /* token.c */
 void stn_token_fire_fd(const struct token *token); /* AS-safe, tree lock held */
 void stn_tokens_after_fork(void);                  /* tree lock held, in the child */
+void stn_tokens_unsignal(void); /* in the child, nothing on `signalled`, signals blocked */
 struct token *stn_token_step(const struct token *from, struct token *at,
                              bool descend); /* pre-order */
 

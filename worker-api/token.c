@@ -206,3 +206,11 @@ stn_tokens_after_fork(void)
         }
     }
 }
+
+/* A handler in another thread of the parent may have been about to push one: here it never will. */
+void
+stn_tokens_unsignal(void)
+{
+    for (struct token *at = &stn_top; at; at = stn_token_step(&stn_top, at, true))
+        at->signalled = 0;
+}

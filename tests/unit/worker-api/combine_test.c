@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdbool.h>
+#include <sys/wait.h>
 
 #include "tests/unit/unit.h"
 #include "tests/unit/worker-api/master.h"
@@ -43,6 +44,27 @@ START_TEST(several_handlers_may_leave_their_cancels_to_one_holder)
         ck_assert(stint_token_cancelled(tokens[i]));
         stint_token_unref(tokens[i]);
     }
+}
+END_TEST
+
+/* Another thread's handler was about to push a token when this one forked: there it never will. */
+START_TEST(a_child_does_not_wait_for_a_handler_of_the_parent)
+{
+    int status;
+    pid_t pid;
+
+    forget_checks_sigterm();
+    ck_assert_int_eq(stint_init(NULL), 0);
+    __atomic_store_n(&stn_root.signalled, 1, __ATOMIC_SEQ_CST);
+    pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        (void)raise(SIGTERM);
+        _exit(stint_token_cancelled(stint_root()) ? 0 : 1);
+    }
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert(WIFEXITED(status));
+    ck_assert_int_eq(WEXITSTATUS(status), 0);
 }
 END_TEST
 
@@ -114,6 +136,7 @@ main(void)
     tcase_set_timeout(lock, 100);
     tcase_add_test(lock, a_handler_that_finds_the_lock_taken_leaves_the_walk_to_the_holder);
     tcase_add_test(lock, several_handlers_may_leave_their_cancels_to_one_holder);
+    tcase_add_test(lock, a_child_does_not_wait_for_a_handler_of_the_parent);
     tcase_add_test(lock, no_moment_is_too_late_for_the_holder);
     suite_add_tcase(suite, lock);
     return unit_main(suite);
