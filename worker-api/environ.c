@@ -35,6 +35,15 @@ close_on_exec(int fd)
     return flags == -1 ? -1 : fcntl(fd, F_SETFD, flags | FD_CLOEXEC);
 }
 
+/* All of a worker's environment is inherited by its children: $LISTEN_PID says whom it was made for. */
+static bool
+is_for_another(void)
+{
+    uint64_t pid;
+
+    return number("LISTEN_PID", INT32_MAX, &pid) && (pid_t)pid != getpid();
+}
+
 int
 stn_environ_take_fd(const char *variable)
 {
@@ -42,7 +51,7 @@ stn_environ_take_fd(const char *variable)
     bool good = number(variable, INT32_MAX, &fd) && close_on_exec((int)fd) == 0;
 
     (void)unsetenv(variable); /* EINVAL is for names that are not ours */
-    return good ? (int)fd : -1;
+    return good && !is_for_another() ? (int)fd : -1;
 }
 
 static void

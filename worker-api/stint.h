@@ -62,7 +62,8 @@ struct stint_options {
  * thread as "main" and installs a SIGTERM handler that cancels the root token, then calls the handler
  * found there (with SA_RESTART, unless that one was installed without it). A program that sets its
  * own SIGTERM handler later must call stint_token_cancel_signal(stint_root()) in it. A descriptor
- * that is not what it should be is ignored, and the process runs unmanaged. Idempotent.
+ * that is not what it should be is ignored, and the process runs unmanaged. So does one that is not
+ * the worker itself but a child with the worker's environment ($LISTEN_PID is not its pid). Idempotent.
  *
  * After fork() the child is detached: no channel, no notify socket, a registry of its own; its tokens
  * are copies with descriptors of their own, and SIGTERM still cancels its root.

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 /* ---- The channel: AF_UNIX SOCK_SEQPACKET, its number in $STINT_CHANNEL ------------------- */
+/* This and the registry are for the process that $LISTEN_PID names, as the listeners are. */
 
 #define STINT_WIRE_MAJOR 1
 #define STINT_WIRE_MINOR 0

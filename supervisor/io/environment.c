@@ -150,20 +150,20 @@ add_listeners(struct strv *env, const struct environment_request *req)
 {
     auto_text struct text names = TEXT_INIT;
     char count[24];
-    int r;
+    int r = 0;
 
-    if (req->n_listen == 0)
-        return 0;
+    /* The child's own, by spawn_start(). libstint too asks it whether the rest is meant for it. */
+    if (req->n_listen > 0 || req->spec->libstint)
+        r = environment_set(env, "LISTEN_PID", "");
+    if (r < 0 || req->n_listen == 0)
+        return r;
     for (size_t i = 0; i < req->n_listen; i++)
         text_addf(&names, "%s%s", i ? ":" : "", req->listen_names[i]);
     if (names.failed)
         return -ENOMEM;
     (void)snprintf(count, sizeof count, "%zu", req->n_listen);
     r = environment_set(env, "LISTEN_FDS", count);
-    if (r == 0)
-        r = environment_set(env, "LISTEN_FDNAMES", text_str(&names));
-    return r < 0 ? r
-                 : environment_set(env, "LISTEN_PID", ""); /* the child's own, by spawn_start() */
+    return r < 0 ? r : environment_set(env, "LISTEN_FDNAMES", text_str(&names));
 }
 
 static int

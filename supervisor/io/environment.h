@@ -18,7 +18,7 @@ struct environment_request {
     const struct identity
         *identity; /* NULL = stint's own; HOME, USER, LOGNAME, SHELL come from it */
     const char *const *listen_names; /* LISTEN_FDNAMES, in the order of the descriptors */
-    size_t n_listen;                 /* 0: no LISTEN_* at all */
+    size_t n_listen;                 /* 0: no LISTEN_* but, with libstint, LISTEN_PID */
     const char *notify_path;         /* NOTIFY_SOCKET; NULL = none */
     uint64_t generation;             /* STINT_GENERATION; 0 = a helper: no generation, no slot */
     unsigned slot;                   /* STINT_SLOT */
@@ -31,8 +31,8 @@ struct environment_request {
  * environment_build - a worker's environment: stint's own minus what was meant for stint (or a
  * minimal one when `clean_environment`), HOME and its kin for `user`, env_file, `environment`, and
  * stint's variables. Later ones win; no name comes twice.
- * @ret: an envp for spawn_start(), with an empty LISTEN_PID= when there are listeners; untouched
- *       on failure; strv_finish() it
+ * @ret: an envp for spawn_start(), with an empty LISTEN_PID= when there are listeners or
+ *       libstint; untouched on failure; strv_finish() it
  *
  * Return: 0 or negative errno with the sentence (env_file: "FILE:LINE: …").
  */

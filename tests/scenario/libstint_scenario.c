@@ -84,6 +84,28 @@ START_TEST(a_worker_hears_why_it_has_to_leave)
 }
 END_TEST
 
+/* The helper links libstint too and comes first: it gets none of the worker's voice. */
+START_TEST(a_helper_of_the_worker_does_not_speak_for_it)
+{
+    unsigned fds;
+
+    scn_copy("hello", getenv("HELLO_BINARY"), "");
+    scn_config(
+        "  web:\n    command: [/bin/sh, -c, \"./hello | head -n 1 | sed s/.*/helper/ && exec "
+        "./hello\"]\n    directory: %s\n    libstint: true\n",
+        scn_dir());
+    scn_start();
+    (void)scn_await_any("event=output service=web gen=1 ~hello+from+generation", 10000);
+    ck_assert_uint_eq(scn_count("event=output service=web gen=1 ~helper"), 1);
+    fds = scn_baseline();
+    ck_assert_int_eq(scn_cli(NULL, "reload", "web", "--force", "--wait=gone", NULL), 0);
+    (void)scn_await_any("event=output service=web gen=1 ~bye:+relieved+by+generation+2", 5000);
+    (void)scn_await_any("event=output service=web gen=2 ~hello+from+generation", 10000);
+    ck_assert_uint_eq(scn_count("event=channel_closed service=web"), 0);
+    scn_after(fds);
+}
+END_TEST
+
 #define ACTOR                                                                     \
     "  web:\n    command: [./actor, \"%s=%s\", deaf, ready]\n    directory: %s\n" \
     "    listen: {main: \"unix:%s/web.sock\"}\n    libstint: true\n"              \
@@ -141,5 +163,5 @@ END_TEST
 
 scn_main("libstint", a_leaked_thread_is_named_with_its_creator_and_what_it_waits_for,
          the_registered_threads_are_listed_with_their_names, a_worker_hears_why_it_has_to_leave,
-         a_registry_full_of_lies_is_read_without_harm,
+         a_helper_of_the_worker_does_not_speak_for_it, a_registry_full_of_lies_is_read_without_harm,
          a_channel_full_of_nonsense_is_closed_and_the_worker_goes_on)

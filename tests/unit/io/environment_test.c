@@ -95,6 +95,20 @@ START_TEST(a_worker_is_told_who_it_is)
 }
 END_TEST
 
+/* It tells the worker from the helpers that inherit its channel, listeners or not. */
+START_TEST(a_worker_with_libstint_is_told_its_pid)
+{
+    struct environment_request req = request();
+    struct strv env = {0};
+
+    spec.libstint = true;
+    ck_assert_int_eq(environment_build(&req, &env, NULL), 0);
+    ck_assert(has(&env, "LISTEN_PID="));
+    ck_assert(!has(&env, "LISTEN_FDS=0"));
+    strv_finish(&env);
+}
+END_TEST
+
 START_TEST(later_sources_win_and_no_name_comes_twice)
 {
     struct environment_entry entries[] = {
@@ -232,6 +246,7 @@ main(void)
     tcase_add_checked_fixture(t, NULL, folder_remove);
     tcase_add_test(t, what_was_meant_for_stint_stays_with_stint);
     tcase_add_test(t, a_worker_is_told_who_it_is);
+    tcase_add_test(t, a_worker_with_libstint_is_told_its_pid);
     tcase_add_test(t, later_sources_win_and_no_name_comes_twice);
     tcase_add_test(t, a_clean_environment_is_a_small_one);
     tcase_add_test(t, a_user_has_a_home_and_a_nameless_one_does_not_get_ours);

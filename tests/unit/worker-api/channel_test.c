@@ -30,6 +30,38 @@ START_TEST(init_takes_the_channel_and_says_hello)
 }
 END_TEST
 
+/* A helper that the worker runs before its own stint_init() inherits all of its environment. */
+START_TEST(a_child_of_the_worker_is_not_the_worker)
+{
+    struct master m = master_start();
+    struct stint_registry_slot slot;
+    char body[STINT_FRAME_MAX], pid[16];
+    const char *number = getenv("STINT_REGISTRY");
+    int registry = number ? (int)strtol(number, NULL, 10) : -1;
+    int status;
+    pid_t helper;
+
+    (void)snprintf(pid, sizeof(pid), "%d", getpid());
+    ck_assert_int_eq(setenv("LISTEN_PID", pid, 1), 0);
+    helper = fork();
+    ck_assert_int_ge(helper, 0);
+    if (helper == 0) {
+        if (stint_init(NULL) != 0 || stint_fd() != -1 || getenv("STINT_CHANNEL") ||
+            getenv("STINT_REGISTRY"))
+            _exit(1);
+        _exit((fcntl(m.theirs, F_GETFD) & fcntl(registry, F_GETFD) & FD_CLOEXEC) ? 0 : 2);
+    }
+    ck_assert_int_eq(waitpid(helper, &status, 0), helper);
+    ck_assert(WIFEXITED(status));
+    ck_assert_int_eq(WEXITSTATUS(status), 0);
+    ck_assert_int_eq(stint_init(NULL), 0);
+    ck_assert_uint_eq(master_receive(&m, body).type, STINT_FRAME_HELLO);
+    ck_assert_int_eq(recv(m.channel, body, sizeof(body), MSG_DONTWAIT), -1);
+    ck_assert_int_eq(master_find(&m, "main", &slot), 1);
+    ck_assert_int_eq((pid_t)slot.tid, getpid());
+}
+END_TEST
+
 START_TEST(every_frame_has_the_next_number)
 {
     struct master m = master_start();
@@ -298,6 +330,7 @@ main(void)
     TCase *bad = tcase_create("a bad master");
 
     tcase_add_test(good, init_takes_the_channel_and_says_hello);
+    tcase_add_test(good, a_child_of_the_worker_is_not_the_worker);
     tcase_add_test(good, every_frame_has_the_next_number);
     tcase_add_test(good, a_full_queue_is_said_and_costs_no_number);
     tcase_add_test(good, a_cancel_frame_cancels_the_root_with_the_masters_words);
