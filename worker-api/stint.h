@@ -265,7 +265,7 @@ stint_birth_at(const char *name, const char *file, const char *function, unsigne
     return birth;
 }
 
-#define STINT_BIRTH(name) stint_birth_at((name), __FILE__, __func__, (unsigned)__LINE__)
+#define STINT_BIRTH(name) stint_birth_at((name), __FILE__, __func__, __LINE__)
 
 /**
  * stint_thread_spawn - start a thread the supervisor knows by name and creator.
@@ -304,7 +304,7 @@ void stint_beat(void); /* the calling thread makes progress: one relaxed store *
 
 /* STINT_WAIT_SITE - say where the calling thread is about to wait: STINT_WAIT_SITE("for a job").
  * Holds until the next one, or stint_wait_over(). @text is a string. */
-#define STINT_WAIT_SITE(text) stint_wait_site((text), __FILE__, (unsigned)__LINE__)
+#define STINT_WAIT_SITE(text) stint_wait_site((text), __FILE__, __LINE__)
 void stint_wait_site(const char *text, const char *file, unsigned line);
 void stint_wait_over(void);
 
