@@ -71,10 +71,11 @@ stn_token_cancel_locked(struct token *token, enum stint_cause cause, const char 
 static void
 take_signalled(void)
 {
-    struct token *token = __atomic_exchange_n(&stn.signalled, NULL, __ATOMIC_SEQ_CST);
+    struct token *token = __atomic_load_n(&stn.signalled, __ATOMIC_SEQ_CST);
 
-    if (!token)
+    if (!token) /* nearly always, and cheaper to read than to write */
         return;
+    token = __atomic_exchange_n(&stn.signalled, NULL, __ATOMIC_SEQ_CST);
     for (; token; token = token->next_signalled)
         (void)stn_token_cancel_locked(token, STINT_CAUSE_SIGNAL,
                                       token == &stn_root ? "SIGTERM" : "signal",
