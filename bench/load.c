@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -187,6 +188,18 @@ parse_options(int argc, char **argv, struct run *run, struct error *reterr)
     return r < 0 ? error_set(reterr, r, "--expect-substring") : 0;
 }
 
+/* A server that answers nothing until the time-out costs a connection for every single request. */
+static int
+descriptors_allow(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
+        return -errno;
+    limit.rlim_cur = limit.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &limit) == -1 ? -errno : 0;
+}
+
 static int
 signals_open(int *ret)
 {
@@ -338,6 +351,8 @@ main(int argc, char **argv)
     int r;
 
     r = parse_options(argc, argv, &run, &error);
+    if (r == 0)
+        r = descriptors_allow();
     if (r == 0)
         r = signals_open(&run.signals);
     (void)prctl(PR_SET_TIMERSLACK, 1UL, 0, 0, 0); /* wake when due, not up to 50 µs later */

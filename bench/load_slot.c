@@ -98,8 +98,9 @@ slot_connect(struct load_slot *slot)
     const int on = 1;
 
     slot->fd = socket(shared->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (slot->fd == -1) {
-        load_slot_fail(slot, LOAD_CONNECT);
+    if (slot->fd == -1) { /* EMFILE and the like are our own want, no failure of the server's */
+        slot->shared->broken = -errno;
+        slot_free(slot);
         return;
     }
     if (shared->address.ss_family != AF_UNIX)

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The load client against a server that does exactly what each test says, request by request. */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -320,6 +322,27 @@ START_TEST(single_requests_have_a_connection_each)
 }
 END_TEST
 
+START_TEST(a_client_without_descriptors_is_broken_and_blames_nobody)
+{
+    struct load_client *client = NULL;
+    struct rlimit before, none;
+    int64_t now = mono_now_us();
+    struct error error;
+
+    world.options.single = 1000;
+    world.stats = load_stats_create(now);
+    ck_assert_int_eq(load_client_create(&world.options, world.stats, now, &client, &error), 0);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = 0;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    ck_assert_int_eq(load_client_turn(client, now + US_PER_S), -EMFILE);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    ck_assert_uint_eq(load_stats_failed(world.stats), 0);
+    load_client_destroy(client);
+}
+END_TEST
+
 START_TEST(addresses_are_numbers_or_a_path)
 {
     struct error error;
@@ -356,6 +379,7 @@ main(void)
     tcase_add_test(tc, the_wait_behind_a_slow_answer_is_part_of_the_latency);
     tcase_add_test(tc, kept_connections_are_used_in_turn);
     tcase_add_test(tc, single_requests_have_a_connection_each);
+    tcase_add_test(tc, a_client_without_descriptors_is_broken_and_blames_nobody);
     tcase_add_test(tc, addresses_are_numbers_or_a_path);
     suite_add_tcase(suite, tc);
     return unit_main(suite);
