@@ -66,7 +66,11 @@ skip_body(struct conn *c)
 static bool
 is_last(const struct conn *c, const struct request *r, bool leaving)
 {
-    return r->close || (leaving && c->in_n == 0 && c->skip == 0);
+    char byte;
+
+    if (r->close || !leaving || c->in_n > 0 || c->skip > 0)
+        return r->close;
+    return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0; /* nor in the socket, unread */
 }
 
 /* True: it stopped for want of room, not of requests. */

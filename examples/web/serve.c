@@ -116,7 +116,11 @@ start_accepting(struct server *s)
     s->accepting = watch(s, EPOLL_CTL_ADD, s->site->listener, EPOLLIN, s) == 0;
 }
 
-/* One per turn: what is left wakes the other threads and workers too, and they are as good. */
+/*
+ * One per turn: what is left wakes the other threads and workers too, and they are as good. Not
+ * EPOLLEXCLUSIVE, though each client wakes all who are idle: a wake-up given to one who leaves at
+ * that moment would be lost, and the client wait until the next one comes.
+ */
 static void
 accept_one(struct server *s, int64_t now_us)
 {

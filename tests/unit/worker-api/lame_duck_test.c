@@ -54,6 +54,37 @@ START_TEST(a_lame_duck_answers_what_is_open_and_leaves)
 }
 END_TEST
 
+/* More requests at once than the worker reads at once, and its buffer ends where one of them does. */
+START_TEST(a_lame_duck_answers_all_that_a_pipelining_client_has_sent)
+{
+    enum { REQUEST = 128, N = 512 };
+    static char requests[REQUEST * N + 1];
+    struct master m;
+    char text[2048];
+    int fd, closes = 0;
+    pid_t pid;
+
+    write_config("threads = 1\ndrain_quiet_ms = 1000\n");
+    pid = start_web(&m, 1);
+    fd = dial();
+    say(fd, GET);
+    ck_assert_int_eq(hear(fd, text, sizeof(text)), 1);
+    for (int i = 0; i < N; i++)
+        (void)snprintf(requests + (ptrdiff_t)i * REQUEST, REQUEST + 1,
+                       "GET / HTTP/1.1\r\nHost: x\r\nX-Filler: %0*d\r\n\r\n", REQUEST - 39, i);
+    ck_assert_uint_eq(strlen(requests), sizeof(requests) - 1);
+    master_cancel(&m, STINT_CAUSE_RELIEVED, "relieved", INT64_MAX);
+    say(fd, requests);
+    for (int i = 0; i < N; i++) {
+        ck_assert_msg(hear(fd, text, sizeof(text)) == 1, "request %d of %d", i, N);
+        closes += strstr(text, "Connection: close") != NULL;
+    }
+    ck_assert_int_le(closes, 1);
+    close(fd);
+    ck_assert_int_eq(status_of(pid), 0);
+}
+END_TEST
+
 struct client {
     int requests, failures, newest; /* the client's; read after join */
 };
@@ -166,6 +197,7 @@ main(void)
     tcase_add_checked_fixture(handover, set_up, tear_down);
     tcase_set_timeout(handover, 100);
     tcase_add_test(handover, a_lame_duck_answers_what_is_open_and_leaves);
+    tcase_add_test(handover, a_lame_duck_answers_all_that_a_pipelining_client_has_sent);
     tcase_add_test(handover, busy_clients_lose_nothing_over_ten_handovers);
     tcase_add_test(handover, the_planted_thread_stays_and_is_named);
     suite_add_tcase(suite, handover);
