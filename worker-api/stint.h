@@ -162,7 +162,8 @@ int stint_token_cancel(struct stint_token *token, enum stint_cause cause, const 
  *
  * All descendants are cancelled and their waiters woken before it returns, or, if a thread is just
  * changing the tree, when that thread is done (microseconds). Callbacks run in the listener thread
- * if there is one, else in the first thread that enters or leaves a wait, poll, sleep, join, cancel or dispatch.
+ * if there is one, else in the first thread that enters or leaves a wait, poll, sleep, join, cancel,
+ * ready or dispatch.
  */
 void stint_token_cancel_signal(struct stint_token *token);
 
@@ -188,7 +189,7 @@ struct stint_cancel_info {
 };
 
 /* stint_token_cause - why; @info may be NULL. Reads a pending CANCEL frame first, so that after a
- * SIGTERM from the supervisor its own words are found here. */
+ * SIGTERM from the supervisor its own words are found here; it runs callbacks if it cancels the root. */
 enum stint_cause stint_token_cause(struct stint_token *token, struct stint_cancel_info *info);
 
 int64_t stint_token_deadline(const struct stint_token *token); /* STINT_NEVER = none */
