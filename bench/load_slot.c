@@ -118,16 +118,19 @@ slot_connect(struct load_slot *slot)
 }
 
 /*
- * Has the server ended this idle connection already? Then the request must not go there: a
- * failure is to mean that close and request crossed, not that we did not look.
+ * Has the server ended this idle connection already? Then the request must not go there: a failure
+ * is to mean that close and request crossed, not that we did not look. Nor may it go, blind or not,
+ * where bytes lie that nobody asked for: they would pass for its answer.
  */
 static bool
-slot_ended_idle(const struct load_slot *slot)
+slot_is_spoilt(const struct load_slot *slot)
 {
     char byte;
     ssize_t n = recv(slot->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
-    return n >= 0 || (errno != EAGAIN && errno != EINTR);
+    if (n > 0 || slot->shared->blind)
+        return n > 0;
+    return n == 0 || (errno != EAGAIN && errno != EINTR);
 }
 
 void
@@ -137,7 +140,7 @@ load_slot_begin(struct load_slot *slot, int64_t scheduled_us)
     slot->scheduled_us = scheduled_us;
     slot->sent = 0;
     http_answer_init(&slot->answer, &slot->shared->expect);
-    if (slot->fd != -1 && !slot->shared->blind && slot_ended_idle(slot)) {
+    if (slot->fd != -1 && slot_is_spoilt(slot)) {
         slot->shared->stats->idle_closed++;
         slot_close(slot);
     }

@@ -54,7 +54,7 @@ struct load_stats {
     uint64_t answers;
     uint64_t failed[LOAD_FAILURE_COUNT];
     uint64_t connects;    /* connections opened */
-    uint64_t idle_closed; /* closed by the server with no request on them: no failure */
+    uint64_t idle_closed; /* ended or spoilt by the server with no request on them: no failure */
     struct histogram all, steady, reload; /* reload: the request touches a mark's window */
     int64_t begun_us, ended_us;           /* ended_us: 0 while it runs */
     int64_t last_answer_us;               /* begun_us before the first */
