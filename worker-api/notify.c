@@ -35,7 +35,9 @@ stn_notify_send(const char *text)
     saved = errno;
     stn_close(fd);
     stn_cancel_let(state);
-    return sent == -1 ? -saved : 0;
+    if (sent == -1 && saved != ECONNREFUSED && saved != ENOENT)
+        return -saved;
+    return 0; /* its socket without it, or not even that: the supervisor has gone */
 }
 
 /* Free text must not smuggle in assignments of its own. */

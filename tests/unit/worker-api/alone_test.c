@@ -103,6 +103,27 @@ START_TEST(plain_systemd_hears_it_all)
 }
 END_TEST
 
+/* A worker that starts while its supervisor dies goes on: READY is no reason to end. */
+START_TEST(a_notify_socket_that_nobody_reads_is_nobody_to_tell)
+{
+    char dir[] = "/tmp/stint-test-XXXXXX", path[64];
+
+    forget_checks_sigterm();
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    (void)snprintf(path, sizeof(path), "%s/notify", dir);
+    (void)close(notify_socket(path)); /* as a SIGKILL leaves it */
+    if (_i == 1)
+        unlink(path);
+    stint_init(NULL);
+    ck_assert_int_eq(stint_ready(), 0);
+    ck_assert_int_eq(stint_status("serving"), 0);
+    ck_assert_int_eq(stint_extend(1), 0);
+    ck_assert_int_eq(stint_stopping("done"), 0);
+    unlink(path);
+    rmdir(dir);
+}
+END_TEST
+
 START_TEST(with_a_channel_only_status_goes_by_notify)
 {
     struct master m = master_start();
@@ -207,6 +228,7 @@ main(void)
     tcase_add_test(alone, without_a_supervisor_every_call_works);
     tcase_add_test(alone, threads_and_tokens_work_before_init);
     tcase_add_loop_test(alone, plain_systemd_hears_it_all, 0, 2);
+    tcase_add_loop_test(alone, a_notify_socket_that_nobody_reads_is_nobody_to_tell, 0, 2);
     tcase_add_test(alone, with_a_channel_only_status_goes_by_notify);
     tcase_add_test(environment, listeners_are_found_by_name_and_close_on_exec);
     tcase_add_test(environment, listeners_of_another_process_are_not_ours);
