@@ -89,19 +89,21 @@ asks_for(const struct stint_options *options, unsigned flag)
 int
 stint_init(const struct stint_options *options)
 {
-    int channel, r;
+    static int channel = -1;
+    int r = 0;
 
     if (stn.initialised)
         return 0;
-    channel = stn_environ_take_fd("STINT_CHANNEL");
-    stn_environ_read();
-    r = stn_registry_open(stn_environ_take_fd("STINT_REGISTRY"));
-    if (r == 0)
+    if (!stn.registry) { /* else an attempt that failed has taken them already */
+        channel = stn_environ_take_fd("STINT_CHANNEL");
+        stn_environ_read();
+        r = stn_registry_open(stn_environ_take_fd("STINT_REGISTRY"));
+    }
+    if (r == 0) /* now, so that a full table of descriptors is found now */
+        r = stint_token_fd(&stn_root.head);
+    if (r >= 0)
         r = stn_threads_init();
     if (r == 0)
-        r = stint_token_fd(
-            &stn_root.head); /* now, so that a full table of descriptors is found now */
-    if (r >= 0)
         r = -pthread_atfork(before_fork, after_fork_parent, after_fork_child);
     if (r == 0 && !asks_for(options, STINT_OPT_KEEP_SIGTERM))
         r = sigterm_install();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "tests/unit/unit.h"
@@ -27,6 +28,29 @@ START_TEST(init_takes_the_channel_and_says_hello)
     ck_assert_uint_eq(stint_generation(), 7);
     ck_assert_uint_eq(stint_slot(), 3);
     ck_assert_str_eq(stint_service(), "web");
+}
+END_TEST
+
+START_TEST(an_init_that_failed_can_be_tried_again)
+{
+    struct master m = master_start();
+    struct stint_registry_slot slot;
+    struct rlimit before, none;
+    char body[STINT_FRAME_MAX];
+
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = 0;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    ck_assert_int_eq(stint_init(NULL), -EMFILE);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    ck_assert_int_eq(stint_init(NULL), 0);
+    ck_assert_uint_eq(master_receive(&m, body).type, STINT_FRAME_HELLO);
+    ck_assert_int_eq(stint_thread_adopt(NULL, "again"), -EBUSY); /* it is "main" */
+    stint_beat();
+    ck_assert_int_eq(master_find(&m, "main", &slot), 1);
+    ck_assert_uint_eq(slot.beats, 1);
+    ck_assert_uint_gt(slot.start_time, 0);
 }
 END_TEST
 
@@ -330,6 +354,7 @@ main(void)
     TCase *bad = tcase_create("a bad master");
 
     tcase_add_test(good, init_takes_the_channel_and_says_hello);
+    tcase_add_test(good, an_init_that_failed_can_be_tried_again);
     tcase_add_test(good, a_child_of_the_worker_is_not_the_worker);
     tcase_add_test(good, every_frame_has_the_next_number);
     tcase_add_test(good, a_full_queue_is_said_and_costs_no_number);
