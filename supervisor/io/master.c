@@ -35,6 +35,7 @@ on_tick(EV_P_ ev_timer *t, int revents)
 
     (void)loop;
     (void)revents;
+    graves_dig(m); /* who died in this turn did so before its time was up */
     master_post(m, &ev);
 }
 
@@ -115,6 +116,7 @@ static void
 master_watchers(struct master *m)
 {
     ev_timer_init(&m->tick, on_tick, 0., 0.);
+    ev_set_priority(&m->tick, -1); /* what happened is heard before what time does to it */
     turn_init(m);
     graves_init(m);
     config_init(m);

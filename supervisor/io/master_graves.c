@@ -154,14 +154,11 @@ graves_sweep(struct master *m)
     }
 }
 
-static void
-on_before_sleep(EV_P_ ev_prepare *w, int revents)
+void
+graves_dig(struct master *m)
 {
-    struct master *m = container_of(w, struct master, graveyard);
     struct error err = {0};
 
-    (void)loop;
-    (void)revents;
     if (m->deaths) {
         m->deaths = false;
         if (orphans_find(graves_knows, graves_on_orphan, m, &err) < 0)
@@ -177,6 +174,16 @@ on_before_sleep(EV_P_ ev_prepare *w, int revents)
                 graves_bury(h);
         }
     }
+}
+
+static void
+on_before_sleep(EV_P_ ev_prepare *w, int revents)
+{
+    struct master *m = container_of(w, struct master, graveyard);
+
+    (void)loop;
+    (void)revents;
+    graves_dig(m);
     if (m->strangers) {
         m->strangers = strangers_reap(graves_knows, graves_on_stranger, m) == STRANGERS_MAX;
         if (m->strangers) /* there may be more, and no signal will say so again */

@@ -200,6 +200,7 @@ void hand_on_not_ready(void *env, const char *why);
 
 void graves_init(struct master *m);
 void graves_finish(struct master *m);
+void graves_dig(struct master *m); /* bury whoever died in this turn, now */
 
 /* ---- master_snapshot.c ---------------------------------------------------------------------------- */
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fd.h"
 #include "harness.h"
 
 #define WEB                                                                          \
@@ -203,6 +205,30 @@ START_TEST(a_singleton_is_replaced_without_being_there_twice_and_restored_when_t
 }
 END_TEST
 
+/* The master sees the death and the end of the time in one turn: it was away for both. */
+START_TEST(who_died_before_its_time_was_up_is_not_assumed_to_be_ready)
+{
+    enum { ASSUME_MS = 4000 };
+    int gate = scn_fifo("gate");
+    pid_t pid;
+
+    scn_config("  web:\n    command: [./actor, await=gate, exit=3]\n    directory: %s\n"
+               "    ready: {assume_after: %dms}\n    respawn: {limit: {count: 1}}\n",
+               scn_dir(), ASSUME_MS);
+    scn_start();
+    pid = (pid_t)scn_field(scn_await("event=worker_spawn service=web", 5000), "pid");
+    scn_signal_master(SIGSTOP);
+    scn_fifo_write(gate, 1);
+    ck_assert(scn_await_gone(pid, 10000));
+    (void)poll(NULL, 0, ASSUME_MS + 200); /* this time has to pass: the story is about it */
+    scn_signal_master(SIGCONT);
+    (void)scn_await("event=verdict service=web outcome=rejected", 10000);
+    ck_assert_uint_eq(scn_count("event=worker_ready"), 0);
+    fd_close(gate);
+    ck_assert_int_eq(scn_stop(), 0);
+}
+END_TEST
+
 scn_main("handoff", an_edit_is_noticed_and_handed_over_and_the_old_ones_end_with_a_certificate,
          nobody_is_asked_to_leave_before_every_replacement_is_ready, a_touch_is_not_a_change,
          a_binary_replaced_by_rename_is_a_new_generation,
@@ -211,4 +237,5 @@ scn_main("handoff", an_edit_is_noticed_and_handed_over_and_the_old_ones_end_with
          a_failed_check_rejects_the_candidate_with_the_words_of_the_check,
          a_candidate_that_dies_is_rejected_after_its_limit_and_nobody_else_notices,
          reload_returns_a_verdict_and_an_exit_status, workers_are_scaled_in_place,
-         a_singleton_is_replaced_without_being_there_twice_and_restored_when_the_new_one_fails)
+         a_singleton_is_replaced_without_being_there_twice_and_restored_when_the_new_one_fails,
+         who_died_before_its_time_was_up_is_not_assumed_to_be_ready)
