@@ -132,7 +132,6 @@ enum reload_event {
     RE_HINT,      /* an input may have changed */
     RE_REQUEST,   /* an operator, a start or a new spec asks */
     RE_TIMER,     /* settled */
-    RE_SAME,      /* looked: nothing to do */
     RE_CHANGED,   /* looked: a candidate, to be checked */
     RE_STARTABLE, /* looked or checked: a candidate, may start now */
     RE_CROWDED,   /* … but too many generations are draining */
