@@ -24,10 +24,10 @@ enum effect_type {
 };
 
 enum record_kind {
-    RECORD_SERVICE,     /* added, removed, stopped, failed, policy changed … */
-    RECORD_RELOAD,      /* a reload began; cause in text */
-    RECORD_QUEUED,      /* a reload waits: max_draining generations are draining already */
-    RECORD_CHECK,       /* check passed or failed, output in text */
+    RECORD_SERVICE, /* added, removed, stopped, failed, policy changed … */
+    RECORD_RELOAD,  /* a reload began; cause in text */
+    RECORD_QUEUED, /* a reload waits: max_draining generations drain, or a dependency is not ready */
+    RECORD_CHECK,  /* check passed or failed, output in text */
     RECORD_STARTING,    /* a generation begins; cause in text */
     RECORD_SPAWN,       /* a worker was started */
     RECORD_READY,       /* a worker is ready */

@@ -119,6 +119,7 @@ enum reload_state {
     RELOAD_NO_STATE,
     RELOAD_IDLE,
     RELOAD_SETTLING,  /* waiting for the writer to finish */
+    RELOAD_WAITING,   /* nothing serves, and a service it depends on is not ready */
     RELOAD_LOOKING,   /* FX_LOOK is out */
     RELOAD_CHECKING,  /* FX_CHECK is out */
     RELOAD_QUEUED,    /* max_draining reached */
@@ -132,6 +133,8 @@ enum reload_event {
     RE_HINT,      /* an input may have changed */
     RE_REQUEST,   /* an operator, a start or a new spec asks */
     RE_TIMER,     /* settled */
+    RE_WAIT,      /* a start, but what it depends on is not ready */
+    RE_READY,     /* … now it is */
     RE_CHANGED,   /* looked: a candidate, to be checked */
     RE_STARTABLE, /* looked or checked: a candidate, may start now */
     RE_CROWDED,   /* … but too many generations are draining */

@@ -19,11 +19,11 @@ static const char *const generation_states[GENERATION_STATE_COUNT] = {
 };
 
 static const char *const reload_states[RELOAD_STATE_COUNT] = {
-    [RELOAD_NO_STATE] = "none",       [RELOAD_IDLE] = "idle",
-    [RELOAD_SETTLING] = "settling",   [RELOAD_LOOKING] = "looking",
-    [RELOAD_CHECKING] = "checking",   [RELOAD_QUEUED] = "queued",
-    [RELOAD_RELIEVING] = "relieving", [RELOAD_HANDING] = "handing-over",
-    [RELOAD_RESTORING] = "restoring",
+    [RELOAD_NO_STATE] = "none",        [RELOAD_IDLE] = "idle",
+    [RELOAD_SETTLING] = "settling",    [RELOAD_WAITING] = "waiting",
+    [RELOAD_LOOKING] = "looking",      [RELOAD_CHECKING] = "checking",
+    [RELOAD_QUEUED] = "queued",        [RELOAD_RELIEVING] = "relieving",
+    [RELOAD_HANDING] = "handing-over", [RELOAD_RESTORING] = "restoring",
 };
 
 static const char *const service_states[SERVICE_STATE_COUNT] = {

@@ -33,6 +33,20 @@ reload_ask(struct core *c, struct service *s, enum effect_type type)
     return e;
 }
 
+/* What it has learned, and what it holds. */
+static void
+reload_let_go(struct core *c, struct service *s)
+{
+    struct reload *r = &s->reload;
+
+    reload_give_back(c, s, r->snapshot);
+    service_spec_unref(r->spec);
+    r->spec = NULL;
+    r->snapshot = 0;
+    r->digest = (struct digest){0, 0};
+    r->deadline_us = TIME_NEVER;
+}
+
 /* ---- on entry --------------------------------------------------------------------------- */
 
 static void
@@ -62,6 +76,23 @@ reload_look(struct core *c, struct service *s)
         e->settle_us = capped || asked ? 0 : s->spec->settle_us;
     else
         reload_end(c, s, OUTCOME_REJECTED, "out of memory");
+}
+
+static void
+reload_wait(struct core *c, struct service *s)
+{
+    const char *on = "";
+
+    (void)service_waits(c, s, &on);
+    record_text(record_service(c, RECORD_QUEUED, s), "waits for %s to be ready", on);
+    reload_let_go(c, s);
+}
+
+static void
+reload_go_on(struct core *c, struct service *s)
+{
+    (void)c;
+    (void)s;
 }
 
 static void
@@ -106,25 +137,11 @@ reload_hand(struct core *c, struct service *s)
 }
 
 static void
-reload_restore(struct core *c, struct service *s)
-{
-    (void)c; /* the parked generation is started when the candidate has left: reload_advance() */
-    (void)s;
-}
-
-static void
 reload_finish(struct core *c, struct service *s)
 {
-    struct reload *r = &s->reload;
-
-    reload_give_back(c, s, r->snapshot);
-    service_spec_unref(r->spec);
-    r->spec = NULL;
-    r->snapshot = 0;
-    r->digest = (struct digest){0, 0};
-    r->deadline_us = TIME_NEVER;
-    r->settle_cap_us = TIME_NEVER;
-    r->force = false;
+    reload_let_go(c, s);
+    s->reload.settle_cap_us = TIME_NEVER;
+    s->reload.force = false;
 }
 
 static void
@@ -183,6 +200,15 @@ reload_begin(struct core *c, struct service *s, uint64_t id, const char *cause)
     copy_text(r->cause, sizeof(r->cause), cause);
 }
 
+/* A run that shall look: now, or once the service may start. */
+static enum reload_event
+reload_asked(const struct core *c, const struct service *s)
+{
+    const char *on;
+
+    return service_waits(c, s, &on) ? RE_WAIT : RE_REQUEST;
+}
+
 /* The first event of a run needs the run's identity before its entry action, hence two steps. */
 static void
 reload_first(struct core *c, struct service *s, enum reload_event e, uint64_t id, const char *cause)
@@ -203,7 +229,7 @@ reload_hint(struct core *c, struct service *s, const char *path)
         reload_first(c, s, RE_HINT, ++c->last_reload_id, cause);
         return;
     }
-    if (r->state != RELOAD_SETTLING && !r->trailing)
+    if (r->state > RELOAD_WAITING && !r->trailing)
         copy_text(r->trailing_cause, sizeof(r->trailing_cause), cause);
     (void)reload_step(c, s, RE_HINT);
 }
@@ -215,10 +241,10 @@ reload_request(struct core *c, struct service *s, const char *cause, bool force)
 
     if (r->state == RELOAD_IDLE) {
         r->force = force;
-        reload_first(c, s, RE_REQUEST, ++c->last_reload_id, cause);
+        reload_first(c, s, reload_asked(c, s), ++c->last_reload_id, cause);
         return;
     }
-    if (r->state == RELOAD_SETTLING) {
+    if (r->state <= RELOAD_WAITING) {
         r->force = r->force || force;
         r->settle_cap_us = TIME_NEVER; /* asked for: do not wait any more */
         copy_text(r->cause, sizeof(r->cause), cause);
@@ -227,7 +253,7 @@ reload_request(struct core *c, struct service *s, const char *cause, bool force)
         r->trailing_force = r->trailing_force || force;
         copy_text(r->trailing_cause, sizeof(r->trailing_cause), cause);
     }
-    (void)reload_step(c, s, RE_REQUEST);
+    (void)reload_step(c, s, r->state == RELOAD_SETTLING ? reload_asked(c, s) : RE_REQUEST);
 }
 
 static void
@@ -235,7 +261,7 @@ reload_begin_trailing(struct core *c, struct service *s)
 {
     struct reload *r = &s->reload;
     char cause[sizeof(r->trailing_cause)];
-    enum reload_event e = r->trailing_request ? RE_REQUEST : RE_HINT;
+    enum reload_event e = r->trailing_request ? reload_asked(c, s) : RE_HINT;
 
     memcpy(cause, r->trailing_cause, sizeof(cause));
     r->force = r->trailing_force;
@@ -313,13 +339,17 @@ void
 reload_advance(struct core *c, struct service *s)
 {
     struct reload *r = &s->reload;
+    const char *on;
+    bool waits = service_waits(c, s, &on);
 
     if (r->state == RELOAD_SETTLING && r->deadline_us <= c->now_us)
-        (void)reload_step(c, s, RE_TIMER);
+        (void)reload_step(c, s, waits ? RE_WAIT : RE_TIMER);
+    else if (r->state == RELOAD_WAITING && !waits)
+        (void)reload_step(c, s, RE_READY);
     else if (r->state == RELOAD_QUEUED && service_draining(s) < s->spec->max_draining)
         reload_proceed(c, s);
-    else if (r->state == RELOAD_RELIEVING && !service_live(s))
-        (void)reload_step(c, s, RE_STARTABLE);
+    else if (r->state == RELOAD_RELIEVING && !service_live(s)) /* a handoff goes on in any case */
+        (void)reload_step(c, s, waits && r->previous == 0 ? RE_WAIT : RE_STARTABLE);
     else if (r->state == RELOAD_RESTORING)
         reload_restore_parked(c, s);
     else if (r->state == RELOAD_IDLE && r->trailing)

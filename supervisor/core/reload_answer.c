@@ -34,8 +34,11 @@ void
 reload_proceed(struct core *c, struct service *s)
 {
     bool serving = service_serving(s) != NULL;
+    const char *on;
 
-    if (serving && service_draining(s) >= s->spec->max_draining) {
+    if (service_waits(c, s, &on)) {
+        (void)reload_step(c, s, RE_WAIT);
+    } else if (serving && service_draining(s) >= s->spec->max_draining) {
         if (s->reload.state != RELOAD_QUEUED)
             (void)reload_step(c, s, RE_CROWDED);
     } else if (s->reload.spec->handoff == HANDOFF_REPLACE && service_live(s)) {

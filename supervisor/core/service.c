@@ -97,7 +97,7 @@ service_covering_reload(const struct core *c, const struct service *s)
 {
     if (s->want != WANT_UP || c->stopping)
         return 0;
-    if (s->reload.state == RELOAD_SETTLING)
+    if (s->reload.state == RELOAD_SETTLING || s->reload.state == RELOAD_WAITING)
         return s->reload.id;
     return s->reload.trailing ? s->reload.trailing_id : c->last_reload_id + 1;
 }
@@ -105,18 +105,20 @@ service_covering_reload(const struct core *c, const struct service *s)
 /* ---- dependencies ------------------------------------------------------------------------------- */
 
 bool
-service_depends_ready(const struct core *c, const struct service *s, const char **ret_name)
+service_waits(const struct core *c, const struct service *s, const char **ret_on)
 {
+    if (s->want != WANT_UP || service_serving(s) || service_candidate(s))
+        return false;
     for (size_t i = 0; i < s->spec->depends_on.n; i++) {
         const struct service *on = core_service_by_name(c, s->spec->depends_on.items[i]);
         const struct generation *g = on ? service_serving(on) : NULL;
 
         if (g && g->state == GENERATION_SERVING)
             continue;
-        *ret_name = s->spec->depends_on.items[i];
-        return false;
+        *ret_on = s->spec->depends_on.items[i];
+        return true;
     }
-    return true;
+    return false;
 }
 
 bool
@@ -135,7 +137,7 @@ service_why(const struct core *c, const struct service *s, char *buf, size_t roo
     char spell[32];
 
     buf[0] = '\0';
-    if (s->want == WANT_UP && !service_serving(s) && !service_depends_ready(c, s, &on))
+    if (service_waits(c, s, &on))
         (void)snprintf(buf, room, "waits for %s to be ready", on);
     else if (s->reload.state == RELOAD_QUEUED)
         (void)snprintf(buf, room, "reload queued: %u generations drain", service_draining(s));
@@ -220,7 +222,7 @@ service_bring_up(struct core *c, struct service *s)
     const char *on;
 
     if (s->reload.state != RELOAD_IDLE || s->reload.trailing || s->input_rejected ||
-        service_serving(s) || service_candidate(s) || !service_depends_ready(c, s, &on))
+        service_serving(s) || service_candidate(s) || service_waits(c, s, &on))
         return;
     reload_request(c, s, "start", false);
 }

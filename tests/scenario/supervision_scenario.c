@@ -101,6 +101,30 @@ START_TEST(dependents_start_after_and_stop_before_what_they_depend_on)
 }
 END_TEST
 
+START_TEST(a_start_that_waits_for_a_dependency_says_so)
+{
+    char *out;
+
+    scn_config(
+        "  app:\n    command: [./actor, \"exit=3\"]\n    directory: %s\n    depends_on: [db]\n"
+        "    respawn: {limit: {count: 1}}\n"
+        "  db:\n    command: [./actor, ready]\n    directory: %s\n",
+        scn_dir(), scn_dir());
+    scn_start();
+    (void)scn_await("event=verdict service=app outcome=rejected", 5000);
+    ck_assert_int_eq(scn_cli(NULL, "stop", "db", NULL), 0);
+    ck_assert_int_eq(scn_cli(&out, "start", "app", "--timeout", "200ms", NULL), 75);
+    ck_assert_msg(strstr(out, "waits for db to be ready") != NULL, "%s", out);
+    free(out);
+    ck_assert_int_eq(scn_cli(&out, "status", "app", NULL), 0);
+    ck_assert_msg(strstr(out, "waits for db to be ready") != NULL, "%s", out);
+    free(out);
+    ck_assert_uint_eq(scn_count("event=worker_spawn service=app"), 1);
+    ck_assert_int_eq(scn_cli(NULL, "start", "db", NULL), 0);
+    (void)scn_await("event=worker_spawn service=app gen=2", 5000);
+}
+END_TEST
+
 START_TEST(stop_ends_even_the_deaf_within_the_budget_and_leaves_nobody)
 {
     struct scn_answer a;
@@ -171,6 +195,7 @@ scn_main("supervision", a_worker_that_crashes_is_buried_with_its_last_words_and_
          a_deaf_worker_is_accused_at_the_deadline_and_only_then_killed,
          a_program_that_is_not_there_is_a_finding_with_its_place,
          dependents_start_after_and_stop_before_what_they_depend_on,
+         a_start_that_waits_for_a_dependency_says_so,
          stop_ends_even_the_deaf_within_the_budget_and_leaves_nobody,
          a_listener_that_a_worker_shut_down_listens_again_at_once,
          readiness_by_newline_by_file_by_command_and_by_assumption,

@@ -10,9 +10,9 @@
 
 #include "base/units.h"
 
-static const char *const names[LAW_COUNT] = {"innocent",  "I1",       "I2",      "I3",     "I4",
-                                             "I5",        "I6",       "I7",      "I8",     "I9",
-                                             "snapshots", "verdicts", "numbers", "wanted", "sound"};
+static const char *const names[LAW_COUNT] = {
+    "innocent", "I1", "I2",        "I3",       "I4",      "I5",     "I6",      "I7",
+    "I8",       "I9", "snapshots", "verdicts", "numbers", "wanted", "depends", "sound"};
 
 const char *
 invariant_name(enum invariant i)
@@ -312,8 +312,10 @@ effect_spawn(struct judge *j, const struct effect *e)
         return;
     }
     s->slot = w->slot;
-    if (g->spawned++ == 0)
+    if (g->spawned++ == 0) {
         judge_crowd(j, g);
+        judge_dependencies(j, g);
+    }
     g->living++;
     g->snapshot = w->generation->snapshot;
     if (!world_snapshot(j->world, g->snapshot) || world_snapshot(j->world, g->snapshot)->given_back)

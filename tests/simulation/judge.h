@@ -26,6 +26,7 @@ enum invariant {
     LAW_VERDICTS,  /* exactly one for each reload */
     LAW_NUMBERS,   /* ids and generation numbers only grow */
     LAW_WANTED,    /* nothing is started that nobody wants */
+    LAW_DEPENDS,   /* nothing is started before what it depends on serves */
     LAW_SOUND,     /* no bug record, no lost effect, no deadline left behind */
     LAW_COUNT
 };
@@ -157,9 +158,10 @@ void judge_handoff_relief(struct judge *j, struct stint *g);                    
 void judge_handoff_serving(struct judge *j, struct stint *g);                       /* I1 */
 void judge_handoff_verdict(struct judge *j, struct run *r, const struct record *v); /* I2 */
 void judge_crowd(struct judge *j, const struct stint *newest);                      /* I3 */
-void judge_kill(struct judge *j, struct subject *w, const struct stint *g);         /* I6 */
-void judge_pace(struct judge *j, struct subject *w, struct stint *g);               /* I8 */
-void judge_failure(struct judge *j, struct subject *w, struct stint *g);            /* I8 */
+void judge_dependencies(struct judge *j, const struct stint *newest);
+void judge_kill(struct judge *j, struct subject *w, const struct stint *g); /* I6 */
+void judge_pace(struct judge *j, struct subject *w, struct stint *g);       /* I8 */
+void judge_failure(struct judge *j, struct subject *w, struct stint *g);    /* I8 */
 void judge_record(struct judge *j, const struct record *r);
 void judge_discard(struct judge *j, const struct effect *e);
 

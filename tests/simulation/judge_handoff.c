@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The judge on I1, I2 and I3: who may be touched while one generation relieves another. */
+/* The judge on I1, I2 and I3: who may be touched in a handoff; and on who may start at all. */
 #include <inttypes.h>
 
 #include "base/list.h"
@@ -129,4 +129,19 @@ judge_crowd(struct judge *j, const struct stint *newest)
     if (draining >= allowed && judge_serving(j, newest->service) > 0)
         judge_say(j, I3, "%s/%" PRIu64 " starts while %u generations drain, %u are allowed",
                   wish_name(newest->wish), newest->number, draining, allowed);
+}
+
+/* A first start, or one after a stop or a failure. In a reload the dependency was there before. */
+void
+judge_dependencies(struct judge *j, const struct stint *newest)
+{
+    const struct run *r = &j->runs[j->affairs[newest->wish].run];
+    const struct wish *w = judge_wish(j, newest);
+
+    if (judge_serving(j, newest->service) > 0 || r->relieved_serving)
+        return;
+    for (unsigned on = 0; on < WISHES; on++)
+        if ((w->depends & (1U << on)) && judge_serving(j, j->affairs[on].id) == 0)
+            judge_say(j, LAW_DEPENDS, "%s/%" PRIu64 " starts, and %s does not serve",
+                      wish_name(newest->wish), newest->number, wish_name(on));
 }

@@ -165,6 +165,18 @@ settled(struct judge *j, unsigned i)
     }
 }
 
+/* Its run may be open as long as a service it depends on has failed or was stopped. */
+static bool
+rests_waiting(const struct judge *j, uint64_t id)
+{
+    const struct service *s = core_service(j->core, j->runs[id].service);
+    unsigned wish = s ? wish_of(s->name) : WISHES;
+    char why[200];
+
+    return wish < WISHES && j->affairs[wish].run == id && !service_serving(s) &&
+           dependency_missing(j, wish) && service_why(j->core, s, why, sizeof(why))[0] != '\0';
+}
+
 static bool
 somebody_holds(const struct judge *j, uint64_t snapshot)
 {
@@ -186,7 +198,7 @@ judge_rest(struct judge *j)
     for (unsigned i = 0; i < WISHES; i++)
         settled(j, i);
     for (uint64_t id = 1; id < j->n_runs; id++)
-        if (j->runs[id].begun && j->runs[id].verdicts != 1)
+        if (j->runs[id].begun && j->runs[id].verdicts != 1 && !rests_waiting(j, id))
             judge_say(j, LAW_VERDICTS, "reload %" PRIu64 " got no verdict", id);
     for (unsigned i = 0; i < j->n_promised; i++)
         if (!judge_run(j, j->promised[i]))

@@ -89,7 +89,7 @@ believe_every_check(const struct core *c, struct event *ev)
         ev->checked.ok = true;
 }
 
-/* ---- I3, I7, I8: a core that misreads its configuration ----------------------------------------- */
+/* ---- I3, I7, I8, depends: a core that misreads its configuration ----------------------------------------- */
 
 static void
 let_more_drain(struct spec *c)
@@ -116,6 +116,13 @@ never_give_up(struct spec *c)
 {
     for (size_t i = 0; i < c->n_services; i++)
         c->services[i]->limit_count += 20;
+}
+
+static void
+depend_on_nobody(struct spec *c)
+{
+    for (size_t i = 0; i < c->n_services; i++)
+        strv_finish(&c->services[i]->depends_on);
 }
 
 /* ---- I4 --------------------------------------------------------------------------------------- */
@@ -245,6 +252,7 @@ const struct plant plants[] = {
     {"I9.count",    I9,            "certifies without the leaks",                                 NULL,                NULL,                count_leaks_away  },
     {"snapshots",   LAW_SNAPSHOTS, "keeps snapshots nobody needs",                                NULL,                NULL,                keep_snapshots    },
     {"verdicts",    LAW_VERDICTS,  "does not answer reloads",                                     NULL,                NULL,                lose_verdicts     },
+    {"depends",     LAW_DEPENDS,   "starts without what it depends on",                           depend_on_nobody,    NULL,                NULL              },
 };
 const size_t n_plants = ARRAY_LEN(plants);
 

@@ -36,24 +36,30 @@ static const struct {
     {"retired",  {".", ".", ".", ".", ".", ".", "."}                          },
 };
 
-static const char *const reload_events[] = {"hint",      "request", "timer",     "changed",
-                                            "startable", "crowded", "unsettled", "relieve",
-                                            "restore",   "end"};
+static const char *const reload_events[] = {"hint",      "request", "timer",     "wait",
+                                            "ready",     "changed", "startable", "crowded",
+                                            "unsettled", "relieve", "restore",   "end"};
 static const struct {
     const char *from, *to[RE_COUNT];
 } reload_table[] = {
-    {"idle",         {"settling", "looking", ".", ".", ".", ".", ".", ".", ".", "."}                   },
-    {"settling",     {"settling", "looking", "looking", ".", ".", ".", ".", ".", ".", "idle"}          },
+    {"idle",         {"settling", "looking", ".", "waiting", ".", ".", ".", ".", ".", ".", ".", "."}  },
+    {"settling",
+     {"settling", "looking", "looking", "waiting", ".", ".", ".", ".", ".", ".", ".", "idle"}         },
+    {"waiting",      {"waiting", "waiting", ".", ".", "looking", ".", ".", ".", ".", ".", ".", "idle"}},
     {"looking",
-     {"looking", "looking", ".", "checking", "handing-over", "queued", "settling", "relieving", ".",
-      "idle"}                                                                                          },
+     {"looking", "looking", ".", "waiting", ".", "checking", "handing-over", "queued", "settling",
+      "relieving", ".", "idle"}                                                                       },
     {"checking",
-     {"checking", "checking", ".", ".", "handing-over", "queued", ".", "relieving", ".", "idle"}       },
-    {"queued",       {"queued", "queued", ".", ".", "handing-over", ".", ".", "relieving", ".", "idle"}},
-    {"relieving",    {"relieving", "relieving", ".", ".", "handing-over", ".", ".", ".", ".", "idle"}  },
+     {"checking", "checking", ".", "waiting", ".", ".", "handing-over", "queued", ".", "relieving",
+      ".", "idle"}                                                                                    },
+    {"queued",
+     {"queued", "queued", ".", ".", ".", ".", "handing-over", ".", ".", "relieving", ".", "idle"}     },
+    {"relieving",
+     {"relieving", "relieving", ".", "waiting", ".", ".", "handing-over", ".", ".", ".", ".",
+      "idle"}                                                                                         },
     {"handing-over",
-     {"handing-over", "handing-over", ".", ".", ".", ".", ".", ".", "restoring", "idle"}               },
-    {"restoring",    {"restoring", "restoring", ".", ".", ".", ".", ".", ".", ".", "idle"}             },
+     {"handing-over", "handing-over", ".", ".", ".", ".", ".", ".", ".", ".", "restoring", "idle"}    },
+    {"restoring",    {"restoring", "restoring", ".", ".", ".", ".", ".", ".", ".", ".", ".", "idle"}  },
 };
 
 START_TEST(a_worker_lives_by_its_table)
