@@ -154,7 +154,8 @@ struct reload {
     bool trailing_request;         /* … asked for, so it does not wait to settle */
     uint64_t trailing_id;          /* the id it will have */
     int64_t started_us;
-    int64_t deadline_us;   /* SETTLING: quiet time ends; else TIME_NEVER */
+    int64_t
+        deadline_us; /* SETTLING: quiet time ends; LOOKING, CHECKING: the answer was lost; else TIME_NEVER */
     int64_t settle_cap_us; /* a stream of writes cannot starve it */
     struct service_spec
         *spec;         /* one reference: what this run looks at and will start; NULL when idle */

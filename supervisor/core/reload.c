@@ -8,6 +8,9 @@
 #include "supervisor/core/pure.h"
 
 #define SETTLE_CAP_US (5 * US_PER_S) /* a stream of writes delays a reload no longer than this */
+/* The rim gives up a look after a minute, a check after its timeout. Then there is an answer, unless it was lost. */
+#define LOOK_WITHIN_US  (120 * US_PER_S)
+#define CHECK_BEYOND_US (60 * US_PER_S)
 
 void
 reload_give_back(struct core *c, struct service *s, uint64_t snapshot)
@@ -69,7 +72,7 @@ reload_look(struct core *c, struct service *s)
         r->settle_cap_us == TIME_NEVER; /* never settled: an operator or a start wants it now */
     struct effect *e = reload_ask(c, s, FX_LOOK);
 
-    r->deadline_us = TIME_NEVER;
+    r->deadline_us = c->now_us + LOOK_WITHIN_US;
     service_spec_unref(r->spec);
     r->spec = service_spec_ref(s->spec);
     if (e)
@@ -98,6 +101,7 @@ reload_go_on(struct core *c, struct service *s)
 static void
 reload_check(struct core *c, struct service *s)
 {
+    s->reload.deadline_us = c->now_us + s->reload.spec->check_timeout_us + CHECK_BEYOND_US;
     if (!reload_ask(c, s, FX_CHECK))
         reload_end(c, s, OUTCOME_REJECTED, "out of memory");
 }
@@ -180,6 +184,8 @@ reload_step(struct core *c, struct service *s, enum reload_event e)
         record_bug(c, s, "reload", reload_state_name(s->reload.state), (int)e);
         return -1;
     }
+    if (s->reload.state != r->next)
+        s->reload.deadline_us = TIME_NEVER; /* of the state that is left */
     s->reload.state = r->next;
     r->enter(c, s);
     return 0;
@@ -335,6 +341,21 @@ reload_restore_parked(struct core *c, struct service *s)
     }
 }
 
+/* The answer was lost. What was not tried is not condemned: the next look may try it. */
+static void
+reload_unanswered(struct core *c, struct service *s)
+{
+    bool looked = s->reload.state == RELOAD_CHECKING;
+    int64_t within = looked ? s->reload.spec->check_timeout_us + CHECK_BEYOND_US : LOOK_WITHIN_US;
+    char spell[32], why[128];
+
+    (void)snprintf(why, sizeof(why), "the %s was not answered within %s",
+                   looked ? "check" : "look at its inputs",
+                   duration_human(within, spell, sizeof(spell)));
+    service_reject(s, (struct digest){0, 0}, why);
+    reload_end(c, s, OUTCOME_REJECTED, why);
+}
+
 void
 reload_advance(struct core *c, struct service *s)
 {
@@ -346,6 +367,9 @@ reload_advance(struct core *c, struct service *s)
         (void)reload_step(c, s, waits ? RE_WAIT : RE_TIMER);
     else if (r->state == RELOAD_WAITING && !waits)
         (void)reload_step(c, s, RE_READY);
+    else if ((r->state == RELOAD_LOOKING || r->state == RELOAD_CHECKING) &&
+             r->deadline_us <= c->now_us)
+        reload_unanswered(c, s);
     else if (r->state == RELOAD_QUEUED && service_draining(s) < s->spec->max_draining)
         reload_proceed(c, s);
     else if (r->state == RELOAD_RELIEVING && !service_live(s)) /* a handoff goes on in any case */

@@ -178,6 +178,7 @@ static void
 read_verdict(struct judge *j, struct affair *a, const struct record *r)
 {
     struct run *run = judge_run(j, r->reload);
+    const struct input *input = &j->world->inputs[wish_of(r->service)];
 
     if (!run || a->run != r->reload || ++run->verdicts > 1) {
         judge_say(j, LAW_VERDICTS, "a verdict for reload %" PRIu64 ", which is not the present one",
@@ -186,7 +187,7 @@ read_verdict(struct judge *j, struct affair *a, const struct record *r)
     }
     judge_handoff_verdict(j, run, r);
     a->run = 0;
-    if (r->outcome == OUTCOME_REJECTED && run->could_run && !j->excused) {
+    if (r->outcome == OUTCOME_REJECTED && run->could_run && !j->excused && !input->check_lost) {
         a->rejected = a->seen;
         a->rejected_launch = a->looked_for.launch;
     } else if (r->outcome != OUTCOME_CANCELLED) {

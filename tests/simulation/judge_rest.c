@@ -134,7 +134,8 @@ converged(struct judge *j, unsigned i, const struct service *s)
                       ready_workers(j, g), wish->workers);
         return;
     }
-    if (s->input_rejected && s->rejected_reason[0] != '\0' && a->looked && a->seen == disk)
+    if (s->input_rejected && s->rejected_reason[0] != '\0' &&
+        ((a->looked && a->seen == disk) || j->world->inputs[i].look_lost))
         return;
     if (!g && dependency_missing(j, i) && service_why(j->core, s, why, sizeof(why))[0] != '\0')
         return;

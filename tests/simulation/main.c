@@ -82,7 +82,7 @@ replay(uint64_t seed, const struct plant *plant, uint64_t steps)
 /* What all lives together have tried. */
 struct tally {
     uint64_t steps, lives;
-    uint64_t said[RECORD_KIND_COUNT], outcomes[OUTCOME_COUNT];
+    uint64_t said[RECORD_KIND_COUNT], outcomes[OUTCOME_COUNT], lost;
     enum invariant broken;
 };
 
@@ -91,6 +91,7 @@ tally_add(struct tally *t, const struct simulation *sim)
 {
     t->steps += sim->steps;
     t->lives++;
+    t->lost += sim->world.lost;
     t->broken = sim->judge.broken;
     for (int i = 0; i < RECORD_KIND_COUNT; i++)
         t->said[i] += sim->judge.said[i];
@@ -102,7 +103,7 @@ tally_add(struct tally *t, const struct simulation *sim)
 static bool
 everything_happened(const struct tally *t)
 {
-    bool all = true;
+    bool all = t->lost > 0;
 
     for (int i = 0; i < RECORD_KIND_COUNT; i++) {
         if (i == RECORD_BUG)
@@ -114,6 +115,7 @@ everything_happened(const struct tally *t)
         printf("  verdict %-12s %9" PRIu64 "\n", outcome_name((enum outcome)i), t->outcomes[i]);
         all = all && t->outcomes[i] > 0;
     }
+    printf("  %-20s %9" PRIu64 "\n", "answers lost", t->lost);
     if (!all)
         printf("something in this list never happened: the simulation has become too tame\n");
     return all;

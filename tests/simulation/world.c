@@ -106,6 +106,16 @@ patience(struct world *w)
     return random_between(&w->random, 0, (dice < 97 ? 1 : 8) * US_PER_S);
 }
 
+/* There was no memory to remember the answer with. */
+static bool
+answer_is_lost(struct world *w)
+{
+    bool lost = !w->calm && random_chance(&w->random, 1);
+
+    w->lost += lost;
+    return lost;
+}
+
 static void
 act_look(struct world *w, const struct core *c, const struct effect *e, int64_t now_us)
 {
@@ -118,6 +128,10 @@ act_look(struct world *w, const struct core *c, const struct effect *e, int64_t 
     n.event.looked.reload = e->reload;
     if (n.input == WISHES)
         return; /* the service is gone already: nobody waits for the answer */
+    w->inputs[n.input].check_lost = false;
+    w->inputs[n.input].look_lost = answer_is_lost(w);
+    if (w->inputs[n.input].look_lost)
+        return;
     n.at_read = random_chance(&w->random, 50);
     n.version = w->inputs[n.input].version;
     queue_add(&w->queue, n);
@@ -136,7 +150,10 @@ act_check(struct world *w, const struct effect *e, int64_t now_us)
     n.event.checked.reload = e->reload;
     n.event.checked.ok = !fails;
     n.event.checked.reason = fails ? "exit status 1" : NULL;
-    queue_add(&w->queue, n);
+    if (!answer_is_lost(w))
+        queue_add(&w->queue, n);
+    else if (snapshot)
+        w->inputs[snapshot->input].check_lost = true;
 }
 
 static void

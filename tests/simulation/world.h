@@ -28,6 +28,8 @@ struct input {
     uint64_t looked;    /* … and what the last look has seen of it */
     uint64_t newest;    /* highest version ever written; people also go back */
     int64_t written_us; /* last write */
+    bool look_lost;     /* nobody knows what is there: the answer to the last look was lost */
+    bool check_lost;    /* nobody knows whether it is good: … to the check after it */
 };
 
 struct snapshot {
@@ -60,6 +62,7 @@ struct world {
     size_t n_processes;
     const struct wishes *wishes; /* borrowed: readiness and drain times of a service */
     bool calm;                   /* no accidents any more: natures stay, chance does not */
+    uint64_t lost;               /* answers to a look or a check that never came (no memory) */
     pid_t last_pid;
 };
 

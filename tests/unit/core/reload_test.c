@@ -228,14 +228,73 @@ START_TEST(an_answer_for_a_removed_service_is_given_back)
 }
 END_TEST
 
-RIM_SUITE_MAIN("reload", a_hint_waits_until_the_writer_is_quiet,
-               a_stream_of_writes_delays_a_look_five_seconds_at_most,
-               equal_inputs_mean_nothing_happens, a_forced_reload_needs_no_change,
-               an_operator_does_not_wait_for_the_writer,
-               what_is_still_being_written_is_looked_at_again, a_broken_input_is_rejected_and_loud,
-               a_rejected_version_is_not_tried_again, a_rejected_version_is_tried_again_by_force,
-               a_changed_version_is_tried_after_a_rejected_one,
-               whatever_comes_during_a_run_is_one_trailing_run,
-               a_request_is_told_which_run_will_answer_it, a_stop_answers_the_run_that_was_promised,
-               an_answer_to_a_run_that_is_over_is_given_back,
-               an_answer_for_a_removed_service_is_given_back)
+/* ---- an answer that never comes: there was no memory to remember it with -------------------------- */
+
+START_TEST(a_look_without_an_answer_ends_in_a_verdict)
+{
+    struct event late;
+
+    r->look = false;
+    rim_ask(r, EVENT_RELOAD, "web", false);
+    late = rim_answer_of(r, EVENT_LOOKED, "web");
+    late.looked.snapshot = 50;
+    rim_ask(r, EVENT_RELOAD, "web", false); /* promised: #3 */
+    rim_wait(r, 120 * US_PER_S - 1);
+    ck_not_said(r, "verdict");
+    r->look = true;
+    rim_wait(r, 1);
+    ck_said(r, "verdict: web/1 rejected #2 | the look at its inputs was not answered within 2 min");
+    ck_said(r, "verdict: web/1 unchanged #3");
+    ck_did(r, "look web; look web; discard 2");
+    rim_forget(r);
+    rim_step(r, late);
+    ck_did(r, "discard 50");
+}
+END_TEST
+
+START_TEST(a_check_without_an_answer_ends_in_a_verdict)
+{
+    struct service_spec *web = service_new("web");
+
+    must_add(&web->check, "/bin/check"); /* within 10 s */
+    rim_config(r, web);
+    r->check = false;
+    rim_edit(r, "web");
+    rim_wait(r, 200 * US_PER_MS + 70 * US_PER_S - 1);
+    ck_not_said(r, "verdict");
+    rim_wait(r, 1);
+    ck_said(r, "verdict: web/1 rejected #2 | the check was not answered within 70.0 s");
+    ck_did(r, "look web; check web 2; discard 2");
+    ck_state(r, "web", "running");
+    rim_ask(r, EVENT_RELOAD, "web", false); /* nobody said that it is bad */
+    rim_checked(r, "web", true);
+    ck_said(r, "verdict: web/2 serving #3");
+}
+END_TEST
+
+START_TEST(a_run_that_got_its_answer_may_take_its_time)
+{
+    struct service_spec *web = service_new("web");
+
+    web->soak_us = 3600 * US_PER_S;
+    rim_config(r, web);
+    rim_ask(r, EVENT_RELOAD, "web", true);
+    rim_forget(r);
+    rim_wait(r, 3600 * US_PER_S - 1);
+    ck_assert_str_eq(text_str(&r->said), "");
+    rim_wait(r, 1);
+    ck_said(r, "verdict: web/2 serving #2");
+}
+END_TEST
+
+RIM_SUITE_MAIN(
+    "reload", a_hint_waits_until_the_writer_is_quiet,
+    a_stream_of_writes_delays_a_look_five_seconds_at_most, equal_inputs_mean_nothing_happens,
+    a_forced_reload_needs_no_change, an_operator_does_not_wait_for_the_writer,
+    what_is_still_being_written_is_looked_at_again, a_broken_input_is_rejected_and_loud,
+    a_rejected_version_is_not_tried_again, a_rejected_version_is_tried_again_by_force,
+    a_changed_version_is_tried_after_a_rejected_one,
+    whatever_comes_during_a_run_is_one_trailing_run, a_request_is_told_which_run_will_answer_it,
+    a_stop_answers_the_run_that_was_promised, an_answer_to_a_run_that_is_over_is_given_back,
+    an_answer_for_a_removed_service_is_given_back, a_look_without_an_answer_ends_in_a_verdict,
+    a_check_without_an_answer_ends_in_a_verdict, a_run_that_got_its_answer_may_take_its_time)
