@@ -187,7 +187,8 @@ read_verdict(struct judge *j, struct affair *a, const struct record *r)
     }
     judge_handoff_verdict(j, run, r);
     a->run = 0;
-    if (r->outcome == OUTCOME_REJECTED && run->could_run && !j->excused && !input->check_lost) {
+    if (r->outcome == OUTCOME_REJECTED && run->could_run && !j->excused && !input->look_lost &&
+        !input->check_lost) {
         a->rejected = a->seen;
         a->rejected_launch = a->looked_for.launch;
     } else if (r->outcome != OUTCOME_CANCELLED) {
