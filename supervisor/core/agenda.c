@@ -101,8 +101,7 @@ agenda_due(struct core *c)
 void
 agenda_note(struct core *c, struct service *s)
 {
-    const struct generation *g = service_serving(s);
-    bool ready = g && g->state == GENERATION_SERVING;
+    bool ready = service_ready(s);
     bool live = service_live(s);
 
     due_set(c, s, service_next_us(s));

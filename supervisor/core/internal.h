@@ -106,6 +106,8 @@ void service_advance(struct core *c, struct service *s);
 void service_destroy(struct core *c, struct service *s);
 int64_t service_next_us(const struct service *s); /* its next deadline; TIME_NEVER = none */
 bool service_live(const struct service *s);
+/* Others that depend on it may start: a generation serves, and has a worker to do it. */
+bool service_ready(const struct service *s);
 /* Whatever starts it now has to wait: nothing of it runs, and @ret_on, which it depends on, is not ready. */
 bool service_waits(const struct core *c, const struct service *s, const char **ret_on);
 bool service_has_live_dependents(const struct service *s);

@@ -220,7 +220,7 @@ struct service {
     struct dependency *dependencies; /* owned; n_dependencies of them */
     size_t n_dependencies;
     struct list dependents; /* struct dependency.node: who waits for this one */
-    bool was_ready;         /* at the end of its last turn: a generation of it served */
+    bool was_ready;         /* at the end of its last turn: service_ready() */
     bool was_live;          /* … and it had processes */
 };
 

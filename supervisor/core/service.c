@@ -105,15 +105,27 @@ service_covering_reload(const struct core *c, const struct service *s)
 /* ---- dependencies ------------------------------------------------------------------------------- */
 
 bool
+service_ready(const struct service *s)
+{
+    const struct generation *g = service_serving(s);
+
+    if (!g || g->state != GENERATION_SERVING)
+        return false;
+    for (unsigned i = 0; i < g->n_slots; i++)
+        if (slot_worker(g, i) && slot_worker(g, i)->state == WORKER_READY)
+            return true;
+    return false; /* all of them have died, or are leaving */
+}
+
+bool
 service_waits(const struct core *c, const struct service *s, const char **ret_on)
 {
     if (s->want != WANT_UP || service_serving(s) || service_candidate(s))
         return false;
     for (size_t i = 0; i < s->spec->depends_on.n; i++) {
         const struct service *on = core_service_by_name(c, s->spec->depends_on.items[i]);
-        const struct generation *g = on ? service_serving(on) : NULL;
 
-        if (g && g->state == GENERATION_SERVING)
+        if (on && service_ready(on))
             continue;
         *ret_on = s->spec->depends_on.items[i];
         return true;

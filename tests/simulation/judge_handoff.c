@@ -131,6 +131,21 @@ judge_crowd(struct judge *j, const struct stint *newest)
                   wish_name(newest->wish), newest->number, draining, allowed);
 }
 
+static bool
+somebody_ready(const struct judge *j, uint32_t service)
+{
+    uint64_t serving = judge_serving(j, service);
+
+    for (uint64_t id = 1; serving > 0 && id < j->n_subjects; id++) {
+        const struct subject *w = &j->subjects[id];
+
+        if (w->service == service && w->generation == serving && !w->escapee && w->ready &&
+            !w->gone && w->asked_us == 0)
+            return true;
+    }
+    return false;
+}
+
 /* A first start, or one after a stop or a failure. In a reload the dependency was there before. */
 void
 judge_dependencies(struct judge *j, const struct stint *newest)
@@ -141,7 +156,7 @@ judge_dependencies(struct judge *j, const struct stint *newest)
     if (judge_serving(j, newest->service) > 0 || r->relieved_serving)
         return;
     for (unsigned on = 0; on < WISHES; on++)
-        if ((w->depends & (1U << on)) && judge_serving(j, j->affairs[on].id) == 0)
-            judge_say(j, LAW_DEPENDS, "%s/%" PRIu64 " starts, and %s does not serve",
+        if ((w->depends & (1U << on)) && !somebody_ready(j, j->affairs[on].id))
+            judge_say(j, LAW_DEPENDS, "%s/%" PRIu64 " starts, and %s is not ready",
                       wish_name(newest->wish), newest->number, wish_name(on));
 }

@@ -216,6 +216,20 @@ START_TEST(a_failed_service_that_is_configured_anew_waits)
 }
 END_TEST
 
+START_TEST(a_dependency_whose_workers_have_all_died_is_not_ready)
+{
+    rim_config(r, service_new("db"));
+    rim_dies(r, 1, SIGSEGV);
+    rim_dies(r, 2, SIGSEGV); /* the next try comes later */
+    ck_state(r, "db", "backoff");
+    rim_config(r, service_new("db"), web_on_db());
+    ck_why(r, "web", "waits for db to be ready");
+    rim_forget(r);
+    rim_wait(r, US_PER_S);
+    ck_did(r, "spawn db/1.0 w3; look web; spawn web/1.0 w4");
+}
+END_TEST
+
 RIM_SUITE_MAIN("depends_on", a_failed_service_that_is_started_waits_for_what_it_depends_on,
                a_reload_of_a_failed_service_waits_and_is_answered_as_promised,
                a_repaired_input_waits_as_well,
@@ -226,4 +240,5 @@ RIM_SUITE_MAIN("depends_on", a_failed_service_that_is_started_waits_for_what_it_
                a_dependency_that_leaves_while_the_stopped_one_does_is_waited_for,
                a_stop_answers_a_run_that_waits,
                a_configuration_without_the_dependency_ends_the_wait,
-               a_failed_service_that_is_configured_anew_waits)
+               a_failed_service_that_is_configured_anew_waits,
+               a_dependency_whose_workers_have_all_died_is_not_ready)
