@@ -234,6 +234,15 @@ generation_active(const struct generation *g)
            g->state == GENERATION_SERVING;
 }
 
+bool
+generation_falters(const struct generation *g)
+{
+    for (unsigned i = 0; g->state == GENERATION_STARTING && i < g->n_slots; i++)
+        if (g->slots[i].failures > 0)
+            return true;
+    return false;
+}
+
 struct worker *
 slot_worker(const struct generation *g, unsigned slot)
 {

@@ -61,6 +61,8 @@ struct generation *generation_create(struct core *c, struct service *s);
 void generation_destroy(struct generation *g);
 bool generation_live(const struct generation *g);   /* has a process that blocks something */
 bool generation_active(const struct generation *g); /* STARTING, SOAKING or SERVING */
+/* It starts, and a worker has failed already. */
+bool generation_falters(const struct generation *g);
 struct worker *slot_worker(const struct generation *g,
                            unsigned slot); /* live, not an escapee; or NULL */
 void generation_abort_because(struct core *c, struct generation *g, const char *reason);

@@ -322,6 +322,8 @@ reload_end(struct core *c, struct service *s, enum outcome o, const char *reason
 static void
 reload_restore_parked(struct core *c, struct service *s)
 {
+    char why[sizeof(s->rejected_reason)];
+
     list_for_each (n, &s->generations) {
         struct generation *g = container_of(n, struct generation, node);
 
@@ -332,10 +334,12 @@ reload_restore_parked(struct core *c, struct service *s)
             service_apply_policy(c, s, "policy"); /* in case it changed while it was parked */
             return;
         }
-        /* It does not come up again, and there is something newer to try. */
-        if (g->state == GENERATION_STARTING && g->has_served && g->window_failures > 0 &&
-            s->reload.trailing) {
-            reload_end(c, s, OUTCOME_RESTORED, "started again, not ready yet");
+        /* It is tried for ever, but whoever waits has an answer, and something newer a chance. */
+        if (generation_falters(g)) {
+            (void)snprintf(why, sizeof(why),
+                           "%s; the previous generation is started again, and not ready yet",
+                           s->rejected_reason);
+            reload_end(c, s, OUTCOME_RESTORED, why);
             return;
         }
     }

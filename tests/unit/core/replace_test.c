@@ -183,11 +183,49 @@ START_TEST(a_restored_generation_does_not_relieve_its_successor)
     rim_exec_error(r, 2, -ENOENT);
     rim_dies(r, 3, 0x100);                   /* queue/1 does not come up at once … */
     rim_ask(r, EVENT_RELOAD, "queue", true); /* … and somebody has a better one */
-    ck_said(r, "verdict: queue/1 restored #2 | started again, not ready yet");
-    ck_said(r, "reload: queue");
+    ck_said(r,
+            "verdict: queue/1 restored #2 | worker 0 could not be executed: execve; the previous "
+            "generation is started again, and not ready yet");
     rim_forget(r);
     rim_ready(r, 4);
     ck_not_said(r, "generation_draining: queue/3");
+}
+END_TEST
+
+/* queue/2 failed, queue/1 starts again with w3, and is not ready. */
+static void
+queue_is_being_restored(void)
+{
+    queue_serves(singleton());
+    rim_ask(r, EVENT_RELOAD, "queue", true);
+    rim_dies(r, 1, 0);
+    rim_exec_error(r, 2, -ENOENT);
+    ck_not_said(r, "verdict");
+    rim_forget(r);
+}
+
+START_TEST(a_restored_generation_that_crashes_keeps_nobody_waiting)
+{
+    queue_is_being_restored();
+    rim_dies(r, 3, 0x100);
+    ck_said(r, "started again, and not ready yet");
+    ck_said(r, "verdict: queue/1 restored #2 | worker 0 could not be executed: execve");
+    ck_did(r, "spawn queue/1.0 w4"); /* and is tried for ever */
+    rim_ready(r, 4);
+    ck_state(r, "queue", "running");
+}
+END_TEST
+
+START_TEST(a_restored_generation_that_is_never_ready_does_not_keep_out_a_better_one)
+{
+    queue_is_being_restored();
+    r->exit = true;
+    rim_wait(r, 10 * US_PER_S); /* its start deadline: w3 leaves, w4 follows */
+    ck_said(r, "verdict: queue/1 restored #2");
+    r->ready = true;
+    rim_edit(r, "queue");
+    rim_wait(r, US_PER_S);
+    ck_said(r, "verdict: queue/3 serving #3");
 }
 END_TEST
 
@@ -198,4 +236,6 @@ RIM_SUITE_MAIN("handoff: replace", the_old_one_leaves_before_the_new_one_starts,
                what_is_restored_is_what_this_reload_stopped,
                what_is_restored_follows_the_policy_that_changed_meanwhile,
                a_stop_meanwhile_starts_nothing_again, what_was_stopped_on_purpose_is_not_restored,
-               a_restored_generation_does_not_relieve_its_successor)
+               a_restored_generation_does_not_relieve_its_successor,
+               a_restored_generation_that_crashes_keeps_nobody_waiting,
+               a_restored_generation_that_is_never_ready_does_not_keep_out_a_better_one)
