@@ -284,7 +284,8 @@ worker_spawn_failed(struct core *c, struct worker *w, const struct event *ev)
     w->state = WORKER_EXITED; /* never lived: no pid, so no obituary */
     worker_leave(c, w);
     g->excused = true;
-    generation_failure(c, g, w, why, false);
+    generation_failure(c, g, w, w->drain_us > 0 ? NULL : why,
+                       false); /* nobody wanted it any more */
     worker_destroy(w);
 }
 

@@ -238,6 +238,37 @@ START_TEST(a_worker_relieved_before_it_has_a_pid_is_signalled_with_its_birth)
 }
 END_TEST
 
+static struct service_spec *
+soaking(unsigned workers)
+{
+    struct service_spec *web = service_new("web");
+
+    web->soak_us = 20 * US_PER_S;
+    web->workers = workers;
+    return web;
+}
+
+START_TEST(a_worker_that_was_not_wanted_when_its_turn_to_start_came_is_no_failure)
+{
+    web_serves(soaking(2));
+    rim_ask(r, EVENT_RELOAD, "web", true);
+    rim_ready(r, 3);
+    rim_ready(r, 4); /* web/2 is on probation */
+    r->spawn = false;
+    rim_config(r, soaking(3)); /* w5 and w6 */
+    rim_config(r, soaking(2));
+    rim_config(r, soaking(3));
+    rim_forget(r);
+    rim_step(r, (struct event){
+                    .type = EVENT_SPAWN_FAILED,
+                    .worker = 6,
+                    .spawn_failed = {.error = -ECANCELED, .what = "it was asked to leave"}
+    });
+    ck_not_said(r, "aborted");
+    ck_did(r, "spawn web/2.2 w7");
+}
+END_TEST
+
 RIM_SUITE_MAIN("handoff: overlap", a_service_starts_by_looking_at_its_inputs,
                nobody_is_signalled_before_the_replacement_is_ready,
                an_old_generation_is_certified_when_its_last_process_is_gone,
@@ -250,4 +281,5 @@ RIM_SUITE_MAIN("handoff: overlap", a_service_starts_by_looking_at_its_inputs,
                a_libstint_worker_is_cancelled_just_before_its_signal,
                a_reload_waits_while_too_many_generations_drain,
                ready_from_a_worker_that_is_being_relieved_is_an_honest_race,
-               a_worker_relieved_before_it_has_a_pid_is_signalled_with_its_birth)
+               a_worker_relieved_before_it_has_a_pid_is_signalled_with_its_birth,
+               a_worker_that_was_not_wanted_when_its_turn_to_start_came_is_no_failure)
