@@ -178,6 +178,19 @@ rests_waiting(const struct judge *j, uint64_t id)
            dependency_missing(j, wish) && service_why(j->core, s, why, sizeof(why))[0] != '\0';
 }
 
+/* … and with it the one that trails it. */
+static bool
+trails_waiting(const struct judge *j, uint64_t promised)
+{
+    list_for_each (n, &j->core->services) {
+        const struct reload *r = &container_of(n, struct service, node)->reload;
+
+        if (r->trailing && r->trailing_id == promised && r->id < j->n_runs)
+            return rests_waiting(j, r->id);
+    }
+    return false;
+}
+
 static bool
 somebody_holds(const struct judge *j, uint64_t snapshot)
 {
@@ -196,16 +209,20 @@ somebody_holds(const struct judge *j, uint64_t snapshot)
 void
 judge_rest(struct judge *j)
 {
+    unsigned kept = 0;
+
     for (unsigned i = 0; i < WISHES; i++)
         settled(j, i);
     for (uint64_t id = 1; id < j->n_runs; id++)
         if (j->runs[id].begun && j->runs[id].verdicts != 1 && !rests_waiting(j, id))
             judge_say(j, LAW_VERDICTS, "reload %" PRIu64 " got no verdict", id);
     for (unsigned i = 0; i < j->n_promised; i++)
-        if (!judge_run(j, j->promised[i]))
+        if (trails_waiting(j, j->promised[i]))
+            j->promised[kept++] = j->promised[i];
+        else if (!judge_run(j, j->promised[i]))
             judge_say(j, LAW_VERDICTS, "reload %" PRIu64 " was promised and never ran",
                       j->promised[i]);
-    j->n_promised = 0;
+    j->n_promised = kept;
     for (size_t i = 0; i < j->world->n_snapshots; i++)
         if (!j->world->snapshots[i].given_back && !somebody_holds(j, i + 1))
             judge_say(j, LAW_SNAPSHOTS, "snapshot %zu is lost: nobody has it", i + 1);
