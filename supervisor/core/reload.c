@@ -50,6 +50,17 @@ reload_let_go(struct core *c, struct service *s)
     r->deadline_us = TIME_NEVER;
 }
 
+/* Something of ours failed. What was not tried is not condemned: the next look may try it. */
+static void
+reload_untried(struct core *c, struct service *s, const char *why)
+{
+    service_reject(s, (struct digest){0, 0}, why);
+    if (s->reload.state == RELOAD_HANDING && s->reload.previous > 0)
+        (void)reload_step(c, s, RE_RESTORE);
+    else
+        reload_end(c, s, OUTCOME_REJECTED, why);
+}
+
 /* ---- on entry --------------------------------------------------------------------------- */
 
 static void
@@ -78,7 +89,7 @@ reload_look(struct core *c, struct service *s)
     if (e)
         e->settle_us = capped || asked ? 0 : s->spec->settle_us;
     else
-        reload_end(c, s, OUTCOME_REJECTED, "out of memory");
+        reload_untried(c, s, "out of memory");
 }
 
 static void
@@ -103,7 +114,7 @@ reload_check(struct core *c, struct service *s)
 {
     s->reload.deadline_us = c->now_us + s->reload.spec->check_timeout_us + CHECK_BEYOND_US;
     if (!reload_ask(c, s, FX_CHECK))
-        reload_end(c, s, OUTCOME_REJECTED, "out of memory");
+        reload_untried(c, s, "out of memory");
 }
 
 static void
@@ -136,8 +147,10 @@ reload_hand(struct core *c, struct service *s)
     if (g) {
         record_text(record_generation(c, RECORD_STARTING, g), "%s", s->reload.cause);
         service_apply_policy(c, s, "policy"); /* in case it changed since this run began */
-    } else
-        reload_end(c, s, OUTCOME_REJECTED, "out of memory");
+    } else {
+        c->fx->lost++; /* so that it is told, and the service looked at again */
+        reload_untried(c, s, "out of memory");
+    }
 }
 
 static void
@@ -345,7 +358,6 @@ reload_restore_parked(struct core *c, struct service *s)
     }
 }
 
-/* The answer was lost. What was not tried is not condemned: the next look may try it. */
 static void
 reload_unanswered(struct core *c, struct service *s)
 {
@@ -356,8 +368,7 @@ reload_unanswered(struct core *c, struct service *s)
     (void)snprintf(why, sizeof(why), "the %s was not answered within %s",
                    looked ? "check" : "look at its inputs",
                    duration_human(within, spell, sizeof(spell)));
-    service_reject(s, (struct digest){0, 0}, why);
-    reload_end(c, s, OUTCOME_REJECTED, why);
+    reload_untried(c, s, why);
 }
 
 void

@@ -239,6 +239,7 @@ worker_create(struct core *c, struct generation *g, unsigned slot)
 {
     struct worker *w = worker_new(c, g, slot, WORKER_STARTING);
     const struct service_spec *spec = g->spec;
+    size_t before = c->fx->n;
 
     if (!w)
         return NULL;
@@ -249,8 +250,13 @@ worker_create(struct core *c, struct generation *g, unsigned slot)
         w->deadline_us = w->assume_us + spec->start_timeout_us;
     }
     g->slots[slot].worker = w;
-    g->spawns++;
     worker_effect(c, w, FX_SPAWN, 0);
+    if (c->fx->n == before) { /* lost: nobody would ever tell of it */
+        worker_leave(c, w);
+        worker_destroy(w);
+        return NULL;
+    }
+    g->spawns++;
     return w;
 }
 
