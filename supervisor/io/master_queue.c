@@ -155,11 +155,10 @@ rearm(struct master *m)
 /* ---- events and effects, in order --------------------------------------------------------------- */
 
 static void
-step_all(struct master *m)
+step_all(struct master *m, struct queued *first)
 {
-    if (m->stepping)
-        return;
     m->stepping = true;
+    queue_step(m, first);
     while (!list_empty(&m->queue)) {
         struct queued *q = container_of(m->queue.next, struct queued, node);
 
@@ -205,18 +204,31 @@ on_more(EV_P_ ev_timer *t, int revents)
 }
 
 static void
-queue_post(struct master *m, const struct event *ev, int pidfd)
+queue_remember(struct master *m, const struct event *ev, int pidfd)
 {
     struct queued *q = queued_create(ev, pidfd);
 
-    if (!q) {
-        fd_close(pidfd);
-        journal_say(m->journal, LOG_LEVEL_ERROR, "out_of_memory", "an event of type %d is lost",
-                    (int)ev->type);
+    if (q) {
+        list_add(&m->queue, &q->node);
         return;
     }
-    list_add(&m->queue, &q->node);
-    step_all(m);
+    fd_close(pidfd);
+    journal_say(m->journal, LOG_LEVEL_ERROR, "out_of_memory", "an event of type %d is lost",
+                (int)ev->type);
+}
+
+/* Outside a step, which is nearly always, an event needs no memory: what it borrows is still there. */
+static void
+queue_post(struct master *m, const struct event *ev, int pidfd)
+{
+    struct queued now = {.event = *ev, .pidfd = pidfd};
+
+    if (m->stepping) {
+        queue_remember(m, ev, pidfd);
+        return;
+    }
+    step_all(m, &now);
+    fd_close(now.pidfd);
     act_until(m, m->turn.at_us + BUDGET_US);
 }
 
