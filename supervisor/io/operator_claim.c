@@ -157,9 +157,12 @@ settle_start(const struct ticket *t, struct claim *c, const struct service *s)
 static void
 settle_stop(const struct ticket *t, struct claim *c, const struct service *s)
 {
+    bool ended = t->kind == TICKET_STOP ? s && service_state(s) == SERVICE_STOPPED
+                                        : core_stopped(core_of(t));
+
     if (!s || (service_state(s) == SERVICE_STOPPED && list_empty(&s->generations)))
         claim_decide(c, true, "stopped", c->before ? NULL : "it was not running");
-    else if (t->kind == TICKET_STOP_ALL && core_stopped(core_of(t)))
+    else if (ended)
         claim_decide(c, false, "abandoned", "not even SIGKILL ended all of its processes");
     else if (t->kind == TICKET_STOP && s->want == WANT_UP)
         claim_decide(c, false, "cancelled", "it was started again meanwhile");
@@ -258,6 +261,8 @@ claim_done(const struct ticket *t, const struct claim *c)
 {
     if (!c->decided)
         return false;
+    if (t->kind == TICKET_STOP && !c->good)
+        return true; /* who cannot be ended is not waited for */
     for (unsigned i = 0; t->wait == WAIT_GONE && i < c->n_relieved; i++)
         if (!c->relieved[i].gone)
             return false;

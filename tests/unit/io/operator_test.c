@@ -165,6 +165,29 @@ START_TEST(stop_and_start_are_answered_when_they_are_done)
 }
 END_TEST
 
+START_TEST(a_stop_that_not_even_sigkill_achieves_is_a_no)
+{
+    const struct worker *w = core_worker(core, 1);
+    struct client c;
+    json_t *answer;
+
+    world.leaves = false;
+    world.undying = true;
+    client_open(&c, dir);
+    client_request(&c, "POST", "/v1/stop", "{\"services\":[\"web\"]}");
+    UNTIL(loop, w->state == WORKER_KILLED);
+    world.ahead_us = 11 * US_PER_S;
+    submit(NULL, &(struct event){.type = EVENT_TICK});
+    ck_assert_int_eq(w->state, WORKER_ABANDONED);
+    UNTIL(loop, client_ended(&c));
+    ck_assert_int_eq(client_status(&c), 409);
+    answer = client_json(&c);
+    ck_assert_str_eq(json_at(first_service(answer), "outcome"), "abandoned");
+    json_decref(answer);
+    client_close(&c);
+}
+END_TEST
+
 START_TEST(a_start_that_fails_is_a_no)
 {
     int status;
@@ -257,6 +280,7 @@ main(void)
     tcase_add_test(tc, a_rejected_configuration_changes_nothing);
     tcase_add_test(tc, a_request_that_takes_too_long_is_answered_with_the_state);
     tcase_add_test(tc, stop_and_start_are_answered_when_they_are_done);
+    tcase_add_test(tc, a_stop_that_not_even_sigkill_achieves_is_a_no);
     tcase_add_test(tc, a_start_that_fails_is_a_no);
     tcase_add_test(tc, the_answer_to_stop_all_is_sent_before_the_end);
     tcase_add_test(tc, a_client_that_leaves_does_not_cancel_its_request);
