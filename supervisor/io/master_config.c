@@ -136,6 +136,7 @@ config_commit(struct master *m, struct spec *spec, struct listener **bound, size
     ev.config.last_generation = numbers_last;
     ev.config.env = m;
     master_post(m, &ev);
+    inspections_rewatch(m);
     bound_drop(old_bound,
                old_n); /* what a draining generation still uses stays open through its snapshot */
     spec_destroy(old);

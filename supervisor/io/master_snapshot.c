@@ -191,6 +191,27 @@ inspection_watch(struct inspection *d, const struct service_spec *spec, const ch
     return r;
 }
 
+void
+inspections_rewatch(struct master *m)
+{
+    list_for_each (n, &m->inspections) {
+        struct inspection *d = container_of(n, struct inspection, node);
+        const struct service *s = core_service(m->core, d->service);
+        auto_free char *exe = NULL;
+        struct error err = {0};
+        int r;
+
+        if (!s || d->look_reload == 0)
+            continue;
+        r = look_resolve_command(s->spec, &exe, &err);
+        if (r == 0)
+            r = inspection_watch(d, s->spec, exe, &err);
+        if (r < 0) /* the next look fails with the same words */
+            journal_say(m->journal, LOG_LEVEL_WARNING, "not_watched", "service %s: %s", s->name,
+                        err.text);
+    }
+}
+
 static int
 inspection_look(struct inspection *d, struct service_spec *spec, int64_t settle_us,
                 struct error *reterr)

@@ -211,6 +211,8 @@ void snapshot_destroy(struct snapshot *snap); /* NULL is fine */
 struct inspection *inspection_get(struct master *m,
                                   uint32_t service); /* made when new; NULL: no memory */
 void inspection_destroy(struct inspection *d);
+/* The configuration is another one: watch what it names now, not only from the next look on. */
+void inspections_rewatch(struct master *m);
 
 /* ---- master_config.c -------------------------------------------------------------------------------- */
 

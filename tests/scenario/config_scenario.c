@@ -53,6 +53,20 @@ START_TEST(services_come_and_go_with_the_configuration)
 }
 END_TEST
 
+START_TEST(a_path_that_is_watched_from_now_on_is_watched_from_now_on)
+{
+    scn_file("new.conf", "one\n");
+    scn_config(ONE("web"), scn_dir(), scn_dir());
+    scn_start();
+    (void)scn_await("event=verdict service=web outcome=serving gen=1", 5000);
+    scn_config(ONE("web") "    watch: {paths: [new.conf]}\n", scn_dir(), scn_dir());
+    (void)scn_await("event=service service=web gen=1 ~watch", 5000);
+    ck_assert_int_eq(scn_cli(NULL, "status", NULL), 0); /* a turn later it is watched */
+    scn_file("new.conf", "two\n");
+    (void)scn_await("event=verdict service=web outcome=serving gen=2", 5000);
+}
+END_TEST
+
 START_TEST(an_address_in_use_by_somebody_else_refuses_the_configuration_as_a_whole)
 {
     scn_config(ONE("a"), scn_dir(), scn_dir());
@@ -130,6 +144,7 @@ END_TEST
 
 scn_main("config", a_bad_configuration_changes_nothing_and_is_loud_until_fixed,
          services_come_and_go_with_the_configuration,
+         a_path_that_is_watched_from_now_on_is_watched_from_now_on,
          an_address_in_use_by_somebody_else_refuses_the_configuration_as_a_whole,
          generation_numbers_are_never_given_twice_even_after_a_restart,
          an_invalid_configuration_at_the_start_starts_nothing_and_exits_with_78,
