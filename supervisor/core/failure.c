@@ -94,9 +94,7 @@ generation_failure(struct core *c, struct generation *g, struct worker *w, const
             return;
         }
     }
-    if (why && g->has_served) {
+    if (why && g->has_served)
         g->service->respawns++;
-        g->window_failures++;
-    }
     slot_retry(c, g, w, why);
 }

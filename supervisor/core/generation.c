@@ -109,7 +109,6 @@ generation_restore(struct core *c, struct generation *g)
         r->warning = true;
     record_text(r, "started again: its successor did not make it");
     g->started_us = c->now_us;
-    g->window_failures = 0;
     for (unsigned i = 0; i < g->n_slots; i++)
         g->slots[i] = (struct slot){.next_spawn_us = c->now_us};
 }

@@ -108,7 +108,7 @@ struct generation {
     int64_t
         deadline_us;   /* SOAKING: probation ends; DRAINING: announce delay ends; else TIME_NEVER */
     int64_t window_us; /* start of the present window of the failure limit */
-    unsigned window_failures;
+    unsigned window_failures;                /* in it; of a candidate only */
     unsigned spawns, leaks, kills, escapees; /* for the certificate */
     uint64_t reload;                         /* id of the reload that made it */
     char trace[33];
