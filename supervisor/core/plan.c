@@ -35,11 +35,22 @@ plan_add(struct core *c, const struct event *ev, struct service_spec *spec)
     record_text(record_service(c, RECORD_SERVICE, s), "added");
 }
 
+/* With other values of these a candidate may pass that did not, or does not now. */
+static bool
+plan_judges_otherwise(const struct service_spec *a, const struct service_spec *b)
+{
+    return !strv_equal(&a->check, &b->check) || a->check_timeout_us != b->check_timeout_us ||
+           a->start_timeout_us != b->start_timeout_us || a->soak_us != b->soak_us ||
+           a->limit_count != b->limit_count || a->limit_within_us != b->limit_within_us;
+}
+
 static void
 plan_change(struct core *c, struct service *s, struct service_spec *spec)
 {
     auto_text struct text keys = TEXT_INIT;
     enum reload_class class = service_spec_diff(s->spec, spec, &keys);
+    bool again = (s->input_rejected || s->reload.state > RELOAD_WAITING) &&
+                 plan_judges_otherwise(s->spec, spec);
     char cause[160];
 
     if (s->want == WANT_GONE && !c->stopping) {
@@ -53,7 +64,8 @@ plan_change(struct core *c, struct service *s, struct service_spec *spec)
     s->spec = spec;
     if (class == RELOAD_IN_PLACE) {
         service_apply_policy(c, s, text_str(&keys));
-        return;
+        if (!again)
+            return;
     }
     if (s->want != WANT_UP)
         return;

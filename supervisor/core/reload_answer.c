@@ -106,6 +106,7 @@ reload_looked(struct core *c, struct service *s, const struct event *ev)
 void
 reload_checked(struct core *c, struct service *s, const struct event *ev)
 {
+    struct digest condemned = {0, 0};
     struct record *rec;
 
     if (s->reload.state != RELOAD_CHECKING || ev->checked.reload != s->reload.id)
@@ -120,6 +121,9 @@ reload_checked(struct core *c, struct service *s, const struct event *ev)
         reload_proceed(c, s);
         return;
     }
-    service_reject(s, s->reload.digest, ev->checked.reason ? ev->checked.reason : "check failed");
+    /* Refused by a check that is not the one configured any more: the next run asks that one. */
+    if (strv_equal(&s->reload.spec->check, &s->spec->check))
+        condemned = s->reload.digest;
+    service_reject(s, condemned, ev->checked.reason ? ev->checked.reason : "check failed");
     reload_end(c, s, OUTCOME_REJECTED, s->rejected_reason);
 }

@@ -168,7 +168,7 @@ judge_config(struct judge *j, const struct wishes *after)
 
         if (after->list[i].max_draining > a->allowed_draining)
             a->allowed_draining = after->list[i].max_draining;
-        if (after->list[i].launch != j->wishes->list[i].launch || !after->list[i].present)
+        if (wish_judges_otherwise(&j->wishes->list[i], &after->list[i]) || !after->list[i].present)
             a->rejected = 0;
         if (!after->list[i].present)
             a->down = false; /* it comes back up when it is configured again */

@@ -174,11 +174,20 @@ read_reload(struct judge *j, struct affair *a, const struct wish *wish, const st
     a->allowed_draining = wish->max_draining;
 }
 
+/* … and not only looked at in vain, or refused by a check that is not configured any more. */
+static bool
+really_tried(const struct judge *j, const struct run *run, unsigned wish)
+{
+    const struct input *input = &j->world->inputs[wish];
+
+    return run->could_run && !j->excused && !input->look_lost && !input->check_lost &&
+           j->affairs[wish].looked_for.check == j->wishes->list[wish].check;
+}
+
 static void
 read_verdict(struct judge *j, struct affair *a, const struct record *r)
 {
     struct run *run = judge_run(j, r->reload);
-    const struct input *input = &j->world->inputs[wish_of(r->service)];
 
     if (!run || a->run != r->reload || ++run->verdicts > 1) {
         judge_say(j, LAW_VERDICTS, "a verdict for reload %" PRIu64 ", which is not the present one",
@@ -187,8 +196,7 @@ read_verdict(struct judge *j, struct affair *a, const struct record *r)
     }
     judge_handoff_verdict(j, run, r);
     a->run = 0;
-    if (r->outcome == OUTCOME_REJECTED && run->could_run && !j->excused && !input->look_lost &&
-        !input->check_lost) {
+    if (r->outcome == OUTCOME_REJECTED && really_tried(j, run, wish_of(r->service))) {
         a->rejected = a->seen;
         a->rejected_launch = a->looked_for.launch;
     } else if (r->outcome != OUTCOME_CANCELLED) {

@@ -175,3 +175,11 @@ wishes_spec(const struct wishes *w)
     c->digest = digest_of(&w->revision, sizeof(w->revision));
     return c;
 }
+
+bool
+wish_judges_otherwise(const struct wish *a, const struct wish *b)
+{
+    return a->launch != b->launch || a->check != b->check || a->soak_us != b->soak_us ||
+           a->start_timeout_us != b->start_timeout_us || a->limit_count != b->limit_count ||
+           a->limit_within_us != b->limit_within_us;
+}

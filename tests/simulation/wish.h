@@ -41,6 +41,8 @@ unsigned wish_of(const char *name);
 void wishes_make(struct wishes *w, struct random *r);
 /* wishes_change - one edit of the configuration, as people make them. */
 void wishes_change(struct wishes *w, struct random *r);
+/* wish_judges_otherwise - might an input that @a rejects be fine for @b? */
+bool wish_judges_otherwise(const struct wish *a, const struct wish *b);
 /* wishes_spec - the configuration of @w; spec_destroy() it. */
 struct spec *wishes_spec(const struct wishes *w);
 

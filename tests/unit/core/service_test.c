@@ -98,6 +98,69 @@ START_TEST(a_rejected_service_that_is_configured_again_is_tried_again)
 }
 END_TEST
 
+static struct service_spec *
+checked_by(const char *check)
+{
+    struct service_spec *web = service_new("web");
+
+    must_add(&web->check, check);
+    return web;
+}
+
+START_TEST(a_service_whose_check_was_wrong_is_tried_when_the_check_is_put_right)
+{
+    r->check = false;
+    rim_config(r, checked_by("/bin/chekc"));
+    rim_checked(r, "web", false);
+    ck_state(r, "web", "failed");
+    r->check = true;
+    rim_forget(r);
+    rim_config(r, checked_by("/bin/check"));
+    ck_did(r, "look web; check web 2; spawn web/1.0 w1");
+    ck_state(r, "web", "running");
+}
+END_TEST
+
+START_TEST(a_version_that_a_wrong_check_refused_is_tried_when_the_check_is_put_right)
+{
+    rim_config(r, checked_by("/bin/check"));
+    r->check = false;
+    rim_config(r, checked_by("/bin/chekc"));
+    rim_edit(r, "web");
+    rim_wait(r, US_PER_S);
+    rim_checked(r, "web", false);
+    ck_said(r, "verdict: web/1 rejected #2");
+    r->check = true;
+    rim_config(r, checked_by("/bin/check"));
+    ck_said(r, "verdict: web/2 serving #3 | configuration: check");
+}
+END_TEST
+
+START_TEST(a_check_that_is_put_right_while_the_wrong_one_runs_has_the_last_word)
+{
+    r->check = false;
+    rim_config(r, checked_by("/bin/chekc"));
+    rim_config(r, checked_by("/bin/check"));
+    r->check = true;
+    rim_checked(r, "web", false);
+    ck_said(r, "verdict: web rejected #1");
+    ck_said(r, "verdict: web/1 serving #2 | configuration: check");
+}
+END_TEST
+
+START_TEST(a_rejected_version_is_not_tried_again_for_another_number_of_workers)
+{
+    rim_config(r, service_new("web"));
+    r->ready = false;
+    r->disk[1]++;
+    rim_ask(r, EVENT_RELOAD, "web", false);
+    rim_exec_error(r, 2, -ENOEXEC);
+    rim_forget(r);
+    rim_config(r, with_workers("web", 2));
+    ck_did(r, "spawn web/1.1 w3");
+}
+END_TEST
+
 static uint64_t
 forty_one(void *env, const char *service)
 {
@@ -266,6 +329,10 @@ RIM_SUITE_MAIN(
     a_new_service_is_started_beside_the_others, a_removed_service_is_drained_then_forgotten,
     a_removed_service_that_returns_in_time_is_started_again,
     a_rejected_service_that_is_configured_again_is_tried_again,
+    a_service_whose_check_was_wrong_is_tried_when_the_check_is_put_right,
+    a_version_that_a_wrong_check_refused_is_tried_when_the_check_is_put_right,
+    a_check_that_is_put_right_while_the_wrong_one_runs_has_the_last_word,
+    a_rejected_version_is_not_tried_again_for_another_number_of_workers,
     generation_numbers_survive_a_restart, a_changed_launch_part_is_a_reload_that_names_the_keys,
     a_changed_policy_is_applied_in_place, more_workers_are_started_beside_those_that_serve,
     fewer_workers_means_the_last_slots_drain,
