@@ -83,6 +83,11 @@ void reload_looked(struct core *c, struct service *s, const struct event *ev);
 void reload_checked(struct core *c, struct service *s, const struct event *ev);
 void reload_end(struct core *c, struct service *s, enum outcome o, const char *reason);
 void reload_give_back(struct core *c, struct service *s, uint64_t snapshot);
+/* Something of ours failed. What was not tried is not condemned: the next look may try it. */
+void reload_untried(struct core *c, struct service *s, const char *why);
+void reload_begin_trailing(struct core *c, struct service *s);
+/* How long LOOKING or CHECKING waits for its answer. */
+int64_t reload_patience_us(const struct reload *r);
 /* The candidate may be started: now, when there is room, or after the old one has left. */
 void reload_proceed(struct core *c, struct service *s);
 void reload_advance(struct core *c, struct service *s);

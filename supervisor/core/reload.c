@@ -8,9 +8,6 @@
 #include "supervisor/core/pure.h"
 
 #define SETTLE_CAP_US (5 * US_PER_S) /* a stream of writes delays a reload no longer than this */
-/* The rim gives up a look after a minute, a check after its timeout. Then there is an answer, unless it was lost. */
-#define LOOK_WITHIN_US  (120 * US_PER_S)
-#define CHECK_BEYOND_US (60 * US_PER_S)
 
 void
 reload_give_back(struct core *c, struct service *s, uint64_t snapshot)
@@ -50,8 +47,7 @@ reload_let_go(struct core *c, struct service *s)
     r->deadline_us = TIME_NEVER;
 }
 
-/* Something of ours failed. What was not tried is not condemned: the next look may try it. */
-static void
+void
 reload_untried(struct core *c, struct service *s, const char *why)
 {
     service_reject(s, (struct digest){0, 0}, why);
@@ -83,7 +79,7 @@ reload_look(struct core *c, struct service *s)
         r->settle_cap_us == TIME_NEVER; /* never settled: an operator or a start wants it now */
     struct effect *e = reload_ask(c, s, FX_LOOK);
 
-    r->deadline_us = c->now_us + LOOK_WITHIN_US;
+    r->deadline_us = c->now_us + reload_patience_us(r);
     service_spec_unref(r->spec);
     r->spec = service_spec_ref(s->spec);
     if (e)
@@ -112,7 +108,7 @@ reload_go_on(struct core *c, struct service *s)
 static void
 reload_check(struct core *c, struct service *s)
 {
-    s->reload.deadline_us = c->now_us + s->reload.spec->check_timeout_us + CHECK_BEYOND_US;
+    s->reload.deadline_us = c->now_us + reload_patience_us(&s->reload);
     if (!reload_ask(c, s, FX_CHECK))
         reload_untried(c, s, "out of memory");
 }
@@ -275,7 +271,7 @@ reload_request(struct core *c, struct service *s, const char *cause, bool force)
     (void)reload_step(c, s, r->state == RELOAD_SETTLING ? reload_asked(c, s) : RE_REQUEST);
 }
 
-static void
+void
 reload_begin_trailing(struct core *c, struct service *s)
 {
     struct reload *r = &s->reload;
@@ -328,69 +324,4 @@ reload_end(struct core *c, struct service *s, enum outcome o, const char *reason
         copy_text(r->text, sizeof(r->text), v->reason[0] ? v->reason : v->cause);
     }
     (void)reload_step(c, s, RE_END);
-}
-
-/* ---- progress ------------------------------------------------------------------------------------ */
-
-static void
-reload_restore_parked(struct core *c, struct service *s)
-{
-    char why[sizeof(s->rejected_reason)];
-
-    list_for_each (n, &s->generations) {
-        struct generation *g = container_of(n, struct generation, node);
-
-        if (g->number != s->reload.previous)
-            continue;
-        if (g->state == GENERATION_PARKED && !service_live(s)) {
-            (void)generation_step(c, g, GE_RESTORE);
-            service_apply_policy(c, s, "policy"); /* in case it changed while it was parked */
-            return;
-        }
-        /* It is tried for ever, but whoever waits has an answer, and something newer a chance. */
-        if (generation_falters(g)) {
-            (void)snprintf(why, sizeof(why),
-                           "%s; the previous generation is started again, and not ready yet",
-                           s->rejected_reason);
-            reload_end(c, s, OUTCOME_RESTORED, why);
-            return;
-        }
-    }
-}
-
-static void
-reload_unanswered(struct core *c, struct service *s)
-{
-    bool looked = s->reload.state == RELOAD_CHECKING;
-    int64_t within = looked ? s->reload.spec->check_timeout_us + CHECK_BEYOND_US : LOOK_WITHIN_US;
-    char spell[32], why[128];
-
-    (void)snprintf(why, sizeof(why), "the %s was not answered within %s",
-                   looked ? "check" : "look at its inputs",
-                   duration_human(within, spell, sizeof(spell)));
-    reload_untried(c, s, why);
-}
-
-void
-reload_advance(struct core *c, struct service *s)
-{
-    struct reload *r = &s->reload;
-    const char *on;
-    bool waits = service_waits(c, s, &on);
-
-    if (r->state == RELOAD_SETTLING && r->deadline_us <= c->now_us)
-        (void)reload_step(c, s, waits ? RE_WAIT : RE_TIMER);
-    else if (r->state == RELOAD_WAITING && !waits)
-        (void)reload_step(c, s, RE_READY);
-    else if ((r->state == RELOAD_LOOKING || r->state == RELOAD_CHECKING) &&
-             r->deadline_us <= c->now_us)
-        reload_unanswered(c, s);
-    else if (r->state == RELOAD_QUEUED && service_draining(s) < s->spec->max_draining)
-        reload_proceed(c, s);
-    else if (r->state == RELOAD_RELIEVING && !service_live(s)) /* a handoff goes on in any case */
-        (void)reload_step(c, s, waits && r->previous == 0 ? RE_WAIT : RE_STARTABLE);
-    else if (r->state == RELOAD_RESTORING)
-        reload_restore_parked(c, s);
-    else if (r->state == RELOAD_IDLE && r->trailing)
-        reload_begin_trailing(c, s);
 }
