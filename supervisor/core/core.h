@@ -49,6 +49,9 @@ enum service_state service_state(const struct service *s);
 /* service_why - what a service is waiting for, in words; "" when nothing. Return: @buf. */
 char *service_why(const struct core *c, const struct service *s, char *buf, size_t room);
 
+/* service_waits_in_vain - it waits for a service that failed or was stopped, or that waits for one. */
+bool service_waits_in_vain(const struct core *c, const struct service *s);
+
 /**
  * service_covering_reload - the id of the run that answers an EVENT_RELOAD for @s stepped right after this call.
  *

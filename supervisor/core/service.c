@@ -134,6 +134,18 @@ service_waits(const struct core *c, const struct service *s, const char **ret_on
 }
 
 bool
+service_waits_in_vain(const struct core *c, const struct service *s)
+{
+    const struct service *on = s;
+    const char *name;
+
+    while (on && service_waits(c, on, &name)) /* ends: the configuration has no cycles */
+        on = core_service_by_name(c, name);
+    return on != s && (!on || on->want != WANT_UP ||
+                       (service_state(on) == SERVICE_FAILED && on->reload.state == RELOAD_IDLE));
+}
+
+bool
 service_has_live_dependents(const struct service *s)
 {
     list_for_each (n, &s->dependents)

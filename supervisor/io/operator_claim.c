@@ -128,10 +128,14 @@ decide_by_verdict(const struct ticket *t, struct claim *c, const struct service 
 static void
 settle_reload(const struct ticket *t, struct claim *c, const struct service *s)
 {
+    char why[256];
+
     if (s->last.reload >= c->awaited)
         decide_by_verdict(t, c, s, &s->last);
     else if (s->want != WANT_UP && s->reload.state == RELOAD_IDLE)
         claim_decide(c, false, "cancelled", "the service stops");
+    else if (service_waits_in_vain(core_of(t), s))
+        claim_decide(c, false, "waiting", service_why(core_of(t), s, why, sizeof(why)));
 }
 
 static void

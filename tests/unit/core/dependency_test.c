@@ -230,6 +230,25 @@ START_TEST(a_dependency_whose_workers_have_all_died_is_not_ready)
 }
 END_TEST
 
+START_TEST(who_waits_for_one_that_failed_or_was_stopped_waits_in_vain)
+{
+    struct service_spec *app = service_new("app");
+
+    must_add(&app->depends_on, "web");
+    r->ready = r->look = false;
+    rim_config(r, service_new("db"), web_on_db(), app);
+    ck_assert(!service_waits_in_vain(r->core, rim_service(r, "db")));
+    ck_assert(!service_waits_in_vain(r->core, rim_service(r, "app"))); /* db is on its way */
+    rim_looked_not(r, "db", LOOK_BROKEN);
+    ck_assert(service_waits_in_vain(r->core, rim_service(r, "app")));
+    ck_assert(service_waits_in_vain(r->core, rim_service(r, "web")));
+    rim_ask(r, EVENT_RELOAD, "db", false);
+    ck_assert(!service_waits_in_vain(r->core, rim_service(r, "app")));
+    rim_ask(r, EVENT_STOP, "db", false);
+    ck_assert(service_waits_in_vain(r->core, rim_service(r, "app")));
+}
+END_TEST
+
 RIM_SUITE_MAIN("depends_on", a_failed_service_that_is_started_waits_for_what_it_depends_on,
                a_reload_of_a_failed_service_waits_and_is_answered_as_promised,
                a_repaired_input_waits_as_well,
@@ -241,4 +260,5 @@ RIM_SUITE_MAIN("depends_on", a_failed_service_that_is_started_waits_for_what_it_
                a_stop_answers_a_run_that_waits,
                a_configuration_without_the_dependency_ends_the_wait,
                a_failed_service_that_is_configured_anew_waits,
-               a_dependency_whose_workers_have_all_died_is_not_ready)
+               a_dependency_whose_workers_have_all_died_is_not_ready,
+               who_waits_for_one_that_failed_or_was_stopped_waits_in_vain)

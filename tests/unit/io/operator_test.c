@@ -76,6 +76,30 @@ START_TEST(a_candidate_that_cannot_start_is_shown_with_its_last_lines)
 }
 END_TEST
 
+static const char with_a_failing_dependency[] =
+    "version: 1\nservices:\n"
+    "  app: {command: [/bin/true], directory: /, depends_on: [web]}\n"
+    "  web: {command: [/bin/true], directory: /, depends_on: [db]}\n"
+    "  db: {command: [/bin/true], directory: /, respawn: {limit: {count: 1}}}\n";
+
+START_TEST(a_reload_does_not_wait_for_what_waits_for_a_failed_service)
+{
+    int status;
+    json_t *answer = call("POST", "/v1/stop", "{\"services\":[\"web\"]}", &status), *app;
+
+    json_decref(answer);
+    world.starts = false;
+    world.config = with_a_failing_dependency;
+    answer = call("POST", "/v1/reload", "{}", &status);
+    ck_assert_int_eq(status, 409);
+    app = json_array_get(json_object_get(answer, "services"), 1);
+    ck_assert_str_eq(json_at(app, "service"), "app");
+    ck_assert_str_eq(json_at(app, "outcome"), "waiting");
+    ck_assert_str_eq(json_at(app, "reason"), "waits for web to be ready");
+    json_decref(answer);
+}
+END_TEST
+
 START_TEST(wait_gone_names_the_leak_of_the_relieved_generation)
 {
     int status;
@@ -275,6 +299,7 @@ main(void)
     tcase_add_test(tc, nothing_changed_is_an_answer_too_and_force_rolls_anyway);
     tcase_add_test(tc, a_failed_check_is_a_no_with_its_reason);
     tcase_add_test(tc, a_candidate_that_cannot_start_is_shown_with_its_last_lines);
+    tcase_add_test(tc, a_reload_does_not_wait_for_what_waits_for_a_failed_service);
     tcase_add_test(tc, wait_gone_names_the_leak_of_the_relieved_generation);
     tcase_add_test(tc, wait_none_does_not_wait);
     tcase_add_test(tc, a_rejected_configuration_changes_nothing);
