@@ -20,7 +20,7 @@
 #include "tests/unit/core/specs.h"
 #include "tests/unit/unit.h"
 
-#define RIM_SERVICES 8
+#define RIM_SERVICES 256
 #define RIM_TODO     64
 
 struct rim {
