@@ -6,7 +6,7 @@ static struct rim rim;
 static struct rim *const r = &rim;
 static bool no_new, no_more; /* calloc(3), realloc(3) fail */
 
-/* The linker puts these in front of the C library's (--wrap). */
+/* NOLINTBEGIN(readability-identifier-naming): the linker puts them before the C library's (--wrap) */
 void *__real_calloc(size_t n, size_t bytes);
 void *__real_realloc(void *p, size_t bytes);
 void *__wrap_calloc(size_t n, size_t bytes);
@@ -23,6 +23,7 @@ __wrap_realloc(void *p, size_t bytes)
 {
     return no_more ? NULL : __real_realloc(p, bytes);
 }
+/* NOLINTEND(readability-identifier-naming) */
 
 static void
 setup(void)

@@ -110,18 +110,23 @@ START_TEST(a_singleton_waits_for_its_turn_to_drain_before_it_is_stopped)
 }
 END_TEST
 
+static void
+a_guest_comes_and_goes(int number)
+{
+    char name[16];
+
+    (void)snprintf(name, sizeof(name), "guest-%d", number);
+    rim_config(r, web_with(1), service_new(name));
+    ck_state(r, name, "running");
+    rim_config(r, web_with(1));
+    rim_forget(r);
+}
+
 START_TEST(services_that_come_and_go_leave_nothing_in_the_books)
 {
     rim_config(r, web_with(1));
-    for (int i = 0; i < 200; i++) {
-        char name[16];
-
-        (void)snprintf(name, sizeof(name), "guest-%d", i);
-        rim_config(r, web_with(1), service_new(name));
-        ck_state(r, name, "running");
-        rim_config(r, web_with(1));
-        rim_forget(r);
-    }
+    for (int i = 0; i < 200; i++)
+        a_guest_comes_and_goes(i);
     ck_assert_uint_eq(r->core->n_services, 1);
     ck_assert_uint_eq(r->core->by_id.n, 1);
     ck_assert_uint_eq(r->core->by_name.n, 1);

@@ -12,7 +12,7 @@
 static struct master m;
 static bool poor;
 
-/* The linker puts it in front of the C library's (--wrap). */
+/* NOLINTBEGIN(readability-identifier-naming): the linker puts it before the C library's (--wrap) */
 void *__real_calloc(size_t n, size_t bytes);
 void *__wrap_calloc(size_t n, size_t bytes);
 
@@ -21,6 +21,7 @@ __wrap_calloc(size_t n, size_t bytes)
 {
     return poor ? NULL : __real_calloc(n, bytes);
 }
+/* NOLINTEND(readability-identifier-naming) */
 
 static void
 on_tick(EV_P_ ev_timer *t, int revents)
