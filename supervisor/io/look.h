@@ -63,9 +63,6 @@ int look_start(struct ev_loop *loop, const struct look_request *rq,
  * sees it dead. NULL is fine. */
 void look_cancel(struct look *l);
 
-/* Is @pid a child of ours that reads files? So that nobody takes it for a stranger. */
-bool look_knows(pid_t pid);
-
 /**
  * look_resolve_command - the absolute path of a service's program.
  *

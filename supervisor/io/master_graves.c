@@ -10,7 +10,7 @@
 #include "supervisor/core/event.h"
 #include "supervisor/io/capture.h"
 #include "supervisor/io/child.h"
-#include "supervisor/io/look.h"
+#include "supervisor/io/helper.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/notify.h"
 #include "supervisor/io/orphans.h"
@@ -27,7 +27,7 @@
 static bool
 graves_knows(void *env, pid_t pid)
 {
-    return hand_of_pid(env, pid) || look_knows(pid) || run_knows(pid);
+    return hand_of_pid(env, pid) || helper_knows(pid) || run_knows(pid);
 }
 
 /* The dead worker that an orphan comes from; NULL: its worker lives, or it is nobody's. */

@@ -7,6 +7,7 @@
 #include <signal.h>
 
 #include "base/clock.h"
+#include "supervisor/io/helper.h"
 #include "supervisor/io/look_scan.h"
 #include "supervisor/io/proc.h"
 #include "tests/unit/io/look_fixture.h"
@@ -60,7 +61,7 @@ static bool
 on_child(void *env, const struct proc_stat *child)
 {
     (void)env;
-    if (look_knows(child->pid))
+    if (helper_knows(child->pid))
         at.child = child->pid;
     return true;
 }
@@ -69,7 +70,7 @@ static bool
 child_gone(void *env)
 {
     (void)env;
-    return !look_knows(at.child) && kill(at.child, 0) == -1 && errno == ESRCH;
+    return !helper_knows(at.child) && kill(at.child, 0) == -1 && errno == ESRCH;
 }
 
 START_TEST(a_cancelled_look_kills_its_child_and_never_answers)
