@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,14 @@
 
 enum { NAME_SERVICE_MAX = 1 << 20 };
 
+/* A number needs no entry in a database. */
+static bool
+is_number(const char *name)
+{
+    return name[0] != '\0' && name[strspn(name, "0123456789")] == '\0' &&
+           strtoull(name, NULL, 10) < UINT32_MAX;
+}
+
 /* Return: 1 there, 0 not there, negative errno: the name service did not say. */
 static int
 account_known(const char *name, bool group)
@@ -28,8 +37,12 @@ account_known(const char *name, bool group)
 
         if (!buf)
             return -ENOMEM;
-        r = group ? getgrnam_r(name, &gr, buf, room, &found)
-                  : getpwnam_r(name, &pw, buf, room, &user);
+        if (group)
+            r = getgrnam_r(name, &gr, buf, room, &found);
+        else if (is_number(name))
+            r = getpwuid_r((uid_t)strtoul(name, NULL, 10), &pw, buf, room, &user);
+        else
+            r = getpwnam_r(name, &pw, buf, room, &user);
         if (r == 0)
             return user || found;
         /* "not found" has many names, see getpwnam(3) */
@@ -45,12 +58,27 @@ static void
 check_account(struct load *l, const struct node *at, const char *name, bool group)
 {
     const char *what = group ? "group" : "user";
-    int r = name ? account_known(name, group) : 1;
+    int r = name && !is_number(name) ? account_known(name, group) : 1;
 
     if (r == 0)
         (void)finding(&l->reader, at, NULL, "there is no %s '%s'", what, name);
     else if (r < 0)
         (void)finding(&l->reader, at, NULL, "cannot look up %s '%s': %s", what, name, strerror(-r));
+}
+
+/* Who a service runs as. A user's number alone does not say the group. */
+static void
+check_identity(struct load *l, const struct entry *e)
+{
+    const struct service_spec *s = e->spec;
+    const struct node *at = entry_node(l, e, "user");
+
+    check_account(l, at, s->user, false);
+    check_account(l, entry_node(l, e, "group"), s->group, true);
+    if (s->user && !s->group && is_number(s->user) && account_known(s->user, false) == 0)
+        (void)finding(&l->reader, at, NULL,
+                      "user %s is in no user database, so a group has to be named with it",
+                      s->user);
 }
 
 /* Return: NULL when @path can be executed, else what is wrong with it. */
@@ -145,8 +173,7 @@ validate_system(struct load *l, const struct entry *e)
     const struct node *ready_exec = node_get(ready, "exec");
     struct stat st;
 
-    check_account(l, entry_node(l, e, "user"), s->user, false);
-    check_account(l, entry_node(l, e, "group"), s->group, true);
+    check_identity(l, e);
     check_listeners(l, e);
     if (stat(s->directory, &st) == -1) {
         (void)finding(&l->reader, entry_node(l, e, "directory"), NULL, "directory '%s': %s",

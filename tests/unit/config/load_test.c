@@ -278,7 +278,10 @@ START_TEST(a_thing_that_is_not_there_is_a_finding_only_where_it_is_looked_for)
              "  e: {command: [x], directory: plain}\n"
              "  f: {command: [sh], env_file: gone, ready: {exec: [./gone]}}\n"
              "  g: {command: [.], environment: {PATH: /nowhere}, check: {command: [sh]}}\n"
-             "  h: {command: [./.], listen: {u: {address: unix:/x, owner: no-such-user}}}\n");
+             "  h: {command: [./.], listen: {u: {address: unix:/x, owner: no-such-user}}}\n"
+             "  i: {command: [sh], user: 0, listen: {u: {address: unix:/y, owner: 654321}}}\n"
+             "  j: {command: [sh], user: 654321, group: 7}\n"
+             "  k: {command: [sh], user: 654321}\n");
     put("stint.yaml", text_str(&yaml));
     assert_load("");
     spec_destroy(steal(spec));
@@ -304,7 +307,9 @@ START_TEST(a_thing_that_is_not_there_is_a_finding_only_where_it_is_looked_for)
         "stint.yaml:9:70: there is no command 'sh' in PATH (/nowhere) near 'sh]}}'\n"
         "stint.yaml:10:17: cannot run '%1$s': it is not a regular file near './.], listen: {u: "
         "{address: unix:/x, own…'\n"
-        "stint.yaml:10:61: there is no user 'no-such-user' near 'no-such-user}}}'",
+        "stint.yaml:10:61: there is no user 'no-such-user' near 'no-such-user}}}'\n"
+        "stint.yaml:13:28: user 654321 is in no user database, so a group has to be named with it "
+        "near '654321}'",
         root);
     ck_assert_int_eq(setenv("PATH", "/usr/bin:/bin", 1), 0);
     auto_free char *found = load("stint.yaml", CONFIG_CHECK_SYSTEM);
