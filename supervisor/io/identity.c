@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,9 +13,8 @@
 #define DATABASE_BUFFER_MAX ((size_t)1024 * 1024) /* a group may have thousands of members */
 #define GROUPS_MAX          65536                 /* NGROUPS_MAX of the kernel */
 
-/* "1000" is a number, "1000x" and "" are names; -1 as a number would mean "keep" and is refused. */
-static bool
-number_parse(const char *s, uint32_t *ret)
+bool
+identity_number(const char *s, uint32_t *ret)
 {
     unsigned long long v;
     char *end;
@@ -30,6 +27,12 @@ number_parse(const char *s, uint32_t *ret)
         return false;
     *ret = (uint32_t)v;
     return true;
+}
+
+bool
+identity_same_name(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
 /* The database functions want a buffer and say ERANGE until it is large enough. */
@@ -46,8 +49,8 @@ user_find(const char *user, struct passwd *pw, char **ret_buffer, bool *ret_foun
 
         if (!buffer)
             return -ENOMEM;
-        r = number_parse(user, &number) ? getpwuid_r(number, pw, buffer, room, &found)
-                                        : getpwnam_r(user, pw, buffer, room, &found);
+        r = identity_number(user, &number) ? getpwuid_r(number, pw, buffer, room, &found)
+                                           : getpwnam_r(user, pw, buffer, room, &found);
         if (r == ERANGE && room < DATABASE_BUFFER_MAX) {
             room *= 2;
             continue;
@@ -66,7 +69,7 @@ group_find(const char *group, gid_t *ret_gid, bool *ret_found)
     size_t room = 4096;
     uint32_t number;
 
-    if (number_parse(group, &number)) {
+    if (identity_number(group, &number)) {
         *ret_gid = number;
         *ret_found = true;
         return 0;
@@ -127,7 +130,7 @@ user_fill(const char *user, struct identity *id, struct error *reterr)
     if (r < 0)
         return error_set(reterr, r, "look up user '%s'", user);
     if (!found) {
-        if (!number_parse(user, &number))
+        if (!identity_number(user, &number))
             return error_say(reterr, -ENOENT, "there is no user '%s'", user);
         id->uid = number;
         return 0;

@@ -2,7 +2,9 @@
 #ifndef STINT_IO_IDENTITY_H
 #define STINT_IO_IDENTITY_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct error;
@@ -26,13 +28,19 @@ struct identity {
         IDENTITY_KEEP_UID, IDENTITY_KEEP_GID, NULL, 0, NULL, NULL, NULL \
     }
 
+/* identity_number - "1000" is a number, "1000x" and "" are names; so is -1, which would mean "keep". */
+bool identity_number(const char *s, uint32_t *ret);
+
+/* identity_same_name - both the same, or both not given. */
+bool identity_same_name(const char *a, const char *b);
+
 /**
  * identity_resolve - look a user and a group up, by name or by number.
  * @user:  NULL = keep; a number without an entry in the user database is allowed, with a group
  * @group: NULL = the user's own group (or keep, without a user)
  * @ret:   untouched on failure; identity_finish() it
  *
- * May ask a name service, which may be slow: call it at load time, not while a worker is awaited.
+ * May ask a name service, which may be slow: in the loop it is identity_ask() that is called.
  * Return: 0, -ENOENT (no such user or group), or another negative errno with the sentence.
  */
 int identity_resolve(const char *user, const char *group, struct identity *ret,

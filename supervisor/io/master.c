@@ -63,10 +63,8 @@ master_stop(struct master *m, const char *cause)
 static void
 master_hup(struct master *m)
 {
-    struct event ev = {.type = EVENT_RELOAD, .request.cause = "SIGHUP"};
-
-    if (config_reload(m, "SIGHUP", NULL) == 0)
-        master_post(m, &ev);
+    m->hup_waits = true; /* config_reload() sees to it, now or when it knows all names */
+    (void)config_reload(m, "SIGHUP", NULL); /* said in the journal and in every status */
 }
 
 static void

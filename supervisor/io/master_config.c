@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "supervisor/core/event.h"
 #include "supervisor/io/master_state.h"
+#include "supervisor/io/operator.h"
 #include "supervisor/io/watch.h"
 
 /*
@@ -28,48 +29,43 @@ bound_drop(struct listener **bound, size_t n)
     free(bound);
 }
 
-/* Every listener of @spec, open; an address that is open already keeps its socket and its queue. */
+/* Every listener it wants, open; an address that is open already keeps its socket and its queue. */
 static int
-config_bind(struct master *m, const struct spec *spec, struct listener ***ret, size_t *ret_n,
-            struct error *reterr)
+config_bind(const struct reading *rd, struct listener ***ret, struct error *reterr)
 {
-    size_t total = 0, n = 0;
-    struct listener **bound;
+    struct master *m = rd->master;
+    struct listener **bound = calloc(rd->n_wanted + 1, sizeof(struct listener *));
 
-    for (size_t i = 0; i < spec->n_services; i++)
-        total += spec->services[i]->n_listen;
-    bound = calloc(total + 1, sizeof(struct listener *));
     if (!bound)
         return error_set(reterr, -ENOMEM, "bind the listeners");
-    for (size_t i = 0; i < spec->n_services; i++) {
-        const struct service_spec *s = spec->services[i];
+    for (size_t i = 0; i < rd->n_wanted; i++) {
+        const struct wanted *w = &rd->wanted[i];
+        int r = listeners_acquire(&m->listeners, w->spec, w->owner, &bound[i], reterr);
 
-        for (size_t j = 0; j < s->n_listen; j++) {
-            int r = listeners_acquire(&m->listeners, &s->listen[j], &bound[n], reterr);
-
-            if (r < 0) {
-                bound_drop(bound, n);
-                return error_wrap(reterr, r, "service %s, listener %s", s->name, s->listen[j].name);
-            }
-            listen_guard_add(m, bound[n++]);
+        if (r < 0) {
+            bound_drop(bound, i);
+            return error_wrap(reterr, r, "service %s, listener %s", w->service->name,
+                              w->spec->name);
         }
+        listen_guard_add(m, bound[i]);
     }
     *ret = bound;
-    *ret_n = n;
     return 0;
 }
 
 /* What may change under an open socket. Too late to refuse: what cannot be done is said. */
 static void
-config_adjust(struct master *m, const struct spec *spec, struct listener *const *bound)
+config_adjust(const struct reading *rd, struct listener *const *bound)
 {
     struct error err = {0};
 
-    for (size_t i = 0; i < spec->n_services; i++)
-        for (size_t j = 0; j < spec->services[i]->n_listen; j++)
-            if (bound && listener_adjust(*bound++, &spec->services[i]->listen[j], &err) < 0)
-                journal_say(m->journal, LOG_LEVEL_ERROR, "listener_not_adjusted", "service %s: %s",
-                            spec->services[i]->name, err.text);
+    for (size_t i = 0; i < rd->n_wanted; i++) {
+        const struct wanted *w = &rd->wanted[i];
+
+        if (listener_adjust(bound[i], w->spec, w->owner, &err) < 0)
+            journal_say(rd->master->journal, LOG_LEVEL_ERROR, "listener_not_adjusted",
+                        "service %s: %s", w->service->name, err.text);
+    }
 }
 
 static void
@@ -112,25 +108,25 @@ config_note_restart_keys(struct master *m, const struct spec *now)
 
 /* From here on nothing can fail. */
 static void
-config_commit(struct master *m, struct spec *spec, struct listener **bound, size_t n_bound,
-              const char *cause)
+config_commit(struct reading *rd, struct listener **bound)
 {
-    const struct journal_field fields[] = {FIELD_TEXT("cause", cause),
+    const struct journal_field fields[] = {FIELD_TEXT("cause", rd->cause),
                                            FIELD_TEXT("msg", "it is in force now")};
+    struct master *m = rd->master;
     struct event ev = {.type = EVENT_CONFIG};
-    struct spec *old = m->spec;
+    struct spec *old = m->spec, *spec = steal(rd->spec);
     struct listener **old_bound = m->bound;
     size_t old_n = m->n_bound;
 
     config_note_restart_keys(m, spec);
     m->spec = spec;
     m->bound = bound;
-    m->n_bound = n_bound;
+    m->n_bound = rd->n_wanted;
     free(m->config_error);
     m->config_error = NULL;
     journal_configure(m->journal, spec->log_format, spec->log_level);
     journal_event(m->journal, LOG_LEVEL_INFO, "config_accepted", fields, ARRAY_LEN(fields));
-    config_adjust(m, spec, bound);
+    config_adjust(rd, bound);
     config_watch(m, &spec->inputs, &spec->directories);
     ev.config.spec = spec;
     ev.config.last_generation = numbers_last;
@@ -142,20 +138,86 @@ config_commit(struct master *m, struct spec *spec, struct listener **bound, size
     spec_destroy(old);
 }
 
+static int
+config_enforce(struct reading *rd, struct error *reterr)
+{
+    struct listener **bound;
+    int r = config_bind(rd, &bound, reterr);
+
+    if (r == 0)
+        config_commit(rd, bound);
+    return r;
+}
+
+/* How it ended, for all who waited: the reading that began last speaks for those before it. */
+static void
+config_tell(struct master *m, int r, const char *words)
+{
+    struct event ev = {.type = EVENT_RELOAD, .request.cause = "SIGHUP"};
+
+    operator_config_read(m->desk, r, words);
+    if (m->hup_waits && r == 0)
+        master_post(m, &ev);
+    m->hup_waits = false;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------- */
+
+/* @spec: taken over in any case. */
+static int
+config_take(struct master *m, struct spec *spec, const char *cause, struct error *reterr)
+{
+    struct reading *before = steal(m->reading);
+    struct reading *rd = reading_create(m, spec, cause);
+    int r = rd ? 0 : error_set(reterr, -ENOMEM, "read the configuration");
+
+    if (r == 0 && before) /* whoever edits again and again gets no more time for it */
+        rd->deadline_us = before->deadline_us;
+    if (r == 0)
+        r = reading_names(rd, reterr); /* before the old one goes: they may ask for the same */
+    reading_destroy(before);
+    if (r == 0)
+        r = config_enforce(rd, reterr);
+    if (r == 1) {
+        journal_say(m->journal, LOG_LEVEL_INFO, "config_waits",
+                    "the owners of its sockets are being looked up");
+        m->reading = steal(rd);
+    }
+    reading_destroy(rd);
+    return r;
+}
+
+void
+config_named(struct reading *rd, int r, const struct error *why)
+{
+    struct master *m = rd->master;
+    struct error err = *why;
+
+    m->reading = NULL;
+    if (r == 0 && m->core->stopping)
+        r = error_say(&err, -ECANCELED, "stint is stopping");
+    if (r == 0)
+        r = config_enforce(rd, &err);
+    if (r < 0)
+        config_reject(m, err.text, rd->cause);
+    config_tell(m, r, err.text);
+    reading_destroy(rd);
+}
+
 int
 config_reload(struct master *m, const char *cause, struct error *reterr)
 {
     struct diagnostics diags = {0};
     struct strv inputs = {NULL, 0};
     auto_text struct text words = TEXT_INIT;
-    struct listener **bound = NULL;
     struct spec *spec = NULL;
     struct error err = {0};
-    size_t n_bound = 0;
     int r;
 
-    if (m->core->stopping)
+    if (m->core->stopping) {
+        m->hup_waits = false;
         return error_say(reterr, -ECANCELED, "stint is stopping");
+    }
     /* A program that is missing is the trouble of its service, not of everybody. */
     r = config_load(m->config_path, m->spec ? CONFIG_CHECK_SYNTAX : CONFIG_CHECK_SYSTEM, &spec,
                     &inputs, &diags);
@@ -165,19 +227,20 @@ config_reload(struct master *m, const char *cause, struct error *reterr)
         config_watch(m, &inputs, m->spec ? &m->spec->directories : NULL);
     } else if (m->spec && !m->config_error && digest_equal(spec->digest, m->spec->digest)) {
         config_watch(m, &spec->inputs, &spec->directories);
-        spec_destroy(steal(spec));
+        spec_destroy(spec);
     } else {
-        r = config_bind(m, spec, &bound, &n_bound, &err);
+        r = config_take(m, spec, cause, &err);
         if (r < 0)
             text_add(&words, err.text);
-        else
-            config_commit(m, steal(spec), bound, n_bound, cause);
     }
     if (r < 0) {
         config_reject(m, text_str(&words), cause);
         (void)error_say(reterr, r, "%s", text_str(&words));
     }
-    spec_destroy(spec);
+    if (r <= 0) {
+        reading_destroy(steal(m->reading));
+        config_tell(m, r, text_str(&words));
+    }
     strv_finish(&inputs);
     diagnostics_finish(&diags);
     return r;
@@ -221,6 +284,7 @@ void
 config_finish(struct master *m)
 {
     ev_timer_stop(m->loop, &m->config_settle);
+    reading_destroy(steal(m->reading));
     bound_drop(m->bound, m->n_bound);
     m->bound = NULL;
     m->n_bound = 0;

@@ -11,6 +11,7 @@
 #include "base/units.h"
 #include "supervisor/core/event.h"
 #include "supervisor/io/environment.h"
+#include "supervisor/io/identity_ask.h"
 #include "supervisor/io/look.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/run.h"
@@ -47,7 +48,7 @@ snapshot_destroy(struct snapshot *snap)
     free(snap);
 }
 
-/* Everything but the executable, which the look brings. */
+/* Everything but the executable, which the look brings, and who it runs as. */
 static int
 snapshot_create(struct master *m, struct service_spec *spec, struct snapshot **ret,
                 struct error *reterr)
@@ -75,8 +76,6 @@ snapshot_create(struct master *m, struct service_spec *spec, struct snapshot **r
         else
             r = error_say(reterr, -ENOENT, "no open listener for %s", spec->listen[i].address);
     }
-    if (r == 0)
-        r = identity_resolve(spec->user, spec->group, &snap->identity, reterr);
     if (r == 0 && spec->probe_listener)
         r = listeners_probe(&m->listeners, spec->probe_listener, &snap->probe, reterr);
     if (r < 0) {
@@ -111,6 +110,7 @@ void
 inspection_destroy(struct inspection *d)
 {
     watch_clear(d->master->watch, d->service);
+    identity_ask_cancel(d->ask);
     look_cancel(d->look);
     run_cancel(d->check);
     snapshot_destroy(d->looking);
@@ -212,24 +212,17 @@ inspections_rewatch(struct master *m)
     }
 }
 
+/* Who it runs as is known: now its files. */
 static int
-inspection_look(struct inspection *d, struct service_spec *spec, int64_t settle_us,
-                struct error *reterr)
+inspection_read(struct inspection *d, const char *exe, struct error *reterr)
 {
-    auto_free char *exe = NULL;
+    const struct service_spec *spec = d->looking->spec;
     auto_free const char **inputs = calloc(spec->watch_paths.n + 2, sizeof(*inputs));
-    struct look_request rq = {.watch_binary = spec->watch_binary, .settle_us = settle_us};
+    struct look_request rq = {.watch_binary = spec->watch_binary, .settle_us = d->settle_us};
     int r;
 
     if (!inputs)
         return error_set(reterr, -ENOMEM, "look at the inputs");
-    r = look_resolve_command(spec, &exe, reterr);
-    if (r == 0)
-        r = inspection_watch(d, spec, exe, reterr);
-    if (r == 0)
-        r = snapshot_create(d->master, spec, &d->looking, reterr);
-    if (r < 0)
-        return r;
     for (size_t i = 0; i < spec->watch_paths.n; i++)
         inputs[rq.n_inputs++] = spec->watch_paths.items[i];
     if (spec->env_file)
@@ -239,6 +232,55 @@ inspection_look(struct inspection *d, struct service_spec *spec, int64_t settle_
     rq.deadline_us = mono_now_us() + LOOK_PATIENCE_US;
     r = look_start(d->master->loop, &rq, on_looked, d, &d->look);
     return r < 0 ? error_set(reterr, r, "look at the inputs") : 0;
+}
+
+static void
+inspection_broken(struct inspection *d, const char *reason)
+{
+    snapshot_destroy(steal(d->looking));
+    inspection_looked(d, LOOK_BROKEN, 0, (struct digest){0, 0}, reason);
+}
+
+static void
+on_identity(void *env, struct identity *id, const struct error *why)
+{
+    struct inspection *d = env;
+    auto_free char *exe = NULL;
+    struct error err = {0};
+
+    d->ask = NULL;
+    if (!id) {
+        inspection_broken(d, why->text);
+        return;
+    }
+    d->looking->identity = *id;
+    *id = (struct identity)IDENTITY_KEEP;
+    if (look_resolve_command(d->looking->spec, &exe, &err) < 0 || inspection_read(d, exe, &err) < 0)
+        inspection_broken(d, err.text);
+}
+
+static int
+inspection_look(struct inspection *d, struct service_spec *spec, int64_t settle_us,
+                struct error *reterr)
+{
+    auto_free char *exe = NULL;
+    uint32_t number;
+    int r;
+
+    d->settle_us = settle_us;
+    r = look_resolve_command(spec, &exe, reterr);
+    if (r == 0)
+        r = inspection_watch(d, spec, exe, reterr);
+    if (r == 0)
+        r = snapshot_create(d->master, spec, &d->looking, reterr);
+    if (r < 0)
+        return r;
+    if (spec->user || (spec->group && !identity_number(spec->group, &number)))
+        return identity_ask(d->master->loop, spec->user, spec->group,
+                            mono_now_us() + NAMES_PATIENCE_US, on_identity, d, &d->ask, reterr);
+    if (spec->group)
+        d->looking->identity.gid = number;
+    return inspection_read(d, exe, reterr);
 }
 
 void
@@ -259,13 +301,12 @@ snapshot_look(struct master *m, const struct effect *e)
         master_post(m, &ev);
         return;
     }
+    identity_ask_cancel(steal(d->ask));
     look_cancel(steal(d->look));
     snapshot_destroy(steal(d->looking));
     d->look_reload = e->reload;
-    if (inspection_look(d, s->reload.spec, e->settle_us, &err) < 0) {
-        snapshot_destroy(steal(d->looking));
-        inspection_looked(d, LOOK_BROKEN, 0, (struct digest){0, 0}, err.text);
-    }
+    if (inspection_look(d, s->reload.spec, e->settle_us, &err) < 0)
+        inspection_broken(d, err.text);
 }
 
 /* ---- checking -------------------------------------------------------------------------------------- */

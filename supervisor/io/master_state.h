@@ -31,12 +31,15 @@ struct error;
 struct look;
 struct notify;
 struct desk;
+struct identity_ask;
+struct reading;
 struct ready;
 struct run;
 struct watch;
 
-#define STALL_US  INT64_C(50000) /* a turn of the loop longer than this is a counted event */
-#define BUDGET_US INT64_C(20000) /* … so after this long, effects wait for the next turn */
+#define STALL_US          INT64_C(50000) /* a turn of the loop longer than this is a counted event */
+#define BUDGET_US         INT64_C(20000) /* … so after this long, effects wait for the next turn */
+#define NAMES_PATIENCE_US INT64_C(30000000) /* with a name service that is asked who somebody is */
 
 /* NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): in the order of reading */
 /* What is known at one moment, for the length of a turn of the loop. */
@@ -85,8 +88,10 @@ struct master {
     ev_io signals; /* signalfd: TERM, INT, HUP, CHLD */
     int signal_fd;
     ev_timer config_settle;
-    int64_t config_cap_us; /* a stream of writes delays a configuration reload no longer */
-    char *config_error;    /* owned; the diagnostics of the file on disk, NULL = it is in force */
+    int64_t config_cap_us;   /* a stream of writes delays a configuration reload no longer */
+    struct reading *reading; /* owned; a configuration that waits for names; NULL = none */
+    bool hup_waits;          /* … and then SIGHUP means every service, too */
+    char *config_error;      /* owned; the diagnostics of the file on disk, NULL = it is in force */
 
     ev_check woke;     /* the loop woke up: a turn begins */
     ev_prepare sleeps; /* … and ends */
@@ -152,8 +157,10 @@ struct inspection {
     struct table_node by_service;
     struct master *master;
     uint32_t service;
-    struct look *look;        /* owned; the FX_LOOK under way; NULL = none */
+    struct identity_ask *ask; /* owned; the FX_LOOK under way: who the generation will run as … */
+    struct look *look;        /* owned; … then this; NULL = none */
     struct snapshot *looking; /* owned; what it will become */
+    int64_t settle_us;        /* as it was asked for */
     uint64_t look_reload;     /* the run that asked */
     struct run *check;        /* owned; the FX_CHECK under way; NULL = none */
     uint64_t check_reload;
@@ -216,11 +223,45 @@ void inspections_rewatch(struct master *m);
 
 /* ---- master_config.c -------------------------------------------------------------------------------- */
 
-/* Read the configuration and put it in force, or leave everything as it was. */
+/*
+ * Read the configuration and put it in force, or leave everything as it was. Return: 0; negative
+ * errno with the diagnostics; 1: a name service is asked first, see operator_config_read().
+ */
 int config_reload(struct master *m, const char *cause, struct error *reterr);
 void config_hint(struct master *m); /* one of its files may have changed */
+/* All names it has are known, or one cannot be. @r: 0 or negative errno with @why. */
+void config_named(struct reading *rd, int r, const struct error *why);
 void config_init(struct master *m);
 void config_finish(struct master *m);
+
+/* ---- master_reading.c ------------------------------------------------------------------------------ */
+
+/* A listener that a configuration wants. */
+struct wanted {
+    const struct service_spec *service; /* borrowed from the reading's spec, like the next */
+    const struct listener_spec *spec;
+    struct listener_owner owner;
+};
+
+/* A configuration that is valid, on its way into force. */
+struct reading {
+    struct master *master;
+    struct spec *spec;        /* owned */
+    char *cause;              /* owned */
+    struct wanted *wanted;    /* owned; every listener there is, in order */
+    size_t n_wanted, named;   /* the owners of the first `named` are known */
+    struct identity_ask *ask; /* owned; for wanted[named]; NULL = none */
+    int64_t deadline_us;      /* for all names of it */
+};
+
+/* @spec: taken over in any case. NULL: no memory */
+struct reading *reading_create(struct master *m, struct spec *spec, const char *cause);
+void reading_destroy(struct reading *rd); /* NULL is fine */
+/*
+ * Find out who owns the listeners. Return: 0: known; negative errno with the sentence; 1: a name
+ * service is being asked, and config_named() will hear.
+ */
+int reading_names(struct reading *rd, struct error *reterr);
 
 /* ---- master_listen.c --------------------------------------------------------------------------------- */
 

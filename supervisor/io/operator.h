@@ -38,8 +38,9 @@ struct operator_options {
     void (*submit)(void *env, const struct event *ev);
     /**
      * Read the configuration again and step EVENT_CONFIG before returning, so that the core shows
-     * the services of today. Return: 0, or negative errno with the diagnostics in @reterr (then
-     * nothing changed). @cause as in the request's audit line.
+     * the services of today. Return: 0; negative errno with the diagnostics in @reterr (then
+     * nothing changed); 1: it takes longer, and operator_config_read() will tell. @cause as in the
+     * request's audit line.
      */
     int (*config_reload)(void *env, const char *cause, struct error *reterr);
 };
@@ -56,6 +57,14 @@ void operator_destroy(struct desk *op); /* NULL is fine */
 
 /* operator_record - the core told people something; hand over every FX_RECORD, after the step. */
 void operator_record(struct desk *op, const struct record *r);
+
+/**
+ * operator_config_read - a reading of the configuration has ended, whoever wanted it.
+ * @r: 0: it is in force; negative errno: @words are the diagnostics
+ *
+ * Every request that waits for one is taken up again. Not from within core_step().
+ */
+void operator_config_read(struct desk *op, int r, const char *words);
 
 /* operator_farewell - the master is about to end: give the answers that can be given, and let them leave. */
 void operator_farewell(struct desk *op, int64_t budget_us);

@@ -12,107 +12,6 @@
 #include "supervisor/io/operator_internal.h"
 
 #define TIMEOUT_DEFAULT_US (600 * US_PER_S)
-#define TIMEOUT_MAX_MS     (INT64_C(24) * 3600 * 1000)
-
-/* The body of a change, parsed. */
-struct order {
-    const char *verb; /* literal */
-    bool all;
-    json_t *services; /* borrowed from the body; array of names, or NULL with `all` */
-    bool force;
-    enum ticket_wait wait;
-    int64_t timeout_us;
-};
-
-/* ---- Parsing ----------------------------------------------------------------------------- */
-
-static bool
-refuse(struct control_request *rq, const char *what, const char *key)
-{
-    control_answer_error(rq, 400, "bad-request", "'%.64s' %s", key, what);
-    return false;
-}
-
-static bool
-parse_services(struct control_request *rq, json_t *value, struct order *order)
-{
-    size_t i;
-    json_t *name;
-
-    if (!json_is_array(value) || json_array_size(value) == 0)
-        return refuse(rq, "must be a list of service names", "services");
-    json_array_foreach(value, i, name) if (!json_is_string(name)) return refuse(
-        rq, "must be a list of service names", "services");
-    order->services = value;
-    return true;
-}
-
-static bool
-parse_wait(struct control_request *rq, json_t *value, struct order *order)
-{
-    static const char *const names[] = {
-        [WAIT_SERVING] = "serving", [WAIT_GONE] = "gone", [WAIT_NONE] = "none"};
-    const char *s = json_string_value(value);
-
-    for (size_t i = 0; s && i < ARRAY_LEN(names); i++) {
-        if (strcmp(s, names[i]) == 0) {
-            order->wait = (enum ticket_wait)i;
-            return true;
-        }
-    }
-    return refuse(rq, "must be \"serving\", \"gone\" or \"none\"", "wait");
-}
-
-static bool
-parse_flag(struct control_request *rq, const char *key, json_t *value, bool *ret)
-{
-    if (!json_is_boolean(value))
-        return refuse(rq, "must be true or false", key);
-    *ret = json_boolean_value(value);
-    return true;
-}
-
-static bool
-parse_key(struct control_request *rq, const char *key, json_t *value, struct order *order)
-{
-    if (strcmp(key, "services") == 0)
-        return parse_services(rq, value, order);
-    if (strcmp(key, "all") == 0)
-        return parse_flag(rq, key, value, &order->all);
-    if (strcmp(key, "force") == 0 && strcmp(order->verb, "reload") == 0)
-        return parse_flag(rq, key, value, &order->force);
-    if (strcmp(key, "wait") == 0)
-        return parse_wait(rq, value, order);
-    if (strcmp(key, "timeout_ms") != 0)
-        return refuse(rq, "is not a key of this request", key);
-    if (!json_is_integer(value) || json_integer_value(value) < 1 ||
-        json_integer_value(value) > TIMEOUT_MAX_MS)
-        return refuse(rq, "must be a number of milliseconds from 1 to 86400000", key);
-    order->timeout_us = json_integer_value(value) * US_PER_MS;
-    return true;
-}
-
-/* False: @rq was answered with what is wrong. */
-static bool
-parse(struct desk *op, struct control_request *rq, struct order *order)
-{
-    const char *key;
-    json_t *value;
-    json_t *name;
-    size_t i;
-
-    json_object_foreach(control_body(rq), key,
-                        value) if (!parse_key(rq, key, value, order)) return false;
-    if (order->all && order->services)
-        return refuse(rq, "and 'services' exclude each other", "all");
-    if (!order->services && strcmp(order->verb, "reload") == 0)
-        order->all = true;
-    if (!order->all && !order->services)
-        return refuse(rq, "or \"all\": true must be given", "services");
-    json_array_foreach(order->services, i,
-                       name) if (!operator_service(op, rq, json_string_value(name))) return false;
-    return true;
-}
 
 /* ---- Doing ------------------------------------------------------------------------------- */
 
@@ -210,27 +109,47 @@ order_all(struct ticket *t, const struct order *order, const char *cause, size_t
         submit(t->op, EVENT_STOP_ALL, 0, cause, false);
 }
 
-static void
-carry_out(struct desk *op, struct control_request *rq, const struct order *order,
-          enum ticket_kind kind)
+/* A ticket for it, empty. NULL: @rq was answered. */
+static struct ticket *
+order_ticket(struct desk *op, struct control_request *rq, const struct order *order,
+             enum ticket_kind kind, size_t claims)
 {
-    const struct control_peer *peer = control_peer(rq);
-    size_t n =
-        order->all ? count_services(op->options.sources.core) : json_array_size(order->services);
-    struct ticket *t = ticket_create(op, rq, n, order->timeout_us);
-    char cause[128];
-    json_t *name;
-    size_t i;
+    struct ticket *t = ticket_create(op, rq, claims, order->timeout_us);
 
     if (!t) {
         control_answer_error(rq, 500, "no-memory", "out of memory");
-        return;
+        return NULL;
     }
     t->kind = kind;
     t->verb = order->verb;
     t->wait = order->wait;
-    (void)snprintf(cause, sizeof(cause), "operator %s by uid %u (pid %d)", order->verb,
-                   (unsigned)peer->uid, (int)peer->pid);
+    t->force = order->force;
+    return t;
+}
+
+static void
+order_cause(const struct ticket *t, char *cause, size_t room)
+{
+    const struct control_peer *peer = control_peer(t->rq);
+
+    (void)snprintf(cause, room, "operator %s by uid %u (pid %d)", t->verb, (unsigned)peer->uid,
+                   (int)peer->pid);
+}
+
+static void
+carry_out(struct desk *op, struct control_request *rq, const struct order *order,
+          enum ticket_kind kind)
+{
+    size_t n =
+        order->all ? count_services(op->options.sources.core) : json_array_size(order->services);
+    struct ticket *t = order_ticket(op, rq, order, kind, n);
+    char cause[128];
+    json_t *name;
+    size_t i;
+
+    if (!t)
+        return;
+    order_cause(t, cause, sizeof(cause));
     if (order->all)
         order_all(t, order, cause, n);
     json_array_foreach(order->services, i, name)
@@ -244,22 +163,70 @@ carry_out(struct desk *op, struct control_request *rq, const struct order *order
     ticket_settle(t);
 }
 
-/* Everything is meant: then the configuration first, all or nothing. */
+static void
+refuse_config(struct control_request *rq, const char *verb, const char *words)
+{
+    control_answer(rq, 409,
+                   json_pack("{s:s, s:s, s:b, s:b, s:{s:b, s:o}, s:[]}", "schema", "stint.answer/1",
+                             "verb", verb, "ok", 0, "timed_out", 0, "config", "valid", 0, "error",
+                             report_text(words), "services"));
+}
+
+/* Everything is meant: then the configuration first, all or nothing. True: it is in force. */
 static bool
 config_first(struct desk *op, struct control_request *rq, const struct order *order)
 {
     struct error e = {0};
-    json_t *body;
+    struct ticket *t;
+    int r;
 
     if (!order->all || !op->options.config_reload)
         return true;
-    if (op->options.config_reload(op->options.env, "operator reload", &e) >= 0)
-        return true;
-    body = json_pack("{s:s, s:s, s:b, s:b, s:{s:b, s:o}, s:[]}", "schema", "stint.answer/1", "verb",
-                     order->verb, "ok", 0, "timed_out", 0, "config", "valid", 0, "error",
-                     report_text(e.text), "services");
-    control_answer(rq, 409, body);
+    r = op->options.config_reload(op->options.env, "operator reload", &e);
+    if (r < 0)
+        refuse_config(rq, order->verb, e.text);
+    if (r != 1)
+        return r == 0;
+    t = order_ticket(op, rq, order, TICKET_RELOAD, 0);
+    if (t)
+        t->reading = true; /* operator_config_read() goes on from here */
     return false;
+}
+
+/* The configuration that it waited for has been read. */
+static void
+config_then(struct ticket *t, int r, const char *words)
+{
+    const struct order order = {.verb = t->verb, .all = true, .force = t->force};
+    struct control_request *rq = t->rq;
+    size_t n = count_services(t->op->options.sources.core);
+    char cause[128];
+
+    t->reading = false;
+    if (r < 0) {
+        ticket_destroy(t);
+        refuse_config(rq, order.verb, words);
+        return;
+    }
+    if (!ticket_make_room(t, n)) {
+        ticket_destroy(t);
+        control_answer_error(rq, 500, "no-memory", "out of memory");
+        return;
+    }
+    order_cause(t, cause, sizeof(cause));
+    order_all(t, &order, cause, n);
+    ticket_settle(t);
+}
+
+void
+operator_config_read(struct desk *op, int r, const char *words)
+{
+    list_for_each_safe (pos, &op->tickets) {
+        struct ticket *t = container_of(pos, struct ticket, node);
+
+        if (t->reading)
+            config_then(t, r, words);
+    }
 }
 
 void
@@ -267,7 +234,7 @@ operator_reload(struct desk *op, struct control_request *rq)
 {
     struct order order = {.verb = "reload", .timeout_us = TIMEOUT_DEFAULT_US};
 
-    if (!parse(op, rq, &order))
+    if (!order_parse(op, rq, &order))
         return;
     audit(op, rq, &order);
     if (config_first(op, rq, &order))
@@ -279,7 +246,7 @@ operator_start(struct desk *op, struct control_request *rq)
 {
     struct order order = {.verb = "start", .timeout_us = TIMEOUT_DEFAULT_US};
 
-    if (!parse(op, rq, &order))
+    if (!order_parse(op, rq, &order))
         return;
     audit(op, rq, &order);
     carry_out(op, rq, &order, TICKET_START);
@@ -290,7 +257,7 @@ operator_stop(struct desk *op, struct control_request *rq)
 {
     struct order order = {.verb = "stop", .timeout_us = TIMEOUT_DEFAULT_US, .wait = WAIT_GONE};
 
-    if (!parse(op, rq, &order))
+    if (!order_parse(op, rq, &order))
         return;
     audit(op, rq, &order);
     carry_out(op, rq, &order, order.all ? TICKET_STOP_ALL : TICKET_STOP);

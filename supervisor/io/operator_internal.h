@@ -4,10 +4,12 @@
 
 /*
  * The inside of the operator's desk, for its own files: operator.c (routes, what is only read),
- * operator_change.c (what changes something: parse, audit, submit), operator_ticket.c (what is
- * awaited and when it is answered), operator_stream.c (what is followed).
+ * operator_order.c (what a change asks for), operator_change.c (audit, submit), operator_ticket.c
+ * and operator_claim.c (what is awaited and when it is answered), operator_stream.c (what is
+ * followed).
  */
 #include <ev.h>
+#include <jansson.h>
 
 #include "base/list.h"
 #include "supervisor/core/core.h"
@@ -67,6 +69,8 @@ struct ticket {
     enum ticket_kind kind;
     const char *verb; /* literal */
     enum ticket_wait wait;
+    bool reading;              /* RELOAD of everything: the configuration is read first … */
+    bool force;                /* … and then this is how it was asked for */
     enum ticket_target target; /* WAIT */
     uint64_t target_generation;
     int64_t started_us;
@@ -75,10 +79,28 @@ struct ticket {
     size_t n_claims;
 };
 
+/* ---- operator_order.c -------------------------------------------------------------------- */
+
+#define TIMEOUT_MAX_MS (INT64_C(24) * 3600 * 1000)
+
+/* The body of a change, parsed. */
+struct order {
+    const char *verb; /* literal */
+    bool all;
+    json_t *services; /* borrowed from the body; array of names, or NULL with `all` */
+    bool force;
+    enum ticket_wait wait;
+    int64_t timeout_us;
+};
+
+/* Fill in what the body says; @order has its verb and its defaults. False: @rq was answered. */
+bool order_parse(struct desk *op, struct control_request *rq, struct order *order);
+
 /* ---- operator_ticket.c ------------------------------------------------------------------- */
 
 struct ticket *ticket_create(struct desk *op, struct control_request *rq, size_t claims,
-                             int64_t timeout_us); /* NULL: out of memory */
+                             int64_t timeout_us);       /* NULL: out of memory */
+bool ticket_make_room(struct ticket *t, size_t claims); /* false: out of memory */
 void ticket_destroy(struct ticket *t);
 /* Before the event is submitted: what is there now. */
 void claim_open(struct ticket *t, struct claim *c, const struct service *s);

@@ -16,6 +16,18 @@ on_deadline(EV_P_ ev_timer *timer, int revents)
     ticket_answer(timer->data, 504, true);
 }
 
+bool
+ticket_make_room(struct ticket *t, size_t claims)
+{
+    struct claim *room = calloc(claims ? claims : 1, sizeof(*room));
+
+    if (!room)
+        return false;
+    free(t->claims); /* none was opened yet */
+    t->claims = room;
+    return true;
+}
+
 struct ticket *
 ticket_create(struct desk *op, struct control_request *rq, size_t claims, int64_t timeout_us)
 {
@@ -23,8 +35,7 @@ ticket_create(struct desk *op, struct control_request *rq, size_t claims, int64_
 
     if (!t)
         return NULL;
-    t->claims = calloc(claims ? claims : 1, sizeof(*t->claims));
-    if (!t->claims) {
+    if (!ticket_make_room(t, claims)) {
         free(t);
         return NULL;
     }
@@ -82,6 +93,8 @@ ticket_settle(struct ticket *t)
 {
     bool done = true;
 
+    if (t->reading)
+        return; /* nothing was asked for yet */
     for (size_t i = 0; i < t->n_claims; i++) {
         claim_settle(t, &t->claims[i]);
         done = done && claim_done(t, &t->claims[i]);

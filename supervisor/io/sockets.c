@@ -15,7 +15,6 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/mem.h"
-#include "supervisor/io/identity.h"
 
 static const char *
 unix_path(const struct endpoint *a)
@@ -61,7 +60,8 @@ unix_dress(struct listener *l, struct error *reterr)
 
     if (chmod(path, l->mode) == -1)
         return error_set(reterr, -errno, "set the mode of '%s'", path);
-    if ((l->uid != (uid_t)-1 || l->gid != (gid_t)-1) && lchown(path, l->uid, l->gid) == -1)
+    if ((l->owner.uid != (uid_t)-1 || l->owner.gid != (gid_t)-1) &&
+        lchown(path, l->owner.uid, l->owner.gid) == -1)
         return error_set(reterr, -errno, "set the owner of '%s'", path);
     if (lstat(path, &st) == -1)
         return error_set(reterr, -errno, "look at '%s'", path);
@@ -146,28 +146,8 @@ listener_destroy(struct listener *l)
 }
 
 static int
-owner_resolve(struct listener *l, const struct listener_spec *spec, struct error *reterr)
-{
-    struct identity id = IDENTITY_KEEP;
-    int r;
-
-    l->mode = spec->mode;
-    l->uid = (uid_t)-1;
-    l->gid = (gid_t)-1;
-    if (!spec->owner && !spec->group)
-        return 0;
-    r = identity_resolve(spec->owner, spec->group, &id, reterr);
-    if (r < 0)
-        return error_wrap(reterr, r, "'%s'", spec->address);
-    l->uid = id.uid;
-    if (spec->group) /* an owner alone leaves the group as it is */
-        l->gid = id.gid;
-    identity_finish(&id);
-    return 0;
-}
-
-static int
-listener_create(const struct listener_spec *spec, struct listener **ret, struct error *reterr)
+listener_create(const struct listener_spec *spec, struct listener_owner owner,
+                struct listener **ret, struct error *reterr)
 {
     struct listener *l = calloc(1, sizeof *l);
     struct endpoint at = {0};
@@ -181,8 +161,8 @@ listener_create(const struct listener_spec *spec, struct listener **ret, struct 
     l->address = strdup(spec->address);
     r = l->address ? endpoint_parse(spec->address, &at, reterr)
                    : error_set(reterr, -ENOMEM, "bind '%s'", spec->address);
-    if (r == 0)
-        r = owner_resolve(l, spec, reterr);
+    l->mode = spec->mode;
+    l->owner = owner;
     if (r == 0)
         r = bind_at(l, &at, reterr);
     if (r == 0)
@@ -196,14 +176,15 @@ listener_create(const struct listener_spec *spec, struct listener **ret, struct 
 }
 
 int
-listener_adjust(struct listener *l, const struct listener_spec *spec, struct error *reterr)
+listener_adjust(struct listener *l, const struct listener_spec *spec, struct listener_owner owner,
+                struct error *reterr)
 {
-    mode_t mode = l->mode;
-    uid_t uid = l->uid;
-    gid_t gid = l->gid;
-    int r = l->is_unix ? owner_resolve(l, spec, reterr) : 0;
+    bool same = l->mode == spec->mode && l->owner.uid == owner.uid && l->owner.gid == owner.gid;
+    int r = 0;
 
-    if (r == 0 && l->is_unix && (l->mode != mode || l->uid != uid || l->gid != gid))
+    l->mode = spec->mode;
+    l->owner = owner;
+    if (l->is_unix && !same)
         r = unix_dress(l, reterr);
     if (r == 0 && l->backlog != spec->backlog)
         r = start_listening(l, spec->backlog, reterr);
@@ -236,8 +217,8 @@ listeners_find(const struct listeners *set, const char *address)
 }
 
 int
-listeners_acquire(struct listeners *set, const struct listener_spec *spec, struct listener **ret,
-                  struct error *reterr)
+listeners_acquire(struct listeners *set, const struct listener_spec *spec,
+                  struct listener_owner owner, struct listener **ret, struct error *reterr)
 {
     struct listener *l = listeners_find(set, spec->address);
     int r;
@@ -246,7 +227,7 @@ listeners_acquire(struct listeners *set, const struct listener_spec *spec, struc
         *ret = listener_ref(l);
         return 0;
     }
-    r = listener_create(spec, ret, reterr);
+    r = listener_create(spec, owner, ret, reterr);
     if (r == 0)
         list_add(&set->all, &(*ret)->node);
     return r;
@@ -277,8 +258,8 @@ listeners_probe(struct listeners *set, const char *address, struct listener **re
     if (!copy)
         return error_set(reterr, -ENOMEM, "bind '%s'", address);
     if (n > 2 && strcmp(address + n - 2, ":0") == 0)
-        return listener_create(&spec, ret, reterr);
-    return listeners_acquire(set, &spec, ret, reterr);
+        return listener_create(&spec, LISTENER_OWNER_ANY, ret, reterr);
+    return listeners_acquire(set, &spec, LISTENER_OWNER_ANY, ret, reterr);
 }
 
 int

@@ -22,6 +22,18 @@
 
 struct error;
 
+/* Whose a socket file is to be. What its spec names has been looked up by then. */
+struct listener_owner {
+    uid_t uid; /* -1 = as it comes */
+    gid_t gid; /* -1 = as it comes */
+};
+
+#define LISTENER_OWNER_ANY     \
+    (struct listener_owner)    \
+    {                          \
+        (uid_t) - 1, (gid_t)-1 \
+    }
+
 struct listener {
     struct list node;      /* in its set; empty for a probe listener */
     unsigned references;   /* listener_ref/unref only */
@@ -34,8 +46,7 @@ struct listener {
     dev_t device;          /* of the socket file we made … */
     ino_t inode;           /* … so that at the end only our own is unlinked */
     mode_t mode;           /* of the socket file */
-    uid_t uid;             /* its owner; -1 = as it came */
-    gid_t gid;             /* its group; -1 = as it came */
+    struct listener_owner owner;
 };
 
 /* All sockets the master has open. */
@@ -56,10 +67,11 @@ void listeners_finish(struct listeners *set); /* closes all, whatever is still r
  * Return: 0 or negative errno with the sentence.
  */
 int listeners_acquire(struct listeners *set, const struct listener_spec *spec,
-                      struct listener **ret, struct error *reterr);
+                      struct listener_owner owner, struct listener **ret, struct error *reterr);
 
-/* listener_adjust - bring mode, owner, group and backlog of an open socket to what @spec says. */
-int listener_adjust(struct listener *l, const struct listener_spec *spec, struct error *reterr);
+/* listener_adjust - bring mode, owner, group and backlog of an open socket to what is wanted. */
+int listener_adjust(struct listener *l, const struct listener_spec *spec,
+                    struct listener_owner owner, struct error *reterr);
 
 /* listeners_find - borrowed; NULL when no such socket is open. */
 struct listener *listeners_find(const struct listeners *set, const char *address);

@@ -174,6 +174,18 @@ scn_launch(const struct scn_world *world)
     return ok;
 }
 
+bool
+scn_possible(const struct scn_world *world)
+{
+    int status = -1;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(launch_world(world) ? 0 : 1);
+    (void)waitpid(pid, &status, 0);
+    return status == 0;
+}
+
 void
 scn_start(void)
 {

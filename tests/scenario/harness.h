@@ -9,6 +9,7 @@
  */
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #include "tests/unit/unit.h"
@@ -34,10 +35,12 @@ struct scn_world {
     uid_t uid;       /* run as; the stage is given to that user; 0: as the test */
     bool no_stderr;  /* descriptor 2 is closed */
     bool no_inotify; /* in a user namespace of its own, where no inotify instance may be made */
+    bool slow_names; /* in a mount namespace of its own, where users are looked up by nss_slow.c */
 };
 /* Return: false: such a world cannot be made here; nothing was started. */
 bool scn_launch(const struct scn_world *world);
-int scn_stop(void); /* SIGTERM; exit status within 20 s */
+bool scn_possible(const struct scn_world *world); /* can it be made here? Outside of any test. */
+int scn_stop(void);                               /* SIGTERM; exit status within 20 s */
 pid_t scn_master(void);
 void scn_signal_master(int sig);
 
@@ -111,8 +114,22 @@ long scn_rss_kib(void);                    /* memory of the master now */
 bool scn_sanitized(void);                  /* slow, and frees memory late */
 void scn_grew_little(long rss_kib_before); /* less than 8 MiB since then */
 
-#define scn_main(name, ...)                                           \
-    int main(void)                                                    \
+/* scn_main_in - the same for tests that all need a @world; where it cannot be made they are skipped. */
+#define scn_main_in(world, why, name, ...)       \
+    static int run_tests(void);                  \
+    int main(void)                               \
+    {                                            \
+        if (scn_possible(world))                 \
+            return run_tests();                  \
+        (void)printf("SKIPPED: here %s\n", why); \
+        return 77;                               \
+    }                                            \
+    scn_tests(static int run_tests, name, __VA_ARGS__)
+
+#define scn_main(name, ...) scn_tests(int main, name, __VA_ARGS__)
+
+#define scn_tests(function, name, ...)                                \
+    function(void)                                                    \
     {                                                                 \
         const TTest *const tests[] = {__VA_ARGS__};                   \
         Suite *suite = suite_create(name);                            \

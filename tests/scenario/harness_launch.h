@@ -4,6 +4,9 @@
 
 #include "harness.h"
 
+/* launch_world - make the process that calls it live in @world, as far as it concerns namespaces. */
+bool launch_world(const struct scn_world *world);
+
 /*
  * launch_child - in the child: make @world and become the master @stint. @log: its standard error.
  * A byte goes to @told when the world could be made. Does not return.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* The configuration under hostile hands, and a machine without inotify. */
+/* The configuration under hostile hands. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -171,36 +171,8 @@ START_TEST(a_service_removed_and_added_while_its_candidate_starts_begins_anew)
 }
 END_TEST
 
-START_TEST(without_inotify_files_are_polled_and_status_says_so)
-{
-    auto_free char *out = NULL;
-
-    scn_file("word", "one");
-    scn_config(
-        "  web:\n    command: [./actor, \"word-from=word\", ready]\n    directory: %s\n"
-        "    listen: {main: \"unix:%s/web.sock\"}\n    watch: {paths: [word], settle: 50ms}\n"
-        "    drain_timeout: 2s\n",
-        scn_dir(), scn_dir());
-    if (!scn_launch(&(struct scn_world){.no_inotify = true})) {
-        (void)fprintf(stderr, "SKIPPED: this user may not make a user namespace, so inotify "
-                              "cannot be taken away from the master alone\n");
-        return;
-    }
-    (void)scn_await("event=verdict service=web outcome=serving gen=1", 10000);
-    ck_assert_int_eq(scn_cli(&out, "status", "--json", NULL), 0);
-    ck_assert_msg(strstr(out, "polling: ") != NULL, "%s", out);
-    scn_file("word", "two");
-    (void)scn_await("event=verdict service=web outcome=serving gen=2", 10000);
-    scn_file("stint.yaml", "services: nonsense\n");
-    (void)scn_await("event=config_rejected", 10000);
-    (void)scn_await_any("event=certificate service=web gen=1", 5000);
-    scn_after(scn_baseline());
-}
-END_TEST
-
 scn_main("inputs", a_configuration_that_is_gone_stays_in_force_and_is_loud_until_it_is_back,
          a_configuration_that_is_half_written_is_taken_when_it_is_whole,
          a_file_put_into_the_included_directory_is_a_service,
          a_configuration_edited_while_a_reload_runs_wins_in_the_end,
-         a_service_removed_and_added_while_its_candidate_starts_begins_anew,
-         without_inotify_files_are_polled_and_status_says_so)
+         a_service_removed_and_added_while_its_candidate_starts_begins_anew)

@@ -69,7 +69,7 @@ START_TEST(a_port_is_asked_until_somebody_listens)
     await_progress("last answer: connection refused");
     listeners_init(&set);
     at.address = where.data;
-    ck_assert_int_eq(listeners_acquire(&set, &at, &l, &error), 0);
+    ck_assert_int_eq(listeners_acquire(&set, &at, LISTENER_OWNER_ANY, &l, &error), 0);
     await_words("ready ");
     listeners_finish(&set);
 }

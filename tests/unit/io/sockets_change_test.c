@@ -47,8 +47,8 @@ START_TEST(a_socket_file_that_was_removed_does_not_stand_in_the_way_of_a_reload)
     struct listener *l = acquire(address), *again;
 
     ck_assert_int_eq(unlink(address + 5), 0);
-    ck_assert_int_eq(listeners_acquire(&set, &same, &again, &error), 0);
-    ck_assert_int_eq(listener_adjust(again, &same, &error), 0);
+    ck_assert_int_eq(listeners_acquire(&set, &same, LISTENER_OWNER_ANY, &again, &error), 0);
+    ck_assert_int_eq(listener_adjust(again, &same, LISTENER_OWNER_ANY, &error), 0);
     listener_unref(again);
     listener_unref(l);
 }

@@ -42,7 +42,8 @@ acquire(char *address)
     struct listener_spec spec = spec_of(address);
     struct listener *l = NULL;
 
-    ck_assert_msg(listeners_acquire(&set, &spec, &l, &error) == 0, "%s", error.text);
+    ck_assert_msg(listeners_acquire(&set, &spec, LISTENER_OWNER_ANY, &l, &error) == 0, "%s",
+                  error.text);
     return l;
 }
 
