@@ -19,10 +19,12 @@ struct error;
 struct ev_loop;
 struct look;
 struct service_spec;
+struct strv;
 
 #define LOOK_INLINE_BYTES (UINT64_C(8) << 20) /* more is read in a child */
 #define LOOK_TREE_DIRS    1024                /* a watched directory with more is refused */
 #define LOOK_TREE_ENTRIES 16384
+#define LOOK_PLACES_MAX   32
 
 struct look_request {
     const char *executable;    /* absolute: look_resolve_command() */
@@ -75,5 +77,13 @@ void look_cancel(struct look *l);
  * there; -ENOMEM.
  */
 int look_resolve_command(const struct service_spec *spec, char **ret_path, struct error *reterr);
+
+/*
+ * look_command_places - the paths where a program without a slash would be, to watch for it: one in
+ * each absolute directory of its PATH, LOOK_PLACES_MAX at most; none for one with a slash.
+ *
+ * Return: 0 or -ENOMEM. They are added to @ret.
+ */
+int look_command_places(const struct service_spec *spec, struct strv *ret);
 
 #endif

@@ -116,10 +116,19 @@ exe_check(const char *path, struct look_answer *a, struct error *reterr)
     return a->interpreter[0] ? interpreter_check(path, a->interpreter, reterr) : 0;
 }
 
+/* NULL: the usual places. */
+static const char *
+search_path(const struct service_spec *spec)
+{
+    for (size_t i = 0; i < spec->n_environment; i++)
+        if (strcmp(spec->environment[i].name, "PATH") == 0)
+            return spec->environment[i].value;
+    return spec->clean_environment ? NULL : environment_get(environ, "PATH");
+}
+
 int
 look_resolve_command(const struct service_spec *spec, char **ret_path, struct error *reterr)
 {
-    const char *path = spec->clean_environment ? NULL : environment_get(environ, "PATH");
     const char *name = spec->command.n > 0 ? spec->command.items[0] : "";
 
     if (name[0] == '/' || (strchr(name, '/') && spec->directory)) {
@@ -131,8 +140,28 @@ look_resolve_command(const struct service_spec *spec, char **ret_path, struct er
         *ret_path = full;
         return 0;
     }
-    for (size_t i = 0; i < spec->n_environment; i++)
-        if (strcmp(spec->environment[i].name, "PATH") == 0)
-            path = spec->environment[i].value;
-    return spawn_find_program(name, spec->directory, path, ret_path, reterr);
+    return spawn_find_program(name, spec->directory, search_path(spec), ret_path, reterr);
+}
+
+int
+look_command_places(const struct service_spec *spec, struct strv *ret)
+{
+    const char *name = spec->command.n > 0 ? spec->command.items[0] : "";
+    const char *path = search_path(spec);
+    size_t n = 0;
+    int r = 0;
+
+    if (strchr(name, '/') || name[0] == '\0')
+        return 0;
+    for (path = path ? path : SPAWN_USUAL_PATH; r == 0 && *path && n < LOOK_PLACES_MAX;) {
+        size_t bytes = strcspn(path, ":");
+
+        if (path[0] == '/') {
+            r = strv_addf(ret, "%.*s/%s", (int)bytes, path, name);
+            n++;
+        }
+        path += bytes;
+        path += *path == ':';
+    }
+    return r;
 }

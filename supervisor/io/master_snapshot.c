@@ -164,7 +164,10 @@ on_looked(void *env, struct look_answer *answer)
     inspection_looked(d, LOOK_OK, snap->id, answer->digest, NULL);
 }
 
-/* Arm before reading: what changes from now on gives a hint. */
+/*
+ * Arm before reading: what changes from now on gives a hint. @exe: NULL: it is not there, and may
+ * come anywhere in its PATH.
+ */
 static int
 inspection_watch(struct inspection *d, const struct service_spec *spec, const char *exe,
                  struct error *reterr)
@@ -173,7 +176,7 @@ inspection_watch(struct inspection *d, const struct service_spec *spec, const ch
     int r = 0;
 
     if (spec->watch_binary)
-        r = strv_add(&paths, exe);
+        r = exe ? strv_add(&paths, exe) : look_command_places(spec, &paths);
     for (size_t i = 0; r == 0 && i < spec->watch_paths.n; i++)
         r = strv_add(&paths, spec->watch_paths.items[i]);
     if (r == 0 && spec->env_file)
@@ -265,12 +268,15 @@ inspection_look(struct inspection *d, struct service_spec *spec, int64_t settle_
 {
     auto_free char *exe = NULL;
     uint32_t number;
-    int r;
+    int r, found;
 
     d->settle_us = settle_us;
-    r = look_resolve_command(spec, &exe, reterr);
+    found = look_resolve_command(spec, &exe, reterr);
+    r = inspection_watch(d, spec, exe, found < 0 ? NULL : reterr);
+    if (r == 0 && found < 0) /* armed only now: it may have come a moment ago */
+        found = look_resolve_command(spec, &exe, reterr);
     if (r == 0)
-        r = inspection_watch(d, spec, exe, reterr);
+        r = found;
     if (r == 0)
         r = snapshot_create(d->master, spec, &d->looking, reterr);
     if (r < 0)

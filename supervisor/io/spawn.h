@@ -107,6 +107,8 @@ const char *spawn_step_name(enum spawn_step step); /* "setsid", "chdir", "execve
 char *spawn_explain(const struct spawn_failure *failure, const char *exe, const char *directory,
                     char *buf, size_t room);
 
+#define SPAWN_USUAL_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 /**
  * spawn_find_program - where argv[0] is: absolute as it is, with a slash relative to @directory,
  * otherwise looked up in @path (colon-separated; NULL = the usual places).

@@ -10,8 +10,6 @@
 #include "base/mem.h"
 #include "supervisor/io/spawn.h"
 
-#define USUAL_PLACES "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
 /*
  * The mode bits are asked, not access(2): the program may run as another user than we do, and root
  * may execute whatever has one x bit.
@@ -86,7 +84,7 @@ spawn_find_program(const char *name, const char *directory, const char *path, ch
     if (name[0] == '\0')
         return error_say(reterr, -EINVAL, "the command is empty");
     if (!strchr(name, '/'))
-        return in_path(name, path ? path : USUAL_PLACES, ret_path, reterr);
+        return in_path(name, path ? path : SPAWN_USUAL_PATH, ret_path, reterr);
     if (name[0] == '/' || !directory)
         found = strdup(name);
     else

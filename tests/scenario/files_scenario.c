@@ -285,10 +285,35 @@ START_TEST(an_env_file_is_an_input_like_any_other)
 }
 END_TEST
 
+START_TEST(a_command_that_comes_into_its_path_later_is_started_then)
+{
+    unsigned fds;
+
+    make_dir("bin");
+    fds = serving(config_text(WEB("", "")));
+    scn_config(WEB("", "") "  late:\n    command: [late-actor, ready]\n    directory: %s\n"
+                           "    environment: {PATH: \"%s/gone:%s/bin\"}\n"
+                           "    watch: {settle: 50ms}\n" QUICK,
+               scn_dir(), scn_dir(), scn_dir(), scn_dir(), scn_dir());
+    (void)scn_await("event=verdict service=late outcome=rejected", 5000);
+    scn_copy("bin/late-actor", scn_path("actor"), "");
+    (void)scn_await("event=verdict service=late outcome=serving gen=1", 5000);
+    ck_assert_int_eq(unlink(scn_path("bin/late-actor")), 0);
+    (void)scn_await("event=verdict service=late outcome=rejected", 5000);
+    make_dir("gone");
+    scn_copy("gone/late-actor", scn_path("actor"), "x");
+    (void)scn_await("event=verdict service=late outcome=serving gen=2", 5000);
+    scn_config("%s", config_text(WEB("", "")));
+    (void)scn_await("event=service service=late ~removed", 10000);
+    scn_after(fds);
+}
+END_TEST
+
 scn_main("files", a_program_that_is_copied_slowly_and_kept_open_serves_once_it_is_whole,
          a_watched_file_may_go_and_come_back, a_config_map_is_swapped_as_kubernetes_does,
          a_release_is_switched_by_the_link_above_the_program,
          a_watched_directory_may_be_removed_and_made_again,
          ten_thousand_touches_are_looked_at_a_few_times,
          a_change_during_a_handoff_leads_to_one_trailing_run_with_the_last_content,
-         an_env_file_is_an_input_like_any_other)
+         an_env_file_is_an_input_like_any_other,
+         a_command_that_comes_into_its_path_later_is_started_then)
