@@ -3,7 +3,6 @@
 #define STINT_TESTS_UNIT_IO_LOOK_FIXTURE_H
 
 /* A loop in a directory of its own, and looks that are waited for. */
-#include <ftw.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,11 +12,11 @@
 #include "base/units.h"
 #include "supervisor/io/look.h"
 #include "tests/unit/io/loop.h"
+#include "tests/unit/io/own_dir.h"
 #include "tests/unit/unit.h"
 
 static struct {
     struct ev_loop *loop;
-    char root[64];
     struct look_answer got;
     unsigned answers;
     pid_t child; /* that reads, when seen */
@@ -38,19 +37,8 @@ setup(void)
 {
     memset(&at, 0, sizeof(at));
     at.got.exe_fd = -1;
-    strcpy(at.root, "/tmp/stint-look.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(at.root));
-    ck_assert_int_eq(chdir(at.root), 0);
+    own_dir_enter();
     at.loop = ev_loop_new(EVFLAG_AUTO);
-}
-
-static inline int
-on_node(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
 }
 
 static inline void
@@ -58,30 +46,7 @@ teardown(void)
 {
     (void)fd_close(at.got.exe_fd);
     ev_loop_destroy(at.loop);
-    ck_assert_int_eq(chdir("/"), 0);
-    ck_assert_int_eq(nftw(at.root, on_node, 16, FTW_DEPTH | FTW_PHYS), 0);
-}
-
-static inline const char *
-full(const char *name)
-{
-    static char path[8][4096];
-    static unsigned i;
-
-    i = (i + 1) % 8;
-    (void)snprintf(path[i], sizeof(path[i]), "%s/%s", at.root, name);
-    return path[i];
-}
-
-static inline void
-put(const char *name, const char *text)
-{
-    FILE *f = fopen(name, "we");
-
-    ck_assert_ptr_nonnull(f);
-    ck_assert_int_ge(fputs(text, f), 0);
-    ck_assert_int_eq(fclose(f), 0);
-    ck_assert_int_eq(chmod(name, 0755), 0);
+    own_dir_leave();
 }
 
 static inline bool

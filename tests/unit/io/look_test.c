@@ -54,7 +54,7 @@ START_TEST(what_cannot_run_is_broken_and_says_why)
     broken(full("none"), "does not exist");
     ck_assert_int_eq(symlink("nowhere", "link"), 0);
     broken(full("link"), "link to nothing");
-    broken(at.root, "not a regular file");
+    broken(own_dir, "not a regular file");
     put("empty", "");
     broken(full("empty"), "is empty");
     put("plain", "#!/bin/sh\n");
@@ -235,7 +235,7 @@ resolve(const char *name, struct environment_entry *path, bool clean, int want)
     char *argv[] = {strdup(name), NULL};
     struct service_spec spec = {
         .command = {argv, 1},
-        .directory = at.root,
+        .directory = own_dir,
         .environment = path,
         .n_environment = path ? 1 : 0,
         .clean_environment = clean
@@ -251,7 +251,7 @@ resolve(const char *name, struct environment_entry *path, bool clean, int want)
 
 START_TEST(a_command_is_found_beside_the_config_or_in_path)
 {
-    struct environment_entry path = {(char[]){"PATH"}, at.root};
+    struct environment_entry path = {(char[]){"PATH"}, own_dir};
     char *got = resolve("./web", NULL, false, 0);
 
     ck_assert_ptr_nonnull(strstr(got, "/./web"));

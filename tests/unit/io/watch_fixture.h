@@ -5,7 +5,6 @@
 /* A watch on a loop in a directory of its own, and the words its tests speak. */
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,6 +14,7 @@
 #include "base/units.h"
 #include "supervisor/io/watch.h"
 #include "tests/unit/io/loop.h"
+#include "tests/unit/io/own_dir.h"
 #include "tests/unit/unit.h"
 
 #define TAGS 8
@@ -22,7 +22,6 @@
 static struct {
     struct ev_loop *loop;
     struct watch *w;
-    char root[64];
     unsigned hints[TAGS];
     char last[4096];
 } at;
@@ -42,21 +41,10 @@ setup(void)
     struct error err;
 
     memset(&at, 0, sizeof(at));
-    strcpy(at.root, "/tmp/stint-watch.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(at.root));
-    ck_assert_int_eq(chdir(at.root), 0); /* so that tests speak in relative names */
+    own_dir_enter();
     at.loop = ev_loop_new(EVFLAG_AUTO);
     ck_assert_int_eq(watch_create(at.loop, on_hint, &at, &at.w, &err), 0);
     ck_assert_int_ge(watch_fd(at.w), 0);
-}
-
-static inline int
-on_node(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
 }
 
 static inline void
@@ -64,19 +52,7 @@ teardown(void)
 {
     watch_destroy(at.w);
     ev_loop_destroy(at.loop);
-    ck_assert_int_eq(chdir("/"), 0);
-    ck_assert_int_eq(nftw(at.root, on_node, 16, FTW_DEPTH | FTW_PHYS), 0);
-}
-
-static inline const char *
-full(const char *name)
-{
-    static char path[4][4096];
-    static unsigned i;
-
-    i = (i + 1) % 4;
-    (void)snprintf(path[i], sizeof(path[i]), "%s/%s", at.root, name);
-    return path[i];
+    own_dir_leave();
 }
 
 static inline void
@@ -86,16 +62,6 @@ watch_these(uint32_t tag, const char *a, const char *b)
     struct error err;
 
     ck_assert_int_eq(watch_set(at.w, tag, paths, b ? 2 : 1, &err), 0);
-}
-
-static inline void
-put(const char *name, const char *text)
-{
-    FILE *f = fopen(name, "we");
-
-    ck_assert_ptr_nonnull(f);
-    ck_assert_int_ge(fputs(text, f), 0);
-    ck_assert_int_eq(fclose(f), 0);
 }
 
 static inline bool

@@ -115,7 +115,7 @@ START_TEST(a_configmap_swap_is_noticed)
         ck_assert_int_eq(symlink(now, "..data_tmp"), 0);
         ck_assert_int_eq(rename("..data_tmp", "..data"), 0);
         expect_hint(1);
-        ck_assert_int_eq(nftw(before, on_node, 16, FTW_DEPTH | FTW_PHYS), 0);
+        remove_tree(before);
         put(file, "3"); /* in the new directory: the chain was walked anew */
         expect_hint(1);
     }
@@ -180,7 +180,7 @@ START_TEST(a_watched_directory_hears_of_new_directories_below)
     expect_hint(1);
     put("conf.d/sub/deep/b.yaml", "2");
     expect_hint(1);
-    ck_assert_int_eq(nftw("conf.d", on_node, 16, FTW_DEPTH | FTW_PHYS), 0);
+    remove_tree("conf.d");
     expect_hint(1);
     ck_assert_int_eq(mkdir("conf.d", 0700), 0);
     expect_hint(1);
