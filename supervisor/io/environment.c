@@ -194,6 +194,26 @@ add_stint(struct strv *env, const struct environment_request *req)
 }
 
 int
+environment_read(const struct service_spec *spec, struct strv *ret, struct error *reterr)
+{
+    __attribute__((cleanup(strv_finish))) struct strv env = {0};
+    auto_free char *data = NULL;
+    size_t bytes;
+    int r;
+
+    if (!spec->env_file)
+        return 0;
+    r = file_read(spec->env_file, ENV_FILE_MAX, &data, &bytes, reterr);
+    if (r == 0)
+        r = environment_parse(spec->env_file, data, bytes, &env, reterr);
+    if (r < 0)
+        return r;
+    *ret = env;
+    env = (struct strv){0};
+    return 0;
+}
+
+int
 environment_build(const struct environment_request *req, struct strv *ret, struct error *reterr)
 {
     __attribute__((cleanup(strv_finish))) struct strv env = {0};
@@ -202,16 +222,8 @@ environment_build(const struct environment_request *req, struct strv *ret, struc
 
     if (r == 0)
         r = add_identity(&env, req->identity);
-    if (r == 0 && spec->env_file) {
-        auto_free char *data = NULL;
-        size_t bytes;
-
-        r = file_read(spec->env_file, ENV_FILE_MAX, &data, &bytes, reterr);
-        if (r == 0)
-            r = environment_parse(spec->env_file, data, bytes, &env, reterr);
-        if (r < 0)
-            return r;
-    }
+    for (size_t i = 0; r == 0 && req->env_file && i < req->env_file->n; i++)
+        r = set_entry(&env, req->env_file->items[i]);
     for (size_t i = 0; r == 0 && i < spec->n_environment; i++)
         r = environment_set(&env, spec->environment[i].name, spec->environment[i].value);
     if (r == 0)

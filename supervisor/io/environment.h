@@ -13,7 +13,8 @@ struct service_spec;
 
 /* All borrowed for the call. */
 struct environment_request {
-    const struct service_spec *spec; /* environment, env_file, clean_environment, name */
+    const struct service_spec *spec; /* environment, clean_environment, name */
+    const struct strv *env_file;     /* what was in it, environment_read(); NULL = there is none */
     char *const *own;                /* stint's own environment (environ) */
     const struct identity
         *identity; /* NULL = stint's own; HOME, USER, LOGNAME, SHELL come from it */
@@ -28,13 +29,21 @@ struct environment_request {
 };
 
 /**
+ * environment_read - what is in the env_file of @spec; nothing when it has none.
+ * @ret: empty before; strv_finish() it. A generation keeps it: it is started the same every time
+ *
+ * Return: 0 or negative errno with the sentence ("FILE:LINE: …").
+ */
+int environment_read(const struct service_spec *spec, struct strv *ret, struct error *reterr);
+
+/**
  * environment_build - a worker's environment: stint's own minus what was meant for stint (or a
  * minimal one when `clean_environment`), HOME and its kin for `user`, env_file, `environment`, and
  * stint's variables. Later ones win; no name comes twice.
  * @ret: an envp for spawn_start(), with an empty LISTEN_PID= when there are listeners or
  *       libstint; untouched on failure; strv_finish() it
  *
- * Return: 0 or negative errno with the sentence (env_file: "FILE:LINE: …").
+ * Return: 0 or negative errno with the sentence.
  */
 int environment_build(const struct environment_request *req, struct strv *ret,
                       struct error *reterr);

@@ -123,6 +123,7 @@ start_environment(struct start *st, struct error *reterr)
     char spawn_id[24];
     struct environment_request rq = {
         .spec = st->spec,
+        .env_file = &h->snapshot->env_file,
         .own = environ,
         .identity = &h->snapshot->identity,
         .listen_names = names,

@@ -42,6 +42,7 @@ snapshot_destroy(struct snapshot *snap)
     free(snap->listeners);
     listener_unref(snap->probe);
     identity_finish(&snap->identity);
+    strv_finish(&snap->env_file);
     service_spec_unref(snap->spec);
     fd_close(snap->exe_fd);
     free(snap->exe_path);
@@ -142,6 +143,7 @@ on_looked(void *env, struct look_answer *answer)
     struct inspection *d = env;
     struct snapshot *snap = steal(d->looking);
     struct digest none = {0, 0};
+    struct error err = {.text = "out of memory"};
 
     d->look = NULL;
     if (answer->result != LOOK_OK) {
@@ -150,9 +152,9 @@ on_looked(void *env, struct look_answer *answer)
         return;
     }
     snap->exe_path = strdup(answer->real_path);
-    if (!snap->exe_path) {
+    if (!snap->exe_path || environment_read(snap->spec, &snap->env_file, &err) < 0) {
         snapshot_destroy(snap);
-        inspection_looked(d, LOOK_BROKEN, 0, none, "out of memory");
+        inspection_looked(d, LOOK_BROKEN, 0, none, err.text);
         return;
     }
     if (!answer->is_script) /* the kernel hands a script's path to its interpreter */
@@ -358,6 +360,7 @@ inspection_check(struct inspection *d, const struct snapshot *snap, const char *
     const struct service_spec *spec = snap->spec;
     struct strv environment = {NULL, 0};
     struct environment_request erq = {.spec = spec,
+                                      .env_file = &snap->env_file,
                                       .own = environ,
                                       .identity = &snap->identity,
                                       .trace_id = trace,

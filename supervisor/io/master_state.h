@@ -145,6 +145,7 @@ struct snapshot {
     int exe_fd;                /* owned; the pin; -1 for a script, which has to be run by path */
     char *exe_path;            /* owned; without links */
     struct stat exe_stat;
+    struct strv env_file; /* what was in it: it may be broken by the next start */
     struct identity identity;
     struct listener **listeners; /* owned; one reference each, in order of spec->listen */
     size_t n_listeners;

@@ -2,6 +2,7 @@
 
 /* Files as they really change: slowly, in pieces, by links, too often, and away. */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -285,6 +286,29 @@ START_TEST(an_env_file_is_an_input_like_any_other)
 }
 END_TEST
 
+START_TEST(a_broken_env_file_does_not_keep_the_old_generation_down)
+{
+    static const char config[] =
+        "  web:\n    command: [/bin/sh, -c, \"echo mode=$MODE; exec ./actor ready\"]\n"
+        "    directory: %s\n    listen: {main: \"unix:%s/web.sock\"}\n"
+        "    watch: {settle: 50ms}\n    env_file: env\n" QUICK;
+    struct scn_answer a;
+    unsigned fds;
+
+    scn_file("env", "MODE=good\n");
+    fds = serving(config_text(config));
+    scn_file("env", "not an assignment\n");
+    (void)scn_await("event=verdict service=web outcome=rejected ~env:1:", 5000);
+    ck_assert_int_eq(scn_ask("web.sock", &a), 0);
+    ck_assert_int_eq(kill(a.pid, SIGKILL), 0);
+    (void)scn_await("event=worker_exit service=web gen=1", 5000);
+    (void)scn_await("service=web gen=1 ~mode=good", 5000);
+    (void)scn_await_any("event=worker_ready service=web gen=1", 5000);
+    says("-", 1);
+    scn_after(fds);
+}
+END_TEST
+
 START_TEST(a_command_that_comes_into_its_path_later_is_started_then)
 {
     unsigned fds;
@@ -316,4 +340,5 @@ scn_main("files", a_program_that_is_copied_slowly_and_kept_open_serves_once_it_i
          ten_thousand_touches_are_looked_at_a_few_times,
          a_change_during_a_handoff_leads_to_one_trailing_run_with_the_last_content,
          an_env_file_is_an_input_like_any_other,
+         a_broken_env_file_does_not_keep_the_old_generation_down,
          a_command_that_comes_into_its_path_later_is_started_then)

@@ -118,18 +118,22 @@ START_TEST(later_sources_win_and_no_name_comes_twice)
     };
     struct environment_request req = request();
     auto_free char *file = strdup(write_file("env", "MODE=test\nPATH=/file/bin\n", 0644));
-    struct strv env = {0};
+    struct strv env = {0}, pinned = {0};
     struct error error;
 
     spec.env_file = file;
     spec.environment = entries;
     spec.n_environment = 3;
+    ck_assert_msg(environment_read(&spec, &pinned, &error) == 0, "%s", error.text);
+    (void)write_file("env", "no longer like this", 0644);
+    req.env_file = &pinned;
     ck_assert_msg(environment_build(&req, &env, &error) == 0, "%s", error.text);
     ck_assert(has(&env, "PATH=/file/bin"));
     ck_assert(has(&env, "MODE=production"));
     ck_assert(has(&env, "STINT_SERVICE=web"));
     ck_assert(has(&env, "EMPTY="));
     strv_finish(&env);
+    strv_finish(&pinned);
 }
 END_TEST
 
@@ -226,12 +230,11 @@ END_TEST
 
 START_TEST(a_missing_env_file_is_an_error)
 {
-    struct environment_request req = request();
     struct strv env = {0};
     struct error error;
 
     spec.env_file = (char[]){"/nowhere/env"};
-    ck_assert_int_eq(environment_build(&req, &env, &error), -ENOENT);
+    ck_assert_int_eq(environment_read(&spec, &env, &error), -ENOENT);
     ck_assert_ptr_nonnull(strstr(error.text, "/nowhere/env"));
     ck_assert_ptr_null(env.items);
 }
