@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/units.h"
 #include "supervisor/core/event.h"
 #include "supervisor/io/channel.h"
 #include "supervisor/io/master_state.h"
@@ -54,6 +56,22 @@ hand_on_notify(void *env, const struct notify_message *msg, const struct notify_
         hand_says(h, EVENT_READY);
 }
 
+#define REFUSAL_LINES   10
+#define REFUSAL_SPAN_US (10 * US_PER_S)
+
+/* Strangers may send as much as they like, and shall not fill the log with it. All are counted. */
+static bool
+hand_tells_refusal(struct hand *h)
+{
+    int64_t now_us = mono_now_us();
+
+    if (h->refusals == 0 || now_us - h->refusals_us > REFUSAL_SPAN_US) {
+        h->refusals = 0;
+        h->refusals_us = now_us;
+    }
+    return h->refusals++ < REFUSAL_LINES;
+}
+
 static void
 hand_on_refused(void *env, const struct notify_sender *from, const char *why)
 {
@@ -67,6 +85,8 @@ hand_on_refused(void *env, const struct notify_sender *from, const char *why)
     };
 
     h->master->count.refused_notify++;
+    if (!hand_tells_refusal(h))
+        return;
     journal_event(h->master->journal, LOG_LEVEL_WARNING, "notify_refused", fields,
                   ARRAY_LEN(fields));
 }

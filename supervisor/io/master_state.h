@@ -122,6 +122,8 @@ struct hand {
     bool dead;                 /* pidfd is readable: to be buried before the loop sleeps */
     struct capture *capture;   /* owned; these four are NULL for an escapee */
     struct notify *notify;     /* owned */
+    int64_t refusals_us;       /* when lines about messages refused there began to be counted … */
+    unsigned refusals;         /* … and how many since: anybody may send there */
     struct channel *channel;   /* owned; NULL without libstint */
     struct ready *ready;       /* owned; NULL when nobody has to ask */
     int registry_fd;           /* owned; -1 without libstint */

@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -144,38 +142,6 @@ START_TEST(the_last_words_of_a_worker_may_fill_its_pipe)
     (void)scn_await("event=worker_ready service=web gen=1", 5000);
     fd_close(gate);
     fd_close(here);
-    scn_after(fds);
-}
-END_TEST
-
-static void
-spoof(const char *notify, const char *text)
-{
-    struct sockaddr_un to = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-    (void)snprintf(to.sun_path, sizeof(to.sun_path), "%s/run/notify/%s.sock", scn_dir(), notify);
-    ck_assert_int_eq(sendto(fd, text, strlen(text), 0, (const struct sockaddr *)&to, sizeof(to)),
-                     (int)strlen(text));
-    fd_close(fd);
-}
-
-START_TEST(a_stranger_cannot_say_ready_for_a_worker)
-{
-    int gate = scn_fifo("gate");
-    unsigned fds;
-
-    web("\"await=gate\", ready", "");
-    (void)scn_await("event=worker_spawn service=web gen=1", 5000);
-    spoof("1", "READY=1");
-    (void)scn_await("event=notify_refused service=web ~not+of+this+worker", 5000);
-    ck_assert_uint_eq(scn_count("event=worker_ready"), 0);
-    scn_fifo_write(gate, 1);
-    serves(1);
-    fds = scn_baseline();
-    spoof("1", "STATUS=lies");
-    (void)scn_await("event=notify_refused service=web", 5000);
-    fd_close(gate);
     scn_after(fds);
 }
 END_TEST
@@ -387,8 +353,8 @@ END_TEST
 
 scn_main("hostile", a_hundred_megabytes_without_a_newline_pass_through,
          two_hundred_thousand_lines_pass_through, a_worker_may_close_its_output_and_talk_nonsense,
-         the_last_words_of_a_worker_may_fill_its_pipe, a_stranger_cannot_say_ready_for_a_worker,
-         ready_after_the_relief_changes_nothing, fifty_deaf_grandchildren_are_found_named_and_ended,
+         the_last_words_of_a_worker_may_fill_its_pipe, ready_after_the_relief_changes_nothing,
+         fifty_deaf_grandchildren_are_found_named_and_ended,
          a_stopped_worker_is_said_to_be_stopped_and_ended,
          a_worker_that_leaves_while_its_relief_is_announced_is_not_replaced,
          a_worker_may_be_killed_in_every_phase_of_its_life,
