@@ -16,6 +16,23 @@
 #include "base/fd.h"
 #include "base/mem.h"
 
+/* Whoever may write there could put a socket of his own in the place of each of ours. */
+static int
+folder_check(const char *path, struct error *reterr)
+{
+    struct stat st;
+
+    if (stat(path, &st) == -1)
+        return error_set(reterr, -errno, "look at '%s'", path);
+    if (st.st_uid != 0 && st.st_uid != geteuid())
+        return error_say(reterr, -EPERM, "'%s' belongs to uid %u: it has to be root's or our own",
+                         path, (unsigned)st.st_uid);
+    if (st.st_mode & S_IWOTH)
+        return error_say(reterr, -EPERM, "others may write into '%s' (mode %04o)", path,
+                         (unsigned)st.st_mode & 07777U);
+    return 0;
+}
+
 /* A lock, not a connect(2): a master that is busy or stopped still owns its place. */
 static int
 lock_take(const char *runtime_dir, int *ret_fd, struct error *reterr)
@@ -27,9 +44,12 @@ lock_take(const char *runtime_dir, int *ret_fd, struct error *reterr)
 
     if (asprintf(&path, "%s/control.lock", runtime_dir) == -1)
         return error_set(reterr, -ENOMEM, "lock '%s'", runtime_dir);
-    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd == -1)
         return error_set(reterr, -errno, "open '%s'", path);
+    /* who may read it may lock it: nobody else shall keep the next master from starting */
+    if (fchmod(fd, 0600) == -1)
+        return error_set(reterr, -errno, "set the mode of '%s'", path);
     if (flock(fd, LOCK_EX | LOCK_NB) == -1) {
         if (errno != EWOULDBLOCK)
             return error_set(reterr, -errno, "lock '%s'", path);
@@ -87,6 +107,8 @@ control_socket_open(const char *runtime_dir, struct control_socket *ret, struct 
     int r;
 
     r = dir_make(runtime_dir, 0755, reterr);
+    if (r == 0)
+        r = folder_check(runtime_dir, reterr);
     if (r < 0)
         return error_wrap(reterr, r, "runtime_dir");
     if (asprintf(&path, "%s/control.sock", runtime_dir) == -1)

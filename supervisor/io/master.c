@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -126,7 +128,7 @@ static int
 master_paths(struct master *m, struct error *reterr)
 {
     struct diagnostics diags = {0};
-    auto_text struct text words = TEXT_INIT, notify = TEXT_INIT;
+    auto_text struct text words = TEXT_INIT;
     struct spec *spec = NULL;
     int r = config_load(m->config_path, CONFIG_CHECK_SYSTEM, &spec, NULL, &diags);
 
@@ -138,9 +140,7 @@ master_paths(struct master *m, struct error *reterr)
     } else {
         m->runtime_dir = strdup(spec->runtime_dir);
         m->state_dir = strdup(spec->state_dir);
-        text_addf(&notify, "%s/notify", spec->runtime_dir);
-        r = m->runtime_dir && m->state_dir ? dir_make(text_str(&notify), 0755, reterr)
-                                           : error_set(reterr, -ENOMEM, "start");
+        r = m->runtime_dir && m->state_dir ? 0 : error_set(reterr, -ENOMEM, "start");
         journal_configure(m->journal, spec->log_format, spec->log_level);
         if (dir_make(spec->state_dir, 0755, NULL) < 0)
             journal_say(m->journal, LOG_LEVEL_WARNING, "no_state_dir",
@@ -150,6 +150,22 @@ master_paths(struct master *m, struct error *reterr)
     spec_destroy(spec);
     diagnostics_finish(&diags);
     return r;
+}
+
+/* Where the workers' notify sockets go. After the control socket: it looks at the folder. */
+static int
+master_notify_dir(const struct master *m, struct error *reterr)
+{
+    const size_t room = sizeof(((struct sockaddr_un *)0)->sun_path) - sizeof("/4294967295.sock");
+    auto_text struct text path = TEXT_INIT;
+
+    text_addf(&path, "%s/notify", m->runtime_dir);
+    if (path.bytes > room)
+        return error_say(reterr, -ENAMETOOLONG,
+                         "runtime_dir '%s' is too long for the names of unix sockets in it: %zu "
+                         "bytes are the limit",
+                         m->runtime_dir, room - strlen("/notify"));
+    return dir_make(text_str(&path), 0755, reterr);
 }
 
 static void
@@ -179,6 +195,8 @@ master_begin(struct master *m, struct error *reterr)
 
     sources_fill(m, &options.sources);
     r = operator_create(&options, &m->desk, reterr);
+    if (r == 0)
+        r = master_notify_dir(m, reterr);
     if (r < 0)
         return r;
     journal_say(m->journal, LOG_LEVEL_INFO, "started", "stint %s, pid %d, %s", STINT_VERSION,

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "harness.h"
 
 #define ONE(name)                                                                             \
@@ -107,6 +108,18 @@ START_TEST(an_invalid_configuration_at_the_start_starts_nothing_and_exits_with_7
 }
 END_TEST
 
+START_TEST(a_runtime_dir_that_is_too_long_for_its_sockets_is_refused_at_the_start)
+{
+    auto_free char *out = NULL;
+
+    scn_file("stint.yaml",
+             "version: 1\nruntime_dir: %s/%0*d\nstate_dir: %s/state\nservices:\n" ONE("web"),
+             scn_dir(), (int)(92 - strlen(scn_dir())), 0, scn_dir(), scn_dir(), scn_dir());
+    ck_assert_int_eq(scn_cli(&out, "run", "-c", scn_path("stint.yaml"), NULL), 71);
+    ck_assert_msg(strstr(out, "is too long for the names of unix sockets") != NULL, "%s", out);
+}
+END_TEST
+
 START_TEST(fifty_reloads_leave_the_master_with_the_descriptors_it_had)
 {
     unsigned before;
@@ -148,5 +161,6 @@ scn_main("config", a_bad_configuration_changes_nothing_and_is_loud_until_fixed,
          an_address_in_use_by_somebody_else_refuses_the_configuration_as_a_whole,
          generation_numbers_are_never_given_twice_even_after_a_restart,
          an_invalid_configuration_at_the_start_starts_nothing_and_exits_with_78,
+         a_runtime_dir_that_is_too_long_for_its_sockets_is_refused_at_the_start,
          fifty_reloads_leave_the_master_with_the_descriptors_it_had,
          stop_and_start_of_one_service_leave_the_others_alone)

@@ -178,6 +178,41 @@ START_TEST(a_stale_socket_is_no_obstacle)
 }
 END_TEST
 
+START_TEST(who_may_not_write_the_lock_cannot_hold_it_either)
+{
+    char path[96];
+    struct stat st;
+
+    (void)snprintf(path, sizeof(path), "%s/control.lock", dir);
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_int_eq(st.st_mode & 07777,
+                     0600); /* a shared flock(2) asks for no more than reading */
+}
+END_TEST
+
+START_TEST(a_runtime_dir_that_others_may_write_is_refused)
+{
+    struct control_options o = options();
+    struct control *second = NULL;
+    struct error e = {0};
+    char open_dir[96];
+
+    (void)snprintf(open_dir, sizeof(open_dir), "%s/open", dir);
+    ck_assert_int_eq(mkdir(open_dir, 0755), 0);
+    ck_assert_int_eq(chmod(open_dir, 01777), 0);
+    o.runtime_dir = open_dir;
+    ck_assert_int_eq(control_create(&o, &second, &e), -EPERM);
+    ck_assert_ptr_nonnull(strstr(e.text, "others may write"));
+    if (geteuid() == 0) {
+        ck_assert_int_eq(chmod(open_dir, 0755), 0);
+        ck_assert_int_eq(chown(open_dir, 1, 1), 0);
+        ck_assert_int_eq(control_create(&o, &second, &e), -EPERM);
+        ck_assert_ptr_nonnull(strstr(e.text, "belongs to uid 1"));
+    }
+    ck_assert_int_eq(rmdir(open_dir), 0); /* nothing was made in it */
+}
+END_TEST
+
 START_TEST(a_runtime_dir_too_long_for_a_socket_is_said_in_words)
 {
     char longer[160];
@@ -243,6 +278,8 @@ main(void)
     tcase_add_test(tc, an_idle_stream_costs_no_turns);
     tcase_add_test(tc, a_second_master_is_told_who_is_here);
     tcase_add_test(tc, a_stale_socket_is_no_obstacle);
+    tcase_add_test(tc, who_may_not_write_the_lock_cannot_hold_it_either);
+    tcase_add_test(tc, a_runtime_dir_that_others_may_write_is_refused);
     tcase_add_test(tc, a_runtime_dir_too_long_for_a_socket_is_said_in_words);
     tcase_add_test(tc, destroy_ends_what_waits);
     tcase_add_test(tc, answers_given_at_the_end_still_leave);
