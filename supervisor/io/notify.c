@@ -168,6 +168,7 @@ bind_at(struct notify *n, const char *path, struct error *reterr)
 {
     auto_text struct text name = TEXT_INIT;
     struct endpoint at;
+    mode_t before;
     int one = 1, r;
 
     text_addf(&name, "unix:%s", path);
@@ -179,15 +180,16 @@ bind_at(struct notify *n, const char *path, struct error *reterr)
         return error_set(reterr, -errno, "make a notify socket");
     if (unlink(path) == -1 && errno != ENOENT) /* of a master before us: the folder is ours alone */
         return error_set(reterr, -errno, "replace '%s'", path);
-    if (bind(n->fd, (const struct sockaddr *)&at.sa, at.bytes) == -1)
-        return error_set(reterr, -errno, "bind '%s'", path);
+    before = umask(0111); /* workers are of any user; the socket file is made with that mode */
+    r = bind(n->fd, (const struct sockaddr *)&at.sa, at.bytes) == -1 ? -errno : 0;
+    (void)umask(before); /* cannot fail */
+    if (r < 0)
+        return error_set(reterr, r, "bind '%s'", path);
     n->path = strdup(path);
     if (!n->path) {
         (void)unlink(path);
         return error_set(reterr, -ENOMEM, "bind '%s'", path);
     }
-    if (chmod(path, 0666) == -1)
-        return error_set(reterr, -errno, "set the mode of '%s'", path);
     return 0;
 }
 

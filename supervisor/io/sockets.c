@@ -2,8 +2,10 @@
 #include "supervisor/io/sockets.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -51,20 +53,29 @@ unix_make_room(const struct endpoint *a, struct error *reterr)
     return 0;
 }
 
-/* unix_dress - mode and owner of the socket file. Nobody can connect before listen(). */
+/*
+ * unix_dress - mode and owner of the socket file. Nobody can connect before listen(). The folder may
+ * be a service's own: what its user puts in the place of our file is not touched.
+ */
 static int
 unix_dress(struct listener *l, struct error *reterr)
 {
     const char *path = unix_path(&l->bound);
+    auto_fd int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    char itself[64];
     struct stat st;
 
-    if (chmod(path, l->mode) == -1)
+    if (fd == -1 || fstat(fd, &st) == -1)
+        return error_set(reterr, -errno, "look at '%s'", path);
+    if (!S_ISSOCK(st.st_mode) ||
+        (l->inode != 0 && (st.st_dev != l->device || st.st_ino != l->inode)))
+        return error_say(reterr, -ESTALE, "'%s' is not the socket that was made there", path);
+    (void)snprintf(itself, sizeof(itself), "/proc/self/fd/%d", fd); /* fchmod() takes no O_PATH */
+    if ((st.st_mode & 07777) != l->mode && chmod(itself, l->mode) == -1)
         return error_set(reterr, -errno, "set the mode of '%s'", path);
     if ((l->owner.uid != (uid_t)-1 || l->owner.gid != (gid_t)-1) &&
-        lchown(path, l->owner.uid, l->owner.gid) == -1)
+        fchownat(fd, "", l->owner.uid, l->owner.gid, AT_EMPTY_PATH) == -1)
         return error_set(reterr, -errno, "set the owner of '%s'", path);
-    if (lstat(path, &st) == -1)
-        return error_set(reterr, -errno, "look at '%s'", path);
     l->device = st.st_dev;
     l->inode = st.st_ino;
     return 0;
@@ -79,6 +90,17 @@ unix_unlink(const struct listener *l)
 
     if (l->inode != 0 && lstat(path, &st) == 0 && st.st_dev == l->device && st.st_ino == l->inode)
         (void)unlink(path); /* what cannot be removed is stale, and is replaced next time */
+}
+
+/* A socket file has its mode from its first instant on: nothing is done to its name. */
+static int
+bind_with_mode(int fd, const struct endpoint *at, mode_t mode)
+{
+    mode_t before = umask(~mode & 0777);
+    int r = bind(fd, (const struct sockaddr *)&at->sa, at->bytes) == -1 ? -errno : 0;
+
+    (void)umask(before); /* cannot fail */
+    return r;
 }
 
 /* bind_at - a new socket at @at, dressed but not yet listening, into l->fd and l->bound. */
@@ -99,17 +121,17 @@ bind_at(struct listener *l, const struct endpoint *at, struct error *reterr)
         r = error_set(reterr, -errno, "set the options of '%s'", l->address);
     if (r < 0)
         return r;
-    if (bind(fd, (const struct sockaddr *)&at->sa, at->bytes) == -1) {
-        if (errno == EADDRINUSE)
-            return error_say(reterr, -errno, "bind '%s': it is in use by another process",
-                             l->address);
-        return error_set(reterr, -errno, "bind '%s'", l->address);
-    }
+    r = bind_with_mode(fd, at, l->mode);
+    if (r == -EADDRINUSE)
+        return error_say(reterr, r, "bind '%s': it is in use by another process", l->address);
+    if (r < 0)
+        return error_set(reterr, r, "bind '%s'", l->address);
     l->bound = *at;
     l->bound.bytes = sizeof l->bound.sa;
     if (getsockname(fd, (struct sockaddr *)&l->bound.sa, &l->bound.bytes) == -1)
         return error_set(reterr, -errno, "bind '%s'", l->address);
     l->is_unix = family == AF_UNIX;
+    l->inode = 0; /* of a file made before, if any */
     if (l->is_unix)
         r = unix_dress(l, reterr);
     if (r == 0) {

@@ -54,6 +54,28 @@ START_TEST(a_socket_file_that_was_removed_does_not_stand_in_the_way_of_a_reload)
 }
 END_TEST
 
+START_TEST(what_took_the_place_of_a_socket_file_is_left_alone)
+{
+    char *address = unix_address("s");
+    const char *victim = write_file("victim", "mine\n", 0600);
+    struct listener_spec looser = spec_of(address);
+    struct listener *l = acquire(address);
+    struct stat st;
+
+    looser.mode = 0666;
+    for (int i = 0; i < 2; i++) { /* a link to it, or another name of it */
+        ck_assert_int_eq(unlink(address + 5), 0);
+        ck_assert_int_eq(i == 0 ? symlink(victim, address + 5) : link(victim, address + 5), 0);
+        ck_assert_int_eq(listener_adjust(l, &looser, LISTENER_OWNER_ANY, &error), -ESTALE);
+        ck_assert_int_eq(stat(victim, &st), 0);
+        ck_assert_uint_eq(st.st_mode & 07777, 0600);
+        l->mode = 0660; /* as if it was not tried */
+    }
+    listener_unref(l);
+    ck_assert_int_eq(access(address + 5, F_OK), 0);
+}
+END_TEST
+
 START_TEST(a_closed_listener_leaves_the_set_that_guards_it)
 {
     struct listener *l = acquire((char[]){"tcp://127.0.0.1:0"});
@@ -115,6 +137,7 @@ main(void)
     tcase_add_checked_fixture(t, begin, end);
     tcase_add_loop_test(t, a_shutdown_by_a_worker_is_seen_and_undone, 0, 3);
     tcase_add_test(t, a_socket_file_that_was_removed_does_not_stand_in_the_way_of_a_reload);
+    tcase_add_test(t, what_took_the_place_of_a_socket_file_is_left_alone);
     tcase_add_test(t, a_closed_listener_leaves_the_set_that_guards_it);
     tcase_add_test(t, a_probe_socket_at_a_fixed_port_goes_from_one_generation_to_the_next);
     tcase_add_test(t, each_generation_gets_a_probe_socket_of_its_own);
