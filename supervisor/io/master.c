@@ -291,6 +291,7 @@ int
 master_run(const struct master_options *options, struct error *reterr)
 {
     struct master m = {.started_us = mono_now_us(),
+                       .started_ticks = boot_ticks(),
                        .signal_fd = -1,
                        .schedstat_fd = -1,
                        .listener_epoll = -1,

@@ -60,6 +60,8 @@ graves_on_orphan(void *env, struct orphan *o)
         .type = EVENT_ESCAPEE, .escapee = {o->pid, o->comm}
     };
 
+    if (o->start_time < m->started_ticks)
+        return; /* a child of the shell that became us: nobody's of ours */
     if (alive)
         return; /* a daemon of a worker that lives: it ends with it */
     if (owner) {

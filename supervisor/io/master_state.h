@@ -60,6 +60,7 @@ struct master {
         *state_dir;    /* owned; as of the start: they do not change under a running master */
     char *config_path; /* owned; absolute */
     int64_t started_us;
+    uint64_t started_ticks; /* as a process's start_time: older children are not of our making */
     int exit_status;
 
     struct list queue;      /* struct queued.node: events not consumed yet */

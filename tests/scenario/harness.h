@@ -35,6 +35,7 @@ struct scn_world {
     uid_t uid;       /* run as; the stage is given to that user; 0: as the test */
     bool no_stderr;  /* descriptor 2 is closed */
     bool no_inotify; /* in a user namespace of its own, where no inotify instance may be made */
+    bool has_child;  /* as after "something & exec stint run" in a shell; it ends with the master */
     bool slow_names; /* in a mount namespace of its own, where users are looked up by nss_slow.c */
 };
 /* Return: false: such a world cannot be made here; nothing was started. */

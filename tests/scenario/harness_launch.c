@@ -84,6 +84,12 @@ launch_child(const struct scn_world *world, const char *stint, int log, int told
 
     if (world->uid)
         ok = setgroups(0, NULL) == 0 && setgid(world->uid) == 0 && setuid(world->uid) == 0;
+    if (world->has_child && fork() == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)signal(SIGTERM, SIG_DFL); /* the test library has a handler of its own */
+        for (;;)
+            (void)pause();
+    }
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* a test that is killed takes its master along */
     (void)dup2(log, STDERR_FILENO);
     if (world->no_stderr)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /* Others on the same machine, who are none of ours. */
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,10 +15,16 @@
 #include "harness.h"
 
 static void
-web(const char *acts)
+configure(const char *acts)
 {
     scn_config("  web:\n    command: [./actor, %s]\n    directory: %s\n    drain_timeout: 2s\n",
                acts, scn_dir());
+}
+
+static void
+web(const char *acts)
+{
+    configure(acts);
     scn_start();
 }
 
@@ -71,5 +79,33 @@ START_TEST(a_stranger_cannot_fill_the_log_through_a_notify_socket)
 }
 END_TEST
 
+START_TEST(a_child_that_was_there_before_the_master_is_left_alone)
+{
+    char path[64], text[32] = "";
+    pid_t child;
+    unsigned fds;
+    int fd;
+
+    configure("ready");
+    ck_assert(scn_launch(&(struct scn_world){.has_child = true}));
+    (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)scn_master(),
+                   (int)scn_master());
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    ck_assert_int_gt(read(fd, text, sizeof(text) - 1), 0);
+    fd_close(fd);
+    child = (pid_t)strtol(text, NULL, 10); /* the oldest comes first */
+    (void)scn_await("event=verdict service=web outcome=serving gen=1", 20000);
+    fds = scn_baseline();
+    ck_assert_int_eq(scn_cli(NULL, "reload", "--force", "--wait=gone", NULL), 0);
+    ck_assert_int_eq(scn_cli(NULL, "reload", "--force", "--wait=gone", NULL), 0);
+    ck_assert_uint_eq(scn_count("event=orphan"), 0);
+    ck_assert(scn_alive(child));
+    ck_assert_int_eq(kill(child, SIGKILL), 0); /* … and reaped when it ends */
+    ck_assert(scn_await_gone(child, 10000));
+    scn_after(fds);
+}
+END_TEST
+
 scn_main("strangers", a_stranger_cannot_say_ready_for_a_worker,
-         a_stranger_cannot_fill_the_log_through_a_notify_socket)
+         a_stranger_cannot_fill_the_log_through_a_notify_socket,
+         a_child_that_was_there_before_the_master_is_left_alone)
