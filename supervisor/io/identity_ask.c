@@ -201,15 +201,14 @@ question_find(const char *user, const char *group)
 }
 
 static int
-question_create(struct ev_loop *loop, const char *user, const char *group, int64_t deadline_us,
-                struct question **ret)
+question_create(struct ev_loop *loop, const struct identity_request *rq, struct question **ret)
 {
     struct question *q = calloc(1, sizeof(*q));
     struct helper_job job = {.name = "stint-names",
                              .work = look_up,
                              .task = q,
                              .keep = -1,
-                             .deadline_us = deadline_us,
+                             .deadline_us = rq->deadline_us,
                              .on_end = on_end,
                              .env = q};
     int r = -ENOMEM;
@@ -218,9 +217,9 @@ question_create(struct ev_loop *loop, const char *user, const char *group, int64
         return r;
     list_init(&q->node);
     list_init(&q->asks);
-    q->user = user ? strdup(user) : NULL;
-    q->group = group ? strdup(group) : NULL;
-    if ((!user || q->user) && (!group || q->group))
+    q->user = rq->user ? strdup(rq->user) : NULL;
+    q->group = rq->group ? strdup(rq->group) : NULL;
+    if ((!rq->user || q->user) && (!rq->group || q->group))
         r = helper_start(loop, &job, &q->helper);
     if (r < 0) {
         question_destroy(q);
@@ -232,23 +231,22 @@ question_create(struct ev_loop *loop, const char *user, const char *group, int64
 }
 
 int
-identity_ask(struct ev_loop *loop, const char *user, const char *group, int64_t deadline_us,
-             void (*on_done)(void *env, struct identity *id, const struct error *why), void *env,
-             struct identity_ask **ret, struct error *reterr)
+identity_ask(struct ev_loop *loop, const struct identity_request *rq, struct identity_ask **ret,
+             struct error *reterr)
 {
-    struct question *q = question_find(user, group);
+    struct question *q = question_find(rq->user, rq->group);
     struct identity_ask *ask = calloc(1, sizeof(*ask));
     int r = ask ? 0 : -ENOMEM;
 
     if (r == 0 && !q)
-        r = question_create(loop, user, group, deadline_us, &q);
+        r = question_create(loop, rq, &q);
     if (r < 0) {
         free(ask);
         return error_set(reterr, r, "look up users and groups");
     }
     ask->question = q;
-    ask->on_done = on_done;
-    ask->env = env;
+    ask->on_done = rq->on_done;
+    ask->env = rq->env;
     list_add(&q->asks, &ask->node);
     *ret = ask;
     return 0;

@@ -141,10 +141,10 @@ config_commit(struct reading *rd, struct listener **bound)
 static int
 config_enforce(struct reading *rd, struct error *reterr)
 {
-    struct listener **bound;
+    struct listener **bound = NULL;
     int r = config_bind(rd, &bound, reterr);
 
-    if (r == 0)
+    if (bound)
         config_commit(rd, bound);
     return r;
 }
@@ -169,12 +169,15 @@ config_take(struct master *m, struct spec *spec, const char *cause, struct error
 {
     struct reading *before = steal(m->reading);
     struct reading *rd = reading_create(m, spec, cause);
-    int r = rd ? 0 : error_set(reterr, -ENOMEM, "read the configuration");
+    int r;
 
-    if (r == 0 && before) /* whoever edits again and again gets no more time for it */
+    if (!rd) {
+        reading_destroy(before);
+        return error_set(reterr, -ENOMEM, "read the configuration");
+    }
+    if (before) /* whoever edits again and again gets no more time for it */
         rd->deadline_us = before->deadline_us;
-    if (r == 0)
-        r = reading_names(rd, reterr); /* before the old one goes: they may ask for the same */
+    r = reading_names(rd, reterr); /* before the old one goes: they may ask for the same */
     reading_destroy(before);
     if (r == 0)
         r = config_enforce(rd, reterr);

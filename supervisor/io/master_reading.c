@@ -123,8 +123,10 @@ reading_names(struct reading *rd, struct error *reterr)
         if (owner_known(rd, w))
             continue;
         if (m->spec) {
-            r = identity_ask(m->loop, w->spec->owner, w->spec->group, rd->deadline_us, on_identity,
-                             rd, &rd->ask, reterr);
+            struct identity_request rq = {w->spec->owner, w->spec->group, rd->deadline_us,
+                                          on_identity, rd};
+
+            r = identity_ask(m->loop, &rq, &rd->ask, reterr);
             return r < 0 ? owner_unknown(w, r, reterr) : 1;
         }
         /* at the start there is nothing that could be held up */

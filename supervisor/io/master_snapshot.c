@@ -18,9 +18,6 @@
 #include "supervisor/io/watch.h"
 
 #define LOOK_PATIENCE_US (60 * US_PER_S)
-#define CHECK_EXCERPT    600 /* bytes of a check's output that go into the verdict */
-
-extern char **environ;
 
 struct snapshot *
 snapshot_find(const struct master *m, uint64_t id)
@@ -281,11 +278,14 @@ inspection_look(struct inspection *d, struct service_spec *spec, int64_t settle_
         r = found;
     if (r == 0)
         r = snapshot_create(d->master, spec, &d->looking, reterr);
-    if (r < 0)
+    if (r < 0 || !d->looking)
         return r;
-    if (spec->user || (spec->group && !identity_number(spec->group, &number)))
-        return identity_ask(d->master->loop, spec->user, spec->group,
-                            mono_now_us() + NAMES_PATIENCE_US, on_identity, d, &d->ask, reterr);
+    if (spec->user || (spec->group && !identity_number(spec->group, &number))) {
+        struct identity_request rq = {spec->user, spec->group, mono_now_us() + NAMES_PATIENCE_US,
+                                      on_identity, d};
+
+        return identity_ask(d->master->loop, &rq, &d->ask, reterr);
+    }
     if (spec->group)
         d->looking->identity.gid = number;
     return inspection_read(d, exe, reterr);
@@ -315,97 +315,4 @@ snapshot_look(struct master *m, const struct effect *e)
     d->look_reload = e->reload;
     if (inspection_look(d, s->reload.spec, e->settle_us, &err) < 0)
         inspection_broken(d, err.text);
-}
-
-/* ---- checking -------------------------------------------------------------------------------------- */
-
-static void
-inspection_checked(struct inspection *d, bool ok, const char *reason)
-{
-    struct event ev = {.type = EVENT_CHECKED, .service = d->service};
-
-    ev.checked.reload = d->check_reload;
-    ev.checked.ok = ok;
-    ev.checked.reason = reason;
-    master_post(d->master, &ev);
-}
-
-static void
-on_checked(void *env, const struct run_result *result)
-{
-    struct inspection *d = env;
-    auto_text struct text words = TEXT_INIT;
-    char how[256];
-    size_t n = result->output_bytes;
-
-    d->check = NULL;
-    if (run_succeeded(result)) {
-        inspection_checked(d, true, NULL);
-        return;
-    }
-    while (n > 0 && result->output[n - 1] == '\n')
-        n--;
-    text_addf(&words, "check: %s", run_explain(result, how, sizeof(how)));
-    if (n > 0) {
-        text_add(&words, ": ");
-        text_addn(&words, result->output, n < CHECK_EXCERPT ? n : CHECK_EXCERPT);
-    }
-    inspection_checked(d, false, text_str(&words));
-}
-
-static int
-inspection_check(struct inspection *d, const struct snapshot *snap, const char *trace,
-                 struct error *reterr)
-{
-    const struct service_spec *spec = snap->spec;
-    struct strv environment = {NULL, 0};
-    struct environment_request erq = {.spec = spec,
-                                      .env_file = &snap->env_file,
-                                      .own = environ,
-                                      .identity = &snap->identity,
-                                      .trace_id = trace,
-                                      .span_id = snap->id};
-    struct run_request rq = {
-        .argv = spec->check.items,
-        .directory = spec->directory,
-        .identity = &snap->identity,
-        .umask = spec->umask,
-        .limits = spec->limits,
-        .n_limits = spec->n_limits,
-        .deadline_us = mono_now_us() + spec->check_timeout_us,
-        .on_done = on_checked,
-        .env = d,
-    };
-    int r = environment_build(&erq, &environment, reterr);
-
-    if (r == 0) {
-        rq.envp = environment.items;
-        r = run_start(d->master->loop, &rq, &d->check, reterr);
-    }
-    strv_finish(&environment);
-    return r;
-}
-
-void
-snapshot_check(struct master *m, const struct effect *e)
-{
-    const struct service *s = core_service(m->core, e->service);
-    struct snapshot *snap = snapshot_find(m, e->snapshot);
-    struct inspection *d = inspection_get(m, e->service);
-    struct error err = {.text = "the snapshot is gone"};
-
-    if (!s)
-        return;
-    if (!d) {
-        struct event ev = {.type = EVENT_CHECKED, .service = e->service};
-
-        ev.checked.reload = e->reload;
-        ev.checked.reason = "out of memory";
-        master_post(m, &ev);
-        return;
-    }
-    run_cancel(steal(d->check));
-    d->check_reload = e->reload;
-    if (!snap || inspection_check(d, snap, s->reload.trace, &err) < 0)
-        inspection_checked(d, false, err.text);
 }

@@ -216,7 +216,6 @@ void graves_dig(struct master *m); /* bury whoever died in this turn, now */
 /* ---- master_snapshot.c ---------------------------------------------------------------------------- */
 
 void snapshot_look(struct master *m, const struct effect *e);
-void snapshot_check(struct master *m, const struct effect *e);
 struct snapshot *snapshot_find(const struct master *m, uint64_t id);
 void snapshot_destroy(struct snapshot *snap); /* NULL is fine */
 struct inspection *inspection_get(struct master *m,
@@ -224,6 +223,10 @@ struct inspection *inspection_get(struct master *m,
 void inspection_destroy(struct inspection *d);
 /* The configuration is another one: watch what it names now, not only from the next look on. */
 void inspections_rewatch(struct master *m);
+
+/* ---- master_check.c --------------------------------------------------------------------------------- */
+
+void snapshot_check(struct master *m, const struct effect *e);
 
 /* ---- master_config.c -------------------------------------------------------------------------------- */
 

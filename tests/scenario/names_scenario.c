@@ -101,14 +101,33 @@ START_TEST(a_configuration_waits_for_the_owner_of_a_socket_and_is_then_in_force)
     master_is_free();
     ck_assert_int_eq(scn_cli(NULL, "reload", "--timeout=200ms", NULL), 75); /* it waits with it */
     ck_assert_uint_eq(scn_count("event=service service=owned"), 0);
-    scn_fifo_write(at.door, 1);
+    scn_signal_master(SIGHUP);
+    scn_fifo_write(at.door, 2); /* the owner, and then web's user: SIGHUP means every service */
     (void)scn_await("event=config_accepted", 10000);
     (void)scn_await("event=verdict service=owned outcome=serving", 10000);
+    (void)scn_await_any("event=reload service=other ~SIGHUP", 10000);
     ck_assert_int_eq(scn_ask("owned.sock", &a), 0);
     ck_assert_int_eq(stat(scn_path("owned.sock"), &st), 0);
     ck_assert_uint_eq(st.st_uid, getuid());
     ck_assert_int_eq(unlink(scn_path("gate")), 0); /* quick again */
     ck_assert_int_eq(scn_cli(NULL, "reload", NULL), 0);
+    finish(services);
+}
+END_TEST
+
+START_TEST(a_configuration_that_waits_gives_way_to_a_newer_one)
+{
+    auto_free char *services = both();
+
+    begin(services);
+    scn_config("%s" OWNED, services, scn_dir(), scn_dir());
+    scn_fifo_read(at.asked, 10000);
+    scn_config("%s" SERVICE("owned", "", ""), services, scn_dir(), scn_dir());
+    (void)scn_await("event=config_accepted", 10000);
+    (void)scn_await("event=verdict service=owned outcome=serving", 10000);
+    scn_fifo_write(at.door, 1); /* whoever would take it is gone */
+    ck_assert_uint_eq(scn_count("event=config_rejected"), 0);
+    ck_assert_int_eq(unlink(scn_path("gate")), 0);
     finish(services);
 }
 END_TEST
@@ -188,5 +207,6 @@ END_TEST
 scn_main_in(&world, "a name service of our own cannot be given to the master alone", "names",
             a_generation_waits_for_its_user_and_nobody_else_does,
             a_configuration_waits_for_the_owner_of_a_socket_and_is_then_in_force,
+            a_configuration_that_waits_gives_way_to_a_newer_one,
             an_owner_who_cannot_be_found_out_is_said_and_can_be_tried_again,
             a_master_that_waits_for_a_name_stops_when_it_is_told_to)

@@ -237,6 +237,7 @@ START_TEST(a_missing_env_file_is_an_error)
     ck_assert_int_eq(environment_read(&spec, &env, &error), -ENOENT);
     ck_assert_ptr_nonnull(strstr(error.text, "/nowhere/env"));
     ck_assert_ptr_null(env.items);
+    spec.env_file = NULL;
 }
 END_TEST
 

@@ -44,11 +44,11 @@ on_answer(void *env, struct identity *id, const struct error *why)
 static void
 ask(struct asker *a, const char *user, const char *group, int64_t deadline_us)
 {
+    struct identity_request rq = {user, group, deadline_us, on_answer, a};
     struct error err = {0};
 
     *a = (struct asker){.id = IDENTITY_KEEP};
-    ck_assert_msg(identity_ask(loop, user, group, deadline_us, on_answer, a, &a->ask, &err) == 0,
-                  "%s", err.text);
+    ck_assert_msg(identity_ask(loop, &rq, &a->ask, &err) == 0, "%s", err.text);
     ck_assert_uint_eq(a->answers, 0);
 }
 
