@@ -229,6 +229,8 @@ master_create(struct master *m, struct error *reterr)
         r = journal_create(m->loop, &journal, &m->journal);
     if (r == 0)
         r = subreaper_set();
+    if (r == 0)
+        r = graves_elders(m);
     if (r < 0)
         return error_set(reterr, r, "start");
     r = master_signals(m, reterr);
@@ -266,6 +268,7 @@ master_finish(struct master *m)
     table_finish(&m->snapshot_by_id);
     table_finish(&m->inspection_by_service);
     strv_finish(&m->numbers);
+    free(m->elders);
     free(m->runtime_dir);
     free(m->state_dir);
     free(m->config_path);
@@ -291,7 +294,6 @@ int
 master_run(const struct master_options *options, struct error *reterr)
 {
     struct master m = {.started_us = mono_now_us(),
-                       .started_ticks = boot_ticks(),
                        .signal_fd = -1,
                        .schedstat_fd = -1,
                        .listener_epoll = -1,

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -14,6 +16,7 @@
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/notify.h"
 #include "supervisor/io/orphans.h"
+#include "supervisor/io/proc.h"
 #include "supervisor/io/run.h"
 #include "supervisor/io/watch.h"
 
@@ -50,6 +53,34 @@ orphan_owner(const struct master *m, const struct orphan *o, bool *ret_alive)
     return relative;
 }
 
+static bool
+on_elder(void *env, const struct proc_stat *child)
+{
+    struct master *m = env;
+    struct elder *more = realloc(m->elders, (m->n_elders + 1) * sizeof(*more));
+
+    if (!more)
+        return false; /* then it is taken for an orphan, should a worker die */
+    m->elders = more;
+    m->elders[m->n_elders++] = (struct elder){child->pid, child->start_time};
+    return true;
+}
+
+int
+graves_elders(struct master *m)
+{
+    return proc_children(getpid(), NULL, on_elder, m);
+}
+
+static bool
+graves_is_elder(const struct master *m, const struct orphan *o)
+{
+    for (size_t i = 0; i < m->n_elders; i++)
+        if (m->elders[i].pid == o->pid && m->elders[i].start_time == o->start_time)
+            return true;
+    return false;
+}
+
 static void
 graves_on_orphan(void *env, struct orphan *o)
 {
@@ -60,7 +91,7 @@ graves_on_orphan(void *env, struct orphan *o)
         .type = EVENT_ESCAPEE, .escapee = {o->pid, o->comm}
     };
 
-    if (o->start_time < m->started_ticks)
+    if (graves_is_elder(m, o))
         return; /* a child of the shell that became us: nobody's of ours */
     if (alive)
         return; /* a daemon of a worker that lives: it ends with it */

@@ -60,7 +60,6 @@ struct master {
         *state_dir;    /* owned; as of the start: they do not change under a running master */
     char *config_path; /* owned; absolute */
     int64_t started_us;
-    uint64_t started_ticks; /* as a process's start_time: older children are not of our making */
     int exit_status;
 
     struct list queue;      /* struct queued.node: events not consumed yet */
@@ -81,10 +80,12 @@ struct master {
     size_t n_bound;
     ev_prepare graveyard; /* before the loop sleeps: bury in one go whoever died in this turn */
     ev_timer exhume;      /* somebody could not be buried yet: try again */
-    bool sweep;           /* a service may be gone: its inspection goes too */
-    bool deaths;          /* somebody died */
-    bool graves;          /* some are not buried yet: their last words are many */
-    bool strangers;       /* SIGCHLD came: there may be dead nobody knows */
+    struct elder *elders; /* owned; whoever was a child of this process before it became a master */
+    size_t n_elders;
+    bool sweep;     /* a service may be gone: its inspection goes too */
+    bool deaths;    /* somebody died */
+    bool graves;    /* some are not buried yet: their last words are many */
+    bool strangers; /* SIGCHLD came: there may be dead nobody knows */
 
     ev_io signals; /* signalfd: TERM, INT, HUP, CHLD */
     int signal_fd;
@@ -107,6 +108,12 @@ struct master {
     bool numbers_changed;
     int listener_epoll; /* reports listeners that a worker shut down */
     ev_io listener_hup;
+};
+
+/* A process, its number being given anew or not. */
+struct elder {
+    pid_t pid;
+    uint64_t start_time;
 };
 
 /* One process: a worker or an escapee. */
@@ -209,6 +216,7 @@ void hand_on_not_ready(void *env, const char *why);
 
 /* ---- master_graves.c ----------------------------------------------------------------------------- */
 
+int graves_elders(struct master *m); /* notes who is a child already; before anything is started */
 void graves_init(struct master *m);
 void graves_finish(struct master *m);
 void graves_dig(struct master *m); /* bury whoever died in this turn, now */

@@ -8,7 +8,6 @@
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -20,17 +19,6 @@ int
 subreaper_set(void)
 {
     return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == -1 ? -errno : 0;
-}
-
-uint64_t
-boot_ticks(void)
-{
-    struct timespec now = {0};
-    long hz = sysconf(_SC_CLK_TCK);
-    uint64_t ticks = (uint64_t)(hz > 0 ? hz : 100);
-
-    (void)clock_gettime(CLOCK_BOOTTIME, &now); /* cannot fail for this clock */
-    return (uint64_t)now.tv_sec * ticks + (uint64_t)now.tv_nsec * ticks / 1000000000;
 }
 
 struct search {

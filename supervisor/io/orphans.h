@@ -35,9 +35,6 @@ struct stranger {
 /* subreaper_set - orphans come to us from now on. Not inherited. Return: 0 or negative errno. */
 int subreaper_set(void);
 
-/* boot_ticks - now, as start_time counts. */
-uint64_t boot_ticks(void);
-
 /**
  * orphans_find - living children of this process that @is_known denies.
  * @on_orphan: for each; it may not fork
