@@ -99,7 +99,7 @@ void scn_ask_past(const char *socket_name, long generation, struct scn_answer *r
  */
 void scn_after(unsigned fds);
 unsigned scn_baseline(void); /* scn_fds() when what just happened is over for the master, too */
-void scn_await_fds(unsigned fds); /* they are as many again, within some turns of its loop */
+void scn_await_fds(unsigned fds); /* they are no more again, within some turns of its loop */
 /* scn_nobody_left - no process runs an executable of the stage. */
 void scn_nobody_left(void);
 /* scn_fifo - a named pipe of the stage, kept open by us. Return: its descriptor, closed with the test. */

@@ -25,13 +25,19 @@
 unsigned
 scn_baseline(void)
 {
-    unsigned fds;
+    unsigned fds = scn_fds();
 
-    do { /* an exec that succeeded, a connection that ended: told in later turns */
-        fds = scn_fds();
+    /* An exec that succeeded, a connection that ended, our own last one too: told in later turns. */
+    for (int quiet = 0; quiet < 3; quiet++) {
+        unsigned now;
+
         (void)scn_cli(NULL, "version", NULL);
-        (void)scn_cli(NULL, "version", NULL);
-    } while (fds != scn_fds());
+        now = scn_fds();
+        if (now >= fds)
+            continue;
+        fds = now;
+        quiet = -1;
+    }
     return fds;
 }
 
@@ -48,9 +54,13 @@ scn_ask_past(const char *socket_name, long generation, struct scn_answer *ret)
 void
 scn_await_fds(unsigned fds)
 {
-    for (int i = 0; i < TURNS && scn_fds() != fds; i++)
+    unsigned now = scn_fds();
+
+    for (int i = 0; i < TURNS && now > fds; i++) {
         (void)scn_cli(NULL, "version", NULL);
-    ck_assert_uint_eq(scn_fds(), fds);
+        now = scn_fds();
+    }
+    ck_assert_uint_le(now, fds);
 }
 
 /* Is @pid a process whose executable lies (or lay) on the stage? */
