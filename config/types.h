@@ -17,6 +17,11 @@ void string_write(const struct key *k, const void *base, struct text *out);
 bool string_equal(const struct key *k, const void *a, const void *b);
 void string_clear(const struct key *k, void *base);
 bool string_absent(const struct key *k, const void *base);
+#define STRING_TYPE(about_, parse_, schema_)                                                \
+    {                                                                                       \
+        .about = (about_), .parse = (parse_), .write = string_write, .equal = string_equal, \
+        .clear = string_clear, .absent = string_absent, .schema = (schema_)                 \
+    }
 
 /* object_schema_ref - the member that refers to the definition of @o. */
 void object_schema_ref(enum object o, struct text *out);

@@ -42,18 +42,29 @@ address_finding(struct reader *r, const struct key *k, const struct node *n,
     return finding(r, n, guess, "'%s': %s", k->name, err->text);
 }
 
+/* What a scalar says, read by @parse; a finding when that is no address. */
 static int
-address_read(struct reader *r, const struct key *k, const struct node *n, void *base)
+address_given(struct reader *r, const struct key *k, const struct node *n,
+              int (*parse)(const char *text, struct address *ret, struct error *reterr),
+              struct address *ret)
 {
-    struct listener_spec *l = base;
     const char *text = scalar_text(r, k, n);
-    auto_address struct address a = {0};
     struct error err = {0};
 
     if (!text)
         return -EINVAL;
-    if (address_parse(text, &a, &err) < 0)
-        return address_finding(r, k, n, &err);
+    return parse(text, ret, &err) < 0 ? address_finding(r, k, n, &err) : 0;
+}
+
+static int
+address_read(struct reader *r, const struct key *k, const struct node *n, void *base)
+{
+    struct listener_spec *l = base;
+    auto_address struct address a = {0};
+    int result = address_given(r, k, n, address_parse, &a);
+
+    if (result < 0)
+        return result;
     free(l->address);
     free(l->host);
     free(l->path);
@@ -65,80 +76,42 @@ address_read(struct reader *r, const struct key *k, const struct node *n, void *
     return 0;
 }
 
-static void
-address_schema(const struct key *k, struct text *out)
-{
-    (void)k;
-    text_add(out, "\"type\": \"string\", \"pattern\": \"^(tcp://.+:[0-9]+|unix:/.+)$\"");
-}
-
-const struct type type_address = {.about = "an address: tcp://HOST:PORT or unix:/PATH",
-                                  .parse = address_read,
-                                  .write = string_write,
-                                  .equal = string_equal,
-                                  .clear = string_clear,
-                                  .absent = string_absent,
-                                  .schema = address_schema};
-
 static int
 tcp_read(struct reader *r, const struct key *k, const struct node *n, void *base)
 {
-    const char *text = scalar_text(r, k, n);
     auto_address struct address a = {0};
-    struct error err = {0};
+    int result = address_given(r, k, n, address_parse, &a);
 
-    if (!text)
-        return -EINVAL;
-    if (address_parse(text, &a, &err) < 0)
-        return address_finding(r, k, n, &err);
+    if (result < 0)
+        return result;
     if (a.family != LISTENER_TCP)
-        return finding(r, n, NULL, "'%s' wants tcp://HOST:PORT, not '%s'", k->name, text);
+        return finding(r, n, NULL, "'%s' wants tcp://HOST:PORT, not '%s'", k->name, n->text);
     return string_set(r, k, base, steal(a.canonical));
 }
 
-static void
-tcp_schema(const struct key *k, struct text *out)
-{
-    (void)k;
-    text_add(out, "\"type\": \"string\", \"pattern\": \"^tcp://.+:[0-9]+$\"");
-}
-
-const struct type type_tcp = {.about = "an address: tcp://HOST:PORT",
-                              .parse = tcp_read,
-                              .write = string_write,
-                              .equal = string_equal,
-                              .clear = string_clear,
-                              .absent = string_absent,
-                              .schema = tcp_schema};
-
+/* Kept as written: the path counts too. */
 static int
 url_read(struct reader *r, const struct key *k, const struct node *n, void *base)
 {
-    const char *text = scalar_text(r, k, n);
     auto_address struct address a = {0};
-    struct error err = {0};
+    int result = address_given(r, k, n, address_of_url, &a);
 
-    if (!text)
-        return -EINVAL;
-    if (address_of_url(text, &a, &err) < 0)
-        return address_finding(r, k, n, &err);
-    return string_set(r, k, base, strdup(text));
+    return result < 0 ? result : string_set(r, k, base, strdup(n->text));
 }
 
 static void
-url_schema(const struct key *k, struct text *out)
+address_schema(const struct key *k, struct text *out)
 {
-    (void)k;
-    text_add(out, "\"type\": \"string\", \"pattern\": \"^http://.+$\"");
+    text_addf(out, "\"type\": \"string\", \"pattern\": \"%s\"",
+              k->type == &type_url   ? "^http://.+$"
+              : k->type == &type_tcp ? "^tcp://.+:[0-9]+$"
+                                     : "^(tcp://.+:[0-9]+|unix:/.+)$");
 }
 
-const struct type type_url = {.about = "a URL: http://HOST:PORT/PATH",
-                              .parse = url_read,
-                              .write = string_write,
-                              .equal = string_equal,
-                              .clear = string_clear,
-                              .absent = string_absent,
-                              .schema = url_schema};
+const struct type type_address =
+    STRING_TYPE("an address: tcp://HOST:PORT or unix:/PATH", address_read, address_schema);
+const struct type type_tcp = STRING_TYPE("an address: tcp://HOST:PORT", tcp_read, address_schema);
+const struct type type_url = STRING_TYPE("a URL: http://HOST:PORT/PATH", url_read, address_schema);
 
 static bool
 listener_name(const char *s)

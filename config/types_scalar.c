@@ -288,13 +288,7 @@ string_schema(const struct key *k, struct text *out)
     text_add(out, "\"type\": \"string\", \"minLength\": 1");
 }
 
-#define STRING_TYPE(about_, parse_)                                                         \
-    {                                                                                       \
-        .about = (about_), .parse = (parse_), .write = string_write, .equal = string_equal, \
-        .clear = string_clear, .absent = string_absent, .schema = string_schema             \
-    }
-
-const struct type type_string = STRING_TYPE("a text", string_parse);
-const struct type type_path = STRING_TYPE("a path", path_parse);
+const struct type type_string = STRING_TYPE("a text", string_parse, string_schema);
+const struct type type_path = STRING_TYPE("a path", path_parse, string_schema);
 /* Kept as written until the service's directory is known: service_resolve(). */
-const struct type type_file = STRING_TYPE("a path", string_parse);
+const struct type type_file = STRING_TYPE("a path", string_parse, string_schema);
