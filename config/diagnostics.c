@@ -33,18 +33,13 @@ diagnostics_finish(struct diagnostics *d)
 static void
 render_excerpt(const struct diagnostic *d, struct text *out)
 {
-    size_t n = strlen(d->excerpt), at = 0;
-    unsigned column = 1;
+    unsigned columns = 1;
 
+    for (const char *p = d->excerpt; *p; p++)
+        columns += ((unsigned char)*p & 0xc0) != 0x80;
     text_addf(out, "    %s\n", d->excerpt);
-    for (; at < n && column < d->column; column++) {
-        unsigned code;
-        size_t length = utf8_decode(d->excerpt + at, n - at, &code);
-
-        at += length ? length : 1;
-    }
-    if (column == d->column)
-        text_addf(out, "    %*s\n", (int)column, "^");
+    if (d->column <= columns)
+        text_addf(out, "    %*s\n", (int)d->column, "^");
 }
 
 void
@@ -109,24 +104,29 @@ keep(struct reader *r, struct diagnostic *d)
 }
 
 /* A terminal shows it: tabs become spaces (one column stays one), other control characters '?'. */
-static char *
-excerpt_of(const struct source *source, unsigned line)
+static void
+add_visibly(struct text *t, const char *s, size_t n)
 {
-    struct text t = TEXT_INIT;
-    size_t n, at = 0;
-    const char *s = source_line(source, line, &n);
-
-    n = utf8_cut(s, n, EXCERPT_MAX);
-    while (at < n) {
+    for (size_t at = 0; at < n;) {
         unsigned code;
         size_t length = utf8_decode(s + at, n - at, &code);
 
         if (length == 0 || code < 0x20 || (code >= 0x7f && code < 0xa0))
-            text_add(&t, length && code == '\t' ? " " : "?");
+            text_add(t, length && code == '\t' ? " " : "?");
         else
-            text_addn(&t, s + at, length);
+            text_addn(t, s + at, length);
         at += length ? length : 1;
     }
+}
+
+static char *
+excerpt_of(const struct source *source, unsigned line)
+{
+    struct text t = TEXT_INIT;
+    size_t n;
+    const char *s = source_line(source, line, &n);
+
+    add_visibly(&t, s, utf8_cut(s, n, EXCERPT_MAX));
     if (t.bytes == 0)
         text_finish(&t);
     return t.data ? text_steal(&t) : NULL;
@@ -137,14 +137,9 @@ static void
 add_near(struct text *t, const struct node *n)
 {
     auto_free char *line = excerpt_of(n->source, n->line);
-    size_t bytes = line ? strlen(line) : 0, at = 0, cut;
+    size_t bytes = line ? strlen(line) : 0, cut;
+    size_t at = line ? utf8_skip(line, bytes, n->column - 1) : 0;
 
-    for (unsigned column = 1; at < bytes && column < n->column; column++) {
-        unsigned code;
-        size_t length = utf8_decode(line + at, bytes - at, &code);
-
-        at += length ? length : 1;
-    }
     while (bytes > at && line[bytes - 1] == ' ')
         bytes--;
     if (bytes == at || !line)
@@ -174,15 +169,18 @@ finding(struct reader *r, const struct node *n, const char *meant, const char *f
         what = NULL;
         return no_memory(r);
     }
+    add_visibly(&t, what, (size_t)length); /* keys and values may hold anything */
     d.file = strdup(n->source->name);
-    if (d.file && known_already(r, &d, what)) {
+    if (d.file && known_already(r, &d, text_str(&t))) {
         diagnostic_finish(&d);
         return -EINVAL;
     }
-    text_add(&t, what);
     add_near(&t, n);
-    if (meant && meant[0] != '\0')
-        text_addf(&t, ", did you mean '%s'?", meant);
+    if (meant && meant[0] != '\0') {
+        text_add(&t, ", did you mean '");
+        add_visibly(&t, meant, strlen(meant));
+        text_add(&t, "'?");
+    }
     d.text = text_steal(&t);
     d.excerpt = excerpt_of(n->source, n->line);
     keep(r, &d);
@@ -192,14 +190,22 @@ finding(struct reader *r, const struct node *n, const char *meant, const char *f
 __attribute__((format(printf, 3, 0))) static int
 finding_plain(struct reader *r, struct diagnostic *d, const char *fmt, va_list ap)
 {
+    auto_free char *what = NULL;
+    struct text t = TEXT_INIT;
+    int length;
+
     r->failed = true;
     if (findings_full(r)) {
         r->diags->left_out++;
         diagnostic_finish(d);
         return -EINVAL;
     }
-    if (vasprintf(&d->text, fmt, ap) < 0)
-        d->text = NULL;
+    length = vasprintf(&what, fmt, ap);
+    if (length < 0)
+        what = NULL;
+    else
+        add_visibly(&t, what, (size_t)length);
+    d->text = text_steal(&t);
     if (d->file && d->text && known_already(r, d, d->text))
         diagnostic_finish(d);
     else

@@ -35,6 +35,9 @@ size_t utf8_decode(const char *s, size_t n, unsigned *ret_code);
 /* utf8_cut - the largest length ≤ @max that does not cut a character of the @n bytes at @s. */
 size_t utf8_cut(const char *s, size_t n, size_t max);
 
+/* utf8_skip - bytes of the first @characters at @s; @n when there are fewer. */
+size_t utf8_skip(const char *s, size_t n, unsigned characters);
+
 enum node_kind { NODE_SCALAR, NODE_LIST, NODE_MAP };
 
 /*

@@ -9,12 +9,17 @@
 struct source *
 source_create(const char *name, const char *path, char *bytes, size_t n)
 {
+    static const char mark[] = "\xef\xbb\xbf"; /* some editors begin UTF-8 with it */
     struct source *s = calloc(1, sizeof(*s));
     const char *slash = strrchr(path, '/');
 
     if (!s) {
         free(bytes);
         return NULL;
+    }
+    if (n >= 3 && memcmp(bytes, mark, 3) == 0) {
+        n -= 3;
+        memmove(bytes, bytes + 3, n);
     }
     s->bytes = bytes;
     s->n = n;
@@ -76,6 +81,20 @@ utf8_cut(const char *s, size_t n, size_t max)
         used += length ? length : 1;
     }
     return used;
+}
+
+size_t
+utf8_skip(const char *s, size_t n, unsigned characters)
+{
+    size_t at = 0;
+
+    for (; at < n && characters > 0; characters--) {
+        unsigned code;
+        size_t length = utf8_decode(s + at, n - at, &code);
+
+        at += length ? length : 1;
+    }
+    return at;
 }
 
 /* Length of the line break at @s, by YAML 1.1's idea of one; 0 = there is none. */

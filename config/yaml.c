@@ -308,6 +308,16 @@ on_event(struct build *b, const yaml_event_t *event)
     return !b->stop && event->type != YAML_STREAM_END_EVENT;
 }
 
+static bool
+tab_at(const struct source *s, unsigned line, unsigned column)
+{
+    size_t n;
+    const char *text = source_line(s, line, &n);
+    size_t at = utf8_skip(text, n, column - 1);
+
+    return at < n && text[at] == '\t';
+}
+
 /* libyaml's own words. Errors of the character reader come with an offset instead of a mark. */
 static void
 parser_error(struct build *b, const yaml_parser_t *p)
@@ -325,9 +335,13 @@ parser_error(struct build *b, const yaml_parser_t *p)
             line += b->source->bytes[i] == '\n';
         }
     }
-    (void)finding_at(b->reader, b->source, line + 1, column + 1, "this is not YAML: %s%s%s",
-                     p->problem ? p->problem : "unknown problem", p->context ? " " : "",
-                     p->context ? p->context : "");
+    if (p->error == YAML_SCANNER_ERROR && tab_at(b->source, line + 1, column + 1))
+        (void)finding_at(b->reader, b->source, line + 1, column + 1,
+                         "a tab cannot stand here: YAML indents with spaces");
+    else
+        (void)finding_at(b->reader, b->source, line + 1, column + 1, "this is not YAML: %s%s%s",
+                         p->problem ? p->problem : "unknown problem", p->context ? " " : "",
+                         p->context ? p->context : "");
     b->stop = true;
 }
 

@@ -195,6 +195,16 @@ START_TEST(a_finding_is_shown_with_its_line_and_a_caret)
 }
 END_TEST
 
+START_TEST(a_byte_order_mark_at_the_beginning_is_no_part_of_the_text)
+{
+    spec_destroy(parse_right("\xef\xbb\xbfversion: 1\nservices: {web: {command: [x]}}\n"));
+    assert_findings(&(struct wrong){"\xef\xbb\xbfversion: 2\n",
+                                    "1:10: version 2 is not known: this stint reads version 1 "
+                                    "near '2'"});
+    assert_findings(&(struct wrong){"\xef\xbb\xbf", "0:0: the file is empty"});
+}
+END_TEST
+
 int
 main(void)
 {
@@ -214,6 +224,7 @@ main(void)
     tcase_add_test(c, a_hundred_findings_are_kept_and_the_rest_is_counted);
     tcase_add_test(c, a_finding_in_a_shared_value_is_said_once);
     tcase_add_test(c, a_finding_is_shown_with_its_line_and_a_caret);
+    tcase_add_test(c, a_byte_order_mark_at_the_beginning_is_no_part_of_the_text);
     suite_add_tcase(suite, c);
     return unit_main(suite);
 }
