@@ -40,17 +40,20 @@ port_parse(const char *text, uint16_t *ret, struct error *reterr)
 static int
 host_parse(const char *text, bool brackets, char *ret, struct error *reterr)
 {
-    unsigned char raw[sizeof(struct in6_addr)];
+    struct in6_addr raw; /* room for either */
     const char *host = strcmp(text, "*") == 0           ? "0.0.0.0"
                        : strcmp(text, "localhost") == 0 ? "127.0.0.1"
                                                         : text;
 
     if (!brackets && strchr(text, ':'))
         return error_say(reterr, -EINVAL, "an IPv6 host stands in brackets: [%s]", text);
-    if (inet_pton(brackets ? AF_INET6 : AF_INET, host, raw) != 1)
+    if (inet_pton(brackets ? AF_INET6 : AF_INET, host, &raw) != 1)
         return error_say(reterr, -EINVAL, "'%s' is no numeric %s host (names are not looked up)",
                          text, brackets ? "IPv6" : "IPv4");
-    (void)inet_ntop(brackets ? AF_INET6 : AF_INET, raw, ret, INET6_ADDRSTRLEN);
+    if (brackets && IN6_IS_ADDR_V4MAPPED(&raw))
+        return error_say(reterr, -EINVAL, "'%s' is an IPv4 host: write %s, without brackets", text,
+                         strrchr(text, ':') + 1);
+    (void)inet_ntop(brackets ? AF_INET6 : AF_INET, &raw, ret, INET6_ADDRSTRLEN);
     return 0;
 }
 
@@ -163,7 +166,5 @@ address_meets(const struct address *to, const char *bound_host, uint16_t bound_p
 
     if (to->port != bound_port || bound_port == 0)
         return false;
-    /* [::] takes IPv4 too, unless somebody turned that off. */
-    return strcmp(to->host, bound_host) == 0 || strcmp(bound_host, "::") == 0 ||
-           (!v6 && strcmp(bound_host, "0.0.0.0") == 0);
+    return strcmp(to->host, bound_host) == 0 || strcmp(bound_host, v6 ? "::" : "0.0.0.0") == 0;
 }

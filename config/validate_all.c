@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/mem.h"
 #include "base/text.h"
@@ -11,18 +12,61 @@
 /* One address that somebody binds. */
 struct claim {
     const char *address;       /* borrowed from the spec */
+    int family;                /* only those of one family and port can clash */
+    const char *port;          /* within @address; "" for a unix socket */
+    bool every_host;           /* 0.0.0.0 or [::], beside which no other host can be bound */
     const struct entry *entry; /* whose it is */
     const char *listener;      /* its name; NULL for the probe_listener */
     size_t order;              /* of appearance */
 };
 
+/* Port 0 is another port each time: no claim. */
+static void
+claim_add(struct claim *claims, size_t *n, const char *address, const struct entry *entry,
+          const char *listener)
+{
+    bool tcp = strncmp(address, "tcp://", 6) == 0;
+    const char *port = tcp ? strrchr(address, ':') : "";
+
+    if (strcmp(port, ":0") == 0)
+        return;
+    claims[*n] = (struct claim){
+        .address = address,
+        .family = !tcp                ? AF_UNIX
+                  : address[6] == '[' ? AF_INET6
+                                      : AF_INET,
+        .port = port,
+        .every_host =
+            strncmp(address, "tcp://0.0.0.0:", 14) == 0 || strncmp(address, "tcp://[::]:", 11) == 0,
+        .entry = entry,
+        .listener = listener,
+        .order = *n,
+    };
+    ++*n;
+}
+
+/* What can clash stands together, and who takes every host comes first. */
 static int
 by_address(const void *a, const void *b)
 {
     const struct claim *x = a, *y = b;
-    int order = strcmp(x->address, y->address);
+    int order = x->family - y->family;
 
+    if (order == 0)
+        order = strcmp(x->port, y->port);
+    if (order == 0)
+        order = y->every_host - x->every_host;
+    if (order == 0)
+        order = strcmp(x->address, y->address);
     return order ? order : x->order < y->order ? -1 : 1;
+}
+
+static bool
+clash(const struct claim *first, const struct claim *other)
+{
+    return strcmp(first->address, other->address) == 0 ||
+           (first->every_host && first->family == other->family &&
+            strcmp(first->port, other->port) == 0);
 }
 
 static const struct node *
@@ -35,26 +79,24 @@ claim_node(const struct load *l, const struct claim *c)
     return address ? address : listener ? listener : at;
 }
 
+/* At the later one of the two. */
 static void
-report_clash(struct load *l, const struct claim *first, const struct claim *second)
+report_clash(struct load *l, const struct claim *a, const struct claim *b)
 {
+    const struct claim *first = a->order < b->order ? a : b, *second = first == a ? b : a;
     const struct node *there = claim_node(l, first);
+    auto_text struct text how = TEXT_INIT;
 
+    if (strcmp(first->address, second->address) == 0)
+        text_add(&how, "is already");
+    else
+        text_addf(&how, "cannot be bound beside %s,", first->address);
     (void)finding(&l->reader, claim_node(l, second), NULL,
-                  "address %s is already that of %s%s%s of service '%s' (%s:%u:%u)",
-                  second->address, first->listener ? "listener '" : "",
+                  "address %s %s that of %s%s%s of service '%s' (%s:%u:%u)", second->address,
+                  text_str(&how), first->listener ? "listener '" : "",
                   first->listener ? first->listener : "the probe_listener",
                   first->listener ? "'" : "", first->entry->spec->name, there->source->name,
                   there->line, there->column);
-}
-
-/* Port 0 is another port each time. */
-static bool
-any_port(const char *address)
-{
-    size_t n = strlen(address);
-
-    return strncmp(address, "tcp://", 6) == 0 && n > 2 && strcmp(address + n - 2, ":0") == 0;
 }
 
 void
@@ -75,16 +117,13 @@ validate_addresses(struct load *l)
         const struct service_spec *s = l->entries[i].spec;
 
         for (size_t j = 0; s && j < s->n_listen; j++)
-            if (!any_port(s->listen[j].address))
-                claims[n] =
-                    (struct claim){s->listen[j].address, &l->entries[i], s->listen[j].name, n},
-                n++;
-        if (s && s->probe_listener && !any_port(s->probe_listener))
-            claims[n] = (struct claim){s->probe_listener, &l->entries[i], NULL, n}, n++;
+            claim_add(claims, &n, s->listen[j].address, &l->entries[i], s->listen[j].name);
+        if (s && s->probe_listener)
+            claim_add(claims, &n, s->probe_listener, &l->entries[i], NULL);
     }
     qsort(claims, n, sizeof(*claims), by_address);
     for (size_t i = 0; i < n; i++) {
-        if (first && strcmp(first->address, claims[i].address) == 0)
+        if (first && clash(first, &claims[i]))
             report_clash(l, first, &claims[i]);
         else
             first = &claims[i];

@@ -126,6 +126,14 @@ START_TEST(what_is_allowed_is_not_complained_about)
     spec_destroy(parse_right(SERVICE
                              "    handoff: replace\n    probe_listener: tcp://localhost:81\n"
                              "    ready: {tcp: 'tcp://127.0.0.1:81'}\n"));
+    /* stint's [::] is IPv6 alone */
+    spec_destroy(parse_right(SERVICE "    listen: {a: tcp://*:80, b: 'tcp://[::]:80'}\n"));
+    spec_destroy(
+        parse_right(SERVICE "    listen: {a: tcp://127.0.0.1:80, b: tcp://127.0.0.2:80}\n"));
+    spec_destroy(parse_right(SERVICE
+                             "    handoff: replace\n    probe_listener: tcp://127.0.0.1:81\n"
+                             "    ready: {tcp: 'tcp://127.0.0.1:81'}\n"
+                             "    listen: {a: 'tcp://[::]:81'}\n"));
     spec_destroy(parse_right("version: 1\n"));
     spec_destroy(parse_right("version: 1\nservices: {}\n"));
     spec_destroy(parse_right("version: 1\ndefaults: {command: [x]}\nservices: {a: {}}\n"));
