@@ -44,7 +44,8 @@ service_spec_equal(const struct service_spec *a, const struct service_spec *b)
 
 struct difference {
     enum reload_class reload;
-    struct text *keys; /* borrowed; NULL = not wanted */
+    enum reload_class least; /* weaker ones are not named */
+    struct text *keys;       /* borrowed; NULL = not wanted */
     const void *a, *b;
 };
 
@@ -53,7 +54,7 @@ differs(struct difference *d, const char *above, const char *name, enum reload_c
 {
     if (d->reload < reload)
         d->reload = reload;
-    if (d->keys)
+    if (d->keys && reload >= d->least)
         text_addf(d->keys, "%s%s%s%s", d->keys->bytes ? ", " : "", above, above[0] ? "." : "",
                   name);
 }
@@ -89,8 +90,11 @@ service_spec_diff(const struct service_spec *a, const struct service_spec *b, st
 enum reload_class
 spec_diff(const struct spec *a, const struct spec *b, struct text *ret_keys)
 {
-    struct difference d = {.reload = RELOAD_NONE, .keys = ret_keys, .a = a, .b = b};
+    struct difference d = {.reload = RELOAD_NONE, .a = a, .b = b};
 
+    object_diff(&d, OBJECT_CONFIG, "");
+    d.least = d.reload;
+    d.keys = ret_keys;
     object_diff(&d, OBJECT_CONFIG, "");
     return d.reload;
 }

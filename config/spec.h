@@ -159,7 +159,10 @@ enum reload_class {
 enum reload_class service_spec_diff(const struct service_spec *a, const struct service_spec *b,
                                     struct text *ret_keys);
 
-/* spec_diff - the same for the keys outside `services` (runtime_dir, log.level, …). */
+/*
+ * spec_diff - the same for the keys outside `services` (runtime_dir, log.level, …), but only those of
+ * the strongest class are named: who is told what waits for a new start is not told what does not.
+ */
 enum reload_class spec_diff(const struct spec *a, const struct spec *b, struct text *ret_keys);
 
 #endif

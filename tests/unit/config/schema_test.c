@@ -123,6 +123,20 @@ START_TEST(a_change_outside_services_is_named_and_has_the_class_of_its_row)
 }
 END_TEST
 
+/* What only a new start can follow is named; what was followed at once is not. */
+START_TEST(outside_services_only_the_strongest_changes_are_named)
+{
+    struct spec *a = parse_right("version: 1\n");
+    struct spec *b = parse_right("version: 1\nstate_dir: /x\nlog: {level: error}\n");
+    auto_text struct text keys = TEXT_INIT;
+
+    ck_assert_int_eq(spec_diff(a, b, &keys), RELOAD_RESTART);
+    ck_assert_str_eq(text_str(&keys), "state_dir");
+    spec_destroy(a);
+    spec_destroy(b);
+}
+END_TEST
+
 START_TEST(the_strongest_of_several_changes_wins)
 {
     struct spec *a =
@@ -292,6 +306,7 @@ main(void)
     tcase_set_timeout(c, 60);
     tcase_add_test(c, a_change_of_any_key_is_named_and_has_the_class_of_its_row);
     tcase_add_test(c, a_change_outside_services_is_named_and_has_the_class_of_its_row);
+    tcase_add_test(c, outside_services_only_the_strongest_changes_are_named);
     tcase_add_test(c, the_strongest_of_several_changes_wins);
     tcase_add_test(c, the_launch_digest_does_not_see_order_format_or_defaults_written_out);
     tcase_add_test(c, every_row_says_what_it_is);
