@@ -239,11 +239,14 @@ load_includes(struct load *l, const struct node *n)
         return;
     }
     for (size_t i = 0; i < n->n; i++) {
-        if (n->items[i]->kind != NODE_SCALAR || n->items[i]->text[0] == '\0')
-            (void)finding(&l->reader, n->items[i], NULL,
-                          "'include' item %zu wants a pattern, not %s", i + 1,
-                          node_kind_name(n->items[i]));
+        const struct node *item = n->items[i];
+
+        if (item->kind != NODE_SCALAR || node_null(item))
+            (void)finding(&l->reader, item, NULL, "'include' item %zu wants a pattern, not %s",
+                          i + 1, node_kind_name(item));
+        else if (item->text[0] == '\0')
+            (void)finding(&l->reader, item, NULL, "'include' item %zu is empty", i + 1);
         else
-            include_pattern(l, n->items[i]);
+            include_pattern(l, item);
     }
 }

@@ -43,6 +43,10 @@ unknown_key(struct reader *r, enum object o, const struct node *key)
 
     if (!findings_full(r))
         schema_for_each(k, o) suggest(&s, k->name);
+    for (size_t i = 0; i < schema_n && !s.best; i++)
+        if (strcmp(schema_keys[i].name, key->text) == 0)
+            return finding(r, key, NULL, "unknown key '%s': it belongs in %s", key->text,
+                           object_place(schema_keys[i].object));
     return finding(r, key, s.best, "unknown key '%s'", key->text);
 }
 

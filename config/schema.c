@@ -48,6 +48,27 @@ object_name(enum object o)
     return names[o];
 }
 
+const char *
+object_place(enum object o)
+{
+    static const char *const places[OBJECT_COUNT] = {
+        [OBJECT_CONFIG] = "the main file, at the top",
+        [OBJECT_LOG] = "'log'",
+        [OBJECT_SERVICE] = "a service",
+        [OBJECT_LISTENER] = "a socket of 'listen'",
+        [OBJECT_READY] = "'ready'",
+        [OBJECT_WATCH] = "'watch'",
+        [OBJECT_CHECK] = "'check'",
+        [OBJECT_LIMITS] = "'limits'",
+        [OBJECT_LIMIT_PAIR] = "one of 'limits'",
+        [OBJECT_RESPAWN] = "'respawn'",
+        [OBJECT_BACKOFF] = "'backoff' of 'respawn'",
+        [OBJECT_RESPAWN_LIMIT] = "'limit' of 'respawn'",
+    };
+
+    return places[o];
+}
+
 const struct key *
 schema_find(enum object o, const char *name)
 {

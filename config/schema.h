@@ -85,7 +85,8 @@ extern const size_t schema_n;
         if (k->object == (of))
 /* NOLINTEND(bugprone-macro-parentheses) */
 
-const char *object_name(enum object o); /* "service", "listener": in findings and JSON Schema */
+const char *object_name(enum object o);  /* "service", "listener": in the JSON Schema */
+const char *object_place(enum object o); /* "a service", "a socket of 'listen'": in findings */
 const struct key *schema_find(enum object o, const char *name); /* NULL: unknown */
 
 static inline void *

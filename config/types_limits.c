@@ -96,7 +96,7 @@ limit_parse(struct reader *r, const struct key *k, const struct node *n, void *b
     const struct key *soft = schema_find(OBJECT_LIMIT_PAIR, "soft");
     int result;
 
-    if (n->kind == NODE_LIST)
+    if (n->kind == NODE_LIST || node_null(n))
         return wrong_type(r, k, n);
     r->limit = k;
     if (n->kind == NODE_SCALAR) {

@@ -169,11 +169,13 @@ static int
 word_parse(struct reader *r, const struct key *k, const struct node *n, void *base)
 {
     auto_text struct text all = TEXT_INIT;
-    const char *text = scalar_text(r, k, n);
+    const char *text = n->text;
     struct suggestion s = {.wanted = text};
 
-    if (!text)
-        return -EINVAL;
+    word_words(k, &all);
+    if (n->kind != NODE_SCALAR || node_null(n))
+        return finding(r, n, NULL, "'%s' wants one of %s, not %s", k->name, text_str(&all),
+                       node_kind_name(n));
     for (unsigned i = 0; words[k->arg][i]; i++) {
         if (strcmp(words[k->arg][i], text) == 0) {
             *(unsigned *)key_member(k, base) = i;
@@ -181,7 +183,6 @@ word_parse(struct reader *r, const struct key *k, const struct node *n, void *ba
         }
         suggest(&s, words[k->arg][i]);
     }
-    word_words(k, &all);
     return finding(r, n, s.best, "'%s' wants one of %s, not '%s'", k->name, text_str(&all), text);
 }
 
