@@ -50,7 +50,7 @@ cli_main(int argc, char **argv, const struct cli_hooks *hooks)
 
     cli.colour = isatty(STDOUT_FILENO) && !(no_colour && no_colour[0]);
     r = cli_dispatch(&cli, argc, argv);
-    if (fflush(stdout) != 0 && r == CLI_OK)
-        return CLI_INTERNAL; /* a full disk behind `stint status > file` */
+    if ((fflush(stdout) != 0 || ferror(stdout)) && r == CLI_OK)
+        return cli_fail(&cli, CLI_INTERNAL, "the answer could not be written: a full disk?");
     return r;
 }

@@ -81,9 +81,6 @@ cli_help_verb(struct cli *cli, const struct verb *verb)
 int
 verb_help(struct cli *cli)
 {
-    const char *names[32] = {NULL};
-    const char *nearest;
-
     if (cli->n_args == 0) {
         cli_help_all(cli);
         return CLI_OK;
@@ -92,14 +89,11 @@ verb_help(struct cli *cli)
         help_exits(cli);
         return CLI_OK;
     }
-    for (size_t i = 0; i < cli_n_verbs && i < ARRAY_LEN(names) - 1; i++) {
-        names[i] = cli_verbs[i].name;
-        if (strcmp(cli->args[0], names[i]) == 0) {
+    for (size_t i = 0; i < cli_n_verbs; i++) {
+        if (strcmp(cli->args[0], cli_verbs[i].name) == 0) {
             cli_help_verb(cli, &cli_verbs[i]);
             return CLI_OK;
         }
     }
-    nearest = cli_nearest(cli->args[0], names);
-    return cli_fail(cli, CLI_USAGE, "there is no verb '%s'%s%s%s", cli->args[0],
-                    nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+    return cli_unknown_verb(cli, cli->args[0]);
 }

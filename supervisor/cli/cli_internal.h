@@ -71,6 +71,8 @@ extern const size_t cli_n_verbs;
 int cli_dispatch(struct cli *cli, int argc, char **argv);
 /* Options and verb from the command line. Return: 0, or CLI_USAGE after saying what is wrong. */
 int cli_parse(struct cli *cli, int argc, char **argv);
+/* Says that there is no verb @word, and which was meant. Return: CLI_USAGE. */
+int cli_unknown_verb(struct cli *cli, const char *word);
 /* "stint: …" on stderr. Return: @code. */
 __attribute__((format(printf, 3, 4))) int cli_fail(struct cli *cli, int code, const char *fmt, ...);
 /* A whole number option; false after saying that it is none. @ret keeps its value when not given. */

@@ -8,7 +8,8 @@
 #include "base/units.h"
 #include "supervisor/cli/cli_internal.h"
 
-#define WORD_MAX 32
+#define WORD_MAX    32
+#define TIME_MAX_US (INT64_C(86400) * US_PER_S) /* the master waits no longer */
 
 /* Edit distance, with a swap of neighbours as one edit; words longer than WORD_MAX are not near. */
 static size_t
@@ -58,8 +59,8 @@ cli_nearest(const char *word, const char *const *names)
     return best;
 }
 
-static int
-unknown_verb(struct cli *cli, const char *word)
+int
+cli_unknown_verb(struct cli *cli, const char *word)
 {
     const char *names[32] = {NULL};
     const char *nearest;
@@ -86,7 +87,8 @@ unknown_option(struct cli *cli, const char *word)
     if (nearest)
         return cli_fail(cli, CLI_USAGE, "there is no option '%s', did you mean '--%s'?", name,
                         nearest);
-    return cli_fail(cli, CLI_USAGE, "there is no option '%s'; see 'stint help'", name);
+    return cli_fail(cli, CLI_USAGE, "there is no option '%s'; see 'stint help%s%s'", name,
+                    cli->verb ? " " : "", cli->verb ? cli->verb->name : "");
 }
 
 /* The option named by "--name", "--name=value" or "-x", "-xvalue". @ret_value: NULL = not attached. */
@@ -124,11 +126,11 @@ take_option(struct cli *cli, int argc, char **argv, int *i)
     row = &cli_options[option];
     if (!row->value && value)
         return cli_fail(cli, CLI_USAGE, "--%s takes no value", row->name);
-    if (row->value && !value) {
-        if (*i + 1 >= argc)
-            return cli_fail(cli, CLI_USAGE, "--%s wants a %s", row->name, row->value);
+    if (row->value && !value && *i + 1 < argc)
         value = argv[++*i];
-    }
+    /* Empty is a shell variable that was not set: falling back to a default would hide it. */
+    if (row->value && !(value && value[0]))
+        return cli_fail(cli, CLI_USAGE, "--%s wants a %s", row->name, row->value);
     cli->values[option] = value ? value : "";
     return 0;
 }
@@ -139,7 +141,21 @@ take_verb(struct cli *cli, const char *word)
     for (size_t i = 0; i < cli_n_verbs; i++)
         if (strcmp(cli_verbs[i].name, word) == 0)
             cli->verb = &cli_verbs[i];
-    return cli->verb ? 0 : unknown_verb(cli, word);
+    return cli->verb ? 0 : cli_unknown_verb(cli, word);
+}
+
+/* `stint check stint.yaml` is what everybody tries first. */
+static int
+wrong_args(struct cli *cli)
+{
+    const struct verb *v = cli->verb;
+    bool of_file = v->max_args == 0 && (v->accepts & ACCEPTS(OPTION_CONFIG)) &&
+                   !(v->accepts & ACCEPTS(OPTION_SOCKET));
+
+    if (of_file && cli->n_args == 1 && !cli->values[OPTION_CONFIG])
+        return cli_fail(cli, CLI_USAGE, "'stint %s' takes no argument, did you mean '-c %s'?",
+                        v->name, cli->args[0]);
+    return cli_fail(cli, CLI_USAGE, "usage: stint %s%s%s", v->name, v->args[0] ? " " : "", v->args);
 }
 
 static int
@@ -154,7 +170,7 @@ check_verb(struct cli *cli)
     if (cli->values[OPTION_HELP])
         return 0;
     if (cli->n_args < v->min_args || (v->max_args >= 0 && cli->n_args > v->max_args))
-        return cli_fail(cli, CLI_USAGE, "usage: stint %s %s", v->name, v->args);
+        return wrong_args(cli);
     return 0;
 }
 
@@ -215,6 +231,11 @@ cli_duration(struct cli *cli, enum cli_option option, int64_t *ret_us)
     if (duration_parse(s, &us) < 0 || us < US_PER_MS) {
         (void)cli_fail(cli, CLI_USAGE, "--%s wants a time such as 500ms, 10s or 5m, not '%s'",
                        cli_options[option].name, s);
+        return false;
+    }
+    if (us > TIME_MAX_US) {
+        (void)cli_fail(cli, CLI_USAGE, "--%s is at most 24h, not '%s'", cli_options[option].name,
+                       s);
         return false;
     }
     *ret_us = us;

@@ -98,8 +98,11 @@ on_piece(void *env, const char *bytes, size_t n)
 static int
 unreachable(struct cli *cli, int r, const struct error *e)
 {
+    bool named = cli->values[OPTION_SOCKET] || cli->values[OPTION_CONFIG];
+
     if (r == -ENOENT || r == -ECONNREFUSED)
-        return cli_fail(cli, CLI_UNREACHABLE, "no supervisor is running there: %s", e->text);
+        return cli_fail(cli, CLI_UNREACHABLE, "no supervisor is running there: %s%s", e->text,
+                        named ? "" : "; -c FILE, --socket PATH or $STINT_SOCKET name another");
     if (r == -EACCES || r == -EPERM)
         return cli_fail(cli, CLI_NOT_PERMITTED, "%s", e->text);
     if (r == -ETIMEDOUT)

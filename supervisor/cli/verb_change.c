@@ -109,6 +109,19 @@ verb_stop(struct cli *cli)
     return order(cli, "/v1/stop", false);
 }
 
+static bool
+target_is_known(struct cli *cli, const char *what)
+{
+    bool number = strncmp(what, "generation=", 11) == 0;
+    const char *digits = number ? what + 11 : "";
+
+    if (strcmp(what, "ready") == 0 || strcmp(what, "gone") == 0 ||
+        (digits[0] && digits[strspn(digits, "0123456789")] == '\0'))
+        return true;
+    (void)cli_fail(cli, CLI_USAGE, "--for wants ready, gone or generation=N, not '%s'", what);
+    return false;
+}
+
 int
 verb_wait(struct cli *cli)
 {
@@ -121,7 +134,7 @@ verb_wait(struct cli *cli)
     json_t *answer = NULL;
     int r;
 
-    if (!cli_duration(cli, OPTION_TIMEOUT, &timeout_us))
+    if (!cli_duration(cli, OPTION_TIMEOUT, &timeout_us) || !target_is_known(cli, what))
         return CLI_USAGE;
     text_add(&target, what);
     if (strncmp(what, "generation=", 11) == 0)

@@ -1,21 +1,36 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "config/config.h"
 #include "config/spec.h"
 #include "supervisor/cli/cli_internal.h"
 
+static const char *
+config_of(const struct cli *cli)
+{
+    return cli->values[OPTION_CONFIG] ? cli->values[OPTION_CONFIG] : CLI_CONFIG_DEFAULT;
+}
+
+/* After it was said that there is none: nobody named it, so perhaps nobody knows that one may. */
+static void
+hint_config(struct cli *cli)
+{
+    if (!cli->values[OPTION_CONFIG] && access(CLI_CONFIG_DEFAULT, F_OK) == -1)
+        (void)cli_fail(cli, CLI_CONFIG, "-c FILE names another configuration");
+}
+
 int
 verb_run(struct cli *cli)
 {
-    const char *config =
-        cli->values[OPTION_CONFIG] ? cli->values[OPTION_CONFIG] : CLI_CONFIG_DEFAULT;
     struct error e = {0};
-    int r = cli->hooks->run(config, &e);
+    int r = cli->hooks->run(config_of(cli), &e);
 
     if (r != 0 && e.text[0])
         (void)cli_fail(cli, r, "%s", e.text);
+    if (r != 0)
+        hint_config(cli);
     return r;
 }
 
@@ -74,26 +89,26 @@ print_people(struct cli *cli, const struct spec *spec, const struct diagnostics 
 int
 verb_check(struct cli *cli)
 {
-    const char *config =
-        cli->values[OPTION_CONFIG] ? cli->values[OPTION_CONFIG] : CLI_CONFIG_DEFAULT;
     auto_text struct text t = TEXT_INIT;
     struct diagnostics found = {0};
     struct spec *spec = NULL;
     int r;
 
     if (cli->values[OPTION_KEYS] || cli->values[OPTION_SCHEMA]) {
-        if (cli->values[OPTION_SCHEMA])
+        if (cli->values[OPTION_SCHEMA] || cli->values[OPTION_JSON])
             config_schema_json(&t);
         else
             config_schema_text(&t);
         (void)fputs(text_str(&t), cli->out);
         return t.failed ? CLI_INTERNAL : CLI_OK;
     }
-    r = config_load(config, CONFIG_CHECK_SYSTEM, &spec, NULL, &found);
+    r = config_load(config_of(cli), CONFIG_CHECK_SYSTEM, &spec, NULL, &found);
     if (cli->values[OPTION_JSON])
         print_json(cli, spec, &found);
     else
         print_people(cli, spec, &found);
+    if (r < 0)
+        hint_config(cli);
     spec_destroy(spec);
     diagnostics_finish(&found);
     return r < 0 ? CLI_CONFIG : CLI_OK;

@@ -3,18 +3,21 @@
 #include "supervisor/cli/cli_internal.h"
 
 const struct option_row cli_options[OPTION_COUNT] = {
-    [OPTION_CONFIG] = {"config",     'c',  "FILE", "the configuration; default " CLI_CONFIG_DEFAULT},
+    [OPTION_CONFIG] =
+        {"config",     'c',  "FILE",
+                         "the configuration, whose runtime_dir has the control socket; run and check: "
+         "default " CLI_CONFIG_DEFAULT                                                               },
     [OPTION_SOCKET] = {"socket",     '\0', "PATH",
-                       "the control socket; default $STINT_SOCKET, the runtime_dir of --config, "
-                       "or " CLI_SOCKET_DEFAULT                                                    },
+                         "the control socket; default that of --config, else $STINT_SOCKET, "
+                       "else " CLI_SOCKET_DEFAULT                                                    },
     [OPTION_JSON] = {"json",       '\0', NULL,   "the answer as JSON, for programs"              },
     [OPTION_HELP] = {"help",       'h',  NULL,   "what this verb does, with examples"            },
     [OPTION_FORCE] = {"force",      '\0', NULL,   "a new generation even when nothing changed"    },
     [OPTION_WAIT] = {"wait",       '\0', "WHAT",
-                       "serving (default): until the new generation serves; gone: until the old one "
-                     "has left; none"                                                              },
+                         "serving (default), gone: until the old generation has left, or none; "
+                     "stop: gone or none"                                                            },
     [OPTION_TIMEOUT] = {"timeout",    '\0', "TIME",
-                       "give up waiting after so long (10s, 5m); default 10m"                      },
+                         "give up waiting after so long (10s, 5m); default 10m"                      },
     [OPTION_ALL] = {"all",        'a',  NULL,   "every service"                                 },
     [OPTION_FOR] = {"for",        '\0', "WHAT", "ready (default), gone, or generation=N"        },
     [OPTION_FOLLOW] = {"follow",     'f',  NULL,   "go on with what comes, until interrupted"      },

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "tests/unit/cli/stint_line.h"
 #include "tests/unit/unit.h"
 
@@ -24,6 +28,17 @@ static const struct wrong {
     {"wait",                                   CLI_USAGE,       "usage: stint wait SERVICE"                 },
     {"logs -n many",                           CLI_USAGE,       "wants a number"                            },
     {"help statsu",                            CLI_USAGE,       "did you mean 'status'?"                    },
+    {"help xyzzy",                             CLI_USAGE,       "there is no verb 'xyzzy'; see 'stint help'"},
+    {"status -x",                              CLI_USAGE,       "'-x'; see 'stint help status'"             },
+    {"version now",                            CLI_USAGE,       "usage: stint version\n"                    },
+    {"check x.yaml",                           CLI_USAGE,       "no argument, did you mean '-c x.yaml'?"    },
+    {"run x.yaml",                             CLI_USAGE,       "no argument, did you mean '-c x.yaml'?"    },
+    {"run -c x.yaml y.yaml",                   CLI_USAGE,       "usage: stint run\n"                        },
+    {"stop --all --socket=",                   CLI_USAGE,       "--socket wants a PATH"                     },
+    {"wait web --for tea",                     CLI_USAGE,       "ready, gone or generation=N, not 'tea'"    },
+    {"wait web --for generation=",             CLI_USAGE,       "ready, gone or generation=N"               },
+    {"wait web --for generation=7x",           CLI_USAGE,       "ready, gone or generation=N"               },
+    {"wait web --timeout 2d",                  CLI_USAGE,       "--timeout is at most 24h, not '2d'"        },
     {"status --socket /tmp/stint-nobody.sock", CLI_UNREACHABLE, "no supervisor is running there"            },
     {"run -c x.yaml",                          CLI_CONFIG,      "stint: that file is wrong\n"               },
 };
@@ -35,6 +50,58 @@ START_TEST(a_wrong_command_line_is_told_what_was_meant)
     ck_assert_msg(r == wrongs[_i].code, "'%s' exits %d", wrongs[_i].line, r);
     ck_assert_msg(strstr(err, wrongs[_i].says) != NULL, "'%s' says: %s", wrongs[_i].line, err);
     ck_assert_str_eq(out, "");
+}
+END_TEST
+
+START_TEST(who_looks_in_the_wrong_place_is_told_how_to_name_another)
+{
+    ck_assert_int_eq(setenv("STINT_SOCKET", "/tmp/stint-nobody.sock", 1), 0);
+    ck_assert_int_eq(stint("status"), CLI_UNREACHABLE);
+    ck_assert_ptr_nonnull(strstr(err, "No such file or directory; -c FILE, --socket PATH or "
+                                      "$STINT_SOCKET name another\n"));
+    ck_assert_int_eq(stint("status --socket /tmp/stint-nobody.sock"), CLI_UNREACHABLE);
+    ck_assert_ptr_null(strstr(err, "-c FILE"));
+    ck_assert_int_eq(unsetenv("STINT_SOCKET"), 0);
+    if (access(CLI_CONFIG_DEFAULT, F_OK) == 0)
+        return; /* a machine on which stint is at home */
+    ck_assert_int_eq(stint("check"), CLI_CONFIG);
+    ck_assert_ptr_nonnull(strstr(err, "stint: -c FILE names another configuration\n"));
+    ck_assert_int_eq(stint("run"), CLI_CONFIG);
+    ck_assert_ptr_nonnull(strstr(err, "stint: -c FILE names another configuration\n"));
+}
+END_TEST
+
+/* The exit status of a command line whose output goes to @path, as a shell would get it. */
+static int
+stint_into(const char *path, char *verb, char *option)
+{
+    char *argv[] = {(char[]){"stint"}, verb, option, NULL};
+    int status = 0;
+    pid_t pid;
+
+    (void)fflush(stdout);
+    pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        int fd = open(path, O_WRONLY | O_CLOEXEC);
+        static const struct cli_hooks hooks = {.run = fake_run};
+
+        (void)dup2(fd, STDOUT_FILENO); /* if it fails the status is the wrong one */
+        _exit(cli_main(option ? 3 : 2, argv, &hooks));
+    }
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+/* Also when it is the middle of a long answer that could not be written. */
+START_TEST(an_answer_that_cannot_be_written_is_no_success)
+{
+    static char help[] = "help", check[] = "check", keys[] = "--keys";
+
+    ck_assert_int_eq(stint_into("/dev/null", check, keys), CLI_OK);
+    ck_assert_int_eq(stint_into("/dev/full", help, NULL), CLI_INTERNAL);
+    ck_assert_int_eq(stint_into("/dev/full", check, keys), CLI_INTERNAL);
 }
 END_TEST
 
@@ -230,6 +297,10 @@ START_TEST(check_prints_the_keys_and_the_schema)
     json = json_loads(out, 0, NULL);
     ck_assert(json_is_object(json));
     json_decref(json);
+    ck_assert_int_eq(stint("check --keys --json"), CLI_OK); /* the keys, for programs */
+    json = json_loads(out, 0, NULL);
+    ck_assert_ptr_nonnull(json_object_get(json, "$defs"));
+    json_decref(json);
 }
 END_TEST
 
@@ -242,6 +313,8 @@ main(void)
     tcase_add_checked_fixture(tc, NULL, tear_down);
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, a_wrong_command_line_is_told_what_was_meant, 0, (int)ARRAY_LEN(wrongs));
+    tcase_add_test(tc, who_looks_in_the_wrong_place_is_told_how_to_name_another);
+    tcase_add_test(tc, an_answer_that_cannot_be_written_is_no_success);
     tcase_add_test(tc, run_gets_the_configuration);
     tcase_add_loop_test(tc, every_verb_explains_itself, 0, (int)cli_n_verbs);
     tcase_add_test(tc, exit_codes_have_a_page);
