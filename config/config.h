@@ -53,7 +53,16 @@ int config_load(const char *path, enum config_check check, struct spec **ret_spe
                 struct strv *ret_inputs, struct diagnostics *diags);
 
 /**
- * config_parse - the same for bytes in memory, as if they were a main file called @name in "/".
+ * config_runtime_dir - where the master of a configuration is, also while the rest of it is wrong.
+ * @ret:   owned by the caller
+ * @diags: why it cannot be told
+ *
+ * Return: 0, or negative errno with at least one diagnostic.
+ */
+int config_runtime_dir(const char *path, char **ret, struct diagnostics *diags);
+
+/**
+ * config_parse - the same as config_load() for bytes in memory, as if they were a main file called @name in "/".
  *
  * Touches no file: `include` is refused, and nothing the text names is looked for.
  */

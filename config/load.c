@@ -51,8 +51,12 @@ load_defaults(struct load *l, const struct node *n)
 static void
 load_main(struct load *l, const struct node *root)
 {
+    const struct key *place = schema_find(OBJECT_CONFIG, "runtime_dir");
+    const struct node *given = node_get(root, place->name);
+
     (void)object_default(&l->reader, OBJECT_CONFIG, root, l->spec);
     (void)object_read(&l->reader, OBJECT_CONFIG, root, l->spec);
+    l->place_told = !given || place->type->parse(&l->reader, place, given, l->spec) == 0;
     if (!node_get(root, "version"))
         (void)finding(&l->reader, root, NULL, "'version' is missing: start with 'version: 1'");
     if (node_get(root, "defaults"))
@@ -131,27 +135,53 @@ load_result(struct load *l, const char *name, struct spec **ret)
     return 0;
 }
 
-int
-config_load(const char *path, enum config_check check, struct spec **ret_spec,
-            struct strv *ret_inputs, struct diagnostics *diags)
+/* load_init() and the main file with what it includes. Return: 0, or what there is no going on after. */
+static int
+load_path(struct load *l, struct diagnostics *diags, const char *path, struct strv *inputs)
 {
     auto_free char *here = getcwd(NULL, 0); /* a path from the root needs none */
     int why = errno;
     auto_free char *absolute = path_join(here ? here : "/", path);
-    struct load l;
-    int r = load_init(&l, diags, absolute ? absolute : "/");
+    int r = load_init(l, diags, absolute ? absolute : "/");
 
     if (!absolute)
-        r = no_memory(&l.reader);
+        r = no_memory(&l->reader);
     if (!here && path[0] != '/')
-        r = finding_file(&l.reader, path, "cannot tell the current directory it is relative to: %s",
-                         strerror(why));
-    if (r == 0) {
-        l.inputs = ret_inputs;
-        load_file(&l, path, absolute, NULL);
+        r = finding_file(&l->reader, path,
+                         "cannot tell the current directory it is relative to: %s", strerror(why));
+    l->inputs = inputs;
+    if (r == 0)
+        load_file(l, path, absolute, NULL);
+    return r;
+}
+
+int
+config_load(const char *path, enum config_check check, struct spec **ret_spec,
+            struct strv *ret_inputs, struct diagnostics *diags)
+{
+    struct load l;
+    int r = load_path(&l, diags, path, ret_inputs);
+
+    if (r == 0)
         load_all_services(&l, check);
-    }
     r = load_result(&l, path, ret_spec);
+    load_finish(&l);
+    return r;
+}
+
+/* Services are noted only, and what is found elsewhere does not stand in the way. */
+int
+config_runtime_dir(const char *path, char **ret, struct diagnostics *diags)
+{
+    struct load l;
+    int r = load_path(&l, diags, path, NULL);
+
+    if (r == 0 && l.place_told && l.spec->runtime_dir) {
+        *ret = steal(l.spec->runtime_dir);
+    } else {
+        r = reader_result(&l.reader, path);
+        r = r ? r : -EINVAL;
+    }
     load_finish(&l);
     return r;
 }

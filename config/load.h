@@ -26,6 +26,7 @@ struct load {
     struct spec *spec;      /* owned */
     bool one_service;       /* the text is one service alone: service_spec_canonical() */
     bool in_memory;         /* there are no files to include */
+    bool place_told;        /* the main file was read, and its runtime_dir is right or not there */
 };
 
 enum { INCLUDE_FILES_MAX = 64, INCLUDE_DEPTH_MAX = 4 };

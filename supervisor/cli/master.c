@@ -9,7 +9,6 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "config/config.h"
-#include "config/spec.h"
 #include "supervisor/cli/cli_internal.h"
 #include "supervisor/cli/http.h"
 
@@ -17,22 +16,21 @@
 static int
 socket_of_config(struct cli *cli, const char *config, char **ret_path)
 {
-    struct spec *spec = NULL;
+    auto_free char *runtime_dir = NULL;
     struct diagnostics found = {0};
-    int r = config_load(config, CONFIG_CHECK_SYNTAX, &spec, NULL, &found);
+    int r = config_runtime_dir(config, &runtime_dir, &found);
 
     if (r < 0) {
         r = cli_fail(
             cli, CLI_CONFIG,
             "%s cannot tell where the supervisor is (%s); use --socket, or see 'stint check'",
             config, found.n > 0 ? found.items[0].text : "it cannot be read");
-    } else if (asprintf(ret_path, "%s/control.sock", spec->runtime_dir) == -1) {
+    } else if (asprintf(ret_path, "%s/control.sock", runtime_dir) == -1) {
         r = cli_fail(cli, CLI_INTERNAL, "out of memory");
     } else {
         r = 0;
     }
     diagnostics_finish(&found);
-    spec_destroy(spec);
     return r;
 }
 

@@ -304,6 +304,36 @@ START_TEST(check_prints_the_keys_and_the_schema)
 }
 END_TEST
 
+/* While the file is broken is when a master has to be looked at. */
+START_TEST(a_configuration_with_findings_still_tells_where_the_supervisor_is)
+{
+    static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{\"services\":[]}";
+    static const char *const broken[] = {"bogus: 1\nservices: {a: {comand: [x]}, a: {}}\n",
+                                         "include: [none.yaml]\nlog: [3]\n"};
+    char line[128], path[] = "/tmp/stint-broken-XXXXXX";
+    int fd = mkstemp(path);
+
+    for (size_t i = 0; i < ARRAY_LEN(broken); i++) {
+        struct canned server;
+
+        canned_start(&server, answer, false);
+        ck_assert_int_eq(ftruncate(fd, 0), 0);
+        ck_assert_int_eq(lseek(fd, 0, SEEK_SET), 0);
+        (void)dprintf(fd, "runtime_dir: %s\n%s", server.dir, broken[i]);
+        (void)snprintf(line, sizeof(line), "status -c %s", path);
+        ck_assert_msg(stint(line) == CLI_OK, "%s", err);
+        (void)canned_stop(&server);
+    }
+    ck_assert_int_eq(ftruncate(fd, 0), 0);
+    ck_assert_int_eq(lseek(fd, 0, SEEK_SET), 0);
+    (void)dprintf(fd, "version: 1\nruntime_dir: [x]\n"); /* nor is it the default's then */
+    ck_assert_int_eq(stint(line), CLI_CONFIG);
+    ck_assert_ptr_nonnull(strstr(err, "'runtime_dir' wants a path, not a list"));
+    close(fd);
+    unlink(path);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -325,6 +355,7 @@ main(void)
     tcase_add_test(tc, version_works_without_a_supervisor);
     tcase_add_test(tc, check_says_ok_or_every_finding_with_its_place);
     tcase_add_test(tc, check_prints_the_keys_and_the_schema);
+    tcase_add_test(tc, a_configuration_with_findings_still_tells_where_the_supervisor_is);
     suite_add_tcase(suite, tc);
     return unit_main(suite);
 }
