@@ -277,6 +277,10 @@ START_TEST(check_says_ok_or_every_finding_with_its_place)
     ck_assert_ptr_nonnull(strstr(err, "did you mean 'command'?"));
     ck_assert_str_eq(out, "");
 
+    ck_assert_int_eq(check_text("version: 1\ninclude: [~, \"\"]\n", ""), CLI_CONFIG);
+    ck_assert_ptr_nonnull(strstr(err, ":2:11: 'include' item 1 wants a pattern, not nothing"));
+    ck_assert_ptr_nonnull(strstr(err, ":2:14: 'include' item 2 is empty"));
+
     ck_assert_int_eq(check_text("version: 1\nservices:\n  a: {comand: [/bin/true]}\n", "--json"),
                      CLI_CONFIG);
     json = json_loads(out, 0, NULL);

@@ -147,14 +147,6 @@ START_TEST(an_included_file_holds_services_only)
 }
 END_TEST
 
-START_TEST(what_is_no_pattern_cannot_be_included)
-{
-    put("stint.yaml", "version: 1\ninclude: [~, \"\"]\n");
-    assert_load("stint.yaml:2:11: 'include' item 1 wants a pattern, not nothing near '~, \"\"]'\n"
-                "stint.yaml:2:14: 'include' item 2 is empty near '\"\"]'");
-}
-END_TEST
-
 START_TEST(a_service_in_two_files_is_named_with_both_places)
 {
     put("stint.yaml", "version: 1\ninclude: [conf.d/*.yaml]\n");
@@ -387,7 +379,6 @@ main(void)
     tcase_add_test(c, services_of_included_files_come_in_order_with_the_defaults_of_the_main_file);
     tcase_add_test(c, the_digest_is_that_of_the_texts);
     tcase_add_test(c, an_included_file_holds_services_only);
-    tcase_add_test(c, what_is_no_pattern_cannot_be_included);
     tcase_add_test(c, a_service_in_two_files_is_named_with_both_places);
     tcase_add_test(c, a_file_that_includes_itself_is_shown_as_a_circle);
     tcase_add_test(c, a_file_included_twice_is_refused_also_by_another_name);
