@@ -135,7 +135,9 @@ struct journal_entry {
 
 /* journal_events_next - the first kept event with a number above @after. Return: false: none (yet). */
 bool journal_events_next(const struct journal *j, uint64_t after, struct journal_entry *ret);
-uint64_t journal_events_last(const struct journal *j); /* number of the newest; 0 = none */
+
+/* journal_events_tail - the cursor with at most @lines events of @service (NULL: any) behind it. */
+uint64_t journal_events_tail(const struct journal *j, const char *service, size_t lines);
 
 /* journal_output_next - the same over the kept output of @service; NULL: of all, in order. */
 bool journal_output_next(const struct journal *j, const char *service, uint64_t after,

@@ -47,9 +47,19 @@ journal_events_next(const struct journal *j, uint64_t after, struct journal_entr
 }
 
 uint64_t
-journal_events_last(const struct journal *j)
+journal_events_tail(const struct journal *j, const char *service, size_t lines)
 {
-    return j->last_event;
+    uint64_t after = j->last_event;
+
+    for (unsigned i = j->events.n; i > 0 && lines > 0; i--) {
+        const struct journal_slot *s = journal_ring_at(&j->events, i - 1);
+
+        if (service && strcmp(journal_ring_service(&j->events, s), service) != 0)
+            continue;
+        after = s->seq - 1;
+        lines--;
+    }
+    return after;
 }
 
 bool

@@ -109,20 +109,21 @@ read_query(struct stream *s)
     const char *name = control_query(rq, "service");
     const struct journal *j = s->op->options.journal;
     uint64_t lines = LINES_MAX;
-    uint64_t last;
+    uint64_t since = 0;
 
     if (name && !operator_service(s->op, rq, name))
         return false;
     if (name)
         memcpy(s->service, name, strlen(name) + 1); /* as long as a service's own name */
-    if (!operator_query_number(rq, "lines", LINES_MAX, &lines))
+    if (!operator_query_number(rq, "lines", LINES_MAX, &lines) ||
+        !operator_query_number(rq, "since", INT64_MAX, &since))
         return false;
-    last = journal_events_last(j);
     if (control_query(rq, "lines"))
-        s->cursor = s->output      ? journal_output_tail(j, name, (size_t)lines)
-                    : last > lines ? last - lines
-                                   : 0;
-    return operator_query_number(rq, "since", INT64_MAX, &s->cursor);
+        s->cursor = s->output ? journal_output_tail(j, name, (size_t)lines)
+                              : journal_events_tail(j, name, (size_t)lines);
+    if (since > s->cursor) /* both: the last of what came after it */
+        s->cursor = since;
+    return true;
 }
 
 static void

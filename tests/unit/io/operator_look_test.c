@@ -100,6 +100,37 @@ START_TEST(logs_give_the_last_lines_and_end)
 }
 END_TEST
 
+/* Events of the other service come between, and newest. */
+START_TEST(the_last_events_are_those_of_the_service_asked_for)
+{
+    static const char *const names[] = {"web", "web", "web", "db", "db", "db"};
+    struct client c;
+    char after[64];
+
+    (void)snprintf(after, sizeof(after), "/v1/events?lines=2&since=%d",
+                   (int)journal_events_tail(journal, NULL, 0) + 3);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        struct journal_field fields[] = {FIELD_TEXT("service", names[i]),
+                                         FIELD_NUMBER("wait_ms", (int64_t)i)};
+
+        journal_event(journal, LOG_LEVEL_INFO, "backoff", fields, ARRAY_LEN(fields));
+    }
+    client_open(&c, dir);
+    client_request(&c, "GET", "/v1/events?service=web&lines=2", NULL);
+    UNTIL(loop, client_ended(&c));
+    ck_assert(client_has(&c, "\"wait_ms\":1") && client_has(&c, "\"wait_ms\":2"));
+    ck_assert(!client_has(&c, "\"wait_ms\":0") && !client_has(&c, "\"db\""));
+    client_close(&c);
+
+    client_open(&c, dir); /* both are kept: not more than so many, and none before */
+    client_request(&c, "GET", after, NULL);
+    UNTIL(loop, client_ended(&c));
+    ck_assert(client_has(&c, "\"wait_ms\":5") && client_has(&c, "\"wait_ms\":4"));
+    ck_assert(!client_has(&c, "\"wait_ms\":3"));
+    client_close(&c);
+}
+END_TEST
+
 START_TEST(status_over_the_socket_shows_the_service)
 {
     int status;
@@ -124,6 +155,7 @@ main(void)
     tcase_add_test(tc, every_change_is_audited);
     tcase_add_test(tc, events_are_followed_as_they_happen);
     tcase_add_test(tc, logs_give_the_last_lines_and_end);
+    tcase_add_test(tc, the_last_events_are_those_of_the_service_asked_for);
     tcase_add_test(tc, status_over_the_socket_shows_the_service);
     suite_add_tcase(suite, tc);
     return unit_main(suite);
