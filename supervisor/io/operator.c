@@ -119,7 +119,7 @@ audit_refusal(struct desk *op, const struct control_request *rq)
 {
     const struct control_peer *peer = control_peer(rq);
     struct journal_field fields[] = {
-        FIELD_TEXT("verb", control_path(rq)),
+        FIELD_TEXT("verb", strrchr(control_path(rq), '/') + 1), /* every route has one */
         FIELD_NUMBER("by_uid", peer->uid),
         FIELD_NUMBER("by_pid", peer->pid),
         FIELD_BOOL("allowed", false),

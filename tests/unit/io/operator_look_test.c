@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <sys/stat.h>
+
 #include "base/mem.h"
 #include "tests/unit/io/operator_world.h"
 #include "tests/unit/unit.h"
@@ -57,6 +59,46 @@ START_TEST(every_change_is_audited)
         found = found || (strstr(e.json, "\"audit\"") && strstr(e.json, "\"verb\":\"reload\"") &&
                           strstr(e.json, "\"services\":\"web\"") && strstr(e.json, by));
     ck_assert(found);
+}
+END_TEST
+
+/* Connects as @uid: what the socket tells its other end is of that moment. */
+static void
+client_open_as(struct client *c, uid_t uid)
+{
+    ck_assert_int_eq(chdir(dir), 0);
+    ck_assert_int_eq(chmod(".", 0711), 0);
+    ck_assert_int_eq(chmod("control.sock", 0666), 0);
+    ck_assert_int_eq(seteuid(uid), 0);
+    client_open(c, ".");
+    ck_assert_int_eq(seteuid(0), 0);
+    ck_assert_int_eq(chdir("/"), 0);
+}
+
+START_TEST(who_may_look_only_changes_nothing_and_is_named)
+{
+    struct journal_entry e = {0};
+    struct client c;
+
+    if (geteuid() != 0) {
+        (void)fprintf(stderr, "SKIPPED: only root can be another user\n");
+        return;
+    }
+    client_open_as(&c, 65534);
+    client_request(&c, "POST", "/v1/stop", "{\"all\":true}");
+    UNTIL(loop, client_ended(&c));
+    ck_assert_int_eq(client_status(&c), 403);
+    ck_assert(client_has(&c, "\"not-permitted\"") && client_has(&c, "uid 65534"));
+    ck_assert(journal_events_next(journal, journal_events_tail(journal, NULL, 1), &e));
+    ck_assert_ptr_nonnull(strstr(e.json, "\"audit\",\"verb\":\"stop\",\"by_uid\":65534,"));
+    ck_assert_ptr_nonnull(strstr(e.json, "\"allowed\":false"));
+    client_close(&c);
+
+    client_open_as(&c, 65534);
+    client_request(&c, "GET", "/v1/status", NULL);
+    UNTIL(loop, client_ended(&c));
+    ck_assert_int_eq(client_status(&c), 200);
+    client_close(&c);
 }
 END_TEST
 
@@ -153,6 +195,7 @@ main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, a_wrong_request_is_told_what_is_wrong, 0, (int)ARRAY_LEN(refusals));
     tcase_add_test(tc, every_change_is_audited);
+    tcase_add_test(tc, who_may_look_only_changes_nothing_and_is_named);
     tcase_add_test(tc, events_are_followed_as_they_happen);
     tcase_add_test(tc, logs_give_the_last_lines_and_end);
     tcase_add_test(tc, the_last_events_are_those_of_the_service_asked_for);
