@@ -130,6 +130,7 @@ master_paths(struct master *m, struct error *reterr)
     struct diagnostics diags = {0};
     auto_text struct text words = TEXT_INIT;
     struct spec *spec = NULL;
+    struct error why = {0};
     int r = config_load(m->config_path, CONFIG_CHECK_SYSTEM, &spec, NULL, &diags);
 
     if (r < 0) {
@@ -142,10 +143,9 @@ master_paths(struct master *m, struct error *reterr)
         m->state_dir = strdup(spec->state_dir);
         r = m->runtime_dir && m->state_dir ? 0 : error_set(reterr, -ENOMEM, "start");
         journal_configure(m->journal, spec->log_format, spec->log_level);
-        if (dir_make(spec->state_dir, 0755, NULL) < 0)
+        if (dir_make(spec->state_dir, 0755, &why) < 0)
             journal_say(m->journal, LOG_LEVEL_WARNING, "no_state_dir",
-                        "%s cannot be made: generation numbers begin anew with each start",
-                        spec->state_dir);
+                        "state_dir: %s: generation numbers begin anew with each start", why.text);
     }
     spec_destroy(spec);
     diagnostics_finish(&diags);

@@ -136,7 +136,21 @@ START_TEST(a_second_supervisor_in_the_same_place_is_refused_and_the_first_does_n
 }
 END_TEST
 
+START_TEST(a_directory_that_cannot_be_made_is_named_with_its_key)
+{
+    auto_free char *out = NULL;
+
+    scn_file("plain", "no directory\n");
+    scn_file("other.yaml", "version: 1\nruntime_dir: plain/run\nstate_dir: plain/state\n");
+    ck_assert_int_eq(scn_cli(&out, "run", "-c", scn_path("other.yaml"), NULL), 71);
+    ck_assert_msg(strstr(out, "stint: runtime_dir: make directory '") != NULL, "%s", out);
+    ck_assert_msg(strstr(out, "event=no_state_dir msg=\"state_dir: make directory '") != NULL, "%s",
+                  out);
+}
+END_TEST
+
 scn_main("cli", each_answer_has_its_exit_status, status_and_events_are_json_for_programs,
          garbage_half_requests_and_idle_clients_stop_nobody_else,
          a_client_that_hangs_up_while_it_waits_costs_nothing,
-         a_second_supervisor_in_the_same_place_is_refused_and_the_first_does_not_notice)
+         a_second_supervisor_in_the_same_place_is_refused_and_the_first_does_not_notice,
+         a_directory_that_cannot_be_made_is_named_with_its_key)
