@@ -91,13 +91,19 @@ static void
 check_times(struct load *l, const struct entry *e)
 {
     const struct service_spec *s = e->spec;
-    char first[32], max[32];
+    char one[32], other[32];
 
     if (s->backoff_first_us > s->backoff_max_us)
         (void)finding(&l->reader, entry_node(l, e, "respawn"), NULL,
                       "the first back-off (%s) is longer than the longest (%s)",
-                      duration_format(s->backoff_first_us, first, sizeof(first)),
-                      duration_format(s->backoff_max_us, max, sizeof(max)));
+                      duration_format(s->backoff_first_us, one, sizeof(one)),
+                      duration_format(s->backoff_max_us, other, sizeof(other)));
+    if (s->ready.mode == READY_ASSUME && s->ready.assume_us > s->start_timeout_us)
+        (void)finding(&l->reader, entry_node(l, e, "ready"), NULL,
+                      "'assume_after' (%s) is longer than 'start_timeout' (%s): no worker would "
+                      "ever be ready",
+                      duration_format(s->ready.assume_us, one, sizeof(one)),
+                      duration_format(s->start_timeout_us, other, sizeof(other)));
     if (s->soak_us > 0 && s->handoff == HANDOFF_REPLACE)
         (void)finding(&l->reader, entry_node(l, e, "soak"), NULL,
                       "'soak' needs 'handoff: overlap': with 'replace' the old generation is gone "

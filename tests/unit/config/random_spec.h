@@ -245,7 +245,7 @@ random_policy(struct service_spec *s)
     s->check_timeout_us = US_PER_MS + random_us(3000 * US_PER_S);
     s->handoff = (enum handoff_mode)random_below(2);
     s->soak_us = s->handoff == HANDOFF_OVERLAP ? random_us(86400 * US_PER_S) : 0;
-    s->start_timeout_us = 10 * US_PER_MS + random_us(3600 * US_PER_S);
+    s->start_timeout_us = 10 * US_PER_MS + s->ready.assume_us + random_us(3600 * US_PER_S);
     s->drain_signal = random_signal();
     s->drain_timeout_us = random_us(US_PER_S * 86400 * 7);
     s->stop_signal = random_signal();
