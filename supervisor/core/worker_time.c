@@ -33,6 +33,23 @@ worker_awaits_evidence(struct core *c, struct worker *w)
     return true;
 }
 
+/* What was waited for: that the program does not speak the default is the commonest reason of all. */
+static const char *
+what_did_not_come(enum ready_mode mode)
+{
+    static const char *const words[] = {
+        [READY_NOTIFY] = "no READY=1 came, which 'ready: notify' waits for",
+        [READY_FD] = "no newline came on the descriptor of 'ready'",
+        [READY_FILE] = "the file of 'ready' did not get its pid",
+        [READY_EXEC] = "the command of 'ready' did not exit 0",
+        [READY_ASSUME] = "'assume_after' is longer",
+        [READY_TCP] = "nobody answered at the address of 'ready'",
+        [READY_HTTP] = "no 2xx or 3xx came from the URL of 'ready'",
+    };
+
+    return words[mode];
+}
+
 void
 worker_tick(struct core *c, struct worker *w)
 {
@@ -45,10 +62,11 @@ worker_tick(struct core *c, struct worker *w)
     if (w->deadline_us > c->now_us || worker_awaits_evidence(c, w))
         return;
     if (w->state == WORKER_STARTING && generation_active(g) && !g->has_served) {
-        char spell[32], why[128];
+        char spell[32], why[192];
 
-        (void)snprintf(why, sizeof(why), "worker %u was not ready within %s", w->slot,
-                       duration_human(g->spec->start_timeout_us, spell, sizeof(spell)));
+        (void)snprintf(why, sizeof(why), "worker %u was not ready within %s: %s", w->slot,
+                       duration_human(g->spec->start_timeout_us, spell, sizeof(spell)),
+                       what_did_not_come(g->spec->ready.mode));
         g->excused = false;
         generation_abort_because(c, g, why); /* drains this worker too */
         return;

@@ -97,7 +97,8 @@ START_TEST(a_candidate_that_misses_its_start_deadline_is_drained_not_killed)
     rim_forget(r);
     rim_wait(r, 10 * US_PER_S);
     ck_did(r, "signal w3 15; signal w4 15");
-    ck_said(r, "worker 1 was not ready within");
+    ck_said(r, "worker 1 was not ready within 10.0 s: no READY=1 came, which 'ready: notify' waits "
+               "for");
     ck_said(r, "verdict: web/1 rejected");
 }
 END_TEST
