@@ -14,7 +14,7 @@ enum cli_exit {
     CLI_NO = 1,             /* done, but the answer is no: rejected, failed, cancelled */
     CLI_USAGE = 64,         /* the command line is wrong */
     CLI_DATA = 65,          /* the master's answer was not understood */
-    CLI_NOT_FOUND = 67,     /* no service (or generation) of that name */
+    CLI_NOT_FOUND = 67,     /* no service of that name */
     CLI_UNREACHABLE = 69,   /* no master at the control socket */
     CLI_INTERNAL = 70,      /* out of memory, or a fault of ours */
     CLI_CANNOT_RUN = 71,    /* run: one runs there already, or the system refused something */
