@@ -21,6 +21,16 @@ fail() {
 "$prefix/bin/stint" version >"$prefix/version" || fail "bin/stint version failed"
 grep -qF "$version" "$prefix/version" || fail "bin/stint version does not say $version"
 
+for file in man/man1/stint.1 man/man5/stint.yaml.5 doc/stint/api.md stint/stint.yaml.sample; do
+    [ -s "$prefix/share/$file" ] || fail "no share/$file"
+done
+"$prefix/bin/stint" check --keys >"$prefix/keys" || fail "bin/stint check --keys failed"
+while read -r key; do
+    grep -qxF ".It Ic $key" "$prefix/share/man/man5/stint.yaml.5" || fail "the manual does not know the key $key"
+done <<KEYS
+$(grep '^[^ ]' "$prefix/keys")
+KEYS
+
 pc=$(find "$prefix" -name stint.pc)
 [ -n "$pc" ] || fail "no stint.pc"
 PKG_CONFIG_PATH=$(dirname "$pc")
