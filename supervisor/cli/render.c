@@ -22,13 +22,20 @@ say_survivor(const json_t *s, bool restored, struct text *out)
                   restored ? "was started again" : "still serves");
 }
 
+/* Another one serves than before, whichever run brought it. */
+static bool
+is_another(const json_t *s)
+{
+    return json_number(s, "before") > 0 && json_number(s, "before") != json_number(s, "generation");
+}
+
 static void
 say_serving(const json_t *s, struct text *out)
 {
     char took[32];
 
     text_addf(out, "generation %" PRId64 " serves", json_number(s, "generation"));
-    if (json_number(s, "before") > 0 && json_number(s, "before") != json_number(s, "generation"))
+    if (is_another(s))
         text_addf(out, " (was %" PRId64 ")", json_number(s, "before"));
     if (json_number(s, "duration_ms") > 0)
         text_addf(out, ", %s", json_duration(s, "duration_ms", took, sizeof(took)));
@@ -51,7 +58,7 @@ say_outcome(const json_t *s, const char *outcome, struct text *out)
 {
     char took[32];
 
-    if (strcmp(outcome, "serving") == 0) {
+    if (strcmp(outcome, "serving") == 0 || (strcmp(outcome, "unchanged") == 0 && is_another(s))) {
         say_serving(s, out);
         if (json_text(s, "cause")[0])
             text_addf(out, ": %s", json_text(s, "cause"));

@@ -174,6 +174,18 @@ START_TEST(reload_prints_one_line_for_each_service)
 }
 END_TEST
 
+/* The configuration was read first and began a generation; the look that was asked for came after. */
+START_TEST(what_a_changed_configuration_did_is_not_called_unchanged)
+{
+    static const char answer[] =
+        "{\"ok\":true,\"services\":[{\"service\":\"web\",\"outcome\":\"unchanged\",\"ok\":true,"
+        "\"generation\":9,\"before\":8,\"cause\":\"operator reload\",\"duration_ms\":0}]}";
+
+    ck_assert_int_eq(stint_asks("reload", "200 OK", answer, NULL), CLI_OK);
+    ck_assert_str_eq(out, "web: generation 9 serves (was 8): operator reload\n");
+}
+END_TEST
+
 START_TEST(options_become_the_request)
 {
     const char *request;
@@ -353,6 +365,7 @@ main(void)
     tcase_add_loop_test(tc, every_verb_explains_itself, 0, (int)cli_n_verbs);
     tcase_add_test(tc, exit_codes_have_a_page);
     tcase_add_test(tc, reload_prints_one_line_for_each_service);
+    tcase_add_test(tc, what_a_changed_configuration_did_is_not_called_unchanged);
     tcase_add_test(tc, options_become_the_request);
     tcase_add_test(tc, relieved_generations_and_leaks_are_named);
     tcase_add_loop_test(tc, the_exit_status_says_what_kind_of_no, 0, (int)ARRAY_LEN(refusals));
