@@ -164,12 +164,14 @@ carry_out(struct desk *op, struct control_request *rq, const struct order *order
 }
 
 static void
-refuse_config(struct control_request *rq, const char *verb, const char *words)
+refuse_config(struct desk *op, struct control_request *rq, const char *verb, const char *words)
 {
+    json_t *findings = report_config_error(&op->options.sources, words);
+
     control_answer(rq, 409,
                    json_pack("{s:s, s:s, s:b, s:b, s:{s:b, s:o}, s:[]}", "schema", "stint.answer/1",
                              "verb", verb, "ok", 0, "timed_out", 0, "config", "valid", 0, "error",
-                             report_text(words), "services"));
+                             findings, "services"));
 }
 
 /* Everything is meant: then the configuration first, all or nothing. True: it is in force. */
@@ -184,7 +186,7 @@ config_first(struct desk *op, struct control_request *rq, const struct order *or
         return true;
     r = op->options.config_reload(op->options.env, "operator reload", &e);
     if (r < 0)
-        refuse_config(rq, order->verb, e.text);
+        refuse_config(op, rq, order->verb, e.text);
     if (r != 1)
         return r == 0;
     t = order_ticket(op, rq, order, TICKET_RELOAD, 0);
@@ -204,8 +206,10 @@ config_then(struct ticket *t, int r, const char *words)
 
     t->reading = false;
     if (r < 0) {
+        struct desk *op = t->op;
+
         ticket_destroy(t);
-        refuse_config(rq, order.verb, words);
+        refuse_config(op, rq, order.verb, words);
         return;
     }
     if (!ticket_make_room(t, n)) {

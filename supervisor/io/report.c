@@ -128,6 +128,16 @@ config_of(const struct report_sources *from)
     return object_take(&o);
 }
 
+json_t *
+report_config_error(const struct report_sources *from, const char *otherwise)
+{
+    struct report_config config = {.valid = true};
+
+    if (from->config)
+        from->config(from->env, &config);
+    return report_text(config.error ? config.error : otherwise);
+}
+
 static json_t *
 log_of(const struct journal *j)
 {

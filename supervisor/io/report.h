@@ -72,6 +72,9 @@ json_t *report_evidence(const struct evidence *e, const char *summary);
 /* report_text - any bytes as a JSON string: what is not UTF-8 becomes U+FFFD. NULL: out of memory. */
 json_t *report_text(const char *s);
 
+/* report_config_error - all findings of a rejected configuration; @otherwise: an error's one sentence. */
+json_t *report_config_error(const struct report_sources *from, const char *otherwise);
+
 /* report_version - schema "stint.version/1". */
 json_t *report_version(const struct report_sources *from, int64_t now_us);
 

@@ -136,6 +136,22 @@ START_TEST(a_second_supervisor_in_the_same_place_is_refused_and_the_first_does_n
 }
 END_TEST
 
+START_TEST(a_refused_reload_shows_every_finding_in_full)
+{
+    auto_free char *out = NULL, *checked = NULL;
+    unsigned fds = web();
+
+    scn_config(
+        "  web:\n    comand: [./actor, ready]\n    wrokers: 1\n    listne: {}\n    raedy: notify\n"
+        "    drain_timeuot: 1s\n    handof: overlap\n    enviroment: {}\n    umaks: 0022\n");
+    ck_assert_int_eq(scn_cli(&checked, "check", "-c", scn_path("stint.yaml"), NULL), 78);
+    ck_assert_msg(strstr(checked, "did you mean 'umask'?") != NULL, "%s", checked);
+    ck_assert_int_eq(scn_cli(&out, "reload", NULL), 1);
+    ck_assert_msg(strstr(out, checked) != NULL, "%s", out); /* word for word */
+    scn_after(fds);
+}
+END_TEST
+
 START_TEST(a_directory_that_cannot_be_made_is_named_with_its_key)
 {
     auto_free char *out = NULL;
@@ -153,4 +169,5 @@ scn_main("cli", each_answer_has_its_exit_status, status_and_events_are_json_for_
          garbage_half_requests_and_idle_clients_stop_nobody_else,
          a_client_that_hangs_up_while_it_waits_costs_nothing,
          a_second_supervisor_in_the_same_place_is_refused_and_the_first_does_not_notice,
+         a_refused_reload_shows_every_finding_in_full,
          a_directory_that_cannot_be_made_is_named_with_its_key)
