@@ -29,15 +29,32 @@
 
 /* ---- what wakes the master ---------------------------------------------------------------------- */
 
+/*
+ * Time is up, but a loop that was late or interrupted may not have heard yet what came before. One
+ * turn more hears it: who is dead is not ready, and who is ready is not late.
+ */
 static void
 on_tick(EV_P_ ev_timer *t, int revents)
 {
     struct master *m = container_of(t, struct master, tick);
+
+    (void)loop;
+    (void)revents;
+    if (ev_is_active(&m->tock))
+        return;
+    ev_timer_set(&m->tock, 0., 0.);
+    ev_timer_start(m->loop, &m->tock);
+}
+
+static void
+on_tock(EV_P_ ev_timer *t, int revents)
+{
+    struct master *m = container_of(t, struct master, tock);
     struct event ev = {.type = EVENT_TICK};
 
     (void)loop;
     (void)revents;
-    graves_dig(m); /* who died in this turn did so before its time was up */
+    graves_dig(m);
     master_post(m, &ev);
 }
 
@@ -116,7 +133,8 @@ static void
 master_watchers(struct master *m)
 {
     ev_timer_init(&m->tick, on_tick, 0., 0.);
-    ev_set_priority(&m->tick, -1); /* what happened is heard before what time does to it */
+    ev_timer_init(&m->tock, on_tock, 0., 0.);
+    ev_set_priority(&m->tock, -1); /* after what was heard in its turn */
     turn_init(m);
     graves_init(m);
     config_init(m);
