@@ -55,6 +55,10 @@ on_tock(EV_P_ ev_timer *t, int revents)
     (void)loop;
     (void)revents;
     graves_dig(m);
+    if (m->graves) { /* who is dead but has more to say has left in time: that is some turns of reading */
+        ev_timer_start(m->loop, &m->tock);
+        return;
+    }
     master_post(m, &ev);
 }
 

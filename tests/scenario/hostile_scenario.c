@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /* Workers that do what they had better not do, and operators without patience. */
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -143,6 +144,32 @@ START_TEST(the_last_words_of_a_worker_may_fill_its_pipe)
     fd_close(gate);
     fd_close(here);
     scn_after(fds);
+}
+END_TEST
+
+/* It left before its deadline; that the master has not read all it said is no leak. */
+START_TEST(who_left_in_time_is_no_leak_however_much_it_had_to_say)
+{
+    int gate = scn_fifo("gate");
+    unsigned fds;
+    pid_t pid;
+
+    web_with(WEB_DRAINING("ready, \"await=gate\", \"lines=20000\", \"exit=0\"", "2s"), "");
+    (void)scn_await("event=verdict service=web outcome=serving gen=1", 5000);
+    pid = pid_of("event=worker_ready service=web gen=1");
+    fds = web_with(WEB_DRAINING("ready", "2s"), "");
+    (void)scn_await_any("event=generation_draining service=web gen=1", 5000);
+    scn_signal_master(SIGSTOP);
+    scn_fifo_write(gate, 1);
+    ck_assert(scn_await_gone(pid, 1500));
+    (void)poll(NULL, 0, 2000); /* its drain deadline has to pass: the story is about it */
+    scn_signal_master(SIGCONT);
+    (void)scn_await_any("event=worker_exit service=web gen=1 status=0", 10000);
+    (void)scn_await_any("event=certificate service=web gen=1 leaks=0", 5000);
+    ck_assert_uint_eq(scn_count("event=worker_leak"), 0);
+    fd_close(gate);
+    scn_await_fds(fds);
+    ck_assert_int_eq(scn_stop(), 0);
 }
 END_TEST
 
@@ -353,8 +380,9 @@ END_TEST
 
 scn_main("hostile", a_hundred_megabytes_without_a_newline_pass_through,
          two_hundred_thousand_lines_pass_through, a_worker_may_close_its_output_and_talk_nonsense,
-         the_last_words_of_a_worker_may_fill_its_pipe, ready_after_the_relief_changes_nothing,
-         fifty_deaf_grandchildren_are_found_named_and_ended,
+         the_last_words_of_a_worker_may_fill_its_pipe,
+         who_left_in_time_is_no_leak_however_much_it_had_to_say,
+         ready_after_the_relief_changes_nothing, fifty_deaf_grandchildren_are_found_named_and_ended,
          a_stopped_worker_is_said_to_be_stopped_and_ended,
          a_worker_that_leaves_while_its_relief_is_announced_is_not_replaced,
          a_worker_may_be_killed_in_every_phase_of_its_life,
