@@ -103,6 +103,10 @@ on_signal(EV_P_ ev_io *io, int revents)
             m->strangers = true; /* the dead we know are told by their pidfds */
         else if (si.ssi_signo == SIGHUP)
             master_hup(m);
+        else if (si.ssi_signo == SIGUSR1 || si.ssi_signo == SIGUSR2)
+            journal_say(m->journal, LOG_LEVEL_WARNING, "signal_ignored",
+                        "SIG%s means nothing here: HUP reloads, TERM stops",
+                        sigabbrev_np((int)si.ssi_signo));
         else
             master_stop(m, si.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
     }
@@ -120,6 +124,8 @@ master_signals(struct master *m, struct error *reterr)
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
     sigaddset(&set, SIGCHLD);
+    sigaddset(&set, SIGUSR1); /* meant for another kind of daemon: no reason to die */
+    sigaddset(&set, SIGUSR2);
     if (sigprocmask(SIG_BLOCK, &set, NULL) == -1)
         return error_set(reterr, -errno, "block signals");
     /* A log nobody reads and a file that may not grow are errors of a write, no reason to die. */

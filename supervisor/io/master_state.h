@@ -88,7 +88,7 @@ struct master {
     bool graves;    /* some are not buried yet: their last words are many */
     bool strangers; /* SIGCHLD came: there may be dead nobody knows */
 
-    ev_io signals; /* signalfd: TERM, INT, HUP, CHLD */
+    ev_io signals; /* signalfd: TERM, INT, HUP, CHLD, USR1, USR2 */
     int signal_fd;
     ev_timer config_settle;
     int64_t config_cap_us;   /* a stream of writes delays a configuration reload no longer */

@@ -238,11 +238,28 @@ listeners_find(const struct listeners *set, const char *address)
     return NULL;
 }
 
+/* in_our_way - the open socket of ours that has the port of @address, if any; all of a port overlap. */
+static const struct listener *
+in_our_way(const struct listeners *set, const char *address)
+{
+    const char *port = strrchr(address, ':');
+
+    list_for_each (pos, &set->all) {
+        const struct listener *l = container_of(pos, struct listener, node);
+        const char *taken = strrchr(l->address, ':');
+
+        if (port && taken && !l->is_unix && strcmp(port, taken) == 0)
+            return l;
+    }
+    return NULL;
+}
+
 int
 listeners_acquire(struct listeners *set, const struct listener_spec *spec,
                   struct listener_owner owner, struct listener **ret, struct error *reterr)
 {
     struct listener *l = listeners_find(set, spec->address);
+    const struct listener *ours;
     int r;
 
     if (l) {
@@ -252,6 +269,12 @@ listeners_acquire(struct listeners *set, const struct listener_spec *spec,
     r = listener_create(spec, owner, ret, reterr);
     if (r == 0)
         list_add(&set->all, &(*ret)->node);
+    ours = r == -EADDRINUSE ? in_our_way(set, spec->address) : NULL;
+    if (ours)
+        return error_say(reterr, r,
+                         "bind '%s': the open '%s' is in its way, which the generation that serves "
+                         "needs until it is relieved; go by way of another port",
+                         spec->address, ours->address);
     return r;
 }
 

@@ -346,7 +346,7 @@ START_TEST(a_stop_in_the_middle_of_a_reload_ends_both_generations)
 }
 END_TEST
 
-START_TEST(hup_reloads_what_changed_and_only_that)
+START_TEST(hup_reloads_what_changed_and_only_that_and_others_do_no_harm)
 {
     unsigned fds;
 
@@ -355,6 +355,10 @@ START_TEST(hup_reloads_what_changed_and_only_that)
     fds = scn_baseline();
     scn_signal_master(SIGHUP);
     (void)scn_await("event=verdict service=web outcome=unchanged", 5000);
+    scn_signal_master(SIGUSR1);
+    (void)scn_await("event=signal_ignored ~SIGUSR1", 5000);
+    scn_signal_master(SIGUSR2);
+    (void)scn_await("event=signal_ignored ~SIGUSR2", 5000);
     for (int i = 0; i < 50; i++)
         scn_signal_master(SIGHUP);
     (void)scn_await("event=verdict service=web outcome=unchanged", 5000);
@@ -390,5 +394,5 @@ scn_main("hostile", a_hundred_megabytes_without_a_newline_pass_through,
          a_candidate_with_one_worker_that_never_gets_ready_is_rejected,
          a_reload_waits_for_room_while_deaf_generations_drain,
          a_stop_in_the_middle_of_a_reload_ends_both_generations,
-         hup_reloads_what_changed_and_only_that,
+         hup_reloads_what_changed_and_only_that_and_others_do_no_harm,
          a_second_term_and_a_term_while_starting_are_no_different)

@@ -81,6 +81,23 @@ START_TEST(a_port_of_somebody_else_is_named_as_in_use)
 }
 END_TEST
 
+START_TEST(a_port_of_our_own_is_named_with_the_way_out)
+{
+    struct listener *first = NULL;
+    auto_text struct text one = TEXT_INIT, all = TEXT_INIT;
+
+    ck_assert_int_eq(listeners_probe(&set, "tcp://127.0.0.1:0", &first, &error), 0);
+    listener_address(first, &one);
+    text_addf(&all, "tcp://0.0.0.0%s", strrchr(text_str(&one), ':'));
+    listener_unref(first); /* the port is free again */
+    first = acquire(one.data);
+    ck_assert_int_eq(refused(all.data), -EADDRINUSE);
+    ck_assert_ptr_nonnull(strstr(error.text, "the open 'tcp://127.0.0.1:"));
+    ck_assert_ptr_nonnull(strstr(error.text, "another port"));
+    listener_unref(first);
+}
+END_TEST
+
 START_TEST(a_unix_socket_has_its_mode_and_its_file_goes_with_it)
 {
     char *address = unix_address("s");
@@ -239,6 +256,7 @@ main(void)
     tcase_add_test(t, an_address_has_one_socket_until_the_last_reference_goes);
     tcase_add_test(t, ipv6_is_ipv6_only_so_both_wildcards_share_a_port);
     tcase_add_test(t, a_port_of_somebody_else_is_named_as_in_use);
+    tcase_add_test(t, a_port_of_our_own_is_named_with_the_way_out);
     tcase_add_test(t, a_unix_socket_has_its_mode_and_its_file_goes_with_it);
     tcase_add_test(t, a_unix_socket_belongs_to_its_owner);
     tcase_add_test(t, a_stale_unix_socket_is_replaced);
