@@ -7,26 +7,6 @@
 #include "supervisor/io/identity.h"
 #include "tests/unit/io/spawn_fixture.h"
 
-START_TEST(the_user_its_groups_and_nobody_else)
-{
-    struct spawn_request req = shell(SHELL("id -u; id -g; id -G; id -u -r"));
-    struct identity id = IDENTITY_KEEP;
-    struct error error;
-    char expected[64];
-
-    if (geteuid() != 0) {
-        skipped("the_user_its_groups_and_nobody_else", "only root may become another user");
-        return;
-    }
-    ck_assert_msg(identity_resolve("nobody", "daemon", &id, &error) == 0, "%s", error.text);
-    req.identity = &id;
-    (void)snprintf(expected, sizeof expected, "%u\n%u\n", (unsigned)id.uid, (unsigned)id.gid);
-    ck_assert_msg(strncmp(spawn_and_read(&req), expected, strlen(expected)) == 0, "%s", expected);
-    ck_assert_ptr_null(strstr(spawn_and_read(&req), "\n0"));
-    identity_finish(&id);
-}
-END_TEST
-
 START_TEST(who_is_not_root_cannot_become_another_user)
 {
     struct spawn_request req = shell(SHELL(":"));
@@ -89,7 +69,6 @@ main(void)
 
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, NULL, folder_remove);
-    tcase_add_test(t, the_user_its_groups_and_nobody_else);
     tcase_add_test(t, who_is_not_root_cannot_become_another_user);
     tcase_add_test(t, anybody_may_become_oneself);
     tcase_add_test(t, users_and_groups_that_are_not_there_are_named);

@@ -209,32 +209,6 @@ START_TEST(a_cancelled_one_is_killed_and_reaped_and_says_nothing)
 }
 END_TEST
 
-START_TEST(a_check_runs_as_the_user_of_its_service)
-{
-    struct identity id = IDENTITY_KEEP;
-    char *argv[] = {(char[]){"id"}, (char[]){"-u"}, NULL};
-    struct run_request req = {
-        .argv = argv,
-        .envp = plain_env,
-        .identity = &id,
-        .umask = (mode_t)-1,
-        .deadline_us = TIME_NEVER,
-        .on_done = on_done,
-        .env = &done,
-    };
-
-    if (geteuid() != 0) {
-        skipped("a_check_runs_as_the_user_of_its_service", "only root may become another user");
-        return;
-    }
-    ck_assert_int_eq(identity_resolve("nobody", NULL, &id, &error), 0);
-    ck_assert_int_eq(run_start(ev, &req, &run, &error), 0);
-    identity_finish(&id);
-    await_done();
-    ck_assert_str_eq(output, "65534\n");
-}
-END_TEST
-
 START_TEST(nothing_leaks_over_many_runs)
 {
     unsigned before = 0;
@@ -266,7 +240,6 @@ main(void)
     tcase_add_test(t, output_beyond_the_cap_is_counted_not_kept);
     tcase_add_test(t, a_program_that_cannot_be_run_is_an_error);
     tcase_add_test(t, a_cancelled_one_is_killed_and_reaped_and_says_nothing);
-    tcase_add_test(t, a_check_runs_as_the_user_of_its_service);
     tcase_add_test(t, nothing_leaks_over_many_runs);
     suite_add_tcase(s, t);
     return unit_main(s);

@@ -122,26 +122,6 @@ START_TEST(a_unix_socket_has_its_mode_and_its_file_goes_with_it)
 }
 END_TEST
 
-START_TEST(a_unix_socket_belongs_to_its_owner)
-{
-    char *address = unix_address("s");
-    struct listener_spec spec = spec_of(address);
-    struct listener_owner owner = {1, 65534};
-    struct listener *l;
-    struct stat st;
-
-    if (geteuid() != 0) {
-        skipped("a_unix_socket_belongs_to_its_owner", "only root may give a file away");
-        return;
-    }
-    ck_assert_msg(listeners_acquire(&set, &spec, owner, &l, &error) == 0, "%s", error.text);
-    ck_assert_int_eq(lstat(address + 5, &st), 0);
-    ck_assert_uint_eq(st.st_uid, 1);
-    ck_assert_uint_eq(st.st_gid, 65534);
-    listener_unref(l);
-}
-END_TEST
-
 /* A socket of somebody else at that path; listening or not. */
 static int
 squatter(const char *path, int type, bool listening)
@@ -258,7 +238,6 @@ main(void)
     tcase_add_test(t, a_port_of_somebody_else_is_named_as_in_use);
     tcase_add_test(t, a_port_of_our_own_is_named_with_the_way_out);
     tcase_add_test(t, a_unix_socket_has_its_mode_and_its_file_goes_with_it);
-    tcase_add_test(t, a_unix_socket_belongs_to_its_owner);
     tcase_add_test(t, a_stale_unix_socket_is_replaced);
     tcase_add_test(t, a_unix_socket_somebody_answers_on_is_left_alone);
     tcase_add_test(t, a_datagram_socket_or_a_file_is_left_alone);
