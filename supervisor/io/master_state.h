@@ -41,13 +41,13 @@ struct watch;
 #define BUDGET_US         INT64_C(20000) /* … so after this long, effects wait for the next turn */
 #define NAMES_PATIENCE_US INT64_C(30000000) /* with a name service that is asked who somebody is */
 
-/* NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): in the order of reading */
 /* What is known at one moment, for the length of a turn of the loop. */
 struct turn_account {
     int64_t at_us;
     int64_t computed_us, starved_us; /* on a CPU and waiting for one since we began; 0: not told */
 };
 
+/* NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): in the order of reading */
 struct master {
     struct ev_loop
         *loop;         /* owned; never libev's default loop, which reaps other people's children */
