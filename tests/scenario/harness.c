@@ -209,7 +209,7 @@ scn_signal_master(int sig)
 static int
 await_exit(pid_t pid, int timeout_ms)
 {
-    int64_t deadline_us = mono_now_us() + SCN_PATIENCE * timeout_ms * US_PER_MS;
+    int64_t deadline_us = mono_now_us() + (int64_t)SCN_PATIENCE * timeout_ms * US_PER_MS;
     int fd = pidfd_open(pid, 0), status = -1;
     struct pollfd p = {.fd = fd, .events = POLLIN};
 

@@ -44,7 +44,7 @@ scn_baseline(void)
 void
 scn_ask_past(const char *socket_name, long generation, struct scn_answer *ret)
 {
-    int64_t deadline_us = mono_now_us() + SCN_PATIENCE * 5 * US_PER_S;
+    int64_t deadline_us = mono_now_us() + (int64_t)SCN_PATIENCE * 5 * US_PER_S;
 
     do
         ck_assert_int_eq(scn_ask(socket_name, ret), 0);

@@ -137,7 +137,7 @@ log_find(const char *words, size_t from, size_t *ret_end)
 static const char *
 log_await(const char *words, size_t from, int timeout_ms)
 {
-    int64_t deadline_us = mono_now_us() + SCN_PATIENCE * timeout_ms * US_PER_MS;
+    int64_t deadline_us = mono_now_us() + (int64_t)SCN_PATIENCE * timeout_ms * US_PER_MS;
     bool more = true;
     size_t end = 0;
 
