@@ -26,11 +26,11 @@
  */
 #include <stdint.h>
 
-#define KEEPER_MAJOR 1
+#define KEEPER_MAJOR    1
 
-#define KEEPER_FD       3  /* the master finds its end of the socket there … */
+#define KEEPER_FD       3               /* the master finds its end of the socket there … */
 #define KEEPER_TITLE    "stint: master" /* … when this is its argv[0] */
-#define KEEPER_NAME_MAX 64 /* of a kept descriptor, with its NUL; [a-z0-9_.-] */
+#define KEEPER_NAME_MAX 64              /* of a kept descriptor, with its NUL; [a-z0-9_.-] */
 #define KEEPER_BODY_MAX 8192
 
 /*
@@ -81,23 +81,25 @@ enum keeper_welcome_flag {
 
 struct keeper_welcome {
     uint32_t major;
-    uint32_t flags;       /* enum keeper_welcome_flag */
-    uint32_t masters;     /* started so far, this one included */
-    int32_t wait_status;  /* of the one before, as waitpid(2) writes it */
-    int64_t died_us;      /* CLOCK_MONOTONIC; of the one before; 0 = there was none */
-    int64_t began_us;     /* … of the keeper */
-    int64_t alive_us;     /* say ALIVE at least this often; 0 = nobody waits for it */
-    uint32_t lost;        /* obituaries that did not fit into the ring, ever */
-    uint32_t room;        /* how many descriptors can be kept */
-    uint32_t listeners;   /* how many of them systemd's store takes; 0 = there is none, or it is not told */
+    uint32_t flags;      /* enum keeper_welcome_flag */
+    uint32_t masters;    /* started so far, this one included */
+    int32_t wait_status; /* of the one before, as waitpid(2) writes it */
+    int64_t died_us;     /* CLOCK_MONOTONIC; of the one before; 0 = there was none */
+    int64_t began_us;    /* … of the keeper */
+    int64_t alive_us;    /* say ALIVE at least this often; 0 = nobody waits for it */
+    uint32_t lost;       /* obituaries that did not fit into the ring, ever */
+    uint32_t room;       /* how many descriptors can be kept */
+    uint32_t
+        listeners; /* how many of them systemd's store takes; 0 = there is none, or it is not told */
     uint32_t reserved;
 };
 
 struct keeper_obituary {
     int32_t pid;
     int32_t wait_status;
-    uint64_t start_time; /* clock ticks since boot, field 22 of /proc/PID/stat: with the pid, who it was */
-    int64_t at_us;       /* CLOCK_MONOTONIC */
+    uint64_t
+        start_time; /* clock ticks since boot, field 22 of /proc/PID/stat: with the pid, who it was */
+    int64_t at_us;              /* CLOCK_MONOTONIC */
     int64_t user_us, system_us; /* CPU time */
     int64_t rss_max_kib;
     char name[16]; /* comm */
@@ -110,7 +112,8 @@ struct keeper_buried {
 };
 
 struct keeper_ack {
-    int32_t error; /* 0: kept; negative errno: -ENFILE: no room, -E2BIG: systemd's store has none (kept here) … */
+    int32_t
+        error; /* 0: kept; negative errno: -ENFILE: no room, -E2BIG: systemd's store has none (kept here) … */
     int32_t reserved;
 };
 
