@@ -28,7 +28,7 @@ struct stint_frame {
     uint16_t type;     /* enum stint_frame_type; an unknown one is skipped */
     uint16_t flags;    /* 0 */
     uint32_t length;   /* of the body, in bytes */
-    uint64_t sequence; /* per direction, from 1, no gaps */
+    uint64_t sequence; /* per direction, from 1; no gaps but where a new master begins */
 };
 
 struct stint_hello {

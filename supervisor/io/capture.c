@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "supervisor/io/peek.h"
 
 #define PIPE_WANTED (1024 * 1024)
 #define READ_BYTES  16384
@@ -29,6 +30,7 @@ struct stream {
     size_t drained;    /* of it, since capture_drain() began */
     bool continued;    /* the line in `line` was cut before */
     size_t used;       /* bytes in `line` */
+    bool told;         /* on_rest() was given something: it has to hear of the end of it */
     char *line;        /* owned; what came without a newline yet: CAPTURE_LINE_MAX bytes, or NULL */
 };
 
@@ -41,6 +43,7 @@ struct kept {
 struct capture {
     struct ev_loop *loop; /* borrowed */
     capture_line_fn *on_line;
+    capture_rest_fn *on_rest;       /* NULL = nobody keeps it */
     void *env;                      /* borrowed */
     uint64_t bytes;                 /* read, both streams */
     size_t n_kept;                  /* ever; the newest is at (n_kept - 1) % CAPTURE_KEEP */
@@ -132,11 +135,24 @@ feed(struct stream *s, const char *bytes, size_t n)
     }
 }
 
+/* What is put aside is about to be in this process alone. */
+static void
+tell_rest(struct stream *s)
+{
+    struct capture *c = s->capture;
+
+    if (c->on_rest && (s->used > 0 || s->told))
+        c->on_rest(c->env, s->name, s->line, s->used, s->continued);
+    s->told = s->used > 0;
+}
+
 static void
 flush(struct stream *s)
 {
     if (s->used > 0)
         emit_line(s, CAPTURE_UNENDED);
+    if (s->told)
+        tell_rest(s);
 }
 
 static void
@@ -160,11 +176,9 @@ stream_read(struct stream *s, size_t most)
     size_t done = 0;
 
     while (s->read_fd != -1 && done < most) {
-        ssize_t n = read(s->read_fd, buffer, sizeof buffer);
+        ssize_t n = peek_pipe(s->read_fd, buffer, sizeof buffer);
 
-        if (n == -1 && errno == EINTR)
-            continue;
-        if (n == -1 && errno == EAGAIN)
+        if (n == -EAGAIN)
             return true;
         if (n <= 0) { /* EOF; a pipe has no other errors that could go away */
             stream_stop(s);
@@ -173,6 +187,9 @@ stream_read(struct stream *s, size_t most)
         done += (size_t)n;
         s->capture->bytes += (uint64_t)n;
         feed(s, buffer, (size_t)n);
+        tell_rest(s);
+        if (peek_take(s->read_fd, (size_t)n) < 0)
+            stream_stop(s); /* it would be told again and again */
     }
     return s->read_fd == -1;
 }
@@ -185,15 +202,22 @@ on_readable(EV_P_ ev_io *io, int revents)
     (void)stream_read(container_of(io, struct stream, io), (size_t)READ_BYTES * TURN_READS);
 }
 
-static int
-stream_open(struct capture *c, struct stream *s, enum capture_stream name, struct error *reterr)
+static void
+stream_watch(struct stream *s, int fd)
 {
-    int ends[2], bytes;
+    int bytes = fcntl(fd, F_GETPIPE_SZ);
 
-    s->capture = c;
-    s->name = name;
-    s->read_fd = s->write_fd = -1;
-    ev_io_init(&s->io, on_readable, -1, EV_READ);
+    s->read_fd = fd;
+    s->pipe_bytes = bytes > 0 ? (size_t)bytes : 65536;
+    ev_io_set(&s->io, fd, EV_READ);
+    ev_io_start(s->capture->loop, &s->io);
+}
+
+static int
+stream_open(struct stream *s, struct error *reterr)
+{
+    int ends[2];
+
     if (pipe2(ends, O_CLOEXEC) == -1)
         return error_set(reterr, -errno, "make a pipe for a worker's output");
     s->read_fd = ends[0];
@@ -201,29 +225,89 @@ stream_open(struct capture *c, struct stream *s, enum capture_stream name, struc
     if (fd_nonblock(s->read_fd) < 0) /* ours only: a worker expects its stdout to block */
         return error_set(reterr, -errno, "make a pipe for a worker's output");
     (void)fcntl(s->write_fd, F_SETPIPE_SZ, PIPE_WANTED); /* past a user's share: then it is small */
-    bytes = fcntl(s->write_fd, F_GETPIPE_SZ);
-    s->pipe_bytes = bytes > 0 ? (size_t)bytes : 65536;
-    ev_io_set(&s->io, s->read_fd, EV_READ);
-    ev_io_start(c->loop, &s->io);
+    stream_watch(s, s->read_fd);
     return 0;
+}
+
+static struct capture *
+capture_create(struct ev_loop *loop, capture_line_fn *on_line, void *env)
+{
+    struct capture *c = calloc(1, sizeof *c);
+
+    if (!c)
+        return NULL;
+    c->loop = loop;
+    c->on_line = on_line;
+    c->env = env;
+    for (size_t i = 0; i < ARRAY_LEN(c->streams); i++) {
+        struct stream *s = &c->streams[i];
+
+        s->capture = c;
+        s->name = (enum capture_stream)i;
+        s->read_fd = s->write_fd = -1;
+        ev_io_init(&s->io, on_readable, -1, EV_READ);
+    }
+    return c;
+}
+
+int
+capture_adopt(struct ev_loop *loop, int out_fd, int err_fd, capture_line_fn *on_line, void *env,
+              struct capture **ret, struct error *reterr)
+{
+    struct capture *c = capture_create(loop, on_line, env);
+    const int fds[] = {out_fd, err_fd};
+
+    if (!c)
+        return error_set(reterr, -ENOMEM, "capture a worker's output");
+    for (size_t i = 0; i < ARRAY_LEN(c->streams); i++)
+        if (fds[i] >= 0)
+            stream_watch(&c->streams[i], fds[i]);
+    *ret = c;
+    return 0;
+}
+
+void
+capture_on_rest(struct capture *c, capture_rest_fn *on_rest)
+{
+    c->on_rest = on_rest;
+}
+
+int
+capture_set_rest(struct capture *c, enum capture_stream stream, const char *bytes, size_t n,
+                 bool continued)
+{
+    struct stream *s = &c->streams[stream];
+
+    if (n > CAPTURE_LINE_MAX)
+        n = CAPTURE_LINE_MAX;
+    s->line = malloc(CAPTURE_LINE_MAX);
+    if (!s->line)
+        return -ENOMEM;
+    memcpy(s->line, bytes, n);
+    s->used = n;
+    s->continued = continued;
+    s->told = true;
+    return 0;
+}
+
+int
+capture_fd(const struct capture *c, enum capture_stream stream)
+{
+    return c->streams[stream].read_fd;
 }
 
 int
 capture_open(struct ev_loop *loop, capture_line_fn *on_line, void *env, struct capture **ret,
              struct error *reterr)
 {
-    struct capture *c = calloc(1, sizeof *c);
+    struct capture *c = capture_create(loop, on_line, env);
     int r;
 
     if (!c)
         return error_set(reterr, -ENOMEM, "capture a worker's output");
-    c->loop = loop;
-    c->on_line = on_line;
-    c->env = env;
-    c->streams[CAPTURE_STDERR].read_fd = c->streams[CAPTURE_STDERR].write_fd = -1;
-    r = stream_open(c, &c->streams[CAPTURE_STDOUT], CAPTURE_STDOUT, reterr);
+    r = stream_open(&c->streams[CAPTURE_STDOUT], reterr);
     if (r == 0)
-        r = stream_open(c, &c->streams[CAPTURE_STDERR], CAPTURE_STDERR, reterr);
+        r = stream_open(&c->streams[CAPTURE_STDERR], reterr);
     if (r < 0) {
         capture_close(c);
         return r;

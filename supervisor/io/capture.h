@@ -43,6 +43,27 @@ typedef void capture_line_fn(void *env, enum capture_stream stream, const char *
 int capture_open(struct ev_loop *loop, capture_line_fn *on_line, void *env, struct capture **ret,
                  struct error *reterr);
 
+/**
+ * capture_adopt - the same for pipes of a master before us, which are taken over when this succeeds.
+ * @out_fd, @err_fd: read ends, non-blocking; -1 = that stream has ended
+ */
+int capture_adopt(struct ev_loop *loop, int out_fd, int err_fd, capture_line_fn *on_line, void *env,
+                  struct capture **ret, struct error *reterr);
+
+/*
+ * A line is taken out of its pipe when @on_line has returned. Of one that is not whole the beginning
+ * is kept in memory: @on_rest hears of it before it is taken out, so that it can be kept elsewhere, too.
+ */
+typedef void capture_rest_fn(void *env, enum capture_stream stream, const char *bytes, size_t n,
+                             bool continued);
+void capture_on_rest(struct capture *c, capture_rest_fn *on_rest);
+/* Before anything is read: what on_rest() heard last. Return: 0 or -ENOMEM. */
+int capture_set_rest(struct capture *c, enum capture_stream stream, const char *bytes, size_t n,
+                     bool continued);
+
+/* The read ends, for whoever keeps them, too; borrowed, -1 when the stream has ended. */
+int capture_fd(const struct capture *c, enum capture_stream stream);
+
 /* The write ends for spawn_start(); borrowed, -1 after capture_spawned(). */
 int capture_stdout_fd(const struct capture *c);
 int capture_stderr_fd(const struct capture *c);

@@ -24,8 +24,9 @@ struct channel {
     void *env;                /* borrowed */
     uint64_t sent, received;  /* sequence numbers used last */
     bool hello, bye;
-    bool busy;   /* inside a callback: destroy waits */
-    bool doomed; /* destroyed by a callback */
+    bool adopted; /* and nothing has been read yet: any frame may be the first */
+    bool busy;    /* inside a callback: destroy waits */
+    bool doomed;  /* destroyed by a callback */
 };
 
 int
@@ -103,9 +104,20 @@ shut(struct channel *ch)
     ch->fd = fd_close(ch->fd);
 }
 
+/* It has been dealt with, unless that was the end of the channel. It brought no descriptors. */
+static void
+take_out(const struct channel *ch)
+{
+    char byte;
+
+    if (ch->fd != -1)
+        (void)recv(ch->fd, &byte, sizeof(byte), MSG_DONTWAIT);
+}
+
 static void
 bad(struct channel *ch, const char *reason)
 {
+    take_out(ch); /* what is left unread at the close is an error at the other end */
     shut(ch);
     if (ch->ev.on_bad)
         ch->ev.on_bad(ch->env, reason);
@@ -124,7 +136,7 @@ hello(struct channel *ch, const struct stint_hello *h)
 {
     struct error err;
 
-    if (ch->hello) {
+    if (ch->hello && !ch->adopted) {
         bad(ch, "it said HELLO twice");
     } else if (h->major != STINT_WIRE_MAJOR) {
         (void)error_say(&err, -EPROTO, "its libstint speaks version %u of the wire, we speak %d",
@@ -184,9 +196,9 @@ fds_close(struct msghdr *msg)
     return n;
 }
 
-/* receive - one frame. Return: 1 = go on, 0 = nothing (any more) to read. */
+/* look_at - one frame, which stays in the queue. Return: 1 = go on, 0 = nothing (any more) to read. */
 static int
-receive(struct channel *ch)
+look_at(struct channel *ch)
 {
     union {
         char bytes[CMSG_SPACE(sizeof(int) * FDS_MAX)];
@@ -200,7 +212,7 @@ receive(struct channel *ch)
                          .msg_controllen = sizeof(control)};
     struct wire_message m = {0};
     struct error err;
-    ssize_t n = recvmsg(ch->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    ssize_t n = recvmsg(ch->fd, &msg, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
     /*
      * A worker that ended without having read all we said gives ECONNRESET, once, before the frames
@@ -233,6 +245,8 @@ receive(struct channel *ch)
         bad(ch, err.text);
         return 0;
     }
+    if (ch->adopted)
+        ch->received = m.frame.sequence - 1;
     if (m.frame.sequence != ch->received + 1) {
         (void)error_say(&err, -EPROTO, "frame %" PRIu64 " came after frame %" PRIu64,
                         m.frame.sequence, ch->received);
@@ -241,6 +255,8 @@ receive(struct channel *ch)
     }
     ch->received++;
     dispatch(ch, &m);
+    ch->adopted = false;
+    take_out(ch);
     return 1;
 }
 
@@ -253,7 +269,7 @@ on_readable(EV_P_ ev_io *io, int revents)
     (void)revents;
     ch->busy = true;
     for (int i = 0; i < BURST && ch->fd != -1; i++)
-        if (receive(ch) == 0)
+        if (look_at(ch) == 0)
             break;
     ch->busy = false;
     if (ch->doomed)
@@ -282,27 +298,61 @@ transmit(struct channel *ch, uint16_t type, const void *body, uint32_t bytes)
     return 0;
 }
 
+static struct channel *
+channel_create(struct ev_loop *loop, int fd, const struct channel_events *ev, void *env)
+{
+    struct channel *ch = calloc(1, sizeof(*ch));
+
+    if (!ch)
+        return NULL;
+    ch->loop = loop;
+    ch->fd = fd;
+    ch->ev = *ev;
+    ch->env = env;
+    ev_io_init(&ch->io, on_readable, fd, EV_READ);
+    return ch;
+}
+
 int
 channel_open(struct ev_loop *loop, int fd, const struct channel_events *ev, void *env,
              struct channel **ret)
 {
     struct stint_hello h = {STINT_WIRE_MAJOR, STINT_WIRE_MINOR, (uint32_t)getpid()};
-    auto_free struct channel *ch = calloc(1, sizeof(*ch));
+    auto_free struct channel *ch = channel_create(loop, fd, ev, env);
     int r;
 
     if (!ch)
         return -ENOMEM;
-    ch->loop = loop;
-    ch->fd = fd;
-    ch->ev = *ev;
-    ch->env = env;
     r = transmit(ch, STINT_FRAME_HELLO, &h, sizeof(h));
     if (r < 0 && r != -ENOTCONN) /* it died already: reading tells, in its turn */
         return r;
-    ev_io_init(&ch->io, on_readable, fd, EV_READ);
     ev_io_start(loop, &ch->io);
     *ret = steal(ch);
     return 0;
+}
+
+#define MASTER_FRAMES (UINT64_C(1) << 32) /* more than a master sends in its life */
+
+int
+channel_adopt(struct ev_loop *loop, int fd, const struct channel_events *ev, void *env,
+              bool managed, unsigned masters, struct channel **ret)
+{
+    struct channel *ch = channel_create(loop, fd, ev, env);
+
+    if (!ch)
+        return -ENOMEM;
+    ch->hello = managed;
+    ch->adopted = true;
+    ch->sent = masters * MASTER_FRAMES;
+    ev_io_start(loop, &ch->io);
+    *ret = ch;
+    return 0;
+}
+
+int
+channel_fd(const struct channel *ch)
+{
+    return ch->fd;
 }
 
 void

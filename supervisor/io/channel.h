@@ -61,6 +61,18 @@ int channel_pair(int *ret_ours, int *ret_theirs);
  */
 int channel_open(struct ev_loop *loop, int fd, const struct channel_events *ev, void *env,
                  struct channel **ret);
+
+/**
+ * channel_adopt - go on where a master before us was; @fd is taken over when this succeeds.
+ * @managed: its HELLO came already
+ * @masters: how many masters there were, this one included: our numbers begin behind all of theirs
+ *
+ * A frame is taken out when its callback has returned, so the first may be one that a master was
+ * killed over: it comes again, a HELLO too.
+ */
+int channel_adopt(struct ev_loop *loop, int fd, const struct channel_events *ev, void *env,
+                  bool managed, unsigned masters, struct channel **ret);
+int channel_fd(const struct channel *ch); /* for whoever keeps it, too; borrowed; -1: it is over */
 void channel_destroy(struct channel *ch); /* NULL is fine; no callback follows */
 
 bool channel_managed(const struct channel *ch); /* its HELLO came and the channel is still good */

@@ -30,7 +30,7 @@ struct notify {
     pid_t worker; /* 0 until notify_expect() */
     uid_t uid;    /* what the worker runs as */
     struct notify_counts counts;
-    bool *closed; /* set when a hook closes us under the hands of receive(); NULL outside of it */
+    bool *closed; /* set when a hook closes us under the hands of look_at(); NULL outside of it */
 };
 
 static unsigned
@@ -101,9 +101,24 @@ refuse(struct notify *n, const struct notify_sender *from, const char *why)
         n->hooks.on_refused(n->hooks.env, from, why);
 }
 
-/* receive - one datagram. Return: 0, or negative errno when there is none. */
+/* It has been dealt with. The descriptors that came with it exist once more for this call. */
+static void
+take_out(const struct notify *n)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(FDS_MAX * sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    struct notify_sender from;
+    struct msghdr message = {.msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+
+    if (recvmsg(n->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) >= 0)
+        (void)take_control(&message, &from);
+}
+
+/* look_at - one datagram, which stays in the queue. Return: 0, or negative errno: there is none. */
 static int
-receive(struct notify *n)
+look_at(struct notify *n)
 {
     union {
         char bytes[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(FDS_MAX * sizeof(int))];
@@ -120,10 +135,10 @@ receive(struct notify *n)
     struct notify_sender from = {.uid = (uid_t)-1, .gid = (gid_t)-1};
     struct notify_message m;
     const char *why;
-    ssize_t got = recvmsg(n->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    ssize_t got = recvmsg(n->fd, &message, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
     if (got == -1)
-        return errno == EINTR ? 0 : -errno;
+        return -errno;
     why = take_control(&message, &from) ? objection(n, &from) : "it came without credentials";
     n->counts.fds_closed += from.fds;
     if (!why && (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
@@ -146,9 +161,14 @@ receive_some(struct notify *n, int most)
     bool closed = false, *outer = n->closed;
 
     n->closed = &closed;
-    for (int i = 0; i < most && !closed; i++)
-        if (receive(n) < 0)
+    for (int i = 0; i < most && !closed; i++) {
+        int r = look_at(n);
+
+        if (r < 0 && r != -EINTR)
             break;
+        if (r == 0 && !closed)
+            take_out(n);
+    }
     if (!closed)
         n->closed = outer;
     else if (outer)
@@ -193,28 +213,68 @@ bind_at(struct notify *n, const char *path, struct error *reterr)
     return 0;
 }
 
-int
-notify_open(struct ev_loop *loop, const char *path, const struct notify_hooks *hooks,
-            struct notify **ret, struct error *reterr)
+static struct notify *
+notify_create(struct ev_loop *loop, const struct notify_hooks *hooks)
 {
     struct notify *n = calloc(1, sizeof *n);
-    int r;
 
     if (!n)
-        return error_set(reterr, -ENOMEM, "make a notify socket");
+        return NULL;
     n->loop = loop;
     n->hooks = *hooks;
     n->fd = -1;
     ev_io_init(&n->io, on_readable, -1, EV_READ);
+    return n;
+}
+
+static void
+notify_watch(struct notify *n)
+{
+    ev_io_set(&n->io, n->fd, EV_READ);
+    ev_io_start(n->loop, &n->io);
+}
+
+int
+notify_open(struct ev_loop *loop, const char *path, const struct notify_hooks *hooks,
+            struct notify **ret, struct error *reterr)
+{
+    struct notify *n = notify_create(loop, hooks);
+    int r;
+
+    if (!n)
+        return error_set(reterr, -ENOMEM, "make a notify socket");
     r = bind_at(n, path, reterr);
     if (r < 0) {
         notify_close(n);
         return r;
     }
-    ev_io_set(&n->io, n->fd, EV_READ);
-    ev_io_start(loop, &n->io);
+    notify_watch(n);
     *ret = n;
     return 0;
+}
+
+int
+notify_adopt(struct ev_loop *loop, int fd, const char *path, const struct notify_hooks *hooks,
+             struct notify **ret, struct error *reterr)
+{
+    struct notify *n = notify_create(loop, hooks);
+
+    if (n)
+        n->path = strdup(path);
+    if (!n || !n->path) {
+        notify_close(n);
+        return error_set(reterr, -ENOMEM, "take over a notify socket");
+    }
+    n->fd = fd;
+    notify_watch(n);
+    *ret = n;
+    return 0;
+}
+
+int
+notify_fd(const struct notify *n)
+{
+    return n->fd;
 }
 
 void

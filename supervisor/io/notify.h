@@ -68,6 +68,15 @@ struct notify_counts {
 int notify_open(struct ev_loop *loop, const char *path, const struct notify_hooks *hooks,
                 struct notify **ret, struct error *reterr);
 
+/**
+ * notify_adopt - the socket of a master before us, bound at @path; @fd is taken over when this succeeds.
+ *
+ * A datagram is taken out when the hook has returned: what a master was killed over comes again.
+ */
+int notify_adopt(struct ev_loop *loop, int fd, const char *path, const struct notify_hooks *hooks,
+                 struct notify **ret, struct error *reterr);
+int notify_fd(const struct notify *n); /* for whoever keeps it, too; borrowed */
+
 void notify_expect(struct notify *n, pid_t worker, uid_t uid); /* uid: what it runs as */
 const char *notify_path(const struct notify *n);
 struct notify_counts notify_counts(const struct notify *n);

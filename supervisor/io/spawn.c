@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -195,12 +196,16 @@ spawn_start(const struct spawn_request *req, struct spawned *ret, struct error *
     r = prepare_fds(&p, req, reterr);
     if (r < 0)
         return error_wrap(reterr, r, "start '%s'", name);
-    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) == -1)
-        return error_set(reterr, -errno, "start '%s': make a pipe", name);
-    auto_fd int status_read = ends[0];
-    auto_fd int status_write = ends[1];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == -1)
+        return error_set(reterr, -errno, "start '%s': make a socket", name);
+    auto_fd int status_ours = ends[0];
+    auto_fd int status_theirs = ends[1];
 
-    p.plan.status_fd = status_write;
+    p.plan.status_fd = status_theirs;
+    p.plan.parent_fd = status_ours;
+    r = fd_nonblock(status_ours);
+    if (r < 0)
+        return error_set(reterr, r, "start '%s'", name);
     (void)sigfillset(&all); /* no handler of ours may run in the child */
     (void)sigprocmask(SIG_BLOCK, &all, &before);
     pid = clone_with_pidfd(&pidfd);
@@ -210,8 +215,14 @@ spawn_start(const struct spawn_request *req, struct spawned *ret, struct error *
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
     if (pid == -1)
         return error_set(reterr, r, "start '%s': fork", name);
-    *ret = (struct spawned){pid, pidfd, steal_fd(status_read)};
+    *ret = (struct spawned){pid, pidfd, steal_fd(status_ours)};
     return 0;
+}
+
+int
+spawn_release(int exec_fd)
+{
+    return send(exec_fd, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1 ? 0 : -errno;
 }
 
 int
@@ -223,11 +234,12 @@ spawn_exec_result(int exec_fd, struct spawn_failure *ret)
     do
         n = read(exec_fd, &failure, sizeof failure);
     while (n == -1 && errno == EINTR);
-    if (n == 0)
+    if (n == 0 ||
+        (n == -1 && errno == ECONNRESET)) /* reset: it died without having read our word */
         return 0;
     if (n == -1)
         return -errno;
-    if (n != (ssize_t)sizeof failure) /* a write below PIPE_BUF is whole or not at all */
+    if (n != (ssize_t)sizeof failure) /* so few bytes are sent whole or not at all */
         return -EBADMSG;
     *ret = failure;
     return 1;

@@ -4,9 +4,12 @@
 
 /*
  * Starting a process: everything that can fail softly fails in the parent, everything that fails in
- * the child comes back as {step, errno} through a pipe that a successful exec closes. The child is
- * not tied to our life (no PR_SET_PDEATHSIG): workers outlive a master that dies.
+ * the child comes back as {step, errno} through a socket that a successful exec closes. The program is
+ * not tied to our life (no PR_SET_PDEATHSIG): workers outlive a master that dies. A child that is gated
+ * is, until it is released: when we die first it ends without having run anything, so whoever
+ * writes its pid down before the release has no process that is not in the books.
  */
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -41,6 +44,7 @@ struct spawn_request {
     size_t n_listen;
     const struct spawn_fd *fds;
     size_t n_fds;
+    bool gated; /* the child waits for spawn_release() before it becomes the program */
 };
 
 #define SPAWN_REQUEST_INIT                                                  \
@@ -85,6 +89,9 @@ struct spawn_failure {
  * Return: 0, or a negative errno with the sentence: then there is no process and nothing leaked.
  */
 int spawn_start(const struct spawn_request *req, struct spawned *ret, struct error *reterr);
+
+/* spawn_release - a gated child may go on. Return: 0, or negative errno: it is dead already. */
+int spawn_release(int exec_fd);
 
 /**
  * spawn_exec_result - how the exec went; call when exec_fd is readable.

@@ -126,12 +126,27 @@ write_pid(char *to, pid_t pid)
     *to = '\0';
 }
 
+/* Not before our pid is in the books. Whoever would write it there is gone: then we were never here. */
+static void
+wait_for_release(const struct spawn_plan *plan)
+{
+    char go;
+    ssize_t n;
+
+    do
+        n = read(plan->status_fd, &go, sizeof go);
+    while (n == -1 && errno == EINTR);
+    if (n != sizeof go)
+        _exit(EXIT_NOT_STARTED);
+}
+
 _Noreturn void
 spawn_child(struct spawn_plan *plan)
 {
     const struct spawn_request *req = plan->req;
     int exe_fd;
 
+    (void)close(plan->parent_fd);
     reset_signals();
     if (setsid() == -1)
         fail(plan, SPAWN_STEP_SETSID, 0);
@@ -150,6 +165,8 @@ spawn_child(struct spawn_plan *plan)
         (void)umask(req->umask);
     if (plan->listen_pid) /* raw: libc of another age caches the parent's */
         write_pid(plan->listen_pid, (pid_t)syscall(SYS_getpid));
+    if (req->gated)
+        wait_for_release(plan);
     if (exe_fd >= 0)
         (void)syscall(SYS_execveat, exe_fd, "", req->argv, plan->envp, AT_EMPTY_PATH);
     else

@@ -20,7 +20,8 @@ struct spawn_plan {
     struct placement *places; /* owned; stdin, stdout, stderr, listeners, others */
     size_t n_places;
     int above;     /* greater than every target: duplicates from here on clobber nothing */
-    int status_fd; /* write end of the status pipe; CLOEXEC */
+    int status_fd; /* the child's end of the socket; CLOEXEC */
+    int parent_fd; /* the parent's end, to be closed in the child: our death has to be heard */
 };
 
 #define LISTEN_PID_ROOM 12 /* digits of a pid and the NUL */
