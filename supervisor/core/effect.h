@@ -79,6 +79,7 @@ struct record {
 
 struct effect {
     enum effect_type type;
+    uint64_t number; /* the rim's, by which it knows whether it was done; 0 = none yet */
     uint32_t service;
     uint64_t generation;
     uint64_t worker;

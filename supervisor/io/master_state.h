@@ -10,8 +10,10 @@
  *   struct snapshot  a pinned executable and open listeners    core: generation.snapshot
  *   struct inspection      a service's listeners, look and check     core: struct service
  *
- * Life of an event: peek ─▶ core_step() ─▶ tell people ─▶ consume (master_queue.c). What the step
- * wants done is done in order, at once when the turn of the loop has time left, else in the next.
+ * Life of an event: peek ─▶ core_step() ─▶ write down (master_save.c) ─▶ tell people, act ─▶ consume
+ * (master_queue.c). What the step wants done is done in order, at once when the turn of the loop has
+ * time left, else in the next. Killed anywhere on this way, the next master reads what was written
+ * (master_restore.c), does what is not known to be done, and hears again what was not consumed.
  */
 #include <ev.h>
 #include <sys/stat.h>
@@ -28,6 +30,7 @@
 
 struct channel;
 struct error;
+struct fdstore;
 struct look;
 struct notify;
 struct desk;
@@ -35,6 +38,7 @@ struct identity_ask;
 struct reading;
 struct ready;
 struct run;
+struct state;
 struct watch;
 
 #define STALL_US          INT64_C(50000) /* a turn of the loop longer than this is a counted event */
@@ -105,6 +109,17 @@ struct master {
         int64_t longest_turn_us;
     } count;
 
+    struct fdstore *fdstore; /* owned; NULL without a keeper */
+    struct state *state;     /* owned; NULL without a keeper */
+    bool state_torn;         /* the last commit failed: the next one holds everything */
+    bool state_loud;         /* … and people were told */
+    struct list specs;       /* struct known_spec.node: what the state calls a spec */
+    struct table spec_by_pointer, spec_by_number;
+    uint64_t last_spec, last_listener, last_effect;
+    bool specs_stale;  /* one may not be needed any more */
+    struct list gated; /* struct hand.gate: children that wait for their release */
+    ev_timer alive;    /* tells the keeper so */
+
     struct strv numbers; /* "SERVICE NUMBER": last generation number given, as in state_dir */
     bool numbers_changed;
     int listener_epoll; /* reports listeners that a worker shut down */
@@ -124,11 +139,17 @@ struct hand {
     struct master *master;
     uint64_t worker; /* the core's id */
     pid_t pid;
+    uint64_t start_time;               /* clock ticks since boot: with the pid, who it is */
     int pidfd, exec_fd;                /* owned; exec_fd -1 once it is known how the exec went */
+    struct list gate;                  /* in master.gated, or alone */
     struct spawn_failure exec_failure; /* step NONE: it went well, or is not known yet */
     uid_t uid;
     ev_io dies, execs;
     bool dead;                 /* pidfd is readable: to be buried before the loop sleeps */
+    bool adopted;              /* the keeper's child now: it tells how it ended … */
+    bool told;                 /* … and did: */
+    int wait_status;           /* … so */
+    int64_t dead_us;           /* when it was found dead */
     struct capture *capture;   /* owned; these four are NULL for an escapee */
     struct notify *notify;     /* owned */
     int64_t refusals_us;       /* when lines about messages refused there began to be counted … */
@@ -144,6 +165,7 @@ struct hand {
     char service[65], trace[33];
     uint64_t generation;
     unsigned slot;
+    int64_t spawned_us; /* CLOCK_MONOTONIC, before it was */
 };
 
 /* What a generation is started from, again and again: exactly this file, exactly these sockets. */
@@ -199,6 +221,10 @@ void master_act(struct master *m, const struct effect *e);
 
 void hand_start(struct master *m, uint64_t worker); /* answers SPAWNED or SPAWN_FAILED */
 void hand_adopt(struct master *m, const struct worker *w, int pidfd); /* takes the pidfd over */
+struct hand *hand_create(struct master *m, const struct worker *w);   /* NULL: no memory */
+void hand_watch(struct hand *h);                                      /* its pidfd */
+int hand_probe(struct hand *h, int ready_fd, struct error *reterr);   /* ask whether it is ready */
+void hands_release(struct master *m); /* they are in the books: their children may go on */
 struct hand *hand_find(const struct master *m, uint64_t worker);
 struct hand *hand_of_pid(const struct master *m, pid_t pid);
 void hand_destroy(struct hand *h);
@@ -295,6 +321,54 @@ uint64_t numbers_last(void *master, const char *service);
 /* ---- master_turn.c -------------------------------------------------------------------- */
 
 void turn_init(struct master *m);
+
+/* ---- master_specs.c ------------------------------------------------------------------ */
+
+/* The same text is one number, from the first time it is asked for; struct image_specs. */
+uint64_t specs_number(void *master, struct service_spec *spec);
+struct service_spec *specs_of(void *master, uint64_t number); /* a new reference; NULL: not known */
+int specs_restore(struct master *m, struct error *reterr);
+void specs_sweep(struct master *m); /* forget those that nobody else needs */
+void specs_save_all(struct master *m);
+void specs_finish(struct master *m);
+
+/* ---- master_save.c ------------------------------------------------------------------- */
+
+/* All of these but the commits only gather; without a keeper they do nothing. */
+void save_master(struct master *m);
+void save_config(struct master *m);
+void save_listener(struct master *m, const struct listener *l);
+void save_snapshot(struct master *m, const struct snapshot *snap);
+void save_hand(struct master *m, struct hand *h);
+void save_rest(struct master *m, uint64_t worker, enum capture_stream stream, const char *bytes,
+               size_t n, bool continued);
+/* What a step changed, and what it wants done: numbered from here on. */
+void save_step(struct master *m, struct effects *fx);
+void save_done(struct master *m, const struct effect *e);
+void save_commit(struct master *m);
+
+/* ---- master_restore.c ------------------------------------------------------------------ */
+
+/* What the state holds, into a master that has nothing yet. 0 or negative errno with the sentence. */
+int restore_all(struct master *m, struct error *reterr);
+
+/* ---- master_keep.c ----------------------------------------------------------------------- */
+
+/* Hand over to the keeper what belongs to it, under its names; and take it back there. */
+void keep_listener(struct master *m, struct listener *l);
+void keep_snapshot(struct master *m, const struct snapshot *snap);
+void keep_hand(struct master *m, const struct hand *h);
+void keep_drop(struct master *m, const char *kind, uint64_t id);
+void keep_drop_hand(struct master *m, const struct hand *h);
+int keep_open(struct master *m, struct error *reterr); /* find the keeper, if there is one */
+void keep_begin(struct master *m);
+void keep_finish(struct master *m);
+
+/* ---- master_takeover.c ----------------------------------------------------------------------- */
+
+bool takeover_wanted(
+    const struct master *m); /* there was a master before, and its state is to be read */
+int takeover_run(struct master *m, struct error *reterr);
 
 /* ---- master_sources.c ----------------------------------------------------------------------------------- */
 
