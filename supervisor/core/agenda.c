@@ -18,6 +18,8 @@ agenda_add(struct core *c, struct service *s)
 {
     if (list_empty(&s->agenda))
         list_add(&c->agenda, &s->agenda);
+    if (list_empty(&s->touched)) /* nobody writes to a service that is not on the agenda */
+        list_add(&c->touched, &s->touched);
 }
 
 void
@@ -135,6 +137,7 @@ agenda_join(struct core *c, struct service *s)
     }
     c->n_services++;
     list_init(&s->agenda);
+    list_init(&s->touched);
     list_init(&s->dependents);
     s->due_us = TIME_NEVER;
     table_add(&c->by_id, &s->by_id, s->id);
@@ -153,20 +156,17 @@ unlink_dependencies(struct service *s)
     s->n_dependencies = 0;
 }
 
-static void
+static bool
 link_dependencies(struct core *c, struct service *s)
 {
     const struct strv *names = &s->spec->depends_on;
 
     unlink_dependencies(s);
     if (names->n == 0)
-        return;
+        return true;
     s->dependencies = calloc(names->n, sizeof(*s->dependencies));
-    if (!s->dependencies) {
-        c->unlinked = true;
-        c->fx->lost++;
-        return;
-    }
+    if (!s->dependencies)
+        return false;
     for (size_t i = 0; i < names->n; i++) {
         struct dependency *d = &s->dependencies[s->n_dependencies];
 
@@ -177,14 +177,30 @@ link_dependencies(struct core *c, struct service *s)
         s->n_dependencies++;
         list_add(&d->on->dependents, &d->node);
     }
+    return true;
 }
 
-void
+bool
 agenda_link_all(struct core *c)
 {
     c->unlinked = false;
     list_for_each (n, &c->services)
-        link_dependencies(c, container_of(n, struct service, node));
+        if (!link_dependencies(c, container_of(n, struct service, node)))
+            c->unlinked = true;
+    return !c->unlinked;
+}
+
+void
+agenda_restore(struct core *c)
+{
+    list_for_each (n, &c->services) {
+        struct service *s = container_of(n, struct service, node);
+
+        s->was_ready = service_ready(s);
+        s->was_live = service_live(s);
+        c->n_live += s->was_live;
+        due_set(c, s, service_next_us(s));
+    }
 }
 
 void
@@ -199,6 +215,7 @@ agenda_leave(struct core *c, struct service *s)
     c->n_live -= s->was_live;
     c->n_services--;
     list_del(&s->agenda);
+    list_del(&s->touched);
     table_remove(&c->by_id, &s->by_id);
     table_remove(&c->by_name, &s->by_name);
     list_del(&s->node);

@@ -22,6 +22,7 @@ core_create(uint64_t seed, struct core **ret)
         return -ENOMEM;
     list_init(&c->services);
     list_init(&c->agenda);
+    list_init(&c->touched);
     c->entropy[0] = seed;
     c->entropy[1] = ~seed; /* never both zero */
     c->stop_budget_us = 60 * US_PER_S;
@@ -248,9 +249,17 @@ core_step(struct core *c, const struct event *ev, struct effects *fx)
 {
     c->now_us = ev->now_us;
     c->fx = fx;
+    c->n_moves = c->moves_lost = 0;
     core_take(c, ev);
     core_advance(c);
     c->fx = NULL;
+}
+
+void
+core_clean(struct core *c)
+{
+    while (!list_empty(&c->touched))
+        list_del(c->touched.next);
 }
 
 bool

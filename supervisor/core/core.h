@@ -29,6 +29,14 @@ void core_destroy(struct core *c);
  */
 void core_step(struct core *c, const struct event *ev, struct effects *fx);
 
+/*
+ * core_clean - the images of all services in core.touched are written: the list begins anew.
+ *
+ * Who is not in it is as it was at the last call. A service that was removed is not in it either:
+ * RECORD_SERVICE "removed" tells of that. The core itself counts as touched by each step.
+ */
+void core_clean(struct core *c);
+
 /* When the next EVENT_TICK is due: absolute CLOCK_MONOTONIC µs, TIME_NEVER = not by itself. */
 int64_t core_next_deadline_us(const struct core *c);
 
@@ -59,6 +67,13 @@ bool service_waits_in_vain(const struct core *c, const struct service *s);
  * wanted up, so there will be no run.
  */
 uint64_t service_covering_reload(const struct core *c, const struct service *s);
+
+/*
+ * Every row of the three tables has a name, "worker:STARTING-READY->READY": life, from, event, to.
+ * move_name - of a move in core.moves. move_edge - of the @i-th row, from 0; NULL: there are no more.
+ */
+const char *move_name(const struct move *m);
+const char *move_edge(size_t i);
 
 /* The three tables, for tests: can this cell be stepped? (IGNORE cells say true and change nothing.) */
 bool worker_cell(enum worker_state s, enum worker_event e, enum worker_state *ret_next);

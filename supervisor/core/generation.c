@@ -166,6 +166,8 @@ generation_step(struct core *c, struct generation *g, enum generation_event e)
     }
     if (!r->enter)
         return 0;
+    move_note(c, (struct move){LIFE_GENERATION, (int)g->state, (int)e, (int)r->next, g->service->id,
+                               g->number});
     g->state = r->next;
     r->enter(c, g);
     return 0;

@@ -34,6 +34,10 @@ void chance_trace(struct core *c, char trace[33]);
 /* backoff_us - the wait before the try that follows the @failures-th failure in a row (from 1). */
 int64_t backoff_us(struct core *c, const struct service_spec *spec, unsigned failures);
 
+/* ---- moves.c ------------------------------------------------------------------------------ */
+
+void move_note(struct core *c, struct move move);
+
 /* ---- obituary.c -------------------------------------------------------------------------- */
 
 /* obituary_text - one sentence on how it ended, from the wait status or the exec error. */
@@ -50,6 +54,7 @@ void worker_spawn_failed(struct core *c, struct worker *w, const struct event *e
 void worker_exit(struct core *c, struct worker *w, const struct event *ev);
 void worker_escapee(struct core *c, struct worker *of, const struct event *ev);
 void worker_evidence(struct core *c, struct worker *w, const struct event *ev);
+void worker_ask_evidence(struct core *c, struct worker *w);
 void worker_extend(struct core *c, struct worker *w, uint64_t usec);
 void worker_tick(struct core *c, struct worker *w);
 void worker_clip(struct core *c, struct worker *w); /* a stop budget began: shorten its deadline */
@@ -86,6 +91,11 @@ void reload_give_back(struct core *c, struct service *s, uint64_t snapshot);
 /* Something of ours failed. What was not tried is not condemned: the next look may try it. */
 void reload_untried(struct core *c, struct service *s, const char *why);
 void reload_begin_trailing(struct core *c, struct service *s);
+/*
+ * FX_LOOK or FX_CHECK, whatever it is LOOKING or CHECKING for, and until when there must be an
+ * answer. Also for the second time, when who was asked is gone. false: lost.
+ */
+bool reload_ask(struct core *c, struct service *s);
 /* How long LOOKING or CHECKING waits for its answer. */
 int64_t reload_patience_us(const struct reload *r);
 /* The candidate may be started: now, when there is room, or after the old one has left. */
@@ -105,7 +115,9 @@ struct service *agenda_due(struct core *c);
 void agenda_note(struct core *c, struct service *s);
 bool agenda_join(struct core *c, struct service *s); /* named, with an id; false: out of memory */
 void agenda_leave(struct core *c, struct service *s);
-void agenda_link_all(struct core *c); /* the configuration may have changed any depends_on */
+/* The configuration may have changed any depends_on. false: out of memory. */
+bool agenda_link_all(struct core *c);
+void agenda_restore(struct core *c); /* after an image: deadlines, who is ready, who lives */
 
 /* ---- service.c, stop.c, plan.c -------------------------------------------------------------- */
 

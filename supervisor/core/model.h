@@ -190,6 +190,18 @@ enum service_state {
     SERVICE_STATE_COUNT
 };
 
+/* One row of a life table that was taken. */
+enum life { LIFE_WORKER, LIFE_GENERATION, LIFE_RELOAD };
+
+struct move {
+    enum life life;
+    int from, event, to; /* enum worker_state, worker_event … of that life */
+    uint32_t service;
+    uint64_t id; /* of the worker or reload; the number of the generation */
+};
+
+#define CORE_MOVES 64
+
 /* One name of depends_on that there is a service for: the way there and the way back. */
 struct dependency {
     struct list node;         /* in on->dependents */
@@ -215,6 +227,7 @@ struct service {
 
     /* agenda.c: when and because of whom it has to be looked at again */
     struct list agenda;              /* in core.agenda, or alone */
+    struct list touched;             /* in core.touched, or alone */
     int64_t due_us;                  /* its next deadline; TIME_NEVER = none */
     size_t due_at;                   /* its place in core.due, while due_us is not TIME_NEVER */
     struct dependency *dependencies; /* owned; n_dependencies of them */
@@ -230,6 +243,7 @@ struct core {
     struct table by_id, by_name; /* struct service */
     struct table workers;        /* struct worker.by_id */
     struct list agenda;          /* struct service.agenda: something happened to them */
+    struct list touched;         /* struct service.touched: may be another one since core_clean() */
     struct service **due;        /* owned; a heap by due_us, n_due of room_due */
     size_t n_due, room_due;
     size_t n_live; /* services with processes */
@@ -242,7 +256,9 @@ struct core {
     bool hurried;        /* … and the time to wait for dependents is over */
     int64_t stop_deadline_us;
     int64_t stop_budget_us;
-    struct effects *fx; /* of the present step; NULL between steps */
+    struct effects *fx;            /* of the present step; NULL between steps */
+    struct move moves[CORE_MOVES]; /* of the present or last step, in order; n_moves of them */
+    size_t n_moves, moves_lost;    /* … and how many found no place */
 };
 
 const char *worker_state_name(enum worker_state s);

@@ -106,6 +106,7 @@ plan_config(struct core *c, const struct event *ev)
         else
             plan_add(c, ev, spec->services[i]);
     }
-    agenda_link_all(c);
+    if (!agenda_link_all(c))
+        c->fx->lost++;
     c->hurried = false; /* the budget of a stop may be another one */
 }

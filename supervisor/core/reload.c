@@ -20,17 +20,24 @@ reload_give_back(struct core *c, struct service *s, uint64_t snapshot)
     e->snapshot = snapshot;
 }
 
-static struct effect *
-reload_ask(struct core *c, struct service *s, enum effect_type type)
+bool
+reload_ask(struct core *c, struct service *s)
 {
-    struct effect *e = effects_add(c->fx, type);
+    struct reload *r = &s->reload;
+    bool looks = r->state == RELOAD_LOOKING;
+    bool capped = r->settle_cap_us <= c->now_us;
+    bool asked =
+        r->settle_cap_us == TIME_NEVER; /* never settled: an operator or a start wants it now */
+    struct effect *e = effects_add(c->fx, looks ? FX_LOOK : FX_CHECK);
 
-    if (e) {
-        e->service = s->id;
-        e->reload = s->reload.id;
-        e->snapshot = s->reload.snapshot;
-    }
-    return e;
+    r->deadline_us = c->now_us + reload_patience_us(r);
+    if (!e)
+        return false;
+    e->service = s->id;
+    e->reload = r->id;
+    e->snapshot = r->snapshot;
+    e->settle_us = !looks || capped || asked ? 0 : r->spec->settle_us;
+    return true;
 }
 
 /* What it has learned, and what it holds. */
@@ -74,17 +81,10 @@ static void
 reload_look(struct core *c, struct service *s)
 {
     struct reload *r = &s->reload;
-    bool capped = r->settle_cap_us <= c->now_us;
-    bool asked =
-        r->settle_cap_us == TIME_NEVER; /* never settled: an operator or a start wants it now */
-    struct effect *e = reload_ask(c, s, FX_LOOK);
 
-    r->deadline_us = c->now_us + reload_patience_us(r);
     service_spec_unref(r->spec);
     r->spec = service_spec_ref(s->spec);
-    if (e)
-        e->settle_us = capped || asked ? 0 : s->spec->settle_us;
-    else
+    if (!reload_ask(c, s))
         reload_untried(c, s, "out of memory");
 }
 
@@ -108,8 +108,7 @@ reload_go_on(struct core *c, struct service *s)
 static void
 reload_check(struct core *c, struct service *s)
 {
-    s->reload.deadline_us = c->now_us + reload_patience_us(&s->reload);
-    if (!reload_ask(c, s, FX_CHECK))
+    if (!reload_ask(c, s))
         reload_untried(c, s, "out of memory");
 }
 
@@ -193,6 +192,8 @@ reload_step(struct core *c, struct service *s, enum reload_event e)
         record_bug(c, s, "reload", reload_state_name(s->reload.state), (int)e);
         return -1;
     }
+    move_note(c, (struct move){LIFE_RELOAD, (int)s->reload.state, (int)e, (int)r->next, s->id,
+                               s->reload.id});
     if (s->reload.state != r->next)
         s->reload.deadline_us = TIME_NEVER; /* of the state that is left */
     s->reload.state = r->next;

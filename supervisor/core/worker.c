@@ -61,6 +61,12 @@ worker_send_drain(struct core *c, struct worker *w)
     worker_effect(c, w, FX_SIGNAL, w->escapee ? SIGTERM : spec->drain_signal);
 }
 
+void
+worker_ask_evidence(struct core *c, struct worker *w)
+{
+    worker_effect(c, w, FX_EVIDENCE, 0);
+}
+
 /* Its slot is free for another. */
 static void
 worker_vacate(struct worker *w)
@@ -125,7 +131,7 @@ worker_accuse(struct core *c, struct worker *w)
     w->deadline_us = earlier(c->now_us + spec->leak_grace_us, stop_kill_at_us(c));
     w->extend_limit_us = earlier(w->deadline_us + EVIDENCE_WAIT_US, stop_end_us(c));
     w->generation->leaks++;
-    worker_effect(c, w, FX_EVIDENCE, 0);
+    worker_ask_evidence(c, w);
     if (!w->escapee && spec->stop_signal != spec->drain_signal)
         worker_effect(c, w, FX_SIGNAL, spec->stop_signal);
 }
@@ -201,6 +207,8 @@ worker_step(struct core *c, struct worker *w, enum worker_event e)
     }
     if (!r->enter)
         return 0;
+    move_note(c, (struct move){LIFE_WORKER, (int)w->state, (int)e, (int)r->next,
+                               w->generation->service->id, w->id});
     w->state = r->next;
     r->enter(c, w);
     return 0;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Out of memory in the middle of a decision: nothing hangs, nothing spins, nobody is forgotten. */
+#include "tests/unit/core/images.h"
 #include "tests/unit/core/rim.h"
 
 static struct rim rim;
 static struct rim *const r = &rim;
 static bool no_new, no_more; /* calloc(3), realloc(3) fail */
+static unsigned new_left;    /* … calloc(3) does after as many; 0: see above */
 
 /* NOLINTBEGIN(readability-identifier-naming): the linker puts them before the C library's (--wrap) */
 void *__real_calloc(size_t n, size_t bytes);
@@ -15,6 +17,8 @@ void *__wrap_realloc(void *p, size_t bytes);
 void *
 __wrap_calloc(size_t n, size_t bytes)
 {
+    if (new_left > 0 && --new_left == 0)
+        no_new = true;
     return no_new ? NULL : __real_calloc(n, bytes);
 }
 
@@ -131,7 +135,37 @@ START_TEST(what_was_stopped_for_a_candidate_that_has_no_room_is_started_again)
 }
 END_TEST
 
-RIM_SUITE_MAIN("memory", a_start_that_cannot_be_asked_for_fails_once_and_loudly,
+START_TEST(an_image_that_finds_no_memory_is_refused_at_whatever_point)
+{
+    struct image_book book = {.n = 0};
+    struct image_specs specs = image_book_words(&book);
+    struct pieces pieces = {.n = 0};
+    struct service_spec *web = service_new("web"), *api = service_new("api");
+    struct core *c = NULL;
+    unsigned after = 1;
+    int e;
+
+    web->workers = 3;
+    must_add(&api->depends_on, "web");
+    rim_config(r, web, api);
+    pieces_save(&pieces, r->core, &specs);
+    for (e = -ENOMEM; e == -ENOMEM; after++) {
+        ck_assert_int_eq(core_create(1, &c), 0);
+        new_left = after;
+        e = pieces_restore(&pieces, c, &specs, NULL);
+        no_new = false;
+        core_destroy(c);
+    }
+    new_left = 0;
+    ck_assert_int_eq(e, 0);
+    ck_assert_uint_gt(after, 10);
+    pieces_finish(&pieces);
+    image_book_finish(&book);
+}
+END_TEST
+
+RIM_SUITE_MAIN("memory", an_image_that_finds_no_memory_is_refused_at_whatever_point,
+               a_start_that_cannot_be_asked_for_fails_once_and_loudly,
                a_check_that_cannot_be_asked_for_rejects_and_condemns_nothing,
                a_worker_whose_start_is_lost_is_started_a_little_later,
                what_was_stopped_for_a_candidate_that_has_no_room_is_started_again)

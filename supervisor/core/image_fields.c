@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "supervisor/core/image_fields.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/units.h"
+#include "supervisor/core/model.h"
+#include "supervisor/core/pure.h"
+
+#define ID_MOST     (UINT64_MAX >> 2) /* ids are counted on from here */
+#define BUDGET_MOST (UINT64_C(366) * 24 * 3600 * US_PER_S)
+
+#define BETWEEN(type, member, least, most)                      \
+    {                                                           \
+#member, least, most, offsetof(struct type, member),    \
+            sizeof(((struct type *)NULL)->member), IMAGE_NUMBER \
+    }
+#define NUMBER(type, member, most) BETWEEN(type, member, 0, most)
+#define FLAG(type, member)         BETWEEN(type, member, 0, 1)
+#define TIME(type, member)                                                                   \
+    {                                                                                        \
+#member, 0, 0, offsetof(struct type, member), sizeof(((struct type *)NULL)->member), \
+            IMAGE_TIME                                                                       \
+    }
+#define TEXT(type, member)                                                                   \
+    {                                                                                        \
+#member, 0, 0, offsetof(struct type, member), sizeof(((struct type *)NULL)->member), \
+            IMAGE_TEXT                                                                       \
+    }
+#define SHAPE(type, rows)             \
+    {                                 \
+        type, (rows), ARRAY_LEN(rows) \
+    }
+
+static const struct image_field core_fields[] = {
+    NUMBER(core, last_service_id, UINT32_MAX >> 2),
+    NUMBER(core, last_worker_id, ID_MOST),
+    NUMBER(core, last_reload_id, ID_MOST),
+    NUMBER(core, entropy[0], UINT64_MAX),
+    NUMBER(core, entropy[1], UINT64_MAX),
+    TIME(core, now_us),
+    FLAG(core, stopping),
+    FLAG(core, hurried),
+    TIME(core, stop_deadline_us),
+    NUMBER(core, stop_budget_us, BUDGET_MOST),
+};
+
+/* The spec, the reload, the verdict and the generations follow. */
+static const struct image_field service_fields[] = {
+    BETWEEN(service, id, 1, UINT32_MAX >> 2),
+    TEXT(service, name),
+    NUMBER(service, want, WANT_GONE),
+    NUMBER(service, last_generation, ID_MOST),
+    NUMBER(service, rejected.high, UINT64_MAX),
+    NUMBER(service, rejected.low, UINT64_MAX),
+    FLAG(service, input_rejected),
+    TEXT(service, rejected_reason),
+    NUMBER(service, respawns, UINT64_MAX),
+};
+
+/* Its spec follows. */
+static const struct image_field reload_fields[] = {
+    BETWEEN(reload, state, RELOAD_IDLE, RELOAD_STATE_COUNT - 1),
+    NUMBER(reload, id, ID_MOST),
+    FLAG(reload, force),
+    FLAG(reload, trailing),
+    FLAG(reload, trailing_force),
+    FLAG(reload, trailing_request),
+    NUMBER(reload, trailing_id, ID_MOST),
+    TIME(reload, started_us),
+    TIME(reload, deadline_us),
+    TIME(reload, settle_cap_us),
+    NUMBER(reload, previous, ID_MOST),
+    NUMBER(reload, snapshot, UINT64_MAX),
+    NUMBER(reload, digest.high, UINT64_MAX),
+    NUMBER(reload, digest.low, UINT64_MAX),
+    TEXT(reload, trace),
+    TEXT(reload, cause),
+    TEXT(reload, trailing_cause),
+};
+
+static const struct image_field verdict_fields[] = {
+    NUMBER(verdict, reload, ID_MOST),
+    NUMBER(verdict, outcome, OUTCOME_COUNT - 1),
+    NUMBER(verdict, generation, ID_MOST),
+    TIME(verdict, at_us),
+    TIME(verdict, duration_us),
+    TEXT(verdict, cause),
+    TEXT(verdict, reason),
+    TEXT(verdict, trace),
+};
+
+/* Its spec, its workers and its slots follow. A RETIRED one is gone when the step is over. */
+static const struct image_field generation_fields[] = {
+    BETWEEN(generation, number, 1, ID_MOST),
+    NUMBER(generation, policy_rev, UINT32_MAX),
+    NUMBER(generation, digest.high, UINT64_MAX),
+    NUMBER(generation, digest.low, UINT64_MAX),
+    NUMBER(generation, snapshot, UINT64_MAX),
+    BETWEEN(generation, state, GENERATION_STARTING, GENERATION_PARKED),
+    FLAG(generation, has_served),
+    FLAG(generation, aborted),
+    FLAG(generation, excused),
+    BETWEEN(generation, n_slots, 1, UINT32_MAX),
+    TIME(generation, started_us),
+    TIME(generation, serving_us),
+    TIME(generation, drain_us),
+    TIME(generation, deadline_us),
+    TIME(generation, window_us),
+    NUMBER(generation, window_failures, UINT32_MAX),
+    NUMBER(generation, spawns, UINT32_MAX),
+    NUMBER(generation, leaks, UINT32_MAX),
+    NUMBER(generation, kills, UINT32_MAX),
+    NUMBER(generation, escapees, UINT32_MAX),
+    NUMBER(generation, reload, ID_MOST),
+    TEXT(generation, trace),
+    TEXT(generation, reason),
+};
+
+/* The id of the worker in it follows. */
+static const struct image_field slot_fields[] = {
+    NUMBER(slot, failures, UINT32_MAX),
+    TIME(slot, next_spawn_us),
+};
+
+/* An EXITED one is gone when the step is over. */
+static const struct image_field worker_fields[] = {
+    BETWEEN(worker, id, 1, ID_MOST),
+    NUMBER(worker, slot, UINT32_MAX),
+    FLAG(worker, escapee),
+    NUMBER(worker, pid, INT32_MAX),
+    BETWEEN(worker, state, WORKER_STARTING, WORKER_ABANDONED),
+    TIME(worker, spawned_us),
+    TIME(worker, ready_us),
+    TIME(worker, drain_us),
+    TIME(worker, deadline_us),
+    TIME(worker, extend_limit_us),
+    TIME(worker, assume_us),
+    FLAG(worker, signalled),
+    FLAG(worker, evidence),
+    NUMBER(worker, stragglers, UINT32_MAX),
+    NUMBER(worker, escapees, UINT32_MAX),
+    TEXT(worker, name),
+    TEXT(worker, status),
+    TEXT(worker, leak),
+};
+
+const struct image_shape image_core_shape = SHAPE("core", core_fields);
+const struct image_shape image_service_shape = SHAPE("service", service_fields);
+const struct image_shape image_reload_shape = SHAPE("reload", reload_fields);
+const struct image_shape image_verdict_shape = SHAPE("verdict", verdict_fields);
+const struct image_shape image_generation_shape = SHAPE("generation", generation_fields);
+const struct image_shape image_slot_shape = SHAPE("slot", slot_fields);
+const struct image_shape image_worker_shape = SHAPE("worker", worker_fields);
+
+uint64_t
+image_number(const void *at, size_t bytes)
+{
+    uint64_t wide;
+    uint32_t half;
+
+    if (bytes == sizeof(uint8_t))
+        return *(const uint8_t *)at;
+    if (bytes == sizeof(half)) {
+        memcpy(&half, at, sizeof(half));
+        return half;
+    }
+    memcpy(&wide, at, sizeof(wide));
+    return wide;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+
+#include "base/error.h"
+#include "base/list.h"
+#include "supervisor/core/image.h"
+#include "supervisor/core/internal.h"
+#include "supervisor/core/pure.h"
+
+/* A core that came out of an image: what is derived, and what has to be asked for once more. */
+
+int
+image_restored(struct core *c, struct error *reterr)
+{
+    if (!agenda_link_all(c))
+        return error_set(reterr, -ENOMEM, "link the services of an image");
+    agenda_restore(c);
+    return 0;
+}
+
+static void
+resume_workers(struct core *c, struct generation *g)
+{
+    list_for_each (n, &g->workers) {
+        struct worker *w = container_of(n, struct worker, node);
+        bool accused = w->state == WORKER_LEAKED || w->state == WORKER_KILLED;
+
+        if (accused && !w->evidence && c->now_us < w->extend_limit_us)
+            worker_ask_evidence(c, w);
+    }
+}
+
+static void
+resume_service(struct core *c, struct service *s)
+{
+    if (s->reload.state == RELOAD_LOOKING || s->reload.state == RELOAD_CHECKING)
+        (void)reload_ask(c, s); /* lost for want of memory: its deadline makes up for it */
+    list_for_each (n, &s->generations)
+        resume_workers(c, container_of(n, struct generation, node));
+}
+
+void
+core_resume(struct core *c, int64_t now_us, struct effects *fx)
+{
+    c->now_us = now_us;
+    c->fx = fx;
+    list_for_each (n, &c->services)
+        resume_service(c, container_of(n, struct service, node));
+    agenda_add_all(c);
+    c->fx = NULL;
+}
