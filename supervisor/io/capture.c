@@ -290,6 +290,17 @@ capture_set_rest(struct capture *c, enum capture_stream stream, const char *byte
     return 0;
 }
 
+const char *
+capture_rest(const struct capture *c, enum capture_stream stream, size_t *ret_n,
+             bool *ret_continued)
+{
+    const struct stream *s = &c->streams[stream];
+
+    *ret_n = s->used;
+    *ret_continued = s->continued;
+    return s->line;
+}
+
 int
 capture_fd(const struct capture *c, enum capture_stream stream)
 {

@@ -61,6 +61,10 @@ void capture_on_rest(struct capture *c, capture_rest_fn *on_rest);
 int capture_set_rest(struct capture *c, enum capture_stream stream, const char *bytes, size_t n,
                      bool continued);
 
+/* What is put aside now; borrowed until the loop turns. */
+const char *capture_rest(const struct capture *c, enum capture_stream stream, size_t *ret_n,
+                         bool *ret_continued);
+
 /* The read ends, for whoever keeps them, too; borrowed, -1 when the stream has ended. */
 int capture_fd(const struct capture *c, enum capture_stream stream);
 

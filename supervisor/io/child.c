@@ -11,15 +11,15 @@
 #define P_PIDFD 3
 #endif
 
-int
-child_reap(int pidfd, int *ret_status, struct rusage *ret_usage)
+static int
+wait_for(int pidfd, int options, int *ret_status, struct rusage *ret_usage)
 {
     siginfo_t info = {0};
     long r;
 
     /* glibc's waitid() hides the kernel's fifth argument, the rusage. */
     do
-        r = syscall(SYS_waitid, P_PIDFD, pidfd, &info, WEXITED | WNOHANG, ret_usage);
+        r = syscall(SYS_waitid, P_PIDFD, pidfd, &info, WEXITED | WNOHANG | options, ret_usage);
     while (r == -1 && errno == EINTR);
     if (r == -1)
         return -errno;
@@ -30,6 +30,18 @@ child_reap(int pidfd, int *ret_status, struct rusage *ret_usage)
     else
         *ret_status = info.si_status | (info.si_code == CLD_DUMPED ? 0x80 : 0);
     return 0;
+}
+
+int
+child_reap(int pidfd, int *ret_status, struct rusage *ret_usage)
+{
+    return wait_for(pidfd, 0, ret_status, ret_usage);
+}
+
+int
+child_peek(int pidfd, int *ret_status)
+{
+    return wait_for(pidfd, WNOWAIT, ret_status, NULL);
 }
 
 int

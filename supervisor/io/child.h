@@ -17,6 +17,9 @@
  */
 int child_reap(int pidfd, int *ret_status, struct rusage *ret_usage);
 
+/* child_peek - the same, and it stays to be collected: its pid is still its own. */
+int child_peek(int pidfd, int *ret_status);
+
 /* child_signal - by pidfd, so never to a stranger. Return: 0, -ESRCH (gone), negative errno. */
 int child_signal(int pidfd, int sig);
 

@@ -20,6 +20,7 @@
 #include "base/units.h"
 #include "config/config.h"
 #include "supervisor/core/event.h"
+#include "supervisor/io/fdstore.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/operator.h"
 #include "supervisor/io/orphans.h"
@@ -74,7 +75,7 @@ on_hint(void *env, uint32_t tag, const char *path)
         master_post(m, &ev);
 }
 
-static void
+void
 master_stop(struct master *m, const char *cause)
 {
     struct event ev = {.type = EVENT_STOP_ALL, .request.cause = cause};
@@ -227,9 +228,15 @@ master_begin(struct master *m, struct error *reterr)
         r = master_notify_dir(m, reterr);
     if (r < 0)
         return r;
-    journal_say(m->journal, LOG_LEVEL_INFO, "started", "stint %s, pid %d, %s", STINT_VERSION,
-                (int)getpid(), m->config_path);
     numbers_load(m);
+    if (m->spec) {
+        takeover_begin(m);
+        (void)config_reload(m, "a master took over",
+                            NULL); /* what is wrong with it is said in every status */
+        return 0;
+    }
+    journal_say(m->journal, LOG_LEVEL_INFO, "started", "stint %s, pid %d, %s", STINT_VERSION,
+                (int)(m->fdstore ? getppid() : getpid()), m->config_path);
     r = config_reload(m, "start", reterr);
     if (r < 0)
         m->exit_status = EX_CONFIG;
@@ -250,6 +257,9 @@ master_create(struct master *m, struct error *reterr)
     r = watch_create(m->loop, on_hint, m, &m->watch, reterr);
     if (r < 0)
         return r;
+    r = keep_open(m, reterr);
+    if (r < 0)
+        return r;
     if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
         return error_set(reterr, -errno, "get random bytes");
     r = core_create(seed, &m->core);
@@ -257,15 +267,17 @@ master_create(struct master *m, struct error *reterr)
         r = journal_create(m->loop, &journal, &m->journal);
     if (r == 0)
         r = subreaper_set();
-    if (r == 0)
+    if (r == 0 && !takeover_wanted(m)) /* else they are in the state */
         r = graves_elders(m);
     if (r < 0)
         return error_set(reterr, r, "start");
     r = master_signals(m, reterr);
     if (r == 0)
         r = listen_guard_init(m, reterr);
-    if (r == 0)
+    if (r == 0) {
         master_watchers(m);
+        keep_begin(m);
+    }
     return r;
 }
 
@@ -274,6 +286,7 @@ master_finish(struct master *m)
 {
     operator_destroy(m->desk);
     if (m->loop && m->core && m->journal) {
+        relics_finish(m);
         graves_finish(m);
         list_for_each_safe (n, &m->inspections)
             inspection_destroy(container_of(n, struct inspection, node));
@@ -284,9 +297,12 @@ master_finish(struct master *m)
         listen_guard_finish(m);
     }
     fd_close(m->schedstat_fd);
+    specs_finish(m);
     master_queue_finish(m);
     core_destroy(m->core);
     watch_destroy(m->watch);
+    if (m->loop)
+        keep_finish(m);
     fd_close(m->signal_fd);
     journal_destroy(m->journal);
     if (m->loop)
@@ -318,6 +334,28 @@ path_absolute(const char *path)
     return absolute;
 }
 
+/* What systemd keeps for the next start stays where it is, a socket's file too. */
+static void
+listeners_leave(struct master *m)
+{
+    const struct keeper_welcome *w = fdstore_welcome(m->fdstore);
+
+    if (w && w->listeners > 0) {
+        list_for_each (n, &m->listeners.all)
+            container_of(n, struct listener, node)->foreign = true;
+    }
+    keep_finish(m);
+}
+
+/* What is half restored is not worth taking apart: the next master begins anew, without the state. */
+static _Noreturn void
+master_distrust(struct master *m, const struct error *why)
+{
+    journal_say(m->journal, LOG_LEVEL_ERROR, "state_not_read", "%s", why->text);
+    journal_flush(m->journal, FAREWELL_US);
+    _exit(KEEPER_EXIT_DISTRUST);
+}
+
 int
 master_run(const struct master_options *options, struct error *reterr)
 {
@@ -332,12 +370,22 @@ master_run(const struct master_options *options, struct error *reterr)
     list_init(&m.hands);
     list_init(&m.snapshots);
     list_init(&m.inspections);
+    list_init(&m.specs);
+    list_init(&m.gated);
+    list_init(&m.relics);
     listeners_init(&m.listeners);
     m.config_path =
         path_absolute(options->config_path); /* watches and messages outlive a chdir() */
     r = m.config_path ? master_create(&m, reterr) : error_set(reterr, -ENOMEM, "start");
-    if (r == 0)
+    if (r == 0 && takeover_wanted(&m)) {
+        r = takeover_restore(&m, reterr);
+        if (r < 0)
+            master_distrust(&m, reterr);
+    } else if (r == 0) {
         r = master_paths(&m, reterr);
+        if (r == 0)
+            r = takeover_anew(&m, reterr);
+    }
     if (r == 0)
         r = master_begin(&m, reterr);
     if (r == 0) {
@@ -347,6 +395,8 @@ master_run(const struct master_options *options, struct error *reterr)
         operator_farewell(m.desk, FAREWELL_US);
         journal_flush(m.journal, FAREWELL_US);
     }
+    fdstore_leave(m.fdstore, m.exit_status, FAREWELL_US);
+    listeners_leave(&m);
     master_finish(&m);
     return m.exit_status;
 }

@@ -48,6 +48,7 @@ config_bind(const struct reading *rd, struct listener ***ret, struct error *rete
                               w->spec->name);
         }
         listen_guard_add(m, bound[i]);
+        keep_listener(m, bound[i]);
     }
     *ret = bound;
     return 0;
@@ -65,6 +66,7 @@ config_adjust(const struct reading *rd, struct listener *const *bound)
         if (listener_adjust(bound[i], w->spec, w->owner, &err) < 0)
             journal_say(rd->master->journal, LOG_LEVEL_ERROR, "listener_not_adjusted",
                         "service %s: %s", w->service->name, err.text);
+        save_listener(rd->master, bound[i]);
     }
 }
 
@@ -93,6 +95,8 @@ config_reject(struct master *m, const char *words, const char *cause)
 
     free(m->config_error);
     m->config_error = strdup(words);
+    save_config(m);
+    save_commit(m);
     journal_event(m->journal, LOG_LEVEL_ERROR, "config_rejected", fields, ARRAY_LEN(fields));
 }
 
@@ -128,6 +132,8 @@ config_commit(struct reading *rd, struct listener **bound)
     journal_event(m->journal, LOG_LEVEL_INFO, "config_accepted", fields, ARRAY_LEN(fields));
     config_adjust(rd, bound);
     config_watch(m, &spec->inputs, &spec->directories);
+    save_config(m);
+    m->specs_stale = true;
     ev.config.spec = spec;
     ev.config.last_generation = numbers_last;
     ev.config.env = m;

@@ -5,13 +5,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/units.h"
 #include "supervisor/core/event.h"
 #include "supervisor/io/capture.h"
 #include "supervisor/io/child.h"
+#include "supervisor/io/edge.h"
+#include "supervisor/io/fdstore.h"
 #include "supervisor/io/helper.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/notify.h"
@@ -25,12 +29,13 @@
  * orphans means reading /proc, which is done once for all of them.
  */
 
-#define EXHUME_S 0.1
+#define EXHUME_S         0.1
+#define OBITUARY_WAIT_US (2 * US_PER_S) /* for the keeper, which is stopped if it takes so long */
 
 static bool
 graves_knows(void *env, pid_t pid)
 {
-    return hand_of_pid(env, pid) || helper_knows(pid) || run_knows(pid);
+    return pid == getpid() || hand_of_pid(env, pid) || helper_knows(pid) || run_knows(pid);
 }
 
 /* The dead worker that an orphan comes from; NULL: its worker lives, or it is nobody's. */
@@ -66,10 +71,11 @@ on_elder(void *env, const struct proc_stat *child)
     return true;
 }
 
+/* With a keeper it was that process which `exec stint run` became. */
 int
 graves_elders(struct master *m)
 {
-    return proc_children(getpid(), NULL, on_elder, m);
+    return proc_children(m->fdstore ? getppid() : getpid(), graves_knows, on_elder, m);
 }
 
 static bool
@@ -127,6 +133,40 @@ on_exhume(EV_P_ ev_timer *t, int revents)
     m->deaths = true; /* before the loop sleeps again */
 }
 
+/* How it ended; it is not collected yet. -EAGAIN: that is not known yet. */
+static int
+grave_status(struct hand *h, int *ret_status)
+{
+    int64_t now_us = mono_now_us();
+
+    if (!h->adopted)
+        return child_peek(h->pidfd, ret_status);
+    if (h->dead_us == 0)
+        h->dead_us = now_us;
+    if (!h->told && now_us - h->dead_us < OBITUARY_WAIT_US)
+        return -EAGAIN;
+    if (!h->told)
+        journal_say(h->master->journal, LOG_LEVEL_ERROR, "exit_status_unknown",
+                    "%s/%u: the keeper does not tell how process %d ended", h->service, h->slot,
+                    (int)h->pid);
+    *ret_status = h->wait_status;
+    return 0;
+}
+
+/* It is in the books, so nobody has to hear of it again. */
+static void
+grave_close(struct hand *h)
+{
+    int status;
+
+    EDGE(h->master, "dead-not-collected");
+    if (h->adopted)
+        fdstore_buried(h->master->fdstore, h->pid, h->start_time);
+    else
+        (void)child_reap(h->pidfd, &status, NULL);
+    hand_destroy(h);
+}
+
 static void
 graves_bury(struct hand *h)
 {
@@ -145,9 +185,9 @@ graves_bury(struct hand *h)
     }
     if (h->exec_fd >= 0)
         (void)spawn_exec_result(h->exec_fd, &h->exec_failure);
-    r = child_reap(h->pidfd, &status, NULL);
-    if (r ==
-        -EAGAIN) { /* its debugger has not let go: the pidfd stays readable, so do not ask that */
+    r = grave_status(h, &status);
+    if (r == -EAGAIN) { /* the keeper has not told yet; or its debugger has not let go: the pidfd
+                           stays readable, so do not ask that */
         graves_again(m, EXHUME_S);
         return;
     }
@@ -162,7 +202,7 @@ graves_bury(struct hand *h)
                           h->snapshot ? h->snapshot->spec->directory : NULL, step, sizeof(step));
     }
     master_post(m, &ev);
-    hand_destroy(h);
+    grave_close(h);
 }
 
 static void
@@ -194,7 +234,8 @@ graves_dig(struct master *m)
 
     if (m->deaths) {
         m->deaths = false;
-        if (orphans_find(graves_knows, graves_on_orphan, m, &err) < 0)
+        if (orphans_find(getpid(), graves_knows, graves_on_orphan, m, &err) < 0 ||
+            (m->fdstore && orphans_find(getppid(), graves_knows, graves_on_orphan, m, &err) < 0))
             journal_say(m->journal, LOG_LEVEL_WARNING, "orphan_scan", "%s", err.text);
         m->graves = true;
     }

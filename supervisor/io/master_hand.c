@@ -14,10 +14,13 @@
 #include "supervisor/core/event.h"
 #include "supervisor/io/capture.h"
 #include "supervisor/io/channel.h"
+#include "supervisor/io/edge.h"
 #include "supervisor/io/environment.h"
 #include "supervisor/io/evidence.h"
+#include "supervisor/io/fdstore.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/notify.h"
+#include "supervisor/io/proc.h"
 #include "supervisor/io/ready.h"
 #include "supervisor/io/registry.h"
 #include "supervisor/io/spawn.h"
@@ -40,7 +43,7 @@ hand_of_pid(const struct master *m, pid_t pid)
     return n ? container_of(n, struct hand, by_pid) : NULL;
 }
 
-static struct hand *
+struct hand *
 hand_create(struct master *m, const struct worker *w)
 {
     struct hand *h = calloc(1, sizeof(*h));
@@ -53,6 +56,7 @@ hand_create(struct master *m, const struct worker *w)
     h->slot = w->slot;
     h->uid = getuid();
     h->pidfd = h->exec_fd = h->registry_fd = -1;
+    list_init(&h->gate);
     (void)snprintf(h->service, sizeof(h->service), "%s", w->generation->service->name);
     memcpy(h->trace, w->generation->trace, sizeof(h->trace));
     list_add(&m->hands, &h->node);
@@ -65,6 +69,8 @@ hand_destroy(struct hand *h)
 {
     if (!h)
         return;
+    keep_drop_hand(h->master, h);
+    list_del(&h->gate);
     ev_io_stop(h->master->loop, &h->dies);
     ev_io_stop(h->master->loop, &h->execs);
     list_del(&h->node);
@@ -83,12 +89,21 @@ hand_destroy(struct hand *h)
     free(h);
 }
 
-static void
+void
 hand_watch(struct hand *h)
 {
     table_add(&h->master->hand_by_pid, &h->by_pid, (uint64_t)h->pid);
     ev_io_init(&h->dies, hand_on_dead, h->pidfd, EV_READ);
     ev_io_start(h->master->loop, &h->dies);
+}
+
+/* Which process it is, beyond its number. One that is dead already keeps it until it is reaped. */
+static void
+hand_identify(struct hand *h)
+{
+    struct proc_stat st;
+
+    h->start_time = proc_stat_read(h->pid, &st) == 0 ? st.start_time : 0;
 }
 
 void
@@ -102,7 +117,10 @@ hand_adopt(struct master *m, const struct worker *w, int pidfd)
     }
     h->pid = w->pid;
     h->pidfd = pidfd;
+    hand_identify(h);
     hand_watch(h);
+    keep_hand(m, h);
+    save_hand(m, h); /* committed with the next step: until then the orphan would be found again */
 }
 
 /* ---- starting ------------------------------------------------------------------------------- */
@@ -112,7 +130,6 @@ struct start {
     struct hand *hand;
     const struct service_spec *spec;              /* borrowed from the hand */
     int channel_theirs, ready_ours, ready_theirs; /* owned */
-    int64_t before_us;
 };
 
 static int
@@ -156,6 +173,8 @@ start_plumbing(struct start *st, struct error *reterr)
     (void)snprintf(path, sizeof(path), "%s/notify/%" PRIu64 ".sock", h->master->runtime_dir,
                    h->worker);
     r = capture_open(h->master->loop, hand_on_line, h, &h->capture, reterr);
+    if (r == 0)
+        capture_on_rest(h->capture, hand_on_rest);
     if (r == 0)
         r = notify_open(h->master->loop, path, &hooks, &h->notify, reterr);
     if (r == 0 && st->spec->libstint) {
@@ -209,6 +228,7 @@ start_process(struct start *st, struct spawned *ret, struct error *reterr)
     rq.umask = st->spec->umask;
     rq.limits = st->spec->limits;
     rq.n_limits = st->spec->n_limits;
+    rq.gated = true;
     rq.stdout_fd = capture_stdout_fd(h->capture);
     rq.stderr_fd = capture_stderr_fd(h->capture);
     rq.listen_fds = listen_fds;
@@ -216,33 +236,58 @@ start_process(struct start *st, struct spawned *ret, struct error *reterr)
     return spawn_start(&rq, ret, reterr);
 }
 
-static int
-start_probe(struct start *st, struct error *reterr)
+int
+hand_probe(struct hand *h, int ready_fd, struct error *reterr)
 {
-    struct hand *h = st->hand;
     auto_text struct text address = TEXT_INIT;
     struct ready_request rq = {
-        .spec = &st->spec->ready,
+        .spec = &h->spec->ready,
         .pid = h->pid,
-        .spawned_us = st->before_us,
-        .fd = st->ready_ours,
-        .directory = st->spec->directory,
+        .spawned_us = h->spawned_us,
+        .fd = ready_fd,
+        .directory = h->spec->directory,
         .envp = h->environment.items,
         .identity = &h->snapshot->identity,
         .on_ready = hand_on_ready,
         .on_failed = hand_on_not_ready,
         .env = h,
     };
-    int r;
 
     if (h->probe) {
         listener_address(h->probe, &address);
         rq.address = text_str(&address);
     }
-    r = ready_start(h->master->loop, &rq, &h->ready, reterr);
-    if (r == 0)
+    return ready_start(h->master->loop, &rq, &h->ready, reterr);
+}
+
+/* A keeper holds it too, should we not live to hear the newline. */
+static void
+start_probe(struct start *st)
+{
+    struct hand *h = st->hand;
+    struct error err = {0};
+    char name[KEEPER_NAME_MAX];
+
+    if (st->ready_ours >= 0)
+        (void)fdstore_put(h->master->fdstore, fdstore_name(name, "ready", h->worker),
+                          st->ready_ours);
+    if (hand_probe(h, st->ready_ours, &err) == 0)
         st->ready_ours = -1;
-    return r;
+    else
+        journal_say(h->master->journal, LOG_LEVEL_ERROR, "probe_failed", "%s/%u: %s", h->service,
+                    h->slot, err.text);
+}
+
+void
+hands_release(struct master *m)
+{
+    list_for_each_safe (n, &m->gated) {
+        struct hand *h = container_of(n, struct hand, gate);
+
+        list_del(n);
+        (void)spawn_release(h->exec_fd); /* dead already: its pidfd tells */
+        EDGE(m, "spawn-released");
+    }
 }
 
 static int
@@ -262,6 +307,9 @@ start_all(struct start *st, struct error *reterr)
     h->pid = spawned.pid;
     h->pidfd = spawned.pidfd;
     h->exec_fd = spawned.exec_fd;
+    hand_identify(h);
+    list_add(&h->master->gated, &h->gate);
+    EDGE(h->master, "spawn-cloned");
     if (h->snapshot->identity.uid != IDENTITY_KEEP_UID)
         h->uid = h->snapshot->identity.uid;
     capture_spawned(h->capture);
@@ -269,9 +317,10 @@ start_all(struct start *st, struct error *reterr)
     hand_watch(h);
     ev_io_init(&h->execs, hand_on_exec, h->exec_fd, EV_READ);
     ev_io_start(h->master->loop, &h->execs);
-    if (start_probe(st, reterr) < 0)
-        journal_say(h->master->journal, LOG_LEVEL_ERROR, "probe_failed", "%s/%u: %s", h->service,
-                    h->slot, reterr->text);
+    start_probe(st);
+    keep_hand(h->master, h);
+    EDGE(h->master, "spawn-kept");
+    save_hand(h->master, h); /* committed with SPAWNED */
     return 0;
 }
 
@@ -279,15 +328,16 @@ void
 hand_start(struct master *m, uint64_t worker)
 {
     const struct worker *w = core_worker(m->core, worker);
-    struct start st = {
-        .channel_theirs = -1, .ready_ours = -1, .ready_theirs = -1, .before_us = mono_now_us()};
+    struct start st = {.channel_theirs = -1, .ready_ours = -1, .ready_theirs = -1};
     struct error err = {0};
     struct event ev = {.worker = worker};
     int r = -ENOMEM;
 
-    if (!w)
+    if (!w || w->pid > 0) /* repeated by a master that does not know whether it was done: it was */
         return;
     st.hand = hand_create(m, w);
+    if (st.hand)
+        st.hand->spawned_us = mono_now_us();
     if (st.hand && w->drain_us > 0) { /* its turn came late: nobody wants it any more */
         r = error_say(&err, -ECANCELED, "it was asked to leave before it was started");
     } else if (st.hand) {

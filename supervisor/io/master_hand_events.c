@@ -125,7 +125,19 @@ hand_on_channel_bad(void *env, const char *reason)
                   ARRAY_LEN(fields));
 }
 
+/* A master after us has to know that it came. */
+static void
+hand_on_channel_hello(void *env, const struct stint_hello *hello)
+{
+    struct hand *h = env;
+
+    (void)hello;
+    save_hand(h->master, h);
+    save_commit(h->master);
+}
+
 const struct channel_events hand_channel_events = {
+    .on_hello = hand_on_channel_hello,
     .on_ready = hand_on_channel_ready,
     .on_extend = hand_on_channel_extend,
     .on_bad = hand_on_channel_bad,
@@ -170,6 +182,16 @@ hand_on_line(void *env, enum capture_stream stream, const char *bytes, size_t n,
     journal_output(h->master->journal, &from, bytes, n,
                    (flags & CAPTURE_CUT ? JOURNAL_OUTPUT_CUT : 0u) |
                        (flags & CAPTURE_UNENDED ? JOURNAL_OUTPUT_LAST : 0u));
+}
+
+/* It is about to be taken out of the pipe, so it has to be written down first. */
+void
+hand_on_rest(void *env, enum capture_stream stream, const char *bytes, size_t n, bool continued)
+{
+    struct hand *h = env;
+
+    save_rest(h->master, h->worker, stream, bytes, n, continued);
+    save_commit(h->master);
 }
 
 /* The exec pipe is closed by a successful exec; a failure is kept for the obituary. */

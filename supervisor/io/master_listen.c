@@ -50,6 +50,8 @@ undo_shutdown(struct master *m, struct listener *l)
     if (r >= 0)
         listen_guard_add(m, l);
     if (r > 0)
+        keep_listener(m, l);
+    if (r > 0)
         renew_holders(m, l);
 }
 

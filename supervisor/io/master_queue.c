@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "supervisor/core/event.h"
+#include "supervisor/core/image.h"
+#include "supervisor/io/edge.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/operator.h"
 
@@ -102,27 +104,26 @@ take_effect(struct master *m, const struct effect *e)
 {
     struct effect *todo = e->type == FX_RECORD ? NULL : effects_add(&m->todo, e->type);
 
-    if (todo)
+    if (todo) {
         *todo = *e;
-    else
-        master_act(m, e); /* a record, or there is no memory to remember it with */
+        return;
+    }
+    master_act(m, e); /* a record, or there is no memory to remember it with */
+    save_done(m, e);
 }
 
-/* One event through the core and out again. */
+/* What a step has decided: written down, then told and done. */
 static void
-queue_step(struct master *m, struct queued *q)
+queue_effects(struct master *m)
 {
-    q->event.now_us = mono_now_us();
-    m->count.steps++;
-    core_step(m->core, &q->event, &m->effects);
-    if (q->event.type == EVENT_ESCAPEE) {
-        const struct worker *w = core_worker(m->core, m->core->last_worker_id);
-
-        if (w && w->escapee && w->pid == q->event.escapee.pid && !hand_find(m, w->id))
-            hand_adopt(m, w, steal_fd(q->pidfd));
-    }
+    edge_moves(m, "stepped");
+    save_step(m, &m->effects);
+    hands_release(m);
+    edge_moves(m, "written");
     for (size_t i = 0; i < m->effects.n; i++)
         take_effect(m, &m->effects.items[i]);
+    edge_moves(m, "told");
+    save_commit(m);
     m->effects.lost += m->todo.lost;
     m->todo.lost = 0;
     if (m->effects.lost > 0) {
@@ -132,6 +133,23 @@ queue_step(struct master *m, struct queued *q)
         m->effects.lost = 0;
     }
     effects_clear(&m->effects);
+}
+
+/* One event through the core and out again. */
+static void
+queue_step(struct master *m, struct queued *q)
+{
+    q->event.now_us = mono_now_us();
+    m->count.steps++;
+    EDGE(m, "peeked");
+    core_step(m->core, &q->event, &m->effects);
+    if (q->event.type == EVENT_ESCAPEE) {
+        const struct worker *w = core_worker(m->core, m->core->last_worker_id);
+
+        if (w && w->escapee && w->pid == q->event.escapee.pid && !hand_find(m, w->id))
+            hand_adopt(m, w, steal_fd(q->pidfd));
+    }
+    queue_effects(m);
 }
 
 /* ---- the clock ------------------------------------------------------------------------------- */
@@ -181,7 +199,11 @@ act_until(struct master *m, int64_t until_us)
     while (m->todo_done < m->todo.n && mono_now_us() < until_us) {
         struct effect e = m->todo.items[m->todo_done++]; /* the list may move meanwhile */
 
+        EDGE_EFFECT(m, "before", &e);
         master_act(m, &e);
+        EDGE_EFFECT(m, "after", &e);
+        save_done(m, &e);
+        save_commit(m);
     }
     m->acting = false;
     if (m->todo_done == m->todo.n) {
@@ -230,6 +252,18 @@ queue_post(struct master *m, const struct event *ev, int pidfd)
     step_all(m, &now);
     fd_close(now.pidfd);
     act_until(m, m->turn.at_us + BUDGET_US);
+    EDGE(m, "not-consumed");
+}
+
+void
+master_resume(struct master *m)
+{
+    m->stepping = true;
+    core_resume(m->core, mono_now_us(), &m->effects);
+    queue_effects(m);
+    m->stepping = false;
+    rearm(m);
+    act_until(m, mono_now_us() + BUDGET_US);
 }
 
 void

@@ -244,10 +244,11 @@ save_step(struct master *m, struct effects *fx)
         const struct record *r = fx->items[i].type == FX_RECORD ? fx->items[i].record : NULL;
 
         save_effect(m, &fx->items[i]);
-        if (r && r->kind == RECORD_SERVICE && !core_service(m->core, r->service_id)) {
+        if (!r || r->kind != RECORD_SERVICE)
+            continue;
+        if (!core_service(m->core, r->service_id))
             state_drop(m->state, STATE_SERVICE, r->service_id);
-            save_master(m); /* the order of those that are left */
-        }
+        save_master(m); /* the order of the services */
     }
     specs_sweep(m);
     save_commit(m);

@@ -15,6 +15,7 @@
 #include "supervisor/io/look.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/run.h"
+#include "supervisor/io/state.h"
 #include "supervisor/io/watch.h"
 
 #define LOOK_PATIENCE_US (60 * US_PER_S)
@@ -32,6 +33,14 @@ snapshot_destroy(struct snapshot *snap)
 {
     if (!snap)
         return;
+    if (snap->id) {
+        struct master *m = snap->master;
+
+        keep_drop(m, "exe", snap->id);
+        if (m->state)
+            state_drop(m->state, STATE_SNAPSHOT, snap->id);
+        m->specs_stale = true;
+    }
     list_del(&snap->node);
     table_remove(&snap->master->snapshot_by_id, &snap->by_id);
     for (size_t i = 0; i < snap->n_listeners; i++)
@@ -76,6 +85,8 @@ snapshot_create(struct master *m, struct service_spec *spec, struct snapshot **r
     }
     if (r == 0 && spec->probe_listener)
         r = listeners_probe(&m->listeners, spec->probe_listener, &snap->probe, reterr);
+    if (snap->probe)
+        keep_listener(m, snap->probe);
     if (r < 0) {
         snapshot_destroy(snap);
         return r;
@@ -160,6 +171,8 @@ on_looked(void *env, struct look_answer *answer)
     snap->id = ++d->master->last_snapshot;
     list_add(&d->master->snapshots, &snap->node);
     table_add(&d->master->snapshot_by_id, &snap->by_id, snap->id);
+    keep_snapshot(d->master, snap);
+    save_snapshot(d->master, snap);
     inspection_looked(d, LOOK_OK, snap->id, answer->digest, NULL);
 }
 

@@ -43,6 +43,7 @@ struct watch;
 
 #define STALL_US          INT64_C(50000) /* a turn of the loop longer than this is a counted event */
 #define BUDGET_US         INT64_C(20000) /* … so after this long, effects wait for the next turn */
+#define RELIC_PATIENCE_S  10.0
 #define NAMES_PATIENCE_US INT64_C(30000000) /* with a name service that is asked who somebody is */
 
 /* What is known at one moment, for the length of a turn of the loop. */
@@ -116,9 +117,11 @@ struct master {
     struct list specs;       /* struct known_spec.node: what the state calls a spec */
     struct table spec_by_pointer, spec_by_number;
     uint64_t last_spec, last_listener, last_effect;
-    bool specs_stale;  /* one may not be needed any more */
-    struct list gated; /* struct hand.gate: children that wait for their release */
-    ev_timer alive;    /* tells the keeper so */
+    bool specs_stale;   /* one may not be needed any more */
+    struct list gated;  /* struct hand.gate: children that wait for their release */
+    ev_timer alive;     /* tells the keeper so */
+    struct list relics; /* workers of a state that is not trusted, on their way out */
+    ev_timer relics_late;
 
     struct strv numbers; /* "SERVICE NUMBER": last generation number given, as in state_dir */
     bool numbers_changed;
@@ -210,6 +213,8 @@ struct inspection {
 void master_post(struct master *m, const struct event *ev);
 /* The same for an escapee, whose pidfd goes to the new record; it is taken over in any case. */
 void master_post_escapee(struct master *m, const struct event *ev, int pidfd);
+/* A master took over: what was under way is asked for again, what was not done is done. */
+void master_resume(struct master *m);
 void master_queue_init(struct master *m);
 void master_queue_finish(struct master *m);
 
@@ -236,6 +241,8 @@ extern const struct notify_hooks hand_notify_hooks; /* env to be filled in */
 extern const struct channel_events hand_channel_events;
 void hand_on_line(void *env, enum capture_stream stream, const char *bytes, size_t n,
                   unsigned flags);
+void hand_on_rest(void *env, enum capture_stream stream, const char *bytes, size_t n,
+                  bool continued);
 void hand_on_dead(EV_P_ ev_io *io, int revents);
 void hand_on_exec(EV_P_ ev_io *io, int revents);
 void hand_on_ready(void *env);
@@ -351,6 +358,11 @@ void save_commit(struct master *m);
 
 /* What the state holds, into a master that has nothing yet. 0 or negative errno with the sentence. */
 int restore_all(struct master *m, struct error *reterr);
+struct listener *restore_listener_numbered(const struct master *m, uint64_t number);
+
+/* ---- master_hand_restore.c ------------------------------------------------------------- */
+
+int restore_hands(struct master *m, struct error *reterr);
 
 /* ---- master_keep.c ----------------------------------------------------------------------- */
 
@@ -366,9 +378,16 @@ void keep_finish(struct master *m);
 
 /* ---- master_takeover.c ----------------------------------------------------------------------- */
 
-bool takeover_wanted(
-    const struct master *m); /* there was a master before, and its state is to be read */
-int takeover_run(struct master *m, struct error *reterr);
+bool takeover_wanted(const struct master *m); /* there is a state to go on with */
+int takeover_restore(struct master *m, struct error *reterr);
+void takeover_begin(struct master *m); /* the loop is about to run: say so, and go on */
+/* There is none, or it is not to be trusted: begin anew, with the sockets that are open. */
+int takeover_anew(struct master *m, struct error *reterr);
+void relics_finish(struct master *m);
+
+/* ---- master.c -------------------------------------------------------------------------------- */
+
+void master_stop(struct master *m, const char *cause);
 
 /* ---- master_sources.c ----------------------------------------------------------------------------------- */
 

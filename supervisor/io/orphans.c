@@ -83,11 +83,11 @@ on_living_child(void *env, const struct proc_stat *child)
 }
 
 int
-orphans_find(bool (*is_known)(void *env, pid_t pid), void (*on_orphan)(void *env, struct orphan *o),
-             void *env, struct error *reterr)
+orphans_find(pid_t parent, bool (*is_known)(void *env, pid_t pid),
+             void (*on_orphan)(void *env, struct orphan *o), void *env, struct error *reterr)
 {
     struct search s = {.is_known = is_known, .on_orphan = on_orphan, .env = env};
-    int r = proc_children(getpid(), known, on_living_child, &s);
+    int r = proc_children(parent, known, on_living_child, &s);
 
     return r < 0 ? error_set(reterr, r, "look for orphans") : s.n;
 }

@@ -36,13 +36,13 @@ struct stranger {
 int subreaper_set(void);
 
 /**
- * orphans_find - living children of this process that @is_known denies.
+ * orphans_find - living children of @parent, this process or the keeper, that @is_known denies.
  * @on_orphan: for each; it may not fork
  *
  * Call it when a worker has died, not in every turn: see the cost of proc_children().
  * Return: how many, or a negative errno.
  */
-int orphans_find(bool (*is_known)(void *env, pid_t pid),
+int orphans_find(pid_t parent, bool (*is_known)(void *env, pid_t pid),
                  void (*on_orphan)(void *env, struct orphan *o), void *env, struct error *reterr);
 
 /**

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "supervisor/io/ask.h"
+#include "supervisor/io/peek.h"
 #include "supervisor/io/proc.h"
 #include "supervisor/io/run.h"
 
@@ -100,15 +101,17 @@ on_fd(EV_P_ ev_io *io, int revents)
 {
     struct ready *r = container_of(io, struct ready, io);
     char bytes[256];
-    ssize_t n = read(r->fd, bytes, sizeof bytes);
+    ssize_t n = peek_pipe(r->fd, bytes, sizeof bytes); /* it stays there for a master after us */
 
     (void)loop;
     (void)revents;
-    if (n == -1 && (errno == EAGAIN || errno == EINTR))
+    if (n == -EAGAIN)
         return;
     if (n > 0) {
         if (memchr(bytes, '\n', (size_t)n))
             is_ready(r);
+        else
+            (void)peek_take(r->fd, (size_t)n);
         return;
     }
     stop_watching(r);

@@ -159,7 +159,9 @@ listener_destroy(struct listener *l)
     if (!l)
         return;
     listener_unguard(l);
-    if (l->is_unix)
+    if (l->on_close)
+        l->on_close(l->env, l);
+    if (l->is_unix && !l->foreign)
         unix_unlink(l);
     list_del(&l->node);
     (void)fd_close(l->fd);
@@ -206,7 +208,7 @@ listener_adjust(struct listener *l, const struct listener_spec *spec, struct lis
 
     l->mode = spec->mode;
     l->owner = owner;
-    if (l->is_unix && !same)
+    if (l->is_unix && !same && !l->foreign)
         r = unix_dress(l, reterr);
     if (r == 0 && l->backlog != spec->backlog)
         r = start_listening(l, spec->backlog, reterr);

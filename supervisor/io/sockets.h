@@ -47,6 +47,11 @@ struct listener {
     ino_t inode;           /* … so that at the end only our own is unlinked */
     mode_t mode;           /* of the socket file */
     struct listener_owner owner;
+    bool foreign;    /* systemd made its file: mode, owner and name are not ours to touch */
+    uint64_t number; /* what the keeper and the state call it; 0 = not kept */
+    bool alone;      /* while it is restored: it belongs to no set */
+    void (*on_close)(void *env, struct listener *l); /* NULL; before it is closed */
+    void *env;
 };
 
 /* All sockets the master has open. */
@@ -68,6 +73,16 @@ void listeners_finish(struct listeners *set); /* closes all, whatever is still r
  */
 int listeners_acquire(struct listeners *set, const struct listener_spec *spec,
                       struct listener_owner owner, struct listener **ret, struct error *reterr);
+
+/**
+ * listener_adopt - a socket that somebody else opened: a master before us, or systemd.
+ * @fd: taken over when this succeeds
+ * @address: its identity; NULL: as it is bound
+ * @ret: one reference for the caller; in no set
+ *
+ * Return: 0; -EINVAL: it is no listening stream socket; or another negative errno.
+ */
+int listener_adopt(int fd, const char *address, struct listener **ret, struct error *reterr);
 
 /* listener_adjust - bring mode, owner, group and backlog of an open socket to what is wanted. */
 int listener_adjust(struct listener *l, const struct listener_spec *spec,

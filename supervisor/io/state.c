@@ -286,6 +286,22 @@ state_each(const struct state *st, enum state_kind kind,
     return r;
 }
 
+int
+state_one(const struct state *st, enum state_kind kind, uint64_t key,
+          int (*fn)(void *env, uint64_t key, const void *bytes, size_t n), void *env)
+{
+    const struct entry *e = entry_find(st, kind, key);
+    auto_free char *bytes = e && e->at ? malloc(e->bytes + 1) : NULL;
+
+    if (!e || !e->at)
+        return -ENOENT;
+    if (!bytes)
+        return -ENOMEM;
+    if (pread(st->fd, bytes, e->bytes, (off_t)e->at) != (ssize_t)e->bytes)
+        return -EIO;
+    return fn(env, key, bytes, e->bytes);
+}
+
 size_t
 state_bytes(const struct state *st)
 {

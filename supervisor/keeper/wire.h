@@ -26,11 +26,13 @@
  */
 #include <stdint.h>
 
-#define KEEPER_MAJOR    1
+#define KEEPER_MAJOR 1
 
-#define KEEPER_FD       3               /* the master finds its end of the socket there … */
-#define KEEPER_TITLE    "stint: master" /* … when this is its argv[0] */
-#define KEEPER_NAME_MAX 64              /* of a kept descriptor, with its NUL; [a-z0-9_.-] */
+#define KEEPER_FD    3               /* the master finds its end of the socket there … */
+#define KEEPER_TITLE "stint: master" /* … when this is its argv[0] */
+#define KEEPER_EXIT_DISTRUST \
+    65 /* EX_DATAERR: a master exits with it that cannot read the state: the next gets DISTRUST */
+#define KEEPER_NAME_MAX 64 /* of a kept descriptor, with its NUL; [a-z0-9_.-] */
 #define KEEPER_BODY_MAX 8192
 
 /*

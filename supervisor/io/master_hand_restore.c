@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/pack.h"
+#include "supervisor/core/event.h"
+#include "supervisor/io/channel.h"
+#include "supervisor/io/fdstore.h"
+#include "supervisor/io/master_state.h"
+#include "supervisor/io/notify.h"
+#include "supervisor/io/proc.h"
+#include "supervisor/io/state.h"
+
+/* Workers of a master before us: their pidfds, pipes and sockets are the keeper's to give back. */
+
+static int
+take(const struct hand *h, const char *kind)
+{
+    char name[KEEPER_NAME_MAX];
+
+    return fdstore_take(h->master->fdstore, fdstore_name(name, kind, h->worker));
+}
+
+/*
+ * Its pidfd was not kept. The number alone says nothing, so a pidfd is opened first and only then it
+ * is looked whether that is the process.
+ */
+static int
+pidfd_again(const struct hand *h)
+{
+    auto_fd int fd = pidfd_open(h->pid, 0);
+    struct proc_stat st;
+
+    if (fd < 0 || h->start_time == 0 || proc_stat_read(h->pid, &st) < 0 ||
+        st.start_time != h->start_time)
+        return -1;
+    return steal_fd(fd);
+}
+
+static int
+restore_capture(struct hand *h, struct error *reterr)
+{
+    auto_fd int out = take(h, "out"), err = take(h, "err");
+    int r;
+
+    if (out < 0 && err < 0)
+        return 0;
+    r = capture_adopt(h->master->loop, out, err, hand_on_line, h, &h->capture, reterr);
+    if (r < 0)
+        return r;
+    (void)steal_fd(out);
+    (void)steal_fd(err);
+    capture_on_rest(h->capture, hand_on_rest);
+    return 0;
+}
+
+static int
+restore_notify(struct hand *h, struct error *reterr)
+{
+    auto_fd int fd = take(h, "notify");
+    struct notify_hooks hooks = hand_notify_hooks;
+    char path[4096];
+    int r;
+
+    if (fd < 0)
+        return 0;
+    hooks.env = h;
+    (void)snprintf(path, sizeof(path), "%s/notify/%" PRIu64 ".sock", h->master->runtime_dir,
+                   h->worker);
+    r = notify_adopt(h->master->loop, fd, path, &hooks, &h->notify, reterr);
+    if (r < 0)
+        return r;
+    (void)steal_fd(fd);
+    notify_expect(h->notify, h->pid, h->uid);
+    return 0;
+}
+
+static int
+restore_channel(struct hand *h, bool managed, struct error *reterr)
+{
+    auto_fd int fd = take(h, "channel");
+    int r;
+
+    h->registry_fd = take(h, "registry");
+    if (fd < 0)
+        return 0;
+    r = channel_adopt(h->master->loop, fd, &hand_channel_events, h, managed,
+                      fdstore_welcome(h->master->fdstore)->masters, &h->channel);
+    if (r < 0)
+        return error_set(reterr, r, "take over a channel");
+    (void)steal_fd(fd);
+    return 0;
+}
+
+static int
+restore_ready(struct hand *h, const struct worker *w, struct error *reterr)
+{
+    auto_fd int fd = take(h, "ready");
+    int r;
+
+    if (w->state != WORKER_STARTING || !h->spec || (h->spec->ready.mode == READY_FD && fd < 0))
+        return 0;
+    r = hand_probe(h, fd, reterr);
+    if (r == 0)
+        (void)steal_fd(fd);
+    return r;
+}
+
+static int
+restore_hand_fields(struct hand *h, struct unpack *in, bool *ret_managed)
+{
+    struct master *m = h->master;
+    uint64_t number;
+
+    h->pid = (pid_t)unpack_i64(in);
+    h->start_time = unpack_u64(in);
+    h->uid = (uid_t)unpack_u64(in);
+    number = unpack_u64(in);
+    h->spec = number ? specs_of(m, number) : NULL;
+    h->snapshot = snapshot_find(m, unpack_u64(in));
+    number = unpack_u64(in);
+    h->probe = number ? restore_listener_numbered(m, number) : NULL;
+    if (h->probe)
+        (void)listener_ref(h->probe);
+    *ret_managed = unpack_bool(in);
+    h->spawned_us = unpack_i64(in);
+    unpack_strv(in, &h->environment);
+    return unpack_done(in) && h->pid > 0 ? 0 : -EBADMSG;
+}
+
+static int
+restore_hand_fds(struct hand *h, const struct worker *w, bool managed, struct error *reterr)
+{
+    int r;
+
+    h->pidfd = take(h, "pidfd");
+    if (h->pidfd < 0)
+        h->pidfd = pidfd_again(h);
+    if (h->pidfd >= 0) {
+        hand_watch(h);
+    } else { /* gone, and if the keeper knows how, it tells */
+        table_add(&h->master->hand_by_pid, &h->by_pid, (uint64_t)h->pid);
+        h->dead = h->master->deaths = true;
+    }
+    r = restore_capture(h, reterr);
+    if (r == 0)
+        r = restore_notify(h, reterr);
+    if (r == 0)
+        r = restore_channel(h, managed, reterr);
+    if (r == 0)
+        r = restore_ready(h, w, reterr);
+    return r;
+}
+
+static int
+restore_hand(void *env, uint64_t key, const void *bytes, size_t n)
+{
+    struct master *m = env;
+    const struct worker *w = core_worker(m->core, key);
+    struct unpack in = UNPACK_INIT(bytes, n);
+    struct error err = {0};
+    bool managed;
+    struct hand *h;
+
+    if (!w || w->pid == 0) { /* buried already, or never released: a gated child ends by itself */
+        state_drop(m->state, STATE_HAND, key);
+        return 0;
+    }
+    h = hand_create(m, w);
+    if (!h)
+        return -ENOMEM;
+    h->adopted = true;
+    if (restore_hand_fields(h, &in, &managed) < 0)
+        return -EBADMSG;
+    if (restore_hand_fds(h, w, managed, &err) < 0)
+        journal_say(m->journal, LOG_LEVEL_ERROR, "not_taken_over", "%s/%u: %s", h->service, h->slot,
+                    err.text);
+    return 0;
+}
+
+static int
+restore_rest(void *env, uint64_t key, const void *bytes, size_t n)
+{
+    struct master *m = env;
+    const struct hand *h = hand_find(m, key / 2);
+    struct unpack in = UNPACK_INIT(bytes, n);
+    bool continued = unpack_bool(&in);
+    size_t rest;
+    const char *line = unpack_bytes(&in, &rest);
+
+    if (!h || !h->capture || !unpack_done(&in)) {
+        state_drop(m->state, STATE_REST, key);
+        return 0;
+    }
+    return capture_set_rest(h->capture, (enum capture_stream)(key % 2), line, rest, continued);
+}
+
+/* It is in the core's books, and nobody knows anything of it: better an end than a worker that hangs. */
+static int
+lose_workers(struct master *m, struct error *reterr)
+{
+    list_for_each (n, &m->core->services) {
+        list_for_each (g, &container_of(n, struct service, node)->generations) {
+            list_for_each (k, &container_of(g, struct generation, node)->workers) {
+                const struct worker *w = container_of(k, struct worker, node);
+
+                if (w->pid > 0 && !hand_find(m, w->id))
+                    return error_say(reterr, -EBADMSG,
+                                     "worker %" PRIu64 " of the state has no process", w->id);
+            }
+        }
+    }
+    return 0;
+}
+
+int
+restore_hands(struct master *m, struct error *reterr)
+{
+    int r = state_each(m->state, STATE_HAND, restore_hand, m);
+
+    if (r == 0)
+        r = state_each(m->state, STATE_REST, restore_rest, m);
+    if (r < 0)
+        return error_set(reterr, r, "a worker of the state");
+    return lose_workers(m, reterr);
+}
