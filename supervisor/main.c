@@ -5,6 +5,15 @@
 
 #include "supervisor/cli/cli.h"
 #include "supervisor/io/master.h"
+#include "supervisor/keeper/keeper.h"
+
+/* `stint run` is the master itself, or a keeper that starts masters. One word turns it over. */
+enum { WITH_KEEPER = 0 };
+
+static struct {
+    int argc;
+    char **argv; /* borrowed from main() */
+} command;
 
 /* The one verb that needs the io room; the others talk to it over the control socket. */
 static int
@@ -13,6 +22,16 @@ run(const char *config_path, struct error *reterr)
     struct master_options options = {.config_path = config_path};
 
     return master_run(&options, reterr);
+}
+
+static int
+keep(const char *config_path, struct error *reterr)
+{
+    struct keeper_options options = {.patience_us = KEEPER_PATIENCE_US};
+
+    (void)config_path; /* the masters find it in their argv; the keeper reads none */
+    (void)reterr;      /* the keeper and its masters have said what there was to say */
+    return keeper_run(command.argc, command.argv, &options);
 }
 
 /*
@@ -35,5 +54,9 @@ main(int argc, char **argv)
 {
     if (standard_three() == -1)
         return EX_OSERR;
+    command.argc = argc;
+    command.argv = argv;
+    if (WITH_KEEPER && !keeper_started_us(argc, argv))
+        return cli_main(argc, argv, &(struct cli_hooks){.run = keep});
     return cli_main(argc, argv, &(struct cli_hooks){.run = run});
 }
