@@ -8,7 +8,7 @@
 #include "supervisor/keeper/keeper.h"
 
 /* `stint run` is the master itself, or a keeper that starts masters. One word turns it over. */
-enum { WITH_KEEPER = 0 };
+enum { WITH_KEEPER = 1 };
 
 static struct {
     int argc;

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "supervisor/io/capture_kept.h"
 #include "supervisor/io/peek.h"
 
 #define PIPE_WANTED (1024 * 1024)
@@ -34,21 +35,14 @@ struct stream {
     char *line;        /* owned; what came without a newline yet: CAPTURE_LINE_MAX bytes, or NULL */
 };
 
-/* Made to measure: most workers say little, and a master of many should be small when it forks. */
-struct kept {
-    unsigned bytes, room; /* used and allocated */
-    char *text;           /* owned; NULL while room is 0 */
-};
-
 struct capture {
     struct ev_loop *loop; /* borrowed */
     capture_line_fn *on_line;
-    capture_rest_fn *on_rest;       /* NULL = nobody keeps it */
-    void *env;                      /* borrowed */
-    uint64_t bytes;                 /* read, both streams */
-    size_t n_kept;                  /* ever; the newest is at (n_kept - 1) % CAPTURE_KEEP */
-    struct kept kept[CAPTURE_KEEP]; /* a ring */
-    struct stream streams[2];       /* indexed by enum capture_stream */
+    capture_rest_fn *on_rest; /* NULL = nobody keeps it */
+    void *env;                /* borrowed */
+    uint64_t bytes;           /* read, both streams */
+    struct capture_kept kept; /* the newest lines */
+    struct stream streams[2]; /* indexed by enum capture_stream */
 };
 
 static void
@@ -56,19 +50,8 @@ emit(struct stream *s, const char *bytes, size_t n, unsigned flags)
 {
     struct capture *c = s->capture;
 
-    if (!(flags & CAPTURE_CONTINUED)) { /* of a long line its beginning is kept */
-        struct kept *k = &c->kept[c->n_kept++ % CAPTURE_KEEP];
-        unsigned keep = (unsigned)(n < CAPTURE_KEEP_EACH ? n : CAPTURE_KEEP_EACH);
-
-        if (keep > k->room) { /* what is there is used again: a chatty worker costs no churn */
-            free(k->text);
-            k->text = malloc(keep);
-            k->room = k->text ? keep : 0;
-        }
-        k->bytes = keep < k->room ? keep : k->room;
-        if (k->bytes > 0)
-            memcpy(k->text, bytes, k->bytes);
-    }
+    if (!(flags & CAPTURE_CONTINUED)) /* of a long line its beginning is kept */
+        capture_keep(&c->kept, bytes, n);
     c->on_line(c->env, s->name, bytes, n, flags);
 }
 
@@ -374,15 +357,7 @@ capture_drain(struct capture *c)
 void
 capture_last_lines(const struct capture *c, struct text *out)
 {
-    size_t n = c->n_kept < CAPTURE_KEEP ? c->n_kept : CAPTURE_KEEP;
-
-    for (size_t i = c->n_kept - n; i < c->n_kept; i++) {
-        const struct kept *k = &c->kept[i % CAPTURE_KEEP];
-
-        text_addn(out, k->text ? k->text : "", k->bytes);
-        if (i + 1 < c->n_kept)
-            text_add(out, "\n");
-    }
+    capture_kept_text(&c->kept, out);
 }
 
 uint64_t
@@ -401,7 +376,6 @@ capture_close(struct capture *c)
     capture_spawned(c);
     for (size_t i = 0; i < ARRAY_LEN(c->streams); i++)
         free(c->streams[i].line);
-    for (size_t i = 0; i < CAPTURE_KEEP; i++)
-        free(c->kept[i].text);
+    capture_kept_finish(&c->kept);
     free(c);
 }

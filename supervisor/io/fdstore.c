@@ -27,7 +27,7 @@ fdstore_name(char buf[KEEPER_NAME_MAX], const char *kind, uint64_t id)
 }
 
 struct kept *
-kept_find(const struct fdstore *fs, const char *name)
+fdstore_kept_find(const struct fdstore *fs, const char *name)
 {
     for (struct table_node *n = table_find(&fs->by_name, table_key(name)); n; n = table_next(n))
         if (strcmp(container_of(n, struct kept, by_name)->name, name) == 0)
@@ -36,9 +36,9 @@ kept_find(const struct fdstore *fs, const char *name)
 }
 
 struct kept *
-kept_make(struct fdstore *fs, const char *name)
+fdstore_kept_make(struct fdstore *fs, const char *name)
 {
-    struct kept *k = kept_find(fs, name);
+    struct kept *k = fdstore_kept_find(fs, name);
 
     if (k)
         return k;
@@ -55,7 +55,7 @@ kept_make(struct fdstore *fs, const char *name)
 }
 
 void
-kept_free(struct fdstore *fs, struct kept *k)
+fdstore_kept_free(struct fdstore *fs, struct kept *k)
 {
     table_remove(&fs->by_name, &k->by_name);
     list_del(&k->all);
@@ -188,13 +188,13 @@ fdstore_close(struct fdstore *fs)
         ev_timer_stop(fs->loop, &fs->tell_early);
     fdstore_gone(fs);
     list_for_each_safe (n, &fs->unsent)
-        unsent_free(fs, container_of(n, struct unsent, node));
+        fdstore_unsent_free(fs, container_of(n, struct unsent, node));
     list_for_each_safe (n, &fs->early) {
         list_del(n);
         free(container_of(n, struct early, node));
     }
     list_for_each_safe (n, &fs->all)
-        kept_free(fs, container_of(n, struct kept, all));
+        fdstore_kept_free(fs, container_of(n, struct kept, all));
     table_finish(&fs->by_name);
     free(fs);
 }
@@ -208,7 +208,7 @@ fdstore_welcome(const struct fdstore *fs)
 int
 fdstore_take(struct fdstore *fs, const char *name)
 {
-    struct kept *k = fs ? kept_find(fs, name) : NULL;
+    struct kept *k = fs ? fdstore_kept_find(fs, name) : NULL;
 
     if (!k)
         return -1;

@@ -99,7 +99,7 @@ static void
 on_given(struct fdstore *fs, struct heard *h)
 {
     struct kept *k = h->fd >= 0 && h->frame.length < KEEPER_NAME_MAX && h->frame.length > 0
-                         ? kept_make(fs, h->body)
+                         ? fdstore_kept_make(fs, h->body)
                          : NULL;
 
     if (!k)

@@ -49,15 +49,16 @@ struct fdstore {
     bool ended; /* END came */
 };
 
-struct kept *kept_find(const struct fdstore *fs, const char *name); /* NULL: none */
-struct kept *kept_make(struct fdstore *fs, const char *name); /* found or new; NULL: no memory */
-void kept_free(struct fdstore *fs, struct kept *k);
+struct kept *fdstore_kept_find(const struct fdstore *fs, const char *name); /* NULL: none */
+struct kept *fdstore_kept_make(struct fdstore *fs,
+                               const char *name); /* found or new; NULL: no memory */
+void fdstore_kept_free(struct fdstore *fs, struct kept *k);
 
 /* say - one message, now or when there is room. Return: 0, -ENOMEM, -EMSGSIZE. */
 int fdstore_say(struct fdstore *fs, enum keeper_type type, const void *body, size_t n, int fd);
 /* What waits, in order. Return: 0: nothing waits any more; -EAGAIN: the keeper does not read. */
 int fdstore_send(struct fdstore *fs);
-void unsent_free(struct fdstore *fs, struct unsent *u);
+void fdstore_unsent_free(struct fdstore *fs, struct unsent *u);
 
 /* One message, taken in. Return: 1; 0: there is none (now); negative errno: the keeper is gone. */
 int fdstore_hear(struct fdstore *fs);

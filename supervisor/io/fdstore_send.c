@@ -49,7 +49,7 @@ send_now(const struct fdstore *fs, const void *bytes, size_t n, int fd)
 }
 
 void
-unsent_free(struct fdstore *fs, struct unsent *u)
+fdstore_unsent_free(struct fdstore *fs, struct unsent *u)
 {
     list_del(&u->node);
     fs->n_unsent--;
@@ -67,7 +67,7 @@ fdstore_send(struct fdstore *fs)
 
         if (r == -EAGAIN)
             return r;
-        unsent_free(fs, u);
+        fdstore_unsent_free(fs, u);
         if (r < 0)
             fdstore_gone(fs);
     }
@@ -130,7 +130,7 @@ fdstore_put(struct fdstore *fs, const char *name, int fd)
 
     if (!fs || fs->fd == -1 || fd < 0)
         return 0;
-    k = kept_make(fs, name);
+    k = fdstore_kept_make(fs, name);
     if (!k)
         return -ENOMEM;
     r = fdstore_say(fs, KEEPER_STORE, name, strlen(name), fd);
@@ -141,13 +141,13 @@ fdstore_put(struct fdstore *fs, const char *name, int fd)
 void
 fdstore_drop(struct fdstore *fs, const char *name)
 {
-    struct kept *k = fs ? kept_find(fs, name) : NULL;
+    struct kept *k = fs ? fdstore_kept_find(fs, name) : NULL;
 
     if (!k)
         return;
     (void)fdstore_say(fs, KEEPER_DROP, name, strlen(name),
                       -1); /* no memory: it is kept for nothing */
-    kept_free(fs, k);
+    fdstore_kept_free(fs, k);
 }
 
 void

@@ -21,12 +21,11 @@
 #include "config/config.h"
 #include "supervisor/core/event.h"
 #include "supervisor/io/fdstore.h"
+#include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/operator.h"
 #include "supervisor/io/orphans.h"
 #include "supervisor/io/watch.h"
-
-#define FAREWELL_US (2 * US_PER_S)
 
 /* ---- what wakes the master ---------------------------------------------------------------------- */
 
@@ -334,28 +333,6 @@ path_absolute(const char *path)
     return absolute;
 }
 
-/* What systemd keeps for the next start stays where it is, a socket's file too. */
-static void
-listeners_leave(struct master *m)
-{
-    const struct keeper_welcome *w = fdstore_welcome(m->fdstore);
-
-    if (w && w->listeners > 0) {
-        list_for_each (n, &m->listeners.all)
-            container_of(n, struct listener, node)->foreign = true;
-    }
-    keep_finish(m);
-}
-
-/* What is half restored is not worth taking apart: the next master begins anew, without the state. */
-static _Noreturn void
-master_distrust(struct master *m, const struct error *why)
-{
-    journal_say(m->journal, LOG_LEVEL_ERROR, "state_not_read", "%s", why->text);
-    journal_flush(m->journal, FAREWELL_US);
-    _exit(KEEPER_EXIT_DISTRUST);
-}
-
 int
 master_run(const struct master_options *options, struct error *reterr)
 {
@@ -380,7 +357,7 @@ master_run(const struct master_options *options, struct error *reterr)
     if (r == 0 && takeover_wanted(&m)) {
         r = takeover_restore(&m, reterr);
         if (r < 0)
-            master_distrust(&m, reterr);
+            takeover_give_up(&m, reterr);
     } else if (r == 0) {
         r = master_paths(&m, reterr);
         if (r == 0)
@@ -395,8 +372,7 @@ master_run(const struct master_options *options, struct error *reterr)
         operator_farewell(m.desk, FAREWELL_US);
         journal_flush(m.journal, FAREWELL_US);
     }
-    fdstore_leave(m.fdstore, m.exit_status, FAREWELL_US);
-    listeners_leave(&m);
+    takeover_leave(&m);
     master_finish(&m);
     return m.exit_status;
 }

@@ -9,6 +9,7 @@
 #include "base/units.h"
 #include "config/config.h"
 #include "supervisor/core/event.h"
+#include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/operator.h"
 #include "supervisor/io/watch.h"

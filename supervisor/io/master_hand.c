@@ -18,6 +18,7 @@
 #include "supervisor/io/environment.h"
 #include "supervisor/io/evidence.h"
 #include "supervisor/io/fdstore.h"
+#include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/notify.h"
 #include "supervisor/io/proc.h"

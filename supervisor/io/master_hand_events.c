@@ -7,6 +7,7 @@
 #include "base/units.h"
 #include "supervisor/core/event.h"
 #include "supervisor/io/channel.h"
+#include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/notify.h"
 #include "supervisor/io/spawn.h"

@@ -12,6 +12,7 @@
 #include "supervisor/core/event.h"
 #include "supervisor/io/channel.h"
 #include "supervisor/io/fdstore.h"
+#include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/notify.h"
 #include "supervisor/io/proc.h"

@@ -11,6 +11,7 @@
 #include "base/units.h"
 #include "supervisor/io/channel.h"
 #include "supervisor/io/fdstore.h"
+#include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/notify.h"
 #include "supervisor/io/operator.h"

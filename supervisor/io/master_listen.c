@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "supervisor/core/event.h"
+#include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
 
 /*

@@ -9,6 +9,7 @@
 #include "supervisor/core/event.h"
 #include "supervisor/core/image.h"
 #include "supervisor/io/edge.h"
+#include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/operator.h"
 

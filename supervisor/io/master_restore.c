@@ -9,6 +9,7 @@
 #include "base/pack.h"
 #include "supervisor/core/image.h"
 #include "supervisor/io/fdstore.h"
+#include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/state.h"
 
@@ -307,71 +308,6 @@ restore_services(struct restore *rs)
     return r < 0 ? r : image_restored(rs->m->core, rs->reterr);
 }
 
-/* ---- effects ------------------------------------------------------------------------------------------- */
-
-static void
-unpack_record(struct unpack *in, struct record *r)
-{
-    r->kind = (enum record_kind)unpack_most(in, RECORD_KIND_COUNT - 1);
-    r->outcome = (enum outcome)unpack_most(in, OUTCOME_COUNT - 1);
-    r->service_id = (uint32_t)unpack_u64(in);
-    unpack_chars(in, r->service, sizeof(r->service));
-    r->generation = unpack_u64(in);
-    r->worker = unpack_u64(in);
-    r->slot = (unsigned)unpack_u64(in);
-    r->pid = (pid_t)unpack_i64(in);
-    r->at_us = unpack_i64(in);
-    r->duration_us = unpack_i64(in);
-    r->count = (unsigned)unpack_u64(in);
-    r->warning = unpack_bool(in);
-    r->reload = unpack_u64(in);
-    unpack_chars(in, r->trace, sizeof(r->trace));
-    unpack_chars(in, r->text, sizeof(r->text));
-}
-
-/* Looks, checks and evidence died with those who made them: core_resume() asks again. */
-static bool
-worth_repeating(const struct effect *e)
-{
-    return e->type != FX_LOOK && e->type != FX_CHECK && e->type != FX_EVIDENCE;
-}
-
-static int
-restore_effect(void *env, uint64_t key, const void *bytes, size_t n)
-{
-    struct restore *rs = env;
-    struct master *m = rs->m;
-    struct unpack in = UNPACK_INIT(bytes, n);
-    struct effect *e = effects_add(&m->todo, (enum effect_type)unpack_most(&in, FX_RECORD));
-
-    if (!e)
-        return error_set(rs->reterr, -ENOMEM, "read the state");
-    e->number = key;
-    e->service = (uint32_t)unpack_u64(&in);
-    e->generation = unpack_u64(&in);
-    e->worker = unpack_u64(&in);
-    e->snapshot = unpack_u64(&in);
-    e->reload = unpack_u64(&in);
-    e->settle_us = unpack_i64(&in);
-    e->signo = (int)unpack_i64(&in);
-    e->deadline_us = unpack_i64(&in);
-    unpack_chars(&in, e->text, sizeof(e->text));
-    e->record = e->type == FX_RECORD ? calloc(1, sizeof(*e->record)) : NULL;
-    if (e->record)
-        unpack_record(&in, e->record);
-    else if (e->type == FX_RECORD)
-        return error_set(rs->reterr, -ENOMEM, "read the state");
-    if (key > m->last_effect)
-        m->last_effect = key;
-    if (!unpack_done(&in))
-        return bad(rs, "effect", key);
-    if (!worth_repeating(e)) {
-        state_drop(m->state, STATE_EFFECT, key);
-        m->todo.n--;
-    }
-    return 0;
-}
-
 /* ---- all ------------------------------------------------------------------------------------------------ */
 
 int
@@ -399,7 +335,7 @@ restore_all(struct master *m, struct error *reterr)
     if (r == 0)
         r = restore_hands(m, reterr);
     if (r == 0)
-        r = state_each(m->state, STATE_EFFECT, restore_effect, &rs);
+        r = restore_effects(m, reterr);
     if (r == 0)
         listeners_settle(m);
     free(rs.order);

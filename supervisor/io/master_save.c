@@ -9,6 +9,7 @@
 #include "supervisor/io/channel.h"
 #include "supervisor/io/fdstore.h"
 #include "supervisor/io/journal.h"
+#include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/state.h"
 

@@ -13,6 +13,7 @@
 #include "supervisor/io/environment.h"
 #include "supervisor/io/identity_ask.h"
 #include "supervisor/io/look.h"
+#include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/run.h"
 #include "supervisor/io/state.h"

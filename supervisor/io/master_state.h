@@ -43,6 +43,7 @@ struct watch;
 
 #define STALL_US          INT64_C(50000) /* a turn of the loop longer than this is a counted event */
 #define BUDGET_US         INT64_C(20000) /* … so after this long, effects wait for the next turn */
+#define FAREWELL_US       (2 * US_PER_S)
 #define RELIC_PATIENCE_S  10.0
 #define NAMES_PATIENCE_US INT64_C(30000000) /* with a name service that is asked who somebody is */
 
@@ -328,62 +329,6 @@ uint64_t numbers_last(void *master, const char *service);
 /* ---- master_turn.c -------------------------------------------------------------------- */
 
 void turn_init(struct master *m);
-
-/* ---- master_specs.c ------------------------------------------------------------------ */
-
-/* The same text is one number, from the first time it is asked for; struct image_specs. */
-uint64_t specs_number(void *master, struct service_spec *spec);
-struct service_spec *specs_of(void *master, uint64_t number); /* a new reference; NULL: not known */
-int specs_restore(struct master *m, struct error *reterr);
-void specs_sweep(struct master *m); /* forget those that nobody else needs */
-void specs_save_all(struct master *m);
-void specs_finish(struct master *m);
-
-/* ---- master_save.c ------------------------------------------------------------------- */
-
-/* All of these but the commits only gather; without a keeper they do nothing. */
-void save_master(struct master *m);
-void save_config(struct master *m);
-void save_listener(struct master *m, const struct listener *l);
-void save_snapshot(struct master *m, const struct snapshot *snap);
-void save_hand(struct master *m, struct hand *h);
-void save_rest(struct master *m, uint64_t worker, enum capture_stream stream, const char *bytes,
-               size_t n, bool continued);
-/* What a step changed, and what it wants done: numbered from here on. */
-void save_step(struct master *m, struct effects *fx);
-void save_done(struct master *m, const struct effect *e);
-void save_commit(struct master *m);
-
-/* ---- master_restore.c ------------------------------------------------------------------ */
-
-/* What the state holds, into a master that has nothing yet. 0 or negative errno with the sentence. */
-int restore_all(struct master *m, struct error *reterr);
-struct listener *restore_listener_numbered(const struct master *m, uint64_t number);
-
-/* ---- master_hand_restore.c ------------------------------------------------------------- */
-
-int restore_hands(struct master *m, struct error *reterr);
-
-/* ---- master_keep.c ----------------------------------------------------------------------- */
-
-/* Hand over to the keeper what belongs to it, under its names; and take it back there. */
-void keep_listener(struct master *m, struct listener *l);
-void keep_snapshot(struct master *m, const struct snapshot *snap);
-void keep_hand(struct master *m, const struct hand *h);
-void keep_drop(struct master *m, const char *kind, uint64_t id);
-void keep_drop_hand(struct master *m, const struct hand *h);
-int keep_open(struct master *m, struct error *reterr); /* find the keeper, if there is one */
-void keep_begin(struct master *m);
-void keep_finish(struct master *m);
-
-/* ---- master_takeover.c ----------------------------------------------------------------------- */
-
-bool takeover_wanted(const struct master *m); /* there is a state to go on with */
-int takeover_restore(struct master *m, struct error *reterr);
-void takeover_begin(struct master *m); /* the loop is about to run: say so, and go on */
-/* There is none, or it is not to be trusted: begin anew, with the sockets that are open. */
-int takeover_anew(struct master *m, struct error *reterr);
-void relics_finish(struct master *m);
 
 /* ---- master.c -------------------------------------------------------------------------------- */
 

@@ -16,6 +16,7 @@
 #include "supervisor/core/event.h"
 #include "supervisor/io/child.h"
 #include "supervisor/io/fdstore.h"
+#include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/state.h"
 
@@ -300,4 +301,29 @@ takeover_anew(struct master *m, struct error *reterr)
     if (r == 0)
         save_master(m);
     return r;
+}
+
+/* ---- ends ------------------------------------------------------------------------------------------------- */
+
+/* What systemd keeps for the next start stays where it is, a socket's file too. */
+void
+takeover_leave(struct master *m)
+{
+    const struct keeper_welcome *w = fdstore_welcome(m->fdstore);
+
+    if (w && w->listeners > 0) {
+        list_for_each (n, &m->listeners.all)
+            container_of(n, struct listener, node)->foreign = true;
+    }
+    fdstore_leave(m->fdstore, m->exit_status, FAREWELL_US);
+    if (m->loop)
+        keep_finish(m);
+}
+
+void
+takeover_give_up(struct master *m, const struct error *why)
+{
+    journal_say(m->journal, LOG_LEVEL_ERROR, "state_not_read", "%s", why->text);
+    journal_flush(m->journal, FAREWELL_US);
+    _exit(KEEPER_EXIT_DISTRUST);
 }

@@ -61,7 +61,7 @@ static int
 find(void)
 {
     at.orphans = 0;
-    return orphans_find(is_known, on_orphan, &at, NULL);
+    return orphans_find(getpid(), is_known, on_orphan, &at, NULL);
 }
 
 /* A worker with a grandchild `sleep` in its session; it waits on fd 0, then dies. */

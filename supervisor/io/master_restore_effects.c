@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/pack.h"
+#include "supervisor/io/master_books.h"
+#include "supervisor/io/master_state.h"
+#include "supervisor/io/state.h"
+
+/* What the core had decided and nobody knows to be done; save_effect() wrote it. */
+
+static void
+unpack_record(struct unpack *in, struct record *r)
+{
+    r->kind = (enum record_kind)unpack_most(in, RECORD_KIND_COUNT - 1);
+    r->outcome = (enum outcome)unpack_most(in, OUTCOME_COUNT - 1);
+    r->service_id = (uint32_t)unpack_u64(in);
+    unpack_chars(in, r->service, sizeof(r->service));
+    r->generation = unpack_u64(in);
+    r->worker = unpack_u64(in);
+    r->slot = (unsigned)unpack_u64(in);
+    r->pid = (pid_t)unpack_i64(in);
+    r->at_us = unpack_i64(in);
+    r->duration_us = unpack_i64(in);
+    r->count = (unsigned)unpack_u64(in);
+    r->warning = unpack_bool(in);
+    r->reload = unpack_u64(in);
+    unpack_chars(in, r->trace, sizeof(r->trace));
+    unpack_chars(in, r->text, sizeof(r->text));
+}
+
+/* Looks, checks and evidence died with those who made them: core_resume() asks again. */
+static bool
+worth_repeating(const struct effect *e)
+{
+    return e->type != FX_LOOK && e->type != FX_CHECK && e->type != FX_EVIDENCE;
+}
+
+static int
+restore_effect(void *env, uint64_t key, const void *bytes, size_t n)
+{
+    struct master *m = env;
+    struct unpack in = UNPACK_INIT(bytes, n);
+    struct effect *e = effects_add(&m->todo, (enum effect_type)unpack_most(&in, FX_RECORD));
+
+    if (!e)
+        return -ENOMEM;
+    e->number = key;
+    e->service = (uint32_t)unpack_u64(&in);
+    e->generation = unpack_u64(&in);
+    e->worker = unpack_u64(&in);
+    e->snapshot = unpack_u64(&in);
+    e->reload = unpack_u64(&in);
+    e->settle_us = unpack_i64(&in);
+    e->signo = (int)unpack_i64(&in);
+    e->deadline_us = unpack_i64(&in);
+    unpack_chars(&in, e->text, sizeof(e->text));
+    e->record = e->type == FX_RECORD ? calloc(1, sizeof(*e->record)) : NULL;
+    if (e->record)
+        unpack_record(&in, e->record);
+    else if (e->type == FX_RECORD)
+        return -ENOMEM;
+    if (key > m->last_effect)
+        m->last_effect = key;
+    if (!unpack_done(&in))
+        return -EBADMSG;
+    if (!worth_repeating(e)) {
+        state_drop(m->state, STATE_EFFECT, key);
+        m->todo.n--;
+    }
+    return 0;
+}
+
+int
+restore_effects(struct master *m, struct error *reterr)
+{
+    int r = state_each(m->state, STATE_EFFECT, restore_effect, m);
+
+    return r < 0 ? error_set(reterr, r, "an effect of the state") : 0;
+}
