@@ -169,7 +169,7 @@ life_is_accused(struct rim *r)
 static inline void
 life_is_killed(struct rim *r)
 {
-    rim_wait(r, 20 * US_PER_S);
+    rim_wait(r, 10 * US_PER_S); /* … and is accused by now */
 }
 
 static inline void
