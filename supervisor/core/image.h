@@ -49,10 +49,10 @@ int image_restore_service(struct core *c, const void *bytes, size_t n,
 int image_restored(struct core *c, struct error *reterr);
 
 /**
- * core_resume - what was under way in the process that died, and died with it: looks and checks.
+ * core_resume - what was under way in the process that died, and died with it: looks, checks, evidence.
  *
- * They are asked for again; the other effects of that process are the rim's to repeat, which knows
- * how far it had come. Every service is looked at in the next step.
+ * They are asked for again, and waited for anew: drop those of that process. Its other effects are
+ * the rim's to repeat, which knows how far it had come. Every service is looked at in the next step.
  */
 void core_resume(struct core *c, int64_t now_us, struct effects *fx);
 

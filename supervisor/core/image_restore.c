@@ -40,7 +40,7 @@ take(struct reader *in, void *to, size_t bytes)
 static int
 take_head(struct reader *in, enum image_piece piece)
 {
-    struct image_head head;
+    struct image_head head = {0, 0};
     int r = take(in, &head, sizeof(head));
 
     if (r < 0)
@@ -64,7 +64,7 @@ take_end(const struct reader *in)
 static int
 take_text(struct reader *in, char *to, size_t room)
 {
-    uint16_t length;
+    uint16_t length = 0;
     int r = take(in, &length, sizeof(length));
 
     if (r < 0)
@@ -81,7 +81,7 @@ take_text(struct reader *in, char *to, size_t room)
 static int
 take_number(struct reader *in, const struct image_field *f, char *to)
 {
-    char raw[sizeof(uint64_t)];
+    char raw[sizeof(uint64_t)] = {0};
     uint64_t number;
     int r = take(in, raw, f->bytes);
 
@@ -116,7 +116,7 @@ take_fields(struct reader *in, const struct image_shape *shape, void *thing)
 static int
 take_spec(struct reader *in, const struct service *s, bool optional, struct service_spec **ret)
 {
-    uint64_t number;
+    uint64_t number = 0;
     int r = take(in, &number, sizeof(number));
 
     if (r < 0 || (number == 0 && optional))
@@ -165,7 +165,7 @@ restore_slot(struct core *c, struct generation *g, unsigned i, struct reader *in
 {
     struct slot *slot = &g->slots[i];
     struct worker *w;
-    uint64_t id;
+    uint64_t id = 0;
     int r = take_fields(in, &image_slot_shape, slot);
 
     if (r == 0)
@@ -184,7 +184,7 @@ restore_slot(struct core *c, struct generation *g, unsigned i, struct reader *in
 static int
 restore_crew(struct core *c, struct generation *g, struct reader *in)
 {
-    uint64_t workers;
+    uint64_t workers = 0;
     int r = take(in, &workers, sizeof(workers));
 
     for (uint64_t i = 0; r == 0 && i < workers; i++)
@@ -225,7 +225,7 @@ restore_generation(struct core *c, struct service *s, uint64_t after, struct rea
 static int
 restore_generations(struct core *c, struct service *s, struct reader *in)
 {
-    uint64_t generations, last = 0;
+    uint64_t generations = 0, last = 0;
     int r = take(in, &generations, sizeof(generations));
 
     for (uint64_t i = 0; r == 0 && i < generations; i++) {
@@ -256,27 +256,26 @@ restore_reload(const struct core *c, struct service *s, struct reader *in)
     return 0;
 }
 
-/* Known by id and name, but nothing else yet. NULL: see @ret_r. */
-static struct service *
-restore_name(struct core *c, struct reader *in, int *ret_r)
+/* Known by id and name, but nothing else yet. */
+static int
+restore_name(struct core *c, struct reader *in, struct service **ret)
 {
     auto_free struct service *s = calloc(1, sizeof(*s));
+    int r;
 
-    *ret_r = s ? take_fields(in, &image_service_shape, s)
-               : error_set(in->reterr, -ENOMEM, "restore a service");
-    if (*ret_r < 0)
-        return NULL;
+    if (!s)
+        return error_set(in->reterr, -ENOMEM, "restore a service");
+    r = take_fields(in, &image_service_shape, s);
+    if (r < 0)
+        return r;
     if (s->name[0] == '\0' || s->id > c->last_service_id || core_service(c, s->id) ||
-        core_service_by_name(c, s->name)) {
-        *ret_r = contradiction(in, s, "its id or name");
-        return NULL;
-    }
+        core_service_by_name(c, s->name))
+        return contradiction(in, s, "its id or name");
     list_init(&s->generations);
-    if (!agenda_join(c, s)) {
-        *ret_r = error_set(in->reterr, -ENOMEM, "restore a service");
-        return NULL;
-    }
-    return steal(s);
+    if (!agenda_join(c, s))
+        return error_set(in->reterr, -ENOMEM, "restore a service");
+    *ret = steal(s);
+    return 0;
 }
 
 int
@@ -284,10 +283,12 @@ image_restore_service(struct core *c, const void *bytes, size_t n, const struct 
                       struct error *reterr)
 {
     struct reader in = {.at = bytes, .left = n, .specs = specs, .reterr = reterr};
+    struct service *s = NULL;
     int r = take_head(&in, IMAGE_SERVICE);
-    struct service *s = r == 0 ? restore_name(c, &in, &r) : NULL;
 
-    if (!s)
+    if (r == 0)
+        r = restore_name(c, &in, &s);
+    if (r < 0 || !s)
         return r;
     r = take_spec(&in, s, false, &s->spec);
     if (r == 0)

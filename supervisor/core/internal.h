@@ -54,7 +54,8 @@ void worker_spawn_failed(struct core *c, struct worker *w, const struct event *e
 void worker_exit(struct core *c, struct worker *w, const struct event *ev);
 void worker_escapee(struct core *c, struct worker *of, const struct event *ev);
 void worker_evidence(struct core *c, struct worker *w, const struct event *ev);
-void worker_ask_evidence(struct core *c, struct worker *w);
+/* FX_EVIDENCE; SIGKILL waits for the answer until a while after @from_us, as far as a stop allows. */
+void worker_ask_evidence(struct core *c, struct worker *w, int64_t from_us);
 void worker_extend(struct core *c, struct worker *w, uint64_t usec);
 void worker_tick(struct core *c, struct worker *w);
 void worker_clip(struct core *c, struct worker *w); /* a stop budget began: shorten its deadline */

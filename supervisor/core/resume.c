@@ -23,10 +23,9 @@ resume_workers(struct core *c, struct generation *g)
 {
     list_for_each (n, &g->workers) {
         struct worker *w = container_of(n, struct worker, node);
-        bool accused = w->state == WORKER_LEAKED || w->state == WORKER_KILLED;
 
-        if (accused && !w->evidence && c->now_us < w->extend_limit_us)
-            worker_ask_evidence(c, w);
+        if (w->state == WORKER_LEAKED && !w->evidence) /* nobody could answer meanwhile */
+            worker_ask_evidence(c, w, w->deadline_us > c->now_us ? w->deadline_us : c->now_us);
     }
 }
 

@@ -62,8 +62,9 @@ worker_send_drain(struct core *c, struct worker *w)
 }
 
 void
-worker_ask_evidence(struct core *c, struct worker *w)
+worker_ask_evidence(struct core *c, struct worker *w, int64_t from_us)
 {
+    w->extend_limit_us = earlier(from_us + EVIDENCE_WAIT_US, stop_end_us(c));
     worker_effect(c, w, FX_EVIDENCE, 0);
 }
 
@@ -129,9 +130,8 @@ worker_accuse(struct core *c, struct worker *w)
     const struct service_spec *spec = w->generation->spec;
 
     w->deadline_us = earlier(c->now_us + spec->leak_grace_us, stop_kill_at_us(c));
-    w->extend_limit_us = earlier(w->deadline_us + EVIDENCE_WAIT_US, stop_end_us(c));
     w->generation->leaks++;
-    worker_ask_evidence(c, w);
+    worker_ask_evidence(c, w, w->deadline_us);
     if (!w->escapee && spec->stop_signal != spec->drain_signal)
         worker_effect(c, w, FX_SIGNAL, spec->stop_signal);
 }

@@ -120,8 +120,8 @@ life_falters(struct rim *r)
                                    .worker = life_worker(r, "web", i),
                                    .spawned = {.pid = (pid_t)(50 + i)}});
     rim_ready(r, life_worker(r, "web", 0));
-    rim_dies(r, life_worker(r, "web", 1), SIGSEGV); /* once more at once … */
-    rim_dies(r, life_worker(r, "web", 1), SIGSEGV); /* … then after a wait by chance */
+    rim_dies(r, life_worker(r, "web", 1), SIGSEGV);        /* once more at once … */
+    rim_exec_error(r, life_worker(r, "web", 1), -ETXTBSY); /* … then after a wait by chance */
 }
 
 static inline void
@@ -169,7 +169,7 @@ life_is_accused(struct rim *r)
 static inline void
 life_is_killed(struct rim *r)
 {
-    rim_wait(r, 20 * US_PER_S);
+    rim_wait(r, 10 * US_PER_S); /* … and is accused by now */
 }
 
 static inline void
@@ -218,6 +218,7 @@ life_parks(struct rim *r)
 static inline void
 life_fails(struct rim *r)
 {
+    rim_exec_error(r, life_worker(r, "queue", 0), -ETXTBSY); /* its writer has it open: once more */
     rim_exec_error(r, life_worker(r, "queue", 0), -ENOEXEC);
 }
 

@@ -177,18 +177,34 @@ START_TEST(a_check_that_was_under_way_is_asked_for_again)
 }
 END_TEST
 
-START_TEST(evidence_is_asked_for_again_until_it_is_there_or_too_late)
+START_TEST(evidence_is_asked_for_again_and_waited_for_anew)
 {
     rim_config(r, service_new("web"));
     r->exit = r->evidence = false;
     rim_ask(r, EVENT_STOP, "web", false);
     rim_wait(r, 31 * US_PER_S);
-    rim_forget(r);
     twin_init();
+    t->now_us += 60 * US_PER_S; /* nobody was there to hear it */
     twin_resume();
     ck_did(t, "evidence w1");
+    rim_forget(t);
+    rim_wait(t, 9 * US_PER_S);
+    ck_did(t, "");
+    rim_wait(t, US_PER_S);
+    ck_did(t, "kill w1");
     rim_finish(t);
-    rim_wait(r, 20 * US_PER_S); /* killed without any */
+}
+END_TEST
+
+START_TEST(evidence_that_is_there_or_comes_too_late_is_not_asked_for_again)
+{
+    rim_config(r, service_new("web"), service_new("queue"));
+    r->exit = false;
+    rim_ask(r, EVENT_STOP, "web", false);
+    rim_wait(r, 31 * US_PER_S);
+    r->evidence = false;
+    rim_ask(r, EVENT_STOP, "queue", false);
+    rim_wait(r, 50 * US_PER_S); /* killed without any */
     twin_init();
     twin_resume();
     ck_did(t, "");
@@ -222,7 +238,8 @@ main(void)
     tcase_add_test(tcase, the_life_of_these_tests_visits_every_state);
     tcase_add_test(tcase, a_look_that_was_under_way_is_asked_for_again);
     tcase_add_test(tcase, a_check_that_was_under_way_is_asked_for_again);
-    tcase_add_test(tcase, evidence_is_asked_for_again_until_it_is_there_or_too_late);
+    tcase_add_test(tcase, evidence_is_asked_for_again_and_waited_for_anew);
+    tcase_add_test(tcase, evidence_that_is_there_or_comes_too_late_is_not_asked_for_again);
     tcase_add_test(tcase, what_rests_is_asked_for_nothing);
     suite_add_tcase(suite, tcase);
     return unit_main(suite);
