@@ -217,11 +217,11 @@ START_TEST(who_died_before_its_time_was_up_is_not_assumed_to_be_ready)
                scn_dir(), ASSUME_MS);
     scn_start();
     pid = (pid_t)scn_field(scn_await("event=worker_spawn service=web", 5000), "pid");
-    scn_signal_master(SIGSTOP);
+    scn_signal(SIGSTOP);
     scn_fifo_write(gate, 1);
     ck_assert(scn_await_gone(pid, 10000));
     (void)poll(NULL, 0, ASSUME_MS + 200); /* this time has to pass: the story is about it */
-    scn_signal_master(SIGCONT);
+    scn_signal(SIGCONT);
     (void)scn_await("event=verdict service=web outcome=rejected", 10000);
     ck_assert_uint_eq(scn_count("event=worker_ready"), 0);
     fd_close(gate);

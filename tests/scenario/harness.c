@@ -30,7 +30,7 @@
 
 static struct {
     char dir[64];
-    pid_t master;
+    pid_t keeper;
     int port; /* 0: not chosen yet */
 } stage;
 
@@ -65,7 +65,7 @@ scn_path(const char *fmt, ...)
 void
 scn_begin(void)
 {
-    stage.master = 0;
+    stage.keeper = 0;
     stage.port = 0;
     (void)strcpy(stage.dir, "/tmp/stint-scenario-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(stage.dir));
@@ -84,7 +84,7 @@ remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 void
 scn_end(void)
 {
-    if (stage.master > 0)
+    if (stage.keeper > 0)
         (void)scn_stop();
     log_close();
     (void)nftw(stage.dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
@@ -158,9 +158,9 @@ scn_launch(const struct scn_world *world)
     ck_assert_int_eq(pipe2(told, O_CLOEXEC), 0);
     ck_assert_int_eq(fd_nonblock(ends[0]), 0);
     (void)fcntl(ends[0], F_SETPIPE_SZ, 1 << 20);
-    stage.master = fork();
-    ck_assert_int_ge(stage.master, 0);
-    if (stage.master == 0)
+    stage.keeper = fork();
+    ck_assert_int_ge(stage.keeper, 0);
+    if (stage.keeper == 0)
         launch_child(world, stint, ends[1], told[1]);
     fd_close(ends[1]);
     fd_close(told[1]);
@@ -168,8 +168,8 @@ scn_launch(const struct scn_world *world)
     ok = read(told[0], &byte, 1) == 1;
     fd_close(told[0]);
     if (!ok) {
-        (void)waitpid(stage.master, NULL, 0);
-        stage.master = 0;
+        (void)waitpid(stage.keeper, NULL, 0);
+        stage.keeper = 0;
     }
     return ok;
 }
@@ -194,15 +194,15 @@ scn_start(void)
 }
 
 pid_t
-scn_master(void)
+scn_keeper(void)
 {
-    return stage.master;
+    return stage.keeper;
 }
 
 void
-scn_signal_master(int sig)
+scn_signal(int sig)
 {
-    ck_assert_int_eq(kill(stage.master, sig), 0);
+    ck_assert_int_eq(kill(stage.keeper, sig), 0);
 }
 
 /* Wait for an exit with a deadline, reading the log meanwhile so that nothing is held up by a full pipe. */
@@ -230,10 +230,10 @@ await_exit(pid_t pid, int timeout_ms)
 int
 scn_stop(void)
 {
-    pid_t pid = stage.master;
+    pid_t pid = stage.keeper;
     int status;
 
-    stage.master = 0;
+    stage.keeper = 0;
     (void)kill(pid, SIGTERM);
     status = await_exit(pid, STOP_MS);
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
@@ -370,20 +370,4 @@ scn_await_gone(pid_t pid, int timeout_ms)
     gone = poll(&p, 1, SCN_PATIENCE * timeout_ms) == 1;
     fd_close(fd);
     return gone;
-}
-
-unsigned
-scn_fds(void)
-{
-    char path[64];
-    unsigned count = 0;
-    DIR *d;
-
-    (void)snprintf(path, sizeof(path), "/proc/%d/fd", (int)stage.master);
-    d = opendir(path);
-    ck_assert_ptr_nonnull(d);
-    while (readdir(d))
-        count++;
-    (void)closedir(d);
-    return count - 2;
 }

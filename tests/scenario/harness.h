@@ -42,8 +42,9 @@ struct scn_world {
 bool scn_launch(const struct scn_world *world);
 bool scn_possible(const struct scn_world *world); /* can it be made here? Outside of any test. */
 int scn_stop(void);                               /* SIGTERM; exit status within 20 s */
-pid_t scn_master(void);
-void scn_signal_master(int sig);
+pid_t scn_keeper(void);   /* `stint run`, whose pid people know; 0: not started */
+void scn_signal(int sig); /* … is what they signal */
+pid_t scn_master(void);   /* the keeper's child that is the master now; 0: none */
 
 /*
  * Times to wait are those of a machine with nothing else to do. A wait ends with its event, so more

@@ -31,7 +31,7 @@ web_with(const char *fmt, const char *more)
     (void)snprintf(text, sizeof(text), fmt, scn_dir(), scn_dir());
 #pragma GCC diagnostic pop
     scn_config("%s%s", text, more);
-    if (scn_master() == 0)
+    if (scn_keeper() == 0)
         scn_start();
     return scn_baseline();
 }
@@ -135,10 +135,10 @@ START_TEST(the_last_words_of_a_worker_may_fill_its_pipe)
     (void)scn_await("event=verdict service=web outcome=serving gen=1", 5000);
     ck_assert_int_eq(scn_cli(NULL, "version", NULL), 0); /* the master has gone to sleep */
     fds = scn_baseline();
-    scn_signal_master(SIGSTOP);
+    scn_signal(SIGSTOP);
     scn_fifo_write(gate, 1);
     scn_fifo_read(here, 10000);
-    scn_signal_master(SIGCONT);
+    scn_signal(SIGCONT);
     (void)scn_await("event=worker_exit service=web gen=1 status=3 ~line+19999+of", 10000);
     (void)scn_await("event=worker_ready service=web gen=1", 5000);
     fd_close(gate);
@@ -159,11 +159,11 @@ START_TEST(who_left_in_time_is_no_leak_however_much_it_had_to_say)
     pid = pid_of("event=worker_ready service=web gen=1");
     fds = web_with(WEB_DRAINING("ready", "2s"), "");
     (void)scn_await_any("event=generation_draining service=web gen=1", 5000);
-    scn_signal_master(SIGSTOP);
+    scn_signal(SIGSTOP);
     scn_fifo_write(gate, 1);
     ck_assert(scn_await_gone(pid, 1500));
     (void)poll(NULL, 0, 2000); /* its drain deadline has to pass: the story is about it */
-    scn_signal_master(SIGCONT);
+    scn_signal(SIGCONT);
     (void)scn_await_any("event=worker_exit service=web gen=1 status=0", 10000);
     (void)scn_await_any("event=certificate service=web gen=1 leaks=0", 5000);
     ck_assert_uint_eq(scn_count("event=worker_leak"), 0);
@@ -353,14 +353,14 @@ START_TEST(hup_reloads_what_changed_and_only_that_and_others_do_no_harm)
     web("ready", "");
     serves(1);
     fds = scn_baseline();
-    scn_signal_master(SIGHUP);
+    scn_signal(SIGHUP);
     (void)scn_await("event=verdict service=web outcome=unchanged", 5000);
-    scn_signal_master(SIGUSR1);
+    scn_signal(SIGUSR1);
     (void)scn_await("event=signal_ignored ~SIGUSR1", 5000);
-    scn_signal_master(SIGUSR2);
+    scn_signal(SIGUSR2);
     (void)scn_await("event=signal_ignored ~SIGUSR2", 5000);
     for (int i = 0; i < 50; i++)
-        scn_signal_master(SIGHUP);
+        scn_signal(SIGHUP);
     (void)scn_await("event=verdict service=web outcome=unchanged", 5000);
     ck_assert_uint_eq(scn_count("event=worker_spawn"), 1);
     scn_after(fds);
@@ -373,9 +373,9 @@ START_TEST(a_second_term_and_a_term_while_starting_are_no_different)
 
     web("deaf, \"await=gate\", ready", "");
     (void)scn_await("event=worker_spawn service=web gen=1", 5000);
-    scn_signal_master(SIGTERM); /* while it starts */
-    scn_signal_master(SIGTERM);
-    scn_signal_master(SIGINT);
+    scn_signal(SIGTERM); /* while it starts */
+    scn_signal(SIGTERM);
+    scn_signal(SIGINT);
     ck_assert_int_eq(scn_stop(), 0); /* the fourth */
     fd_close(gate);
     scn_nobody_left();

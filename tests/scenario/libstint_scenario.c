@@ -119,7 +119,7 @@ hostile(const char *with, const char *how, int gen)
     char words[128];
 
     scn_config(ACTOR, with, how, scn_dir(), scn_dir());
-    if (scn_master() == 0)
+    if (scn_keeper() == 0)
         scn_start();
     (void)snprintf(words, sizeof(words), "event=verdict service=web outcome=serving gen=%d", gen);
     (void)scn_await_any(words, 10000);

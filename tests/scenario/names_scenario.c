@@ -101,7 +101,7 @@ START_TEST(a_configuration_waits_for_the_owner_of_a_socket_and_is_then_in_force)
     master_is_free();
     ck_assert_int_eq(scn_cli(NULL, "reload", "--timeout=200ms", NULL), 75); /* it waits with it */
     ck_assert_uint_eq(scn_count("event=service service=owned"), 0);
-    scn_signal_master(SIGHUP);
+    scn_signal(SIGHUP);
     scn_fifo_write(at.door, 2); /* the owner, and then web's user: SIGHUP means every service */
     (void)scn_await("event=config_accepted", 10000);
     (void)scn_await("event=verdict service=owned outcome=serving", 10000);
@@ -194,7 +194,7 @@ START_TEST(a_master_that_waits_for_a_name_stops_when_it_is_told_to)
     begin(services);
     scn_config("%s" OWNED, services, scn_dir(), scn_dir());
     scn_fifo_read(at.asked, 10000);
-    scn_signal_master(SIGHUP);
+    scn_signal(SIGHUP);
     ck_assert_int_eq(scn_cli(NULL, "reload", "web", "--force", "--wait=none", NULL), 0);
     ck_assert_int_eq(scn_stop(), 0);
     ck_assert_uint_eq(scn_count("event=loop_stall"), 0);

@@ -57,13 +57,13 @@ START_TEST(without_descriptors_the_candidate_is_rejected_and_tried_again_when_th
 
     for (unsigned spare = 1; spare < 8; spare++) { /* at every step of a start */
         limit(RLIMIT_NOFILE, fds + spare);
-        scn_signal_master(SIGHUP);
+        scn_signal(SIGHUP);
         (void)scn_await("event=verdict service=web", 5000);
         scn_file("stint.yaml",
                  "version: 1\nruntime_dir: %s/run\nstate_dir: %s/state\nservices:\n" WEB(
                      "\"word=%u\", ready"),
                  scn_dir(), scn_dir(), spare, scn_dir(), scn_dir());
-        scn_signal_master(SIGHUP);
+        scn_signal(SIGHUP);
         (void)scn_await("event=verdict service=web outcome=rejected", 10000);
         serves(1);
     }

@@ -88,8 +88,8 @@ START_TEST(a_child_that_was_there_before_the_master_is_left_alone)
 
     configure("ready");
     ck_assert(scn_launch(&(struct scn_world){.has_child = true}));
-    (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)scn_master(),
-                   (int)scn_master());
+    (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)scn_keeper(),
+                   (int)scn_keeper());
     fd = open(path, O_RDONLY | O_CLOEXEC);
     ck_assert_int_gt(read(fd, text, sizeof(text) - 1), 0);
     fd_close(fd);

@@ -45,6 +45,8 @@ setup(void)
     list_init(&m.hands);
     list_init(&m.snapshots);
     list_init(&m.inspections);
+    list_init(&m.specs);
+    list_init(&m.gated);
     ck_assert_int_eq(core_create(7, &m.core), 0);
     ev_timer_init(&m.tick, on_tick, 0., 0.);
     master_queue_init(&m);
