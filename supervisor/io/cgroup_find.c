@@ -202,7 +202,7 @@ reach(const struct cgroup_place *place, struct cgroup_top *ret, struct error *re
         (void)snprintf(top.directory, sizeof top.directory, "%s", directory);
     }
     if (top.fd == -1)
-        return error_set(reterr, worst, "open our cgroup %s", place->directories.items[0]);
+        return error_set(reterr, worst, "open our cgroup %s", place->path);
     *ret = top;
     if (!writable)
         return error_say(reterr, -EROFS, "cgroup v2 is mounted read-only at %s", top.directory);

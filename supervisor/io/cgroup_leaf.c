@@ -159,11 +159,11 @@ cgroup_leaf_open(struct cgroup_tree *tree, const char *service, uint64_t generat
     r = cgroup_leaf_name(service, generation, name, sizeof name);
     if (r == 0 && cgroup_leaf_named(tree, name))
         r = -EALREADY;
-    if (r == 0 && !(leaf = calloc(1, sizeof *leaf)))
-        r = -ENOMEM;
-    if (r < 0)
-        return error_set(reterr, r, "open a cgroup for generation %" PRIu64 " of %s", generation,
-                         service);
+    if (r == 0)
+        leaf = calloc(1, sizeof *leaf);
+    if (!leaf)
+        return error_set(reterr, r < 0 ? r : -ENOMEM,
+                         "open a cgroup for generation %" PRIu64 " of %s", generation, service);
     memcpy(leaf->name, name, sizeof name);
     leaf->tree = tree;
     leaf->fd = leaf->events_fd = -1;
