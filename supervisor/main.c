@@ -5,8 +5,9 @@
 
 #include "supervisor/cli/cli.h"
 #include "supervisor/io/master.h"
+#include "supervisor/io/surroundings.h"
 
-/* The one verb that needs the io room; the others talk to it over the control socket. */
+/* A verb that needs the io room; the others talk to it over the control socket. */
 static int
 run(const char *config_path, struct error *reterr)
 {
@@ -35,5 +36,5 @@ main(int argc, char **argv)
 {
     if (standard_three() == -1)
         return EX_OSERR;
-    return cli_main(argc, argv, &(struct cli_hooks){.run = run});
+    return cli_main(argc, argv, &(struct cli_hooks){.run = run, .warn = surroundings_check});
 }

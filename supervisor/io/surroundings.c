@@ -237,7 +237,7 @@ surroundings_finish(struct surroundings *s)
     *s = (struct surroundings){NULL, 0};
 }
 
-json_t *
+struct json_t *
 surroundings_lost(const struct surroundings *s)
 {
     json_t *array = json_array();

@@ -7,7 +7,6 @@
  * Each finding is a word, whether all is well, and a sentence for people; what is not well is said in
  * the log, and in `stint status` for as long as stint runs. Nothing here is ever a reason not to start.
  */
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,6 +14,7 @@
 
 #include "base/text.h"
 
+struct json_t;
 struct spec;
 
 /* As surroundings_read() fills it in; whoever knows better changes it before the judgement. */
@@ -63,7 +63,7 @@ int surroundings_judge(const struct surroundings_facts *facts, const struct spec
 void surroundings_finish(struct surroundings *s);
 
 /* surroundings_lost - the sentences of what is not well, as an array of texts. NULL: no memory. */
-json_t *surroundings_lost(const struct surroundings *s);
+struct json_t *surroundings_lost(const struct surroundings *s);
 
 /**
  * surroundings_check - for `stint check`: what can be said of a configuration without starting it.

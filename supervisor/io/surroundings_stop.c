@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "base/units.h"
 #include "config/spec.h"
 #include "supervisor/io/surroundings_internal.h"
@@ -96,44 +95,18 @@ judge_stop(struct judge *j)
                    budget);
 }
 
-static int
-by_text(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* n_addresses - a listener of two services is one socket. Without memory it is none. */
-static size_t
-n_addresses(const struct spec *spec)
-{
-    auto_free const char **all = NULL;
-    size_t n = 0, distinct = 0;
-
-    for (size_t i = 0; i < spec->n_services; i++)
-        n += spec->services[i]->n_listen;
-    all = calloc(n + 1, sizeof *all);
-    if (!all)
-        return 0;
-    n = 0;
-    for (size_t i = 0; i < spec->n_services; i++)
-        for (size_t k = 0; k < spec->services[i]->n_listen; k++)
-            all[n++] = spec->services[i]->listen[k].address;
-    qsort(all, n, sizeof *all, by_text);
-    for (size_t i = 0; i < n; i++)
-        distinct += i == 0 || strcmp(all[i], all[i - 1]) != 0;
-    return distinct;
-}
-
 void
 judge_fdstore(struct judge *j)
 {
     const char *told = j->facts->fdstore_max;
-    size_t wanted = n_addresses(j->spec);
+    size_t wanted = 0;
     unsigned long room;
 
     if (!told || told[0] < '0' || told[0] > '9')
         return;
     room = strtoul(told, NULL, 10);
+    for (size_t i = 0; i < j->spec->n_services; i++)
+        wanted += j->spec->services[i]->n_listen;
     if (wanted > room)
         judge_find(j, "fdstore", false,
                    "there are %zu listeners, but FileDescriptorStoreMax is %lu: the others are "
