@@ -18,6 +18,8 @@
 #include "supervisor/io/spawn.h"
 #include "supervisor/io/surroundings_internal.h"
 
+extern char **environ;
+
 #define STATUS_MAX (64U << 10)
 
 /* ---- ourselves ----------------------------------------------------------------------------------- */
@@ -162,8 +164,8 @@ surroundings_read_mounts(const struct spec *spec, struct surroundings_facts *f)
             add_file(&files, s->watch_paths.items[k]);
         add_file(&files, s->env_file);
         if (s->watch_binary && s->command.n > 0 &&
-            spawn_find_program(s->command.items[0], s->directory, getenv("PATH"), &program, NULL) ==
-                0)
+            spawn_find_program(s->command.items[0], s->directory, environment_get(environ, "PATH"),
+                               &program, NULL) == 0)
             add_file(&files, program);
     }
     if (file_read(MOUNTINFO_PATH, MOUNTINFO_MAX, &text, NULL, NULL) == 0)

@@ -336,12 +336,13 @@ int
 main(void)
 {
     Suite *s;
-    TCase *t = tcase_create("cgroup_root");
+    TCase *t;
     int r;
 
     if (!arena_begin())
         return 77;
     s = suite_create("cgroup_root");
+    t = tcase_create("cgroup_root");
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, ground_begin, ground_end);
     tcase_add_test(t, whoever_ran_away_is_found_in_the_leaf_and_killed_with_it);
