@@ -128,21 +128,20 @@ START_TEST(what_processes_may_is_told)
 }
 END_TEST
 
-/* May it trace, Yama's scope, a service of another user: what is said. NULL: all is well. */
+/* What is said (NULL: all is well) with Yama's scope, the right to trace, a service of another user. */
 static const struct {
-    bool may_trace;
-    int scope;
-    bool other;
     const char *words;
+    int scope;
+    bool may_trace, other;
 } traces[] = {
-    {true,  0, true,  NULL                             },
-    {true,  1, true,  NULL                             },
-    {true,  2, true,  NULL                             },
-    {true,  3, false, "ptrace_scope is 3"              },
-    {false, 0, false, NULL                             },
-    {false, 0, true,  "service web, another user"      },
-    {false, 1, false, "workers that the present master"},
-    {false, 2, false, "ptrace_scope is 2"              },
+    {NULL,                              0, true,  true },
+    {NULL,                              1, true,  true },
+    {NULL,                              2, true,  true },
+    {"ptrace_scope is 3",               3, true,  false},
+    {NULL,                              0, false, false},
+    {"service web, another user",       0, false, true },
+    {"workers that the present master", 1, false, false},
+    {"ptrace_scope is 2",               2, false, false},
 };
 
 START_TEST(evidence_is_what_the_kernel_lets_us_see)
