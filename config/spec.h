@@ -108,6 +108,9 @@ struct service_spec {
     int64_t limit_within_us; /* … within this time */
 };
 
+/* A cgroup for each generation: where ours was delegated, never, or wherever we stand. */
+enum cgroup_mode { CGROUP_AUTO, CGROUP_OFF, CGROUP_ON };
+
 enum log_format { LOG_LOGFMT, LOG_JSON };
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
 
@@ -116,6 +119,7 @@ struct spec {
     char *path;        /* absolute path of the main file */
     char *runtime_dir; /* sockets; default /run/stint */
     char *state_dir;   /* generation numbers; default /var/lib/stint */
+    enum cgroup_mode cgroup;
     enum log_format log_format;
     enum log_level log_level;
     int64_t stop_budget_us;

@@ -153,9 +153,10 @@ const struct type type_count = {.about = "a whole number",
 
 /* In the order of the enum they are stored as. */
 static const char *const words[WORDS_COUNT][5] = {
-    [WORDS_LOG_FORMAT] = {"logfmt", "json", NULL     },
-    [WORDS_LOG_LEVEL] = {"debug",  "info", "warning", "error", NULL},
-    [WORDS_HANDOFF] = {"overlap",    "replace",          NULL          },
+    [WORDS_LOG_FORMAT] = {"logfmt",  "json",    NULL   },
+    [WORDS_LOG_LEVEL] = {     "debug",   "info", "warning", "error", NULL},
+    [WORDS_HANDOFF] = { "overlap", "replace", NULL   },
+    [WORDS_CGROUP] = {    "auto",    "off",      "on",    NULL},
 };
 
 static void

@@ -5,17 +5,15 @@
 
 #include "supervisor/cli/cli.h"
 #include "supervisor/io/master.h"
+#include "supervisor/io/surroundings.h"
 #include "supervisor/keeper/keeper.h"
-
-/* `stint run` is the master itself, or a keeper that starts masters. One word turns it over. */
-enum { WITH_KEEPER = 1 };
 
 static struct {
     int argc;
     char **argv; /* borrowed from main() */
 } command;
 
-/* The one verb that needs the io room; the others talk to it over the control socket. */
+/* A verb that needs the io room; the others talk to it over the control socket. */
 static int
 run(const char *config_path, struct error *reterr)
 {
@@ -56,7 +54,7 @@ main(int argc, char **argv)
         return EX_OSERR;
     command.argc = argc;
     command.argv = argv;
-    if (WITH_KEEPER && !keeper_started_us(argc, argv))
-        return cli_main(argc, argv, &(struct cli_hooks){.run = keep});
-    return cli_main(argc, argv, &(struct cli_hooks){.run = run});
+    return cli_main(argc, argv,
+                    &(struct cli_hooks){.run = keeper_started_us(argc, argv) ? run : keep,
+                                        .warn = surroundings_check});
 }

@@ -23,10 +23,15 @@ enum cli_exit {
     CLI_CONFIG = 78         /* the configuration has findings */
 };
 
-/* What only the program can do, because it sees the io room: `stint run`. */
+struct spec;
+struct strv;
+
+/* What only the program can do, because it sees the io room. */
 struct cli_hooks {
     int (*run)(const char *config_path,
                struct error *reterr); /* exit status; sentence when not 0 */
+    /* What is not wrong with a configuration, but will be missed here: sentences. NULL: nobody knows. */
+    int (*warn)(const struct spec *spec, struct strv *ret);
 };
 
 /* cli_main - the whole of main(): returns the exit status. */

@@ -55,8 +55,19 @@ finding_json(const struct diagnostic *d)
                      d->excerpt ? word(d->excerpt) : NULL);
 }
 
+static json_t *
+warnings_json(const struct strv *warnings)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < warnings->n; i++)
+        (void)json_array_append_new(array, word(warnings->items[i])); /* or it is missing */
+    return array;
+}
+
 static void
-print_json(struct cli *cli, const struct spec *spec, const struct diagnostics *found)
+print_json(struct cli *cli, const struct spec *spec, const struct diagnostics *found,
+           const struct strv *warnings)
 {
     json_t *findings = json_array();
     json_t *whole;
@@ -64,19 +75,23 @@ print_json(struct cli *cli, const struct spec *spec, const struct diagnostics *f
     for (size_t i = 0; i < found->n; i++)
         (void)json_array_append_new(findings,
                                     finding_json(&found->items[i])); /* or it is missing */
-    whole = json_pack("{s:s, s:b, s:i, s:o, s:i}", "schema", "stint.check/1", "ok", spec != NULL,
-                      "services", spec ? (int)spec->n_services : 0, "findings", findings,
-                      "left_out", (int)found->left_out);
+    whole =
+        json_pack("{s:s, s:b, s:i, s:o, s:i, s:o}", "schema", "stint.check/1", "ok", spec != NULL,
+                  "services", spec ? (int)spec->n_services : 0, "findings", findings, "left_out",
+                  (int)found->left_out, "warnings", warnings_json(warnings));
     (void)json_dumpf(whole, cli->out, JSON_INDENT(2)); /* a full disk shows at the last flush */
     (void)fputc('\n', cli->out);
     json_decref(whole);
 }
 
 static void
-print_people(struct cli *cli, const struct spec *spec, const struct diagnostics *found)
+print_people(struct cli *cli, const struct spec *spec, const struct diagnostics *found,
+             const struct strv *warnings)
 {
     auto_text struct text t = TEXT_INIT;
 
+    for (size_t i = 0; i < warnings->n; i++)
+        (void)fprintf(cli->err, "warning: %s\n", warnings->items[i]);
     if (spec) {
         (void)fprintf(cli->out, "configuration OK: %zu service%s\n", spec->n_services,
                       spec->n_services == 1 ? "" : "s");
@@ -91,6 +106,7 @@ verb_check(struct cli *cli)
 {
     auto_text struct text t = TEXT_INIT;
     struct diagnostics found = {0};
+    struct strv warnings = {NULL, 0};
     struct spec *spec = NULL;
     int r;
 
@@ -103,13 +119,16 @@ verb_check(struct cli *cli)
         return t.failed ? CLI_INTERNAL : CLI_OK;
     }
     r = config_load(config_of(cli), CONFIG_CHECK_SYSTEM, &spec, NULL, &found);
+    if (spec && cli->hooks->warn)
+        (void)cli->hooks->warn(spec, &warnings); /* without memory there are fewer */
     if (cli->values[OPTION_JSON])
-        print_json(cli, spec, &found);
+        print_json(cli, spec, &found, &warnings);
     else
-        print_people(cli, spec, &found);
+        print_people(cli, spec, &found, &warnings);
     if (r < 0)
         hint_config(cli);
     spec_destroy(spec);
+    strv_finish(&warnings);
     diagnostics_finish(&found);
     return r < 0 ? CLI_CONFIG : CLI_OK;
 }

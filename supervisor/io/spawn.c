@@ -160,17 +160,32 @@ prepare_fds(struct preparation *p, const struct spawn_request *req, struct error
     return 0;
 }
 
-/* A fork that hands out a pidfd; the child runs on a copy of our stack. */
+/*
+ * A fork that hands out a pidfd; the child runs on a copy of our stack. In the cgroup at once where
+ * the kernel can (5.7) and lets us, else plan->join_fd tells the child to go there.
+ */
 static pid_t
-clone_with_pidfd(int *ret_pidfd)
+clone_with_pidfd(struct spawn_plan *plan, int *ret_pidfd)
 {
+    int cgroup_fd = plan->req->cgroup_fd;
     struct clone_args args = {
         .flags = CLONE_PIDFD,
         .pidfd = (uint64_t)(uintptr_t)ret_pidfd,
         .exit_signal = SIGCHLD,
     };
-    long pid = syscall(SYS_clone3, &args, sizeof args);
+    long pid;
 
+    if (cgroup_fd >= 0) {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = (unsigned)cgroup_fd;
+    }
+    pid = syscall(SYS_clone3, &args, sizeof args);
+    if (pid == -1 && cgroup_fd >= 0 && errno != EAGAIN && errno != ENOMEM) {
+        plan->join_fd = cgroup_fd;
+        args.flags = CLONE_PIDFD;
+        args.cgroup = 0;
+        pid = syscall(SYS_clone3, &args, sizeof args);
+    }
     if (pid == -1 && errno == ENOSYS) /* valgrind, and seccomp filters older than the call */
         pid =
             syscall(SYS_clone, (unsigned long)(CLONE_PIDFD | SIGCHLD), NULL, ret_pidfd, NULL, 0UL);
@@ -187,6 +202,7 @@ spawn_start(const struct spawn_request *req, struct spawned *ret, struct error *
     pid_t pid;
 
     p.plan.req = req;
+    p.plan.join_fd = -1;
     p.null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (p.null_fd == -1)
         return error_set(reterr, -errno, "start '%s': open /dev/null", name);
@@ -208,7 +224,7 @@ spawn_start(const struct spawn_request *req, struct spawned *ret, struct error *
         return error_set(reterr, r, "start '%s'", name);
     (void)sigfillset(&all); /* no handler of ours may run in the child */
     (void)sigprocmask(SIG_BLOCK, &all, &before);
-    pid = clone_with_pidfd(&pidfd);
+    pid = clone_with_pidfd(&p.plan, &pidfd);
     if (pid == 0)
         spawn_child(&p.plan);
     r = -errno;

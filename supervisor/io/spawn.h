@@ -44,12 +44,13 @@ struct spawn_request {
     size_t n_listen;
     const struct spawn_fd *fds;
     size_t n_fds;
-    bool gated; /* the child waits for spawn_release() before it becomes the program */
+    bool gated;    /* the child waits for spawn_release() before it becomes the program */
+    int cgroup_fd; /* -1 = ours; the directory of a cgroup (v2): nothing of it runs outside */
 };
 
-#define SPAWN_REQUEST_INIT                                                  \
-    {                                                                       \
-        .exe_fd = -1, .umask = (mode_t)-1, .stdout_fd = -1, .stderr_fd = -1 \
+#define SPAWN_REQUEST_INIT                                                                   \
+    {                                                                                        \
+        .exe_fd = -1, .umask = (mode_t)-1, .stdout_fd = -1, .stderr_fd = -1, .cgroup_fd = -1 \
     }
 
 /* A process that was cloned. Its exec may still fail. */
@@ -63,6 +64,7 @@ struct spawned {
 enum spawn_step {
     SPAWN_STEP_NONE,
     SPAWN_STEP_SETSID,
+    SPAWN_STEP_CGROUP,
     SPAWN_STEP_FDS,
     SPAWN_STEP_RLIMIT,
     SPAWN_STEP_CHDIR,
@@ -85,6 +87,9 @@ struct spawn_failure {
  *
  * Signal mask and dispositions are reset. Only 0, 1, 2, the listeners and @fds are inherited,
  * whatever else is open here and whatever its flags are. Call from the master's only thread.
+ *
+ * A kernel or a filter that refuses to start it in its cgroup lets it join that before the exec; when
+ * that fails, too, the start fails in SPAWN_STEP_CGROUP.
  *
  * Return: 0, or a negative errno with the sentence: then there is no process and nothing leaked.
  */

@@ -140,6 +140,17 @@ wait_for_release(const struct spawn_plan *plan)
         _exit(EXIT_NOT_STARTED);
 }
 
+/* Whoever writes 0 means himself. As long as we are who may do it, and have not passed a limit. */
+static void
+join_cgroup(const struct spawn_plan *plan)
+{
+    int fd = openat(plan->join_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+
+    if (fd == -1 || write(fd, "0", 1) == -1)
+        fail(plan, SPAWN_STEP_CGROUP, 0);
+    (void)close(fd);
+}
+
 _Noreturn void
 spawn_child(struct spawn_plan *plan)
 {
@@ -150,6 +161,8 @@ spawn_child(struct spawn_plan *plan)
     reset_signals();
     if (setsid() == -1)
         fail(plan, SPAWN_STEP_SETSID, 0);
+    if (plan->join_fd >= 0)
+        join_cgroup(plan);
     exe_fd = place_fds(plan); /* before the limits: a low `nofile` is for the program, not for us */
     for (size_t i = 0; i < req->n_limits; i++) {
         struct rlimit limit = {req->limits[i].soft, req->limits[i].hard};

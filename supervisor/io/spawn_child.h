@@ -20,6 +20,7 @@ struct spawn_plan {
     struct placement *places; /* owned; stdin, stdout, stderr, listeners, others */
     size_t n_places;
     int above;     /* greater than every target: duplicates from here on clobber nothing */
+    int join_fd;   /* -1, or the cgroup that the child has to join by itself; borrowed */
     int status_fd; /* the child's end of the socket; CLOEXEC */
     int parent_fd; /* the parent's end, to be closed in the child: our death has to be heard */
 };

@@ -16,11 +16,11 @@
 #define INTERPRETER_MAX 256 /* BINPRM_BUF_SIZE of the kernel for #!; ELF's are shorter still */
 
 static const char *const step_names[SPAWN_STEP_COUNT] = {
-    [SPAWN_STEP_NONE] = "none",        [SPAWN_STEP_SETSID] = "setsid",
-    [SPAWN_STEP_FDS] = "dup2",         [SPAWN_STEP_RLIMIT] = "setrlimit",
-    [SPAWN_STEP_CHDIR] = "chdir",      [SPAWN_STEP_SETGROUPS] = "setgroups",
-    [SPAWN_STEP_SETGID] = "setresgid", [SPAWN_STEP_SETUID] = "setresuid",
-    [SPAWN_STEP_EXEC] = "execve",
+    [SPAWN_STEP_NONE] = "none",           [SPAWN_STEP_SETSID] = "setsid",
+    [SPAWN_STEP_CGROUP] = "cgroup",       [SPAWN_STEP_FDS] = "dup2",
+    [SPAWN_STEP_RLIMIT] = "setrlimit",    [SPAWN_STEP_CHDIR] = "chdir",
+    [SPAWN_STEP_SETGROUPS] = "setgroups", [SPAWN_STEP_SETGID] = "setresgid",
+    [SPAWN_STEP_SETUID] = "setresuid",    [SPAWN_STEP_EXEC] = "execve",
 };
 
 static const char *const limit_names[RLIM_NLIMITS] = {
@@ -214,6 +214,9 @@ spawn_explain(const struct spawn_failure *failure, const char *exe, const char *
         break;
     case SPAWN_STEP_FDS:
         (void)snprintf(buf, room, "pass it a descriptor: %s", words(failure->error));
+        break;
+    case SPAWN_STEP_CGROUP:
+        (void)snprintf(buf, room, "join the cgroup of its generation: %s", words(failure->error));
         break;
     case SPAWN_STEP_SETGROUPS:
     case SPAWN_STEP_SETGID:

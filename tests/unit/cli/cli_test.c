@@ -303,6 +303,26 @@ START_TEST(check_says_ok_or_every_finding_with_its_place)
 }
 END_TEST
 
+START_TEST(a_warning_is_said_and_fails_nothing)
+{
+    static const char right[] = "version: 1\nservices: {a: {command: [/bin/true]}}\n";
+    json_t *json;
+
+    warns = true;
+    ck_assert_int_eq(check_text(right, ""), CLI_OK);
+    ck_assert_str_eq(out, "configuration OK: 1 service\n");
+    ck_assert_str_eq(err, "warning: too few descriptors\n");
+    ck_assert_int_eq(check_text(right, "--json"), CLI_OK);
+    json = json_loads(out, 0, NULL);
+    ck_assert_str_eq(json_string_value(json_array_get(json_object_get(json, "warnings"), 0)),
+                     "too few descriptors");
+    json_decref(json);
+    ck_assert_int_eq(check_text("version: 2\n", ""), CLI_CONFIG); /* nothing to warn of */
+    ck_assert_ptr_null(strstr(err, "warning"));
+    warns = false;
+}
+END_TEST
+
 START_TEST(check_prints_the_keys_and_the_schema)
 {
     json_t *json;
@@ -371,6 +391,7 @@ main(void)
     tcase_add_loop_test(tc, the_exit_status_says_what_kind_of_no, 0, (int)ARRAY_LEN(refusals));
     tcase_add_test(tc, version_works_without_a_supervisor);
     tcase_add_test(tc, check_says_ok_or_every_finding_with_its_place);
+    tcase_add_test(tc, a_warning_is_said_and_fails_nothing);
     tcase_add_test(tc, check_prints_the_keys_and_the_schema);
     tcase_add_test(tc, a_configuration_with_findings_still_tells_where_the_supervisor_is);
     suite_add_tcase(suite, tc);

@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "supervisor/cli/cli_internal.h"
 #include "tests/unit/cli/canned.h"
 #include "tests/unit/unit.h"
@@ -22,11 +23,20 @@ fake_run(const char *config_path, struct error *reterr)
     return error_say(reterr, 78, "that file is wrong");
 }
 
+static bool warns; /* the next check has something to say */
+
+static inline int
+fake_warn(const struct spec *spec, struct strv *ret)
+{
+    ck_assert_ptr_nonnull(spec);
+    return warns ? strv_add(ret, "too few descriptors") : 0;
+}
+
 /* Run a command line as main() would; the words are split at blanks. */
 static inline int
 stint(const char *line)
 {
-    static const struct cli_hooks hooks = {.run = fake_run};
+    static const struct cli_hooks hooks = {.run = fake_run, .warn = fake_warn};
     static char words[1024];
     char *argv[ARGS_MAX + 1] = {NULL};
     struct cli cli = {.hooks = &hooks};

@@ -87,6 +87,7 @@ START_TEST(the_example_of_the_manual_means_what_it_says)
     ck_assert_str_eq(db->ready.file, "/run/db.pid");
     ck_assert_str_eq(s->runtime_dir, "/run/stint");
     ck_assert_str_eq(s->state_dir, "/var/lib/stint");
+    ck_assert_int_eq(s->cgroup, CGROUP_AUTO);
     ck_assert_int_eq(s->log_level, LOG_LEVEL_INFO);
     ck_assert_int_eq(s->stop_budget_us, 60000000);
     spec_destroy(s);

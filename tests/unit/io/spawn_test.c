@@ -132,6 +132,17 @@ copy_file(const char *from, const char *to)
     (void)close(out);
 }
 
+START_TEST(a_cgroup_that_it_cannot_join_is_no_place_to_run_outside_of)
+{
+    struct spawn_request req = shell(SHELL("exit 0"));
+    auto_fd int fd = open(folder(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    req.cgroup_fd = fd; /* no cgroup at all */
+    expect_failure(&req, SPAWN_STEP_CGROUP, -ENOENT,
+                   "join the cgroup of its generation: No such file");
+}
+END_TEST
+
 START_TEST(a_pinned_program_runs_after_another_was_renamed_over_it)
 {
     char *argv[] = {(char[]){"echo"}, (char[]){"pinned"}, NULL};
@@ -188,6 +199,7 @@ main(void)
     tcase_add_loop_test(t, a_failed_exec_is_explained, 0, 6);
     tcase_add_test(t, a_program_still_open_for_writing_is_busy);
     tcase_add_test(t, a_missing_directory_is_the_directorys_fault);
+    tcase_add_test(t, a_cgroup_that_it_cannot_join_is_no_place_to_run_outside_of);
     tcase_add_test(t, a_pinned_program_runs_after_another_was_renamed_over_it);
     tcase_add_test(t, a_command_is_found_like_a_shell_would);
     suite_add_tcase(s, t);
