@@ -83,6 +83,11 @@ const struct verb cli_verbs[] = {
      "The last 500 lines of each service are kept in memory; 100 are shown.\n"
      "  stint logs web -n 20\n"
      "  stint logs -f\n"                                                                                    },
+    {"upgrade", "[PATH]",       "become another stint; no service notices",           0, 1,  WAITS,                  verb_upgrade,
+     "The program at PATH, else that at the path of the one that runs, takes everything over.\n"
+     "When it does not start, the old one goes on, and the exit status is 1.\n"
+     "  stint upgrade\n"
+     "  stint upgrade ./stint-next --timeout 20s\n"                                                         },
     {"version", "",             "of this program, and of the supervisor that runs",   0, 0,  REMOTE,                 verb_version,
      "  stint version\n"                                                                                    },
     {"help",    "[VERB]",       "this, or about a verb, or exit-codes",               0, 1,  0,                      verb_help,

@@ -285,7 +285,8 @@ operator_restore(struct desk *op, const void *bytes, size_t n, struct error *ret
     if (json_is_integer(version) && json_integer_value(version) != OPERATOR_IMAGE_VERSION)
         r = error_say(reterr, -EPROTO, "the changes under way are of version %" JSON_INTEGER_FORMAT,
                       json_integer_value(version));
-    else if (!json_is_integer(version) || !json_is_array(tickets) || json_array_size(tickets) > room)
+    else if (!json_is_integer(version) || !json_is_array(tickets) ||
+             json_array_size(tickets) > room)
         r = error_say(reterr, -EBADMSG, "the changes under way are not what a desk writes");
     else {
         op->leaving = true; /* what it says is known */
