@@ -122,8 +122,10 @@ take_last_lines(struct reader *r, struct claim *c)
 }
 
 static void
-take_claim(struct reader *r, struct claim *c)
+take_claim(struct reader *r, const struct core *core, struct claim *c)
 {
+    const struct service *s;
+
     c->service_id = (uint32_t)take_number(r, "id", 0, UINT32_MAX);
     take_text(r, "service", c->service, sizeof(c->service));
     c->awaited = (uint64_t)take_number(r, "awaited", 0, INT64_MAX);
@@ -141,7 +143,8 @@ take_claim(struct reader *r, struct claim *c)
     take_last_lines(r, c);
     take_relieved(r, c);
     take_leaks(r, c);
-    if (c->service_id == 0 || !c->service[0])
+    s = core_service(core, c->service_id);
+    if (c->service_id == 0 || !c->service[0] || (s && strcmp(s->name, c->service) != 0))
         r->wrong = "service";
     if (c->decided && !c->outcome[0])
         r->wrong = "outcome";
@@ -158,7 +161,7 @@ take_claims(struct reader *r, struct ticket *t)
     }
     for (size_t i = 0; i < json_array_size(claims) && !r->wrong; i++) {
         r->o = json_array_get(claims, i);
-        take_claim(r, &t->claims[t->n_claims++]);
+        take_claim(r, t->op->options.sources.core, &t->claims[t->n_claims++]);
     }
     r->o = whole;
 }
