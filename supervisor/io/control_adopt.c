@@ -61,7 +61,7 @@ control_socket_still(struct control_socket *s, int listen_fd)
     struct sockaddr_un name, sa = {.sun_family = AF_UNIX};
     socklen_t bytes;
     auto_fd int probe = probe_open(&name, &bytes);
-    bool connected = false;
+    bool connected = false, lost = false;
 
     if (probe == -1 || strlen(s->path) >= sizeof(sa.sun_path) || !listens(listen_fd))
         return false;
@@ -69,10 +69,10 @@ control_socket_still(struct control_socket *s, int listen_fd)
     while (s->n_early < CONTROL_EARLY_MAX) {
         enum taken taken;
 
-        if (!connected && connect(probe, (struct sockaddr *)&sa, sizeof(sa)) == 0)
+        if (!connected && !lost && connect(probe, (struct sockaddr *)&sa, sizeof(sa)) == 0)
             connected = true;
         else if (!connected && errno != EAGAIN)
-            return false; /* no file, or nobody behind it */
+            lost = true; /* no file, or nobody behind it; those who came before are still served */
         taken = take_one(s, listen_fd, &name, bytes);
         if (taken != TAKEN_OTHER)
             return taken == TAKEN_PROBE;

@@ -277,6 +277,7 @@ rich_image(struct text *ret)
 
 START_TEST(any_bytes_are_survived)
 {
+    static const char bites[] = "0123456789-{}[]\",:atrue\\\1\377";
     auto_text struct text whole = TEXT_INIT;
     auto_text struct text bytes = TEXT_INIT;
     unsigned restored = 0;
@@ -296,8 +297,7 @@ START_TEST(any_bytes_are_survived)
             chance ^= chance << 13;
             chance ^= chance >> 7;
             chance ^= chance << 17;
-            bytes.data[chance % bytes.bytes] =
-                "0123456789-{}[]\",:atrue\\\1\377"[(chance >> 32) % 28];
+            bytes.data[chance % bytes.bytes] = bites[(chance >> 32) % (sizeof(bites) - 1)];
         }
         r = operator_restore(desk, bytes.data, i % 10 == 9 ? chance % bytes.bytes : bytes.bytes,
                              &e);
