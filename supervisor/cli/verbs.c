@@ -17,7 +17,7 @@ const struct option_row cli_options[OPTION_COUNT] = {
                          "serving (default), gone: until the old generation has left, or none; "
                      "stop: gone or none"                                                            },
     [OPTION_TIMEOUT] = {"timeout",    '\0', "TIME",
-                         "give up waiting after so long (10s, 5m); default 10m"                      },
+                         "give up waiting after so long (10s, 5m); default 10m, of upgrade 1m"       },
     [OPTION_ALL] = {"all",        'a',  NULL,   "every service"                                 },
     [OPTION_FOR] = {"for",        '\0', "WHAT", "ready (default), gone, or generation=N"        },
     [OPTION_FOLLOW] = {"follow",     'f',  NULL,   "go on with what comes, until interrupted"      },
