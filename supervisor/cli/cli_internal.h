@@ -51,6 +51,7 @@ struct cli {
     const char *values[OPTION_COUNT]; /* as given; "" for a bare option; NULL: not given */
     char **args;                      /* borrowed from argv: what is no option */
     int n_args;
+    uint64_t seen; /* seq of the last line of a stream; 0: none */
 };
 
 struct verb {
@@ -97,6 +98,7 @@ int verb_reload(struct cli *cli);
 int verb_start(struct cli *cli);
 int verb_stop(struct cli *cli);
 int verb_wait(struct cli *cli);
+int verb_upgrade(struct cli *cli);
 int verb_events(struct cli *cli);
 int verb_logs(struct cli *cli);
 
@@ -105,16 +107,28 @@ int verb_logs(struct cli *cli);
 /* The control socket meant by --socket, $STINT_SOCKET or the configuration. Return: 0 or exit code. */
 int cli_socket(struct cli *cli, char **ret_path);
 
+/* What becomes of a question when the connection breaks before the whole answer is there. */
+enum ask_patience {
+    ASK_LOOK,   /* it is asked again, for a few seconds */
+    ASK_WAIT,   /* … until its time is over */
+    ASK_FOLLOW, /* … for as long as somebody is there now and then */
+    ASK_ONCE    /* it is not: it would be done twice */
+};
+
 struct ask {
     const char *method, *path; /* with its query */
-    json_t *body;              /* borrowed; NULL: none */
-    int64_t timeout_us;        /* for the whole exchange; 0: no limit */
+    enum ask_patience patience;
+    json_t *body;       /* borrowed; NULL: none */
+    int64_t timeout_us; /* for the whole exchange; 0: no limit */
     /* NULL: the answer is kept. Else each line of it goes here; false ends the exchange. */
     bool (*line)(struct cli *cli, const char *line, size_t bytes);
+    /* Before it is asked again: change what has to be changed in @ask. NULL: nothing has to. */
+    void (*renew)(struct cli *cli, struct ask *ask, int64_t left_us);
+    void *env; /* for renew() */
 };
 
 /**
- * cli_ask - one request.
+ * cli_ask - one request; asked again as @ask->patience says when the master is being replaced.
  * @ret: the JSON of the answer, owned by the caller; untouched for streams and when there is none
  *
  * Return: the exit code that the answer means; everything that is no proper answer was said.
@@ -122,6 +136,9 @@ struct ask {
 int cli_ask(struct cli *cli, const struct ask *ask, json_t **ret);
 /* The same, and with --json print the answer. *ret is NULL then: nothing is left to say. */
 int cli_ask_json(struct cli *cli, const struct ask *ask, json_t **ret);
+/* A word that nobody else uses, for the id of a change. False: the system has no chance to give. */
+#define CLI_ID_TEXT 33
+bool cli_id(char id[CLI_ID_TEXT]);
 /* Append "?key=value" or "&key=value", escaped. */
 struct text;
 void cli_query(struct text *path, const char *key, const char *value);
@@ -130,6 +147,12 @@ void cli_query(struct text *path, const char *key, const char *value);
 
 void render_status(struct cli *cli, const json_t *status);
 void render_answer(struct cli *cli, const json_t *answer);
+void render_upgrade(struct cli *cli, const json_t *answer);
+/* "0.1.0, pid 12 (master 34, the 2nd, since 3.00 s), up 2 h" of a status or a version … */
+struct text;
+void render_program(const json_t *program, struct text *out);
+/* … and what else there is to say about it, a line each. */
+void render_program_notes(struct cli *cli, const json_t *program);
 void render_threads(struct cli *cli, const json_t *threads);
 void render_event(struct cli *cli, json_t *event);
 void render_output(struct cli *cli, json_t *line);

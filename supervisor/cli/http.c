@@ -287,6 +287,7 @@ http_exchange(const struct http_request *rq, struct http_reply *ret, struct erro
     w->reterr = reterr;
     w->fd = -1;
     r = wire_open(w);
+    ret->connected = r == 0;
     if (r == 0)
         r = request_write(w);
     if (r == 0)

@@ -29,6 +29,7 @@ struct http_reply {
     int status;
     char *body; /* owned, NUL-terminated; NULL when pieces were given out */
     size_t bytes;
+    bool connected; /* somebody was there; set also when the exchange then fails */
 };
 
 /**

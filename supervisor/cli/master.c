@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -9,6 +10,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "config/config.h"
+#include "supervisor/cli/again.h"
 #include "supervisor/cli/cli_internal.h"
 #include "supervisor/cli/http.h"
 
@@ -60,6 +62,18 @@ cli_query(struct text *path, const char *key, const char *value)
         else
             text_addf(path, "%%%02X", c);
     }
+}
+
+bool
+cli_id(char id[CLI_ID_TEXT])
+{
+    unsigned char bytes[(CLI_ID_TEXT - 1) / 2];
+
+    if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
+        return false;
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        (void)snprintf(id + 2 * i, 3, "%02x", bytes[i]);
+    return true;
 }
 
 /* ---- Lines out of pieces ----------------------------------------------------------------- */
@@ -118,6 +132,7 @@ refused(struct cli *cli, int status, const json_t *error)
     bool service = strcmp(json_text(error, "code"), "no-such-service") == 0;
     int code = status == 403                    ? CLI_NOT_PERMITTED
                : service                        ? CLI_NOT_FOUND
+               : status == 409                  ? CLI_NO
                : status == 503                  ? CLI_UNREACHABLE
                : status == 400 || status == 413 ? CLI_USAGE
                : status == 500                  ? CLI_INTERNAL
@@ -159,29 +174,65 @@ understand(struct cli *cli, const struct http_reply *reply, json_t **ret)
     }
 }
 
+static int
+ask_once(struct cli *cli, const struct ask *ask, const struct again *again, const char *socket,
+         struct http_reply *ret, struct error *reterr)
+{
+    auto_free char *body = ask->body ? json_dumps(ask->body, JSON_COMPACT) : NULL;
+    struct lines lines = {.cli = cli, .ask = ask, .rest = TEXT_INIT};
+    struct http_request rq = {
+        .socket = socket,
+        .method = ask->method,
+        .path = ask->path,
+        .body = body,
+        .deadline_us = again->deadline_us,
+        .piece = ask->line ? on_piece : NULL,
+        .env = &lines,
+    };
+    int r = http_exchange(&rq, ret, reterr);
+
+    text_finish(&lines.rest);
+    return r;
+}
+
+static int64_t
+left_us(const struct again *again)
+{
+    return again->deadline_us == TIME_NEVER ? TIME_NEVER : again->deadline_us - mono_now_us();
+}
+
+/* It was there and is not any more. */
+static int
+ended(struct cli *cli, const struct again *again, const struct error *e)
+{
+    if (left_us(again) <= 0)
+        return cli_fail(cli, CLI_TIMED_OUT, "no answer in time: %s", e->text);
+    return cli_fail(cli, CLI_UNREACHABLE, "the supervisor ended before it answered: %s", e->text);
+}
+
 int
 cli_ask(struct cli *cli, const struct ask *ask, json_t **ret)
 {
     auto_free char *path = NULL;
-    auto_free char *body = ask->body ? json_dumps(ask->body, JSON_COMPACT) : NULL;
-    struct lines lines = {.cli = cli, .ask = ask, .rest = TEXT_INIT};
+    struct ask now = *ask;
     struct http_reply reply = {0};
     struct error e = {0};
-    struct http_request rq = {
-        .method = ask->method,
-        .path = ask->path,
-        .body = body,
-        .deadline_us = ask->timeout_us ? mono_now_us() + ask->timeout_us : TIME_NEVER,
-        .piece = ask->line ? on_piece : NULL,
-        .env = &lines,
-    };
+    struct again again = {.deadline_us =
+                              ask->timeout_us ? mono_now_us() + ask->timeout_us : TIME_NEVER};
     int r = cli_socket(cli, &path);
 
     if (r != 0)
         return r;
-    rq.socket = path;
-    r = http_exchange(&rq, &reply, &e);
-    text_finish(&lines.rest);
+    for (;;) {
+        r = ask_once(cli, &now, &again, path, &reply, &e);
+        again.connected = again.connected || reply.connected;
+        if (r == 0 || !again_may(&again, cli, &now, r))
+            break;
+        if (now.renew)
+            now.renew(cli, &now, left_us(&again));
+    }
+    if (r < 0 && again.said)
+        return ended(cli, &again, &e);
     if (r < 0)
         return unreachable(cli, r, &e);
     if (ask->line && reply.status == 200)

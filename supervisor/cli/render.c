@@ -154,6 +154,20 @@ render_answer(struct cli *cli, const json_t *answer)
                json_duration(answer, "duration_ms", took, sizeof(took)));
 }
 
+void
+render_upgrade(struct cli *cli, const json_t *answer)
+{
+    char took[32];
+
+    if (json_flag(answer, "timed_out"))
+        render_answer(cli, answer);
+    else if (json_flag(answer, "ok"))
+        paintf(cli, PAINT_GOOD, "upgraded: %s, %s\n", json_text(answer, "text"),
+               json_duration(answer, "duration_ms", took, sizeof(took)));
+    else
+        paintf(cli, PAINT_BAD, "NOT UPGRADED: %s\n", json_text(answer, "text"));
+}
+
 /* ---- Threads ----------------------------------------------------------------------------- */
 
 static char *

@@ -248,11 +248,12 @@ static void
 print_head(struct cli *cli, const json_t *status)
 {
     const json_t *config = json_object_get(status, "config");
-    char up[32], left[32];
+    auto_text struct text program = TEXT_INIT;
+    char left[32];
 
-    paintf(cli, PAINT_FAINT, "stint %s, pid %" PRId64 ", up %s, %s\n", json_text(status, "version"),
-           json_number(status, "pid"), json_duration(status, "uptime_ms", up, sizeof(up)),
-           json_text(config, "path"));
+    render_program(status, &program);
+    paintf(cli, PAINT_FAINT, "stint %s, %s\n", text_str(&program), json_text(config, "path"));
+    render_program_notes(cli, status);
     if (json_flag(status, "stopping"))
         paintf(cli, PAINT_WARN, "STOPPING, at most %s more\n",
                json_duration(status, "stop_deadline_in_ms", left, sizeof(left)));

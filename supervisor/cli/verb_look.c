@@ -54,11 +54,11 @@ verb_threads(struct cli *cli)
 static void
 render_version(struct cli *cli, const json_t *version)
 {
-    char up[32];
+    auto_text struct text program = TEXT_INIT;
 
-    paintf(cli, PAINT_PLAIN, "supervisor %s, pid %" PRId64 ", up %s\n",
-           json_text(version, "version"), json_number(version, "pid"),
-           json_duration(version, "uptime_ms", up, sizeof(up)));
+    render_program(version, &program);
+    paintf(cli, PAINT_PLAIN, "supervisor %s\n", text_str(&program));
+    render_program_notes(cli, version);
 }
 
 /* Works without a supervisor too: then it says only its own version, and that is no failure. */
@@ -102,55 +102,77 @@ verb_version(struct cli *cli)
 static bool
 on_line(struct cli *cli, const char *line, size_t bytes)
 {
-    json_t *json;
+    json_t *json = json_loadb(line, bytes, JSON_ALLOW_NUL, NULL);
 
-    if (cli->values[OPTION_JSON]) {
+    if (cli->values[OPTION_JSON])
         (void)fprintf(cli->out, "%s\n", line);
-    } else {
-        json = json_loadb(line, bytes, JSON_ALLOW_NUL, NULL);
-        if (strcmp(cli->verb->name, "logs") == 0)
-            render_output(cli, json);
-        else
-            render_event(cli, json);
-        json_decref(json);
-    }
+    else if (strcmp(cli->verb->name, "logs") == 0)
+        render_output(cli, json);
+    else
+        render_event(cli, json);
+    if (json_number(json, "seq") > 0)
+        cli->seen = (uint64_t)json_number(json, "seq");
+    json_decref(json);
     return fflush(cli->out) == 0; /* whoever follows sees it now; nobody there: no more of it */
+}
+
+/* What is read, and where its path is put together. */
+struct reading {
+    const char *route, *lines_default;
+    struct text path;
+};
+
+/* What the command line says; after a break what comes after the last line instead. */
+static void
+stream_path(struct cli *cli, struct ask *ask, int64_t left_us)
+{
+    struct reading *rd = ask->env;
+    const char *since = cli->values[OPTION_SINCE];
+    const char *lines = cli->values[OPTION_LINES];
+    char seen[24];
+
+    (void)left_us;
+    if (!since && !lines)
+        lines = rd->lines_default;
+    if (cli->seen > 0) {
+        (void)snprintf(seen, sizeof(seen), "%" PRIu64, cli->seen);
+        since = seen;
+        lines = NULL;
+    }
+    text_clear(&rd->path);
+    text_add(&rd->path, rd->route);
+    if (cli->n_args > 0)
+        cli_query(&rd->path, "service", cli->args[0]);
+    if (since)
+        cli_query(&rd->path, "since", since);
+    if (lines)
+        cli_query(&rd->path, "lines", lines);
+    if (cli->values[OPTION_FOLLOW])
+        cli_query(&rd->path, "follow", "1");
+    ask->path = text_str(&rd->path);
 }
 
 static int
 stream(struct cli *cli, const char *route, const char *lines_default)
 {
-    static const struct {
-        enum cli_option option;
-        const char *key;
-    } numbers[] = {
-        {OPTION_SINCE, "since"},
-        {OPTION_LINES, "lines"}
-    };
     bool follow = cli->values[OPTION_FOLLOW] != NULL;
-    auto_text struct text path = TEXT_INIT;
-    struct ask ask = {.method = "GET", .timeout_us = follow ? 0 : LOOK_TIMEOUT_US, .line = on_line};
+    struct reading rd = {.route = route, .lines_default = lines_default, .path = TEXT_INIT};
+    struct ask ask = {.method = "GET",
+                      .patience = follow ? ASK_FOLLOW : ASK_LOOK,
+                      .timeout_us = follow ? 0 : LOOK_TIMEOUT_US,
+                      .line = on_line,
+                      .renew = stream_path,
+                      .env = &rd};
+    uint64_t n;
     json_t *none = NULL;
     int r;
 
-    text_add(&path, route);
-    if (cli->n_args > 0)
-        cli_query(&path, "service", cli->args[0]);
-    for (size_t i = 0; i < 2; i++) {
-        uint64_t n;
-
-        if (!cli_number(cli, numbers[i].option, &n))
-            return CLI_USAGE;
-        if (cli->values[numbers[i].option])
-            cli_query(&path, numbers[i].key, cli->values[numbers[i].option]);
-    }
-    if (!cli->values[OPTION_SINCE] && !cli->values[OPTION_LINES] && lines_default)
-        cli_query(&path, "lines", lines_default);
-    if (follow)
-        cli_query(&path, "follow", "1");
-    ask.path = text_str(&path);
+    if (!cli_number(cli, OPTION_SINCE, &n) || !cli_number(cli, OPTION_LINES, &n))
+        return CLI_USAGE;
+    stream_path(cli, &ask, 0);
     r = cli_ask(cli, &ask, &none);
     json_decref(none);
+    text_finish(&rd.path);
     return r;
 }
 

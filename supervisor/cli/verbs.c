@@ -17,7 +17,7 @@ const struct option_row cli_options[OPTION_COUNT] = {
                          "serving (default), gone: until the old generation has left, or none; "
                      "stop: gone or none"                                                            },
     [OPTION_TIMEOUT] = {"timeout",    '\0', "TIME",
-                         "give up waiting after so long (10s, 5m); default 10m"                      },
+                         "give up waiting after so long (10s, 5m); default 10m, of upgrade 1m"       },
     [OPTION_ALL] = {"all",        'a',  NULL,   "every service"                                 },
     [OPTION_FOR] = {"for",        '\0', "WHAT", "ready (default), gone, or generation=N"        },
     [OPTION_FOLLOW] = {"follow",     'f',  NULL,   "go on with what comes, until interrupted"      },
@@ -83,6 +83,11 @@ const struct verb cli_verbs[] = {
      "The last 500 lines of each service are kept in memory; 100 are shown.\n"
      "  stint logs web -n 20\n"
      "  stint logs -f\n"                                                                                    },
+    {"upgrade", "[PATH]",       "become another stint; no service notices",           0, 1,  WAITS,                  verb_upgrade,
+     "The program at PATH, else that at the path of the one that runs, takes everything over.\n"
+     "When it does not start, the old one goes on, and the exit status is 1.\n"
+     "  stint upgrade\n"
+     "  stint upgrade ./stint-next --timeout 20s\n"                                                         },
     {"version", "",             "of this program, and of the supervisor that runs",   0, 0,  REMOTE,                 verb_version,
      "  stint version\n"                                                                                    },
     {"help",    "[VERB]",       "this, or about a verb, or exit-codes",               0, 1,  0,                      verb_help,

@@ -238,7 +238,7 @@ control_init(struct control *c, const struct control_options *options)
     c->handler = options->handler;
     c->request_timeout_us =
         options->request_timeout_us > 0 ? options->request_timeout_us : REQUEST_TIMEOUT_US;
-    c->socket = (struct control_socket){-1, -1, NULL};
+    c->socket = (struct control_socket){.lock_fd = -1, .listen_fd = -1};
     c->uid = geteuid();
     list_init(&c->connections);
     ev_timer_init(&c->timer, on_timer, 0., 0.);
@@ -251,19 +251,29 @@ control_init(struct control *c, const struct control_options *options)
 int
 control_create(const struct control_options *options, struct control **ret, struct error *reterr)
 {
+    const struct control_place at = {.runtime_dir = options->runtime_dir,
+                                     .listen_fd = options->listen_fd,
+                                     .lock_fd = options->lock_fd,
+                                     .pid = options->pid};
     struct control *c = calloc(1, sizeof(*c));
     int r;
 
-    if (!c)
+    if (!c) {
+        (void)fd_close(at.listen_fd > 0 ? at.listen_fd : -1);
+        (void)fd_close(at.lock_fd > 0 ? at.lock_fd : -1);
         return error_set(reterr, -ENOMEM, "control socket");
+    }
     control_init(c, options);
-    r = control_socket_open(options->runtime_dir, &c->socket, reterr);
+    r = control_socket_open(&at, &c->socket, reterr);
     if (r >= 0)
         r = daemon_start(c, reterr);
     if (r < 0) {
         control_destroy(c);
         return r;
     }
+    for (int i = 0; i < c->socket.n_early; i++)
+        admit(c, c->socket.early[i]);
+    c->socket.n_early = 0;
     ev_io_set(&c->accepting, c->socket.listen_fd, EV_READ);
     ev_io_start(c->loop, &c->accepting);
     *ret = c;
@@ -300,6 +310,24 @@ control_destroy(struct control *c)
     ev_timer_stop(c->loop, &c->sweep);
     control_socket_close(&c->socket);
     free(c);
+}
+
+int
+control_listen_fd(const struct control *c)
+{
+    return c->socket.listen_fd;
+}
+
+int
+control_lock_fd(const struct control *c)
+{
+    return c->socket.lock_fd;
+}
+
+void
+control_leave(struct control *c)
+{
+    c->socket.leave = true;
 }
 
 static bool

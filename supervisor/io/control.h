@@ -30,6 +30,9 @@ struct control_handler {
     /* The client went away before its answer, or in the middle of a stream: @rq is about to be
      * freed. Only called for requests that were kept. */
     void (*gone)(void *env, struct control_request *rq);
+    /* NULL allowed. A request that was answered and still has data is about to be freed.
+     * @whole: the client was given all of the answer. */
+    void (*left)(void *env, struct control_request *rq, bool whole);
     void *env;
 };
 
@@ -38,6 +41,10 @@ struct control_options {
     const char *runtime_dir;    /* made when missing; control.sock and control.lock live there */
     int64_t request_timeout_us; /* to say the whole request; 0: 10 s */
     struct control_handler handler;
+    /* What a master before this one left. Both are taken over, whatever control_create() returns. */
+    int listen_fd; /* listens on control.sock already; <= 0: bind anew */
+    int lock_fd;   /* holds the lock of control.lock already; <= 0: take it */
+    pid_t pid;     /* whom people know as the one who runs here; 0: this process */
 };
 
 /**
@@ -51,6 +58,12 @@ int control_create(const struct control_options *options, struct control **ret,
 
 /* control_destroy - drop every connection (gone() is called) and unlink the socket. NULL is fine. */
 void control_destroy(struct control *c);
+
+/* Borrowed: for somebody to keep for the next master. They may be others than those taken over. */
+int control_listen_fd(const struct control *c);
+int control_lock_fd(const struct control *c);
+/* control_leave - another master takes the socket over: control_destroy() will leave its file. */
+void control_leave(struct control *c);
 
 /* control_flush - let answers that were given leave; at most @budget_us. No new requests. */
 void control_flush(struct control *c, int64_t budget_us);

@@ -217,7 +217,6 @@ control_on_completed(void *cls, struct MHD_Connection *connection, void **slot,
     struct control *c = cls;
 
     (void)connection;
-    (void)why;
     if (!rq)
         return;
     *slot = NULL;
@@ -226,6 +225,8 @@ control_on_completed(void *cls, struct MHD_Connection *connection, void **slot,
     ev_io_stop(c->loop, &rq->hangup);
     if (rq->kept && rq->phase == REQUEST_WAITING)
         c->handler.gone(c->handler.env, rq);
+    else if (rq->data && c->handler.left)
+        c->handler.left(c->handler.env, rq, why == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     if (rq->has_stream)
         rq->stream.finish(rq->stream.data);
     if (rq->response)

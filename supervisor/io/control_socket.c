@@ -33,18 +33,31 @@ folder_check(const char *path, struct error *reterr)
     return 0;
 }
 
+/* The lock of a master before us, which nobody let go of: the same file still. */
+static bool
+lock_is(int fd, const char *path)
+{
+    struct stat held, there;
+
+    return fd > 0 && fstat(fd, &held) == 0 && stat(path, &there) == 0 &&
+           held.st_dev == there.st_dev && held.st_ino == there.st_ino && fd_cloexec(fd, 1) == 0;
+}
+
 /* A lock, not a connect(2): a master that is busy or stopped still owns its place. */
 static int
-lock_take(const char *runtime_dir, int *ret_fd, struct error *reterr)
+lock_take(const struct control_place *at, int held, int *ret_fd, struct error *reterr)
 {
     auto_free char *path = NULL;
     char pid[32] = "";
-    auto_fd int fd = -1;
+    auto_fd int fd = held;
     int n;
 
-    if (asprintf(&path, "%s/control.lock", runtime_dir) == -1)
-        return error_set(reterr, -ENOMEM, "lock '%s'", runtime_dir);
-    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (asprintf(&path, "%s/control.lock", at->runtime_dir) == -1)
+        return error_set(reterr, -ENOMEM, "lock '%s'", at->runtime_dir);
+    if (!lock_is(fd, path)) {
+        (void)fd_close(fd);
+        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    }
     if (fd == -1)
         return error_set(reterr, -errno, "open '%s'", path);
     /* who may read it may lock it: nobody else shall keep the next master from starting */
@@ -60,7 +73,7 @@ lock_take(const char *runtime_dir, int *ret_fd, struct error *reterr)
                          "stint already runs here with pid %s ('%s' is locked)",
                          n > 0 ? pid : "(unknown)", path);
     }
-    n = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
+    n = snprintf(pid, sizeof(pid), "%ld\n", (long)(at->pid > 0 ? at->pid : getpid()));
     if (ftruncate(fd, 0) == -1 || pwrite(fd, pid, (size_t)n, 0) != n)
         return error_set(reterr, -errno, "write '%s'", path);
     *ret_fd = steal_fd(fd);
@@ -99,39 +112,56 @@ socket_bind(const char *path, int *ret_fd, struct error *reterr)
     return 0;
 }
 
-int
-control_socket_open(const char *runtime_dir, struct control_socket *ret, struct error *reterr)
+/* What was left to us, if it is still what those who connect come to. */
+static int
+socket_take(struct control_socket *s, int left, struct error *reterr)
 {
-    auto_free char *path = NULL;
-    auto_fd int lock_fd = -1, listen_fd = -1;
+    auto_fd int fd = left;
+
+    if (fd >= 0 && control_socket_still(s, fd)) {
+        s->listen_fd = steal_fd(fd);
+        return 0;
+    }
+    return socket_bind(s->path, &s->listen_fd, reterr);
+}
+
+int
+control_socket_open(const struct control_place *at, struct control_socket *ret,
+                    struct error *reterr)
+{
+    struct control_socket s = {.lock_fd = -1, .listen_fd = -1, .leave = true};
+    auto_fd int left = at->listen_fd > 0 ? at->listen_fd : -1;
+    auto_fd int held = at->lock_fd > 0 ? at->lock_fd : -1;
     int r;
 
-    r = dir_make(runtime_dir, 0755, reterr);
+    r = dir_make(at->runtime_dir, 0755, reterr);
     if (r == 0)
-        r = folder_check(runtime_dir, reterr);
+        r = folder_check(at->runtime_dir, reterr);
     if (r < 0)
         return error_wrap(reterr, r, "runtime_dir");
-    if (asprintf(&path, "%s/control.sock", runtime_dir) == -1)
+    if (asprintf(&s.path, "%s/control.sock", at->runtime_dir) == -1)
         return error_set(reterr, -ENOMEM, "control socket");
-    r = lock_take(runtime_dir, &lock_fd, reterr);
-    if (r < 0)
+    r = lock_take(at, steal_fd(held), &s.lock_fd, reterr);
+    if (r == 0)
+        r = socket_take(&s, steal_fd(left), reterr);
+    if (r < 0) {
+        control_socket_close(&s);
         return r;
-    r = socket_bind(path, &listen_fd, reterr);
-    if (r < 0)
-        return r;
-    ret->lock_fd = steal_fd(lock_fd);
-    ret->listen_fd = steal_fd(listen_fd);
-    ret->path = steal(path);
+    }
+    s.leave = false;
+    *ret = s;
     return 0;
 }
 
 void
 control_socket_close(struct control_socket *s)
 {
-    if (s->path)
+    if (s->path && !s->leave)
         (void)unlink(s->path); /* gone already is fine: the lock decides, not the file */
     free(s->path);
     s->path = NULL;
+    while (s->n_early > 0)
+        (void)fd_close(s->early[--s->n_early]);
     s->listen_fd = fd_close(s->listen_fd);
     s->lock_fd = fd_close(s->lock_fd);
 }

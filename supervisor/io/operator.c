@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "supervisor/io/operator_internal.h"
@@ -103,15 +104,16 @@ static const struct route {
     void (*serve)(struct desk *op, struct control_request *rq);
     const char *query[6]; /* the keys it knows, NULL-terminated */
 } routes[] = {
-    {"GET",  "/v1/status",  false, answer_status,   {"service", NULL}                            },
-    {"GET",  "/v1/threads", false, answer_threads,  {"service", "generation", NULL}              },
-    {"GET",  "/v1/events",  false, operator_events, {"since", "lines", "service", "follow", NULL}},
-    {"GET",  "/v1/logs",    false, operator_logs,   {"since", "lines", "service", "follow", NULL}},
-    {"GET",  "/v1/version", false, answer_version,  {NULL}                                       },
-    {"GET",  "/v1/wait",    false, operator_wait,   {"service", "for", "timeout_ms", NULL}       },
-    {"POST", "/v1/reload",  true,  operator_reload, {NULL}                                       },
-    {"POST", "/v1/start",   true,  operator_start,  {NULL}                                       },
-    {"POST", "/v1/stop",    true,  operator_stop,   {NULL}                                       },
+    {"GET",  "/v1/status",  false, answer_status,    {"service", NULL}                            },
+    {"GET",  "/v1/threads", false, answer_threads,   {"service", "generation", NULL}              },
+    {"GET",  "/v1/events",  false, operator_events,  {"since", "lines", "service", "follow", NULL}},
+    {"GET",  "/v1/logs",    false, operator_logs,    {"since", "lines", "service", "follow", NULL}},
+    {"GET",  "/v1/version", false, answer_version,   {NULL}                                       },
+    {"GET",  "/v1/wait",    false, operator_wait,    {"service", "for", "timeout_ms", NULL}       },
+    {"POST", "/v1/reload",  true,  operator_reload,  {NULL}                                       },
+    {"POST", "/v1/start",   true,  operator_start,   {NULL}                                       },
+    {"POST", "/v1/stop",    true,  operator_stop,    {NULL}                                       },
+    {"POST", "/v1/upgrade", true,  operator_upgrade, {NULL}                                       },
 };
 
 static void
@@ -175,8 +177,18 @@ on_request(void *env, struct control_request *rq)
 static void
 on_gone(void *env, struct control_request *rq)
 {
+    struct ticket *t = control_data(rq);
+
     (void)env;
-    ticket_destroy(control_data(rq)); /* what was asked for goes on; nobody waits for it any more */
+    if (t)
+        ticket_left(t, false); /* what was asked for goes on */
+}
+
+static void
+on_left(void *env, struct control_request *rq, bool whole)
+{
+    (void)env;
+    ticket_left(control_data(rq), whole);
 }
 
 /* ---- Life -------------------------------------------------------------------------------- */
@@ -188,17 +200,25 @@ operator_create(const struct operator_options *options, struct desk **ret, struc
     struct control_options control = {
         .loop = options->loop,
         .runtime_dir = options->runtime_dir,
-        .handler = {.request = on_request, .gone = on_gone, .env = op},
+        .handler = {.request = on_request, .gone = on_gone, .left = on_left, .env = op},
+        .listen_fd = options->listen_fd,
+        .lock_fd = options->lock_fd,
+        .pid = options->pid,
     };
     int r;
 
-    if (!op)
+    if (!op) {
+        (void)fd_close(options->listen_fd > 0 ? options->listen_fd : -1);
+        (void)fd_close(options->lock_fd > 0 ? options->lock_fd : -1);
         return error_set(reterr, -ENOMEM, "operator");
+    }
     op->options = *options;
     list_init(&op->tickets);
     list_init(&op->streams);
     ev_prepare_init(&op->settle, operator_on_settle);
     op->settle.data = op;
+    ev_set_priority(&op->settle,
+                    EV_MAXPRI); /* whoever persists before the loop sleeps sees it all */
     r = control_create(&control, &op->control, reterr);
     if (r < 0) {
         free(op);
@@ -213,9 +233,31 @@ operator_destroy(struct desk *op)
 {
     if (!op)
         return;
-    control_destroy(op->control); /* every ticket and stream ends with its connection */
+    op->leaving = true;
+    control_destroy(op->control); /* every stream ends with its connection, not every ticket */
+    list_for_each_safe (pos, &op->tickets)
+        ticket_destroy(container_of(pos, struct ticket, node));
     ev_prepare_stop(op->options.loop, &op->settle);
     free(op);
+}
+
+int
+operator_listen_fd(const struct desk *op)
+{
+    return control_listen_fd(op->control);
+}
+
+int
+operator_lock_fd(const struct desk *op)
+{
+    return control_lock_fd(op->control);
+}
+
+void
+operator_leave(struct desk *op)
+{
+    op->leaving = true;
+    control_leave(op->control);
 }
 
 void
@@ -228,11 +270,15 @@ operator_record(struct desk *op, const struct record *r)
 void
 operator_farewell(struct desk *op, int64_t budget_us)
 {
-    op->closing = true;
+    op->closing = op->leaving = true;
     list_for_each_safe (pos, &op->tickets)
         ticket_settle(container_of(pos, struct ticket, node));
-    list_for_each_safe (pos, &op->tickets)
-        ticket_answer(container_of(pos, struct ticket, node), 503, false);
+    list_for_each_safe (pos, &op->tickets) {
+        struct ticket *t = container_of(pos, struct ticket, node);
+
+        if (!t->answer)
+            ticket_answer(t, 503, false);
+    }
     operator_end_streams(op);
     control_flush(op->control, budget_us);
 }

@@ -10,9 +10,14 @@
  *
  * Whatever is awaited is also looked at as a level before the loop sleeps, so an answer depends on
  * the state of the core, not on having seen each record.
+ *
+ * A change whose request carries an "id" of the client's choice is remembered: it outlives its
+ * connection, and with operator_save() its master. Whoever asks again with that id gets the answer.
  */
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "supervisor/io/report.h"
 
@@ -22,6 +27,9 @@ struct event;
 struct journal;
 struct desk;
 struct record;
+struct text;
+
+#define OPERATOR_REMEMBERED_MAX 256 /* changes with an id; the oldest without a client goes first */
 
 struct operator_options {
     struct ev_loop *loop;    /* borrowed, outlives the operator */
@@ -43,6 +51,24 @@ struct operator_options {
      * request's audit line.
      */
     int (*config_reload)(void *env, const char *cause, struct error *reterr);
+    /**
+     * What operator_save() would say has changed. Only remember it here; it has to be persisted
+     * together with the step that follows or is under way (the claim and the core's promise to keep
+     * it go together), otherwise before the loop sleeps: the desk looks at its tickets in an
+     * ev_prepare of the highest priority, so one of a lower priority sees all. NULL: nobody does.
+     */
+    void (*changed)(void *env);
+    /**
+     * Become another program. @path: absolute; NULL: the one at the path this one was started from.
+     * Called from inside the loop; changed() came before. Return: 0: it has begun, and this master
+     * or the next calls operator_upgraded(); negative errno with the sentence: it has not. NULL:
+     * nobody can.
+     */
+    int (*upgrade)(void *env, const char *path, struct error *reterr);
+    /* What a master before this one left, see control.h; taken over whatever operator_create() returns. */
+    int listen_fd, lock_fd; /* <= 0: there is none */
+    pid_t pid;              /* whom people know as stint: the keeper; 0: this process */
+    int64_t absence_us;     /* a remembered client may be away for so long; 0: 30 s */
 };
 
 /**
@@ -54,6 +80,37 @@ struct operator_options {
 int operator_create(const struct operator_options *options, struct desk **ret,
                     struct error *reterr);
 void operator_destroy(struct desk *op); /* NULL is fine */
+
+/* Borrowed, to be kept for the next master: connections wait in the queue of the first while there is
+ * none, the second keeps strangers out. Ask after operator_create(): they may be new ones. */
+int operator_listen_fd(const struct desk *op);
+int operator_lock_fd(const struct desk *op);
+/* operator_leave - another master goes on here: operator_destroy() leaves the socket in its place. */
+void operator_leave(struct desk *op);
+
+/**
+ * operator_save - the changes that are remembered, as bytes. Out of memory: @out->failed.
+ *
+ * They are JSON of version "desk": a program that is newer or older reads what it knows of it.
+ */
+void operator_save(const struct desk *op, struct text *out);
+
+/**
+ * operator_restore - into a desk that was just created, after the core was restored.
+ *
+ * Any bytes are survived: 0; or -EBADMSG, -EPROTO (another version), -ENOMEM with the sentence, and
+ * then the desk is as it was. What was not submitted any more is submitted when the loop runs, and
+ * a reading of the configuration that was under way is begun again.
+ */
+int operator_restore(struct desk *op, const void *bytes, size_t n, struct error *reterr);
+
+/**
+ * operator_upgraded - how the upgrade ended, for the one who asked for it, if anybody did.
+ * @words: "stint 1.2.3", or why the old program goes on
+ */
+void operator_upgraded(struct desk *op, bool ok, const char *words);
+/* Somebody waits to hear it: every new master tells him, whatever it was that made it one. */
+bool operator_upgrading(const struct desk *op);
 
 /* operator_record - the core told people something; hand over every FX_RECORD, after the step. */
 void operator_record(struct desk *op, const struct record *r);

@@ -15,8 +15,8 @@
 
 /* ---- Doing ------------------------------------------------------------------------------- */
 
-static void
-audit(struct desk *op, const struct control_request *rq, const struct order *order)
+void
+operator_audit(struct desk *op, const struct control_request *rq, const struct order *order)
 {
     const struct control_peer *peer = control_peer(rq);
     auto_text struct text names = TEXT_INIT;
@@ -32,6 +32,7 @@ audit(struct desk *op, const struct control_request *rq, const struct order *ord
         FIELD_NUMBER("by_uid", peer->uid),
         FIELD_NUMBER("by_pid", peer->pid),
         FIELD_BOOL("allowed", true),
+        FIELD_TEXT("path", order->path),
     };
     journal_event(op->options.journal, LOG_LEVEL_INFO, "audit", fields, ARRAY_LEN(fields));
 }
@@ -46,28 +47,6 @@ submit(struct desk *op, enum event_type type, uint32_t service, const char *caus
     op->options.submit(op->options.env, &ev);
 }
 
-/* One service of the request: what it owes, then the event, so that no record is missed. */
-static void
-order_service(struct ticket *t, const struct service *s, const struct order *order,
-              const char *cause)
-{
-    struct claim *c = &t->claims[t->n_claims++];
-    const struct core *core = t->op->options.sources.core;
-
-    claim_open(t, c, s);
-    if (t->kind == TICKET_RELOAD) {
-        c->awaited = service_covering_reload(core, s);
-        if (c->awaited == 0) /* alone it is a no; among all it is not meant */
-            claim_decide(c, order->all, "stopped", "it is not wanted up: start it first");
-        else
-            submit(t->op, EVENT_RELOAD, s->id, cause, order->force);
-    } else if (t->kind == TICKET_START) {
-        submit(t->op, EVENT_START, s->id, cause, false);
-    } else if (t->kind == TICKET_STOP) {
-        submit(t->op, EVENT_STOP, s->id, cause, false);
-    }
-}
-
 static bool
 named_before(json_t *names, size_t i)
 {
@@ -77,36 +56,104 @@ named_before(json_t *names, size_t i)
     return false;
 }
 
-static size_t
-count_services(const struct core *core)
+static const struct core *
+core_of(const struct ticket *t)
 {
-    size_t n = 0;
+    return t->op->options.sources.core;
+}
 
-    list_for_each (pos, &core->services)
-        n++;
-    return n;
+/* What each service owes, before the core is asked: so no record is missed. */
+static void
+open_claims(struct ticket *t, const struct order *order)
+{
+    json_t *name;
+    size_t i;
+
+    if (order->all)
+        list_for_each (pos, &core_of(t)->services)
+            claim_open(t, &t->claims[t->n_claims++], container_of(pos, struct service, node));
+    json_array_foreach(order->services, i, name)
+    {
+        const struct service *s = core_service_by_name(core_of(t), json_string_value(name));
+
+        if (s && !named_before(order->services, i))
+            claim_open(t, &t->claims[t->n_claims++], s);
+    }
+}
+
+/* The run that will answer for it. False: there will be none. */
+static bool
+await_reload(const struct ticket *t, struct claim *c)
+{
+    const struct service *s = core_service(core_of(t), c->service_id);
+
+    c->awaited = s ? service_covering_reload(core_of(t), s) : 0;
+    if (c->awaited == 0) /* alone it is a no; among all it is not meant */
+        claim_decide(c, t->all, "stopped", "it is not wanted up: start it first");
+    return c->awaited > 0;
+}
+
+/* Of several that began in one step only the first has the id that was foreseen; none has a smaller. */
+static void
+correct_reload(const struct ticket *t, struct claim *c)
+{
+    const struct service *s = core_service(core_of(t), c->service_id);
+
+    if (!s || c->decided || s->reload.state == RELOAD_IDLE)
+        return;
+    if (s->reload.id >= c->awaited)
+        c->awaited = s->reload.id;
+    else if (s->reload.trailing && s->reload.trailing_id >= c->awaited)
+        c->awaited = s->reload.trailing_id;
+}
+
+static const enum event_type events[TICKET_KIND_COUNT] = {
+    [TICKET_RELOAD] = EVENT_RELOAD,
+    [TICKET_START] = EVENT_START,
+    [TICKET_STOP] = EVENT_STOP,
+    [TICKET_STOP_ALL] = EVENT_STOP_ALL,
+};
+
+/* One step, so that a master that dies was asked for all of it or for nothing. */
+static void
+ask_all(struct ticket *t, const char *cause)
+{
+    for (size_t i = 0; t->kind == TICKET_RELOAD && i < t->n_claims; i++)
+        (void)await_reload(t, &t->claims[i]);
+    t->n_asked = t->n_claims;
+    t->asked = true;
+    operator_changed(t->op);
+    submit(t->op, events[t->kind], 0, cause, t->force);
+    for (size_t i = 0; t->kind == TICKET_RELOAD && i < t->n_claims; i++)
+        correct_reload(t, &t->claims[i]);
 }
 
 static void
-order_all(struct ticket *t, const struct order *order, const char *cause, size_t n)
+ask_each(struct ticket *t, const char *cause)
 {
-    const struct core *core = t->op->options.sources.core;
-    auto_free uint32_t *ids = calloc(n ? n : 1, sizeof(*ids)); /* stepping may change the list */
-    size_t found = 0;
+    while (t->n_asked < t->n_claims) {
+        struct claim *c = &t->claims[t->n_asked++];
+        bool owed = t->kind != TICKET_RELOAD || await_reload(t, c);
 
-    if (!ids)
-        return;
-    list_for_each (pos, &core->services)
-        if (found < n)
-            ids[found++] = container_of(pos, struct service, node)->id;
-    for (size_t i = 0; i < found; i++) {
-        const struct service *s = core_service(core, ids[i]);
-
-        if (s)
-            order_service(t, s, order, cause);
+        t->asked = t->n_asked == t->n_claims;
+        operator_changed(t->op);
+        if (owed)
+            submit(t->op, events[t->kind], c->service_id, cause, t->force);
     }
-    if (t->kind == TICKET_STOP_ALL)
-        submit(t->op, EVENT_STOP_ALL, 0, cause, false);
+    t->asked = true;
+}
+
+void
+ticket_ask(struct ticket *t)
+{
+    char cause[128];
+
+    (void)snprintf(cause, sizeof(cause), "operator %s by uid %u (pid %d)", ticket_verb(t),
+                   (unsigned)t->uid, (int)t->pid);
+    if (t->all)
+        ask_all(t, cause);
+    else
+        ask_each(t, cause);
 }
 
 /* A ticket for it, empty. NULL: @rq was answered. */
@@ -114,64 +161,42 @@ static struct ticket *
 order_ticket(struct desk *op, struct control_request *rq, const struct order *order,
              enum ticket_kind kind, size_t claims)
 {
-    struct ticket *t = ticket_create(op, rq, claims, order->timeout_us);
+    struct ticket *t = ticket_create(op, rq, claims);
 
     if (!t) {
         control_answer_error(rq, 500, "no-memory", "out of memory");
         return NULL;
     }
     t->kind = kind;
-    t->verb = order->verb;
+    t->all = order->all;
     t->wait = order->wait;
     t->force = order->force;
+    t->deadline_us = t->started_us + order->timeout_us;
+    ticket_identify(t, order->id);
+    ticket_begin(t);
     return t;
-}
-
-static void
-order_cause(const struct ticket *t, char *cause, size_t room)
-{
-    const struct control_peer *peer = control_peer(t->rq);
-
-    (void)snprintf(cause, room, "operator %s by uid %u (pid %d)", t->verb, (unsigned)peer->uid,
-                   (int)peer->pid);
 }
 
 static void
 carry_out(struct desk *op, struct control_request *rq, const struct order *order,
           enum ticket_kind kind)
 {
-    size_t n =
-        order->all ? count_services(op->options.sources.core) : json_array_size(order->services);
+    size_t n = order->all ? op->options.sources.core->n_services : json_array_size(order->services);
     struct ticket *t = order_ticket(op, rq, order, kind, n);
-    char cause[128];
-    json_t *name;
-    size_t i;
 
     if (!t)
         return;
-    order_cause(t, cause, sizeof(cause));
-    if (order->all)
-        order_all(t, order, cause, n);
-    json_array_foreach(order->services, i, name)
-    {
-        const struct service *s =
-            core_service_by_name(op->options.sources.core, json_string_value(name));
-
-        if (s && !named_before(order->services, i))
-            order_service(t, s, order, cause);
-    }
+    open_claims(t, order);
+    ticket_ask(t);
     ticket_settle(t);
 }
 
-static void
-refuse_config(struct desk *op, struct control_request *rq, const char *verb, const char *words)
+static json_t *
+config_refusal(struct desk *op, const char *verb, const char *words)
 {
-    json_t *findings = report_config_error(&op->options.sources, words);
-
-    control_answer(rq, 409,
-                   json_pack("{s:s, s:s, s:b, s:b, s:{s:b, s:o}, s:[]}", "schema", "stint.answer/1",
-                             "verb", verb, "ok", 0, "timed_out", 0, "config", "valid", 0, "error",
-                             findings, "services"));
+    return json_pack("{s:s, s:s, s:b, s:b, s:{s:b, s:o}, s:[]}", "schema", "stint.answer/1", "verb",
+                     verb, "ok", 0, "timed_out", 0, "config", "valid", 0, "error",
+                     report_config_error(&op->options.sources, words), "services");
 }
 
 /* Everything is meant: then the configuration first, all or nothing. True: it is in force. */
@@ -186,12 +211,14 @@ config_first(struct desk *op, struct control_request *rq, const struct order *or
         return true;
     r = op->options.config_reload(op->options.env, "operator reload", &e);
     if (r < 0)
-        refuse_config(op, rq, order->verb, e.text);
+        control_answer(rq, 409, config_refusal(op, order->verb, e.text));
     if (r != 1)
         return r == 0;
     t = order_ticket(op, rq, order, TICKET_RELOAD, 0);
-    if (t)
+    if (t) {
         t->reading = true; /* operator_config_read() goes on from here */
+        operator_changed(op);
+    }
     return false;
 }
 
@@ -199,27 +226,39 @@ config_first(struct desk *op, struct control_request *rq, const struct order *or
 static void
 config_then(struct ticket *t, int r, const char *words)
 {
-    const struct order order = {.verb = t->verb, .all = true, .force = t->force};
-    struct control_request *rq = t->rq;
-    size_t n = count_services(t->op->options.sources.core);
-    char cause[128];
+    const struct order order = {.all = true};
 
-    t->reading = false;
+    t->reading = t->read_again = false;
     if (r < 0) {
-        struct desk *op = t->op;
+        ticket_finish(t, 409, config_refusal(t->op, ticket_verb(t), words));
+        return;
+    }
+    if (!ticket_make_room(t, core_of(t)->n_services)) {
+        struct control_request *rq = t->rq;
 
         ticket_destroy(t);
-        refuse_config(op, rq, order.verb, words);
+        if (rq)
+            control_answer_error(rq, 500, "no-memory", "out of memory");
         return;
     }
-    if (!ticket_make_room(t, n)) {
-        ticket_destroy(t);
-        control_answer_error(rq, 500, "no-memory", "out of memory");
-        return;
-    }
-    order_cause(t, cause, sizeof(cause));
-    order_all(t, &order, cause, n);
+    open_claims(t, &order);
+    ticket_ask(t);
     ticket_settle(t);
+}
+
+void
+ticket_read_again(struct ticket *t)
+{
+    struct desk *op = t->op;
+    struct error e = {0};
+    int r = 0;
+
+    t->reading = t->read_again = false; /* operator_config_read() may come before this returns */
+    if (op->options.config_reload)
+        r = op->options.config_reload(op->options.env, "operator reload", &e);
+    t->reading = r == 1;
+    if (r != 1)
+        config_then(t, r, e.text);
 }
 
 void
@@ -238,9 +277,9 @@ operator_reload(struct desk *op, struct control_request *rq)
 {
     struct order order = {.verb = "reload", .timeout_us = TIMEOUT_DEFAULT_US};
 
-    if (!order_parse(op, rq, &order))
+    if (operator_known(op, rq, order.verb) || !order_parse(op, rq, &order))
         return;
-    audit(op, rq, &order);
+    operator_audit(op, rq, &order);
     if (config_first(op, rq, &order))
         carry_out(op, rq, &order, TICKET_RELOAD);
 }
@@ -250,9 +289,9 @@ operator_start(struct desk *op, struct control_request *rq)
 {
     struct order order = {.verb = "start", .timeout_us = TIMEOUT_DEFAULT_US};
 
-    if (!order_parse(op, rq, &order))
+    if (operator_known(op, rq, order.verb) || !order_parse(op, rq, &order))
         return;
-    audit(op, rq, &order);
+    operator_audit(op, rq, &order);
     carry_out(op, rq, &order, TICKET_START);
 }
 
@@ -261,9 +300,9 @@ operator_stop(struct desk *op, struct control_request *rq)
 {
     struct order order = {.verb = "stop", .timeout_us = TIMEOUT_DEFAULT_US, .wait = WAIT_GONE};
 
-    if (!order_parse(op, rq, &order))
+    if (operator_known(op, rq, order.verb) || !order_parse(op, rq, &order))
         return;
-    audit(op, rq, &order);
+    operator_audit(op, rq, &order);
     carry_out(op, rq, &order, order.all ? TICKET_STOP_ALL : TICKET_STOP);
 }
 
@@ -306,13 +345,15 @@ operator_wait(struct desk *op, struct control_request *rq)
     s = operator_service(op, rq, name);
     if (!s || !operator_query_number(rq, "timeout_ms", (uint64_t)TIMEOUT_MAX_MS, &timeout_ms))
         return;
-    t = ticket_create(op, rq, 1, (int64_t)timeout_ms * US_PER_MS);
+    t = ticket_create(op, rq, 1);
     if (!t) {
         control_answer_error(rq, 500, "no-memory", "out of memory");
         return;
     }
     t->kind = TICKET_WAIT;
-    t->verb = "wait";
+    t->asked = true;
+    t->deadline_us = t->started_us + (int64_t)timeout_ms * US_PER_MS;
+    ticket_begin(t);
     if (!parse_target(rq, t)) {
         ticket_destroy(t);
         control_answer_error(rq, 400, "bad-query",

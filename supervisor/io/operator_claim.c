@@ -29,7 +29,7 @@ claim_decide(struct claim *c, bool good, const char *outcome, const char *reason
 {
     c->decided = true;
     c->good = good;
-    c->outcome = outcome;
+    put(c->outcome, sizeof(c->outcome), outcome);
     if (reason)
         put(c->reason, sizeof(c->reason), reason);
 }
@@ -37,8 +37,15 @@ claim_decide(struct claim *c, bool good, const char *outcome, const char *reason
 static void
 add_leak(struct claim *c, const struct record *leak)
 {
-    struct object o = object_new();
+    struct object o;
+    size_t i;
+    json_t *known;
 
+    json_array_foreach(c->leaks, i, known) /* told as a record and seen as a level */
+        if (json_integer_value(json_object_get(known, "generation")) ==
+                (json_int_t)leak->generation &&
+            json_integer_value(json_object_get(known, "pid")) == leak->pid) return;
+    o = object_new();
     object_number(&o, "generation", (int64_t)leak->generation);
     object_number(&o, "slot", leak->slot);
     object_number(&o, "pid", leak->pid);
@@ -50,10 +57,8 @@ add_leak(struct claim *c, const struct record *leak)
 }
 
 static void
-relieve(struct claim *c, const struct generation *g)
+note_leaks(struct claim *c, const struct generation *g)
 {
-    if (c->n_relieved < RELIEVED_MAX)
-        c->relieved[c->n_relieved++] = (struct relieved){.number = g->number};
     list_for_each (pos, &g->workers) {
         const struct worker *w = container_of(pos, struct worker, node);
         struct record leak = {
@@ -63,6 +68,14 @@ relieve(struct claim *c, const struct generation *g)
         if (w->evidence && w->leak[0])
             add_leak(c, &leak);
     }
+}
+
+static void
+relieve(struct claim *c, const struct generation *g)
+{
+    if (c->n_relieved < RELIEVED_MAX)
+        c->relieved[c->n_relieved++] = (struct relieved){.number = g->number};
+    note_leaks(c, g);
 }
 
 /* Who is on the way out now; @keep: the ones that serve or start stay. */
@@ -114,6 +127,8 @@ decide_by_verdict(const struct ticket *t, struct claim *c, const struct service 
     bool good = v->outcome == OUTCOME_SERVING || v->outcome == OUTCOME_UNCHANGED;
 
     claim_decide(c, good, outcome_name(v->outcome), v->reason);
+    if (t->kind == TICKET_RELOAD)
+        c->awaited = v->reload;
     c->generation = v->generation;
     c->duration_us = v->duration_us;
     put(c->cause, sizeof(c->cause), v->cause);
@@ -207,9 +222,17 @@ settle_wait(const struct ticket *t, struct claim *c, const struct service *s)
 static void
 settle_gone(struct claim *c, const struct service *s)
 {
-    for (unsigned i = 0; i < c->n_relieved; i++)
-        if (!s || !service_generation(s, c->relieved[i].number))
-            c->relieved[i].gone = true;
+    for (unsigned i = 0; i < c->n_relieved; i++) {
+        struct relieved *r = &c->relieved[i];
+        const struct generation *g = s && !r->gone ? service_generation(s, r->number) : NULL;
+
+        if (!g) {
+            r->gone = true;
+            continue;
+        }
+        r->leaks = g->leaks; /* its certificate may be given by a master that we never hear */
+        note_leaks(c, g);
+    }
 }
 
 void
@@ -258,6 +281,16 @@ claim_record(const struct ticket *t, struct claim *c, const struct record *r)
             c->relieved[i].leaks = r->count;
         }
     }
+}
+
+size_t
+claim_progress(const struct claim *c)
+{
+    size_t n = c->decided + json_array_size(c->leaks);
+
+    for (unsigned i = 0; i < c->n_relieved; i++)
+        n += 1 + c->relieved[i].gone + c->relieved[i].leaks;
+    return n;
 }
 
 bool

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <limits.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -54,6 +55,25 @@ parse_flag(struct control_request *rq, const char *key, json_t *value, bool *ret
 }
 
 static bool
+parse_id(struct control_request *rq, json_t *value, struct order *order)
+{
+    order->id = json_string_value(value);
+    if (order->id && ticket_id_valid(order->id))
+        return true;
+    return refuse(rq, "must be 8 to 64 of A-Z a-z 0-9 _ -", "id");
+}
+
+static bool
+parse_timeout(struct control_request *rq, json_t *value, struct order *order)
+{
+    if (!json_is_integer(value) || json_integer_value(value) < 1 ||
+        json_integer_value(value) > TIMEOUT_MAX_MS)
+        return refuse(rq, "must be a number of milliseconds from 1 to 86400000", "timeout_ms");
+    order->timeout_us = json_integer_value(value) * US_PER_MS;
+    return true;
+}
+
+static bool
 parse_key(struct control_request *rq, const char *key, json_t *value, struct order *order)
 {
     if (strcmp(key, "services") == 0)
@@ -64,12 +84,36 @@ parse_key(struct control_request *rq, const char *key, json_t *value, struct ord
         return parse_flag(rq, key, value, &order->force);
     if (strcmp(key, "wait") == 0)
         return parse_wait(rq, value, order);
-    if (strcmp(key, "timeout_ms") != 0)
+    if (strcmp(key, "id") == 0)
+        return parse_id(rq, value, order);
+    if (strcmp(key, "timeout_ms") == 0)
+        return parse_timeout(rq, value, order);
+    return refuse(rq, "is not a key of this request", key);
+}
+
+static bool
+parse_upgrade_key(struct control_request *rq, const char *key, json_t *value, struct order *order)
+{
+    if (strcmp(key, "id") == 0)
+        return parse_id(rq, value, order);
+    if (strcmp(key, "timeout_ms") == 0)
+        return parse_timeout(rq, value, order);
+    if (strcmp(key, "path") != 0)
         return refuse(rq, "is not a key of this request", key);
-    if (!json_is_integer(value) || json_integer_value(value) < 1 ||
-        json_integer_value(value) > TIMEOUT_MAX_MS)
-        return refuse(rq, "must be a number of milliseconds from 1 to 86400000", key);
-    order->timeout_us = json_integer_value(value) * US_PER_MS;
+    order->path = json_string_value(value);
+    if (order->path && order->path[0] == '/' && strlen(order->path) < PATH_MAX)
+        return true;
+    return refuse(rq, "must be an absolute path", "path");
+}
+
+bool
+order_parse_upgrade(struct control_request *rq, struct order *order)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(control_body(rq), key,
+                        value) if (!parse_upgrade_key(rq, key, value, order)) return false;
     return true;
 }
 

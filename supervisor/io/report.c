@@ -156,9 +156,13 @@ log_of(const struct journal *j)
 static void
 add_program(struct object *o, const struct report_sources *from, int64_t now_us)
 {
+    json_t *supervisor = from->supervisor ? from->supervisor(from->env) : NULL;
+    json_int_t pid = json_integer_value(json_object_get(supervisor, "pid"));
+
     object_text(o, "version", STINT_VERSION);
-    object_number(o, "pid", getpid());
+    object_number(o, "pid", pid > 0 ? pid : getpid());
     object_ago_ms(o, "uptime_ms", from->started_us, now_us);
+    object_optional(o, "supervisor", supervisor);
 }
 
 json_t *

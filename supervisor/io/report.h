@@ -41,6 +41,14 @@ struct report_sources {
     json_t *(*readiness)(void *env, const struct worker *w);
     /* the evidence of that worker, read now, in bounded time: report_evidence() makes it */
     json_t *(*threads)(void *env, const struct worker *w);
+    /**
+     * Who supervises, object: "pid" (whom people signal: the keeper's, or our own without one),
+     * "master" (our own), "masters" (started so far), "since_ms" (of this master), "previous" (how
+     * the last one ended, in words, or null), "kept", "not_kept" (descriptors that a next master
+     * would get, and would not), "cgroup" (words), "lost" (array of sentences: what is not to be had
+     * in this environment). Its "pid" is what status and version call pid.
+     */
+    json_t *(*supervisor)(void *env);
 };
 
 /**

@@ -194,7 +194,7 @@ START_TEST(options_become_the_request)
                                 "{\"ok\":true,\"services\":[]}", &request),
                      CLI_OK);
     ck_assert_ptr_nonnull(strstr(request, "{\"services\":[\"web\",\"api\"],\"force\":true,"
-                                          "\"wait\":\"gone\",\"timeout_ms\":90000}"));
+                                          "\"wait\":\"gone\",\"timeout_ms\":90000,\"id\":\""));
     ck_assert_int_eq(stint_asks("wait web --for generation=8 --timeout 1s", "200 OK",
                                 "{\"ok\":true,\"services\":[]}", &request),
                      CLI_OK);

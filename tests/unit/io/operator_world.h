@@ -21,9 +21,13 @@
 static struct world {
     struct digest disk; /* what LOOK finds */
     bool check_ok;
-    bool starts;        /* new workers become ready */
-    bool leaves;        /* workers go when they are told */
-    bool undying;       /* not even SIGKILL ends them */
+    bool starts;     /* new workers become ready */
+    bool leaves;     /* workers go when they are told */
+    bool undying;    /* not even SIGKILL ends them */
+    bool blind;      /* nobody answers a look */
+    bool reads_long; /* config_reload() takes longer */
+    unsigned n_read; /* … was called so often */
+    unsigned n_looks;
     int64_t ahead_us;   /* the core's clock, of ours: what takes long there need not here */
     const char *config; /* what config_reload() reads */
 } world;
@@ -31,7 +35,11 @@ static struct world {
 static struct ev_loop *loop;
 static struct core *core;
 static struct journal *journal;
-static struct desk *desk;
+static struct desk *desk; /* NULL: no master lives */
+static struct operator_options desk_options;
+static struct text image; /* what a master that dies now leaves behind */
+static bool image_stale;
+static ev_prepare persist;
 static struct spec *specs[8]; /* everything ever configured; freed at the end */
 static size_t n_specs;
 static struct event queue[EVENTS_MAX];
@@ -90,6 +98,9 @@ act(const struct effect *fx)
 
     switch (fx->type) {
     case FX_LOOK:
+        world.n_looks++;
+        if (world.blind)
+            break;
         ev.type = EVENT_LOOKED;
         ev.looked.reload = fx->reload;
         ev.looked.snapshot = ++last_snapshot;
@@ -122,12 +133,41 @@ act(const struct effect *fx)
         break;
     case FX_RECORD:
         journal_record(journal, fx->record);
-        operator_record(desk, fx->record);
+        if (desk)
+            operator_record(desk, fx->record);
         break;
     case FX_CANCEL:
     case FX_DISCARD:
         break;
     }
+}
+
+/* As the master does: at the end of a step, and before the loop sleeps. */
+static inline void
+save_image(void)
+{
+    if (!image_stale || !desk)
+        return;
+    image_stale = false;
+    text_clear(&image);
+    operator_save(desk, &image);
+    ck_assert(!image.failed);
+}
+
+static inline void
+on_persist(EV_P_ ev_prepare *w, int revents)
+{
+    (void)loop;
+    (void)w;
+    (void)revents;
+    save_image();
+}
+
+static inline void
+changed(void *env)
+{
+    (void)env;
+    image_stale = true;
 }
 
 static inline void
@@ -144,6 +184,7 @@ run_queue(void)
 
         ev.now_us = mono_now_us() + world.ahead_us;
         core_step(core, &ev, &fx);
+        save_image();
         for (size_t k = 0; k < fx.n; k++)
             act(&fx.items[k]);
         effects_clear(&fx);
@@ -189,6 +230,9 @@ config_reload(void *env, const char *cause, struct error *reterr)
 
     (void)env;
     (void)cause;
+    world.n_read++;
+    if (world.reads_long)
+        return 1;
     if (config_parse("stint.yaml", world.config, strlen(world.config), &spec, &found) < 0) {
         (void)error_say(reterr, -EINVAL, "%s", found.items[0].text);
         diagnostics_finish(&found);
@@ -212,7 +256,7 @@ static const char one_service[] = "version: 1\nstop_budget: 1s\nservices:\n"
 static inline void
 set_up(void)
 {
-    struct operator_options options = {.submit = submit, .config_reload = config_reload};
+    struct operator_options *options = &desk_options;
     struct error e = {0};
 
     (void)snprintf(dir, sizeof(dir), "/tmp/stint-operator-XXXXXX");
@@ -227,11 +271,17 @@ set_up(void)
     ev_timer_init(&tick, on_tick, 0., 0.);
     ck_assert_int_eq(core_create(1, &core), 0);
     ck_assert_int_eq(journal_create(loop, &(struct journal_options){.fd = -1}, &journal), 0);
-    options.loop = loop;
-    options.runtime_dir = dir;
-    options.journal = journal;
-    options.sources = (struct report_sources){.core = core, .journal = journal, .started_us = 1};
-    ck_assert_msg(operator_create(&options, &desk, &e) == 0, "%s", e.text);
+    *options = (struct operator_options){
+        .submit = submit, .config_reload = config_reload, .changed = changed};
+    options->loop = loop;
+    options->runtime_dir = dir;
+    options->journal = journal;
+    options->sources = (struct report_sources){.core = core, .journal = journal, .started_us = 1};
+    text_clear(&image);
+    image_stale = false;
+    ev_prepare_init(&persist, on_persist);
+    ev_prepare_start(loop, &persist);
+    ck_assert_msg(operator_create(options, &desk, &e) == 0, "%s", e.text);
     ck_assert_msg(config_reload(NULL, "test", &e) == 0, "%s", e.text);
     UNTIL(loop, service_state(core_service_by_name(core, "web")) == SERVICE_RUNNING);
 }
@@ -242,7 +292,10 @@ tear_down(void)
     char path[96];
 
     operator_destroy(desk);
+    desk = NULL;
     ev_timer_stop(loop, &tick);
+    ev_prepare_stop(loop, &persist);
+    text_finish(&image);
     core_destroy(core);
     journal_destroy(journal);
     for (size_t i = 0; i < n_specs; i++)
