@@ -108,7 +108,7 @@ struct service_spec {
     int64_t limit_within_us; /* … within this time */
 };
 
-enum log_format { LOG_LOGFMT, LOG_JSON };
+enum log_format { LOG_AUTO, LOG_LOGFMT, LOG_JSON, LOG_JOURNAL };
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
 
 /* A whole configuration: main file and includes, defaults applied. */
