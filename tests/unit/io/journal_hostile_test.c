@@ -139,6 +139,89 @@ START_TEST(a_memory_that_was_scribbled_on_does_no_harm)
 }
 END_TEST
 
+/* Once more in memory of its own, where every byte beyond is seen to be one too many. */
+static void
+use_queue(struct journal_queue_shared *shared, char *data, size_t room)
+{
+    char copy[512];
+    struct journal_queue q;
+    struct queue_item item;
+    uint64_t doubt;
+
+    (void)journal_queue_attach(&q, shared, data, room, &doubt);
+    for (int i = 0; i < 40; i++) {
+        uint64_t number = (uint64_t)i;
+
+        while (!journal_queue_fits(&q, sizeof(number)) && journal_queue_item(&q, q.begin, &item)) {
+            struct iovec part[2] = {0};
+            unsigned n = journal_queue_parts(&q, item.at, item.end, part);
+            size_t at = 0;
+
+            for (unsigned k = 0; k < n; at += part[k].iov_len, k++)
+                memcpy(copy + at, part[k].iov_base, part[k].iov_len);
+            journal_queue_try(&q, item.end);
+            journal_queue_done(&q, item.end);
+        }
+        if (!journal_queue_fits(&q, sizeof(number)))
+            journal_queue_clear(&q);
+        journal_queue_put(&q, QUEUE_NATIVE, &number, sizeof(number));
+    }
+}
+
+static void
+use_ring(struct journal_ring_shared *shared, struct journal_slot *slots, char *data, size_t room)
+{
+    struct journal_ring r;
+    size_t bytes = 0;
+
+    (void)journal_ring_attach(&r, shared, slots, 8, data, room);
+    for (uint64_t i = 0; i < 40; i++) {
+        const struct journal_slot slot = {.seq = SHARED_MAX - 100 + i};
+
+        for (unsigned k = 0; k < r.n; k++)
+            bytes += strlen(journal_ring_service(&r, journal_ring_at(&r, k))) +
+                     strlen(journal_ring_json(&r, journal_ring_at(&r, k)));
+        (void)journal_ring_add(&r, &slot, "web", "0123456789012345", i % 17);
+    }
+    ck_assert_uint_gt(bytes, 0);
+    journal_ring_finish(&r);
+}
+
+START_TEST(not_one_byte_beyond_is_touched)
+{
+    const size_t room = 200;
+    struct journal_queue_shared *queue = calloc(1, sizeof(*queue));
+    struct journal_ring_shared *shared = calloc(1, sizeof(*shared));
+    struct journal_slot *slots = calloc(8, sizeof(*slots));
+    char *data = calloc(1, room), *kept = calloc(1, room);
+    struct {
+        void *bytes;
+        size_t n;
+    } areas[] = {
+        {queue,  sizeof(*queue)    },
+        {shared, sizeof(*shared)   },
+        {slots,  8 * sizeof(*slots)},
+        {data,   room              },
+        {kept,   room              },
+    };
+
+    srandom(7);
+    for (int i = 0; i < 50000; i++) {
+        for (long k = random() % 3; k > 0; k--) {
+            long which = random() % (long)ARRAY_LEN(areas);
+            size_t at = (size_t)random() % (areas[which].n / 8) * 8;
+            uint64_t value = wild() % (random() % 2 ? 256 : UINT64_MAX);
+
+            memcpy((char *)areas[which].bytes + at, &value, random() % 2 ? 8 : 4);
+        }
+        use_queue(queue, data, room);
+        use_ring(shared, slots, kept, room);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(areas); i++)
+        free(areas[i].bytes);
+}
+END_TEST
+
 START_TEST(a_memory_nobody_touched_goes_on)
 {
     const struct journal_header *h = (const void *)image;
@@ -246,6 +329,7 @@ main(void)
     tcase_add_checked_fixture(tc, set_up_image, tear_down_image);
     tcase_set_timeout(tc, 240);
     tcase_add_test(tc, a_memory_that_was_scribbled_on_does_no_harm);
+    tcase_add_test(tc, not_one_byte_beyond_is_touched);
     tcase_add_test(tc, a_memory_nobody_touched_goes_on);
     tcase_add_loop_test(tc, what_is_no_memory_of_ours_is_refused_and_said, 0,
                         (int)ARRAY_LEN(reasons));
