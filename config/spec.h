@@ -111,7 +111,7 @@ struct service_spec {
 /* A cgroup for each generation: where ours was delegated, never, or wherever we stand. */
 enum cgroup_mode { CGROUP_AUTO, CGROUP_OFF, CGROUP_ON };
 
-enum log_format { LOG_LOGFMT, LOG_JSON };
+enum log_format { LOG_AUTO, LOG_LOGFMT, LOG_JSON, LOG_JOURNAL };
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
 
 /* A whole configuration: main file and includes, defaults applied. */

@@ -152,11 +152,16 @@ const struct type type_count = {.about = "a whole number",
                                 .schema = count_schema};
 
 /* In the order of the enum they are stored as. */
-static const char *const words[WORDS_COUNT][5] = {
-    [WORDS_LOG_FORMAT] = {"logfmt",  "json",    NULL   },
-    [WORDS_LOG_LEVEL] = {     "debug",   "info", "warning", "error", NULL},
-    [WORDS_HANDOFF] = { "overlap", "replace", NULL   },
-    [WORDS_CGROUP] = {    "auto",    "off",      "on",    NULL},
+static const char *const log_formats[] = {"auto", "logfmt", "json", "journal", NULL};
+static const char *const log_levels[] = {"debug", "info", "warning", "error", NULL};
+static const char *const handoffs[] = {"overlap", "replace", NULL};
+static const char *const cgroups[] = {"auto", "off", "on", NULL};
+
+static const char *const *const words[WORDS_COUNT] = {
+    [WORDS_LOG_FORMAT] = log_formats,
+    [WORDS_LOG_LEVEL] = log_levels,
+    [WORDS_HANDOFF] = handoffs,
+    [WORDS_CGROUP] = cgroups,
 };
 
 static void

@@ -8,42 +8,82 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "supervisor/core/effect.h"
 #include "supervisor/io/journal_line.h"
 #include "supervisor/io/journal_state.h"
 
-#define EVENTS_BYTES ((size_t)1 << 20)
-#define OUTPUTS_MAX  1024 /* services whose output is kept */
+/* The line for the sink. Return: what it is. */
+static enum queue_kind
+write_line(struct journal *j, const struct journal_line *l, struct text *out)
+{
+    bool native = j->format == LOG_JOURNAL || (j->format == LOG_AUTO && j->here);
 
-static size_t
-say_dropped(void *env, uint64_t lines, char *buf, size_t room)
+    if (native && journal_native_ready(&j->sink.native)) {
+        journal_line_native(l, out);
+        return QUEUE_NATIVE;
+    }
+    if (j->format == LOG_JSON)
+        journal_line_json(l, 0, out);
+    else
+        journal_line_logfmt(l, out);
+    text_add(out, "\n");
+    return QUEUE_TEXT;
+}
+
+/* What the sink has to say. What was written twice are lines, and so is the warning. */
+static enum queue_kind
+write_note(void *env, enum sink_note note, uint64_t number, struct text *out)
 {
     struct journal *j = env;
-    struct journal_line l = {
-        .wall_us = wall_now_us(), .level = LOG_LEVEL_WARNING, .event = "log_dropped"};
-    auto_text struct text t = TEXT_INIT;
+    struct journal_line l = {.wall_us = wall_now_us(), .level = LOG_LEVEL_WARNING};
 
-    journal_line_add(&l, FIELD_NUMBER("lines", (int64_t)lines));
-    l.msg = "the reader of this log was too slow";
+    if (note == SINK_REPEATED) {
+        l.event = "log_repeated";
+        l.msg = "the process before was killed while it wrote this log: what follows may be there "
+                "already";
+        journal_line_add(&l, FIELD_NUMBER("bytes", (int64_t)number));
+    } else {
+        l.event = "log_dropped";
+        l.msg = "the reader of this log was too slow";
+        journal_line_add(&l, FIELD_NUMBER("lines", (int64_t)number));
+    }
     l.msg_bytes = strlen(l.msg);
+    if (note == SINK_DROPPED)
+        return write_line(j, &l, out);
     if (j->format == LOG_JSON)
-        journal_line_json(&l, 0, &t);
+        journal_line_json(&l, 0, out);
     else
-        journal_line_logfmt(&l, &t);
-    text_add(&t, "\n");
-    if (t.failed || t.bytes > room)
-        return 0; /* no memory for a line about lines: the counter in `stint status` still says it */
-    memcpy(buf, t.data, t.bytes);
-    return t.bytes;
+        journal_line_logfmt(&l, out);
+    text_add(out, "\n");
+    return QUEUE_TEXT;
+}
+
+static int
+open_sink(struct journal *j, struct ev_loop *loop, const struct journal_options *options)
+{
+    uint64_t doubt;
+    int bad = journal_queue_attach(&j->sink.queue, &j->memory.header->queue, j->memory.queue,
+                                   j->memory.queue_bytes, &doubt);
+    int r = journal_sink_init(&j->sink, loop, options->fd, options->journal_socket, doubt);
+
+    if (r < 0)
+        return r;
+    j->sink.note = write_note;
+    j->sink.env = j;
+    j->here = journal_native_here(getenv("JOURNAL_STREAM"), options->fd);
+    return bad < 0 ? 1 : 0;
 }
 
 int
 journal_create(struct ev_loop *loop, const struct journal_options *options, struct journal **ret)
 {
+    size_t queue_bytes = options->buffer_bytes ? options->buffer_bytes : JOURNAL_BUFFER_BYTES;
     struct journal *j = calloc(1, sizeof(*j));
-    int r;
+    struct error err;
+    int opened, r;
 
     if (!j)
         return -ENOMEM;
@@ -51,30 +91,28 @@ journal_create(struct ev_loop *loop, const struct journal_options *options, stru
     list_init(&j->watches);
     j->format = options->format;
     j->level = options->level;
-    r = journal_sink_init(&j->sink, loop, options->fd,
-                          options->buffer_bytes ? options->buffer_bytes : JOURNAL_BUFFER_BYTES);
+    opened = journal_memory_open(&j->memory, options->ring_fd > 0 ? options->ring_fd : -1,
+                                 queue_bytes, &err);
+    if (opened < 0) {
+        free(j);
+        return opened;
+    }
+    r = open_sink(j, loop, options);
     if (r < 0) {
+        journal_memory_close(&j->memory);
         free(j);
         return r;
     }
-    j->sink.marker = say_dropped;
-    j->sink.env = j;
-    r = journal_ring_init(&j->events, JOURNAL_EVENTS_MAX, EVENTS_BYTES, true);
-    if (r < 0) {
-        journal_destroy(j);
-        return r;
-    }
+    if (journal_keep_attach(j) < 0)
+        r = 1;
+    journal_sink_start(&j->sink);
+    if (opened > 0)
+        journal_say(j, LOG_LEVEL_WARNING, "log_memory", "%s", err.text);
+    if (r > 0)
+        journal_say(j, LOG_LEVEL_WARNING, "log_memory",
+                    "some of what the process before kept of this log cannot be read");
     *ret = j;
     return 0;
-}
-
-static void
-output_free(struct journal *j, struct output *o)
-{
-    list_del(&o->node);
-    journal_ring_finish(&o->ring);
-    free(o);
-    j->n_outputs--;
 }
 
 void
@@ -82,15 +120,20 @@ journal_destroy(struct journal *j)
 {
     if (!j)
         return;
-    list_for_each_safe (pos, &j->outputs)
-        output_free(j, container_of(pos, struct output, node));
     list_for_each_safe (pos, &j->watches)
         list_del(pos);
     journal_sink_finish(&j->sink);
-    journal_ring_finish(&j->events);
+    journal_keep_finish(j);
+    journal_memory_close(&j->memory);
     text_finish(&j->line);
     text_finish(&j->record);
     free(j);
+}
+
+int
+journal_ring_fd(const struct journal *j)
+{
+    return j->memory.fd;
 }
 
 void
@@ -118,31 +161,24 @@ wake(struct journal *j)
 
 /* The two forms of a line: j->record as kept (JSON with its number), j->line as logged. */
 static bool
-render(struct journal *j, const struct journal_line *l, uint64_t seq)
+render(struct journal *j, const struct journal_line *l, uint64_t seq, enum queue_kind *ret_kind)
 {
     text_clear(&j->record);
     text_clear(&j->line);
     journal_line_json(l, seq, &j->record);
-    if (j->format == LOG_JSON)
-        journal_line_json(l, 0, &j->line);
-    else
-        journal_line_logfmt(l, &j->line);
-    text_add(&j->line, "\n");
+    *ret_kind = write_line(j, l, &j->line);
     return !j->record.failed && !j->line.failed;
 }
 
 static void
-keep_event(struct journal *j, const struct journal_line *l)
+take_event(struct journal *j, const struct journal_line *l)
 {
-    struct journal_slot slot = {
-        .seq = j->last_event + 1, .generation = l->generation, .pid = l->pid};
+    enum queue_kind kind;
 
-    if (l->level < j->level || !render(j, l, slot.seq))
+    if (l->level < j->level || !render(j, l, j->last_event + 1, &kind))
         return;
-    j->last_event = slot.seq;
-    (void)journal_ring_add(&j->events, &slot, l->service ? l->service : "", j->record.data,
-                           j->record.bytes); /* a line larger than the ring shows up as lost */
-    journal_sink_line(&j->sink, j->line.data, j->line.bytes, true);
+    journal_keep_event(j, l);
+    journal_sink_put(&j->sink, kind, &j->line, true);
     wake(j);
 }
 
@@ -153,7 +189,18 @@ journal_record(struct journal *j, const struct record *r)
     char scratch[32];
 
     journal_line_record(&l, r, scratch, sizeof(scratch));
-    keep_event(j, &l);
+    take_event(j, &l);
+}
+
+void
+journal_record_repeated(struct journal *j, const struct record *r)
+{
+    struct journal_line l;
+    char scratch[32];
+
+    journal_line_record(&l, r, scratch, sizeof(scratch));
+    journal_line_add(&l, FIELD_NUMBER("repeated", 1));
+    take_event(j, &l);
 }
 
 /* Fields with a place of their own in every line go there. */
@@ -188,7 +235,7 @@ journal_event(struct journal *j, enum log_level level, const char *name,
 
     for (size_t i = 0; i < n; i++)
         place_field(&l, &fields[i]);
-    keep_event(j, &l);
+    take_event(j, &l);
 }
 
 void
@@ -203,40 +250,16 @@ journal_say(struct journal *j, enum log_level level, const char *name, const cha
     journal_event(j, level, name, &FIELD_TEXT("msg", msg), 1);
 }
 
-static struct output *
-output_get(struct journal *j, const char *service)
-{
-    struct output *o = journal_output_find(j, service);
-
-    if (o || j->n_outputs == OUTPUTS_MAX)
-        return o;
-    o = calloc(1, sizeof(*o));
-    if (!o)
-        return NULL;
-    if (journal_ring_init(&o->ring, JOURNAL_OUTPUT_LINES, JOURNAL_OUTPUT_BYTES, false) < 0) {
-        free(o);
-        return NULL;
-    }
-    (void)snprintf(o->service, sizeof(o->service), "%s", service); /* names are at most 64 bytes */
-    list_add(&j->outputs, &o->node);
-    j->n_outputs++;
-    return o;
-}
-
 static void
-keep_output(struct journal *j, const struct journal_line *l)
+take_output(struct journal *j, const struct journal_line *l)
 {
-    struct journal_slot slot = {
-        .seq = j->last_output + 1, .generation = l->generation, .pid = l->pid};
-    struct output *o = output_get(j, l->service);
+    enum queue_kind kind;
 
-    if (!render(j, l, slot.seq))
+    if (!render(j, l, j->last_output + 1, &kind))
         return;
-    j->last_output = slot.seq;
-    if (o)
-        (void)journal_ring_add(&o->ring, &slot, l->service, j->record.data, j->record.bytes);
+    journal_keep_output(j, l);
     if (LOG_LEVEL_INFO >= j->level)
-        journal_sink_line(&j->sink, j->line.data, j->line.bytes, false);
+        journal_sink_put(&j->sink, kind, &j->line, false);
     wake(j);
 }
 
@@ -270,10 +293,11 @@ journal_output(struct journal *j, const struct journal_origin *from, const char 
     if (flags & JOURNAL_OUTPUT_LAST)
         journal_line_add(&l, FIELD_BOOL("unfinished", true));
     if (flags & JOURNAL_OUTPUT_AGAIN)
-        journal_line_add(&l, FIELD_BOOL("again", true));
+        journal_line_add(&l, FIELD_NUMBER("repeated", 1));
+    l.is_output = true;
     l.msg = bytes;
     l.msg_bytes = n > JOURNAL_LINE_BYTES ? JOURNAL_LINE_BYTES : n;
-    keep_output(j, &l);
+    take_output(j, &l);
 }
 
 void
@@ -285,14 +309,5 @@ journal_output_lost(struct journal *j, const struct journal_origin *from, uint64
     journal_line_add(&l, FIELD_NUMBER("lines", (int64_t)lines));
     l.msg = why;
     l.msg_bytes = strlen(why);
-    keep_output(j, &l);
-}
-
-void
-journal_forget(struct journal *j, const char *service)
-{
-    struct output *o = journal_output_find(j, service);
-
-    if (o)
-        output_free(j, o);
+    take_output(j, &l);
 }

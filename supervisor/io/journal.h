@@ -5,11 +5,17 @@
 /*
  * What people read: one line for each event, and the captured output of the workers.
  *
- *   record, event, output ──▶ line ──▶ bounded buffer ──▶ fd (stderr)
- *                               └────▶ rings in memory ──▶ stint events, stint logs
+ *   record, event, output ──▶ line ──▶ bounded queue ──▶ fd (stderr), or journald's socket
+ *                               └────▶ rings ──▶ stint events, stint logs
  *
  * Nothing here ever waits: when the reader of the log is slow, whole lines are dropped and counted,
  * and a line says how many. Memory is bounded whatever the workers print. One thread: the master's.
+ *
+ * Queue and rings are in a memfd. A line is in there when the call that gave it returns; whoever
+ * keeps journal_ring_fd() and hands it to the next process (options.ring_fd) has lost no line even
+ * when this process was SIGKILLed. What it was just writing is written again then: a line
+ * event=log_repeated says how many bytes that may be, a datagram says STINT_REPEATED=1. Of the
+ * output of the services the last lines of all together are kept that way, not those of each.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,21 +37,33 @@ struct text;
 #define JOURNAL_LINE_BYTES   ((size_t)16 << 10)  /* a longer line is cut, and says so */
 
 struct journal_options {
-    int fd;                 /* borrowed, outlives the journal; usually 2. -1: rings only */
-    enum log_format format; /* of the lines written to fd; the rings are always JSON */
-    enum log_level level;   /* quieter events go nowhere */
-    size_t buffer_bytes;    /* 0: JOURNAL_BUFFER_BYTES */
+    int fd;                     /* borrowed, outlives the journal; usually 2. -1: rings only */
+    int ring_fd;                /* of the journal before; 0, -1: there was none */
+    enum log_format format;     /* of the lines written to fd; the rings are always JSON */
+    enum log_level level;       /* quieter events go nowhere */
+    size_t buffer_bytes;        /* of a new queue; 0: JOURNAL_BUFFER_BYTES */
+    const char *journal_socket; /* borrowed; NULL: journald's own */
 };
 
 /**
  * journal_create - a journal that writes from @loop.
  *
  * It writes through a file description of its own where it can get one; otherwise O_NONBLOCK is set
- * on the shared one, and destroy puts the flag back. SIGPIPE is ignored from here on. Return: 0 or negative errno.
+ * on the shared one, and destroy puts the flag back. SIGPIPE is ignored from here on.
+ *
+ * LOG_AUTO means datagrams to journald when $JOURNAL_STREAM says that fd is a stream of the journal,
+ * else logfmt. While journald does not listen, lines go to fd.
+ *
+ * options.ring_fd is taken over, whatever comes of it. What was not written is written first; a
+ * memfd that is not what it should be is closed, and a line event=log_memory says so, as it does
+ * when there is only memory that ends with the process. Return: 0 or negative errno.
  */
 int journal_create(struct ev_loop *loop, const struct journal_options *options,
                    struct journal **ret);
 void journal_destroy(struct journal *j); /* writes what goes without waiting; NULL is fine */
+
+/* journal_ring_fd - the memfd, to be kept by somebody who lives longer. Borrowed; -1: there is none. */
+int journal_ring_fd(const struct journal *j);
 
 /* journal_configure - the configuration changed: format and level of the lines from now on. */
 void journal_configure(struct journal *j, enum log_format format, enum log_level level);
@@ -55,6 +73,9 @@ void journal_flush(struct journal *j, int64_t budget_us);
 
 /* journal_record - a line for something the core decided. Copies. */
 void journal_record(struct journal *j, const struct record *r);
+
+/* journal_record_repeated - one that the process before may have told already: repeated=1. */
+void journal_record_repeated(struct journal *j, const struct record *r);
 
 enum journal_field_type { JOURNAL_TEXT, JOURNAL_NUMBER, JOURNAL_BOOL };
 

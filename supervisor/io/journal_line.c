@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "supervisor/core/effect.h"
+#include "supervisor/io/journal_native.h"
 
 static const char *const level_names[] = {
     [LOG_LEVEL_DEBUG] = "debug",
@@ -104,10 +105,12 @@ journal_line_record(struct journal_line *l, const struct record *r, char *scratc
     add_kind(l, r, scratch, room);
 }
 
-/* The two ways to write one key. JSON asks for a comma before all but the first. */
+enum line_form { FORM_LOGFMT, FORM_JSON, FORM_NATIVE };
+
+/* The ways to write one key. JSON asks for a comma before all but the first. */
 struct writer {
     struct text *out;
-    bool json;
+    enum line_form form;
     bool first;
 };
 
@@ -115,26 +118,44 @@ static void
 put_key(struct writer *w, const char *key)
 {
     if (!w->first)
-        text_add(w->out, w->json ? "," : " ");
+        text_add(w->out, w->form == FORM_JSON ? "," : " ");
     w->first = false;
-    text_addf(w->out, w->json ? "\"%s\":" : "%s=", key);
+    text_addf(w->out, w->form == FORM_JSON ? "\"%s\":" : "%s=", key);
 }
 
 static void
 put_text(struct writer *w, const char *key, const char *s, size_t bytes)
 {
+    if (w->form == FORM_NATIVE) {
+        journal_native_field(w->out, key, s, bytes);
+        return;
+    }
     put_key(w, key);
-    if (w->json)
+    if (w->form == FORM_JSON)
         text_add_json(w->out, s, bytes);
     else
         text_add_value(w->out, s, bytes);
 }
 
+/* What needs no quotes in any form. */
+static void
+put_bare(struct writer *w, const char *key, const char *word)
+{
+    if (w->form == FORM_NATIVE) {
+        journal_native_field(w->out, key, word, strlen(word));
+        return;
+    }
+    put_key(w, key);
+    text_add(w->out, word);
+}
+
 static void
 put_number(struct writer *w, const char *key, int64_t number)
 {
-    put_key(w, key);
-    text_addf(w->out, "%" PRId64, number);
+    char digits[24];
+
+    (void)snprintf(digits, sizeof(digits), "%" PRId64, number);
+    put_bare(w, key, digits);
 }
 
 static void
@@ -149,8 +170,7 @@ put_field(struct writer *w, const struct journal_field *f)
         put_number(w, f->key, f->number);
         break;
     case JOURNAL_BOOL:
-        put_key(w, f->key);
-        text_add(w->out, f->number ? "true" : "false");
+        put_bare(w, f->key, f->number ? "true" : "false");
         break;
     }
 }
@@ -164,7 +184,10 @@ put_line(struct writer *w, const struct journal_line *l, uint64_t seq)
         put_number(w, "seq", (int64_t)seq);
     rfc3339(l->wall_us, ts);
     put_text(w, "ts", ts, strlen(ts));
-    put_text(w, "level", log_level_name(l->level), strlen(log_level_name(l->level)));
+    if (w->form == FORM_NATIVE)
+        journal_native_level(w->out, l->level);
+    else
+        put_text(w, "level", log_level_name(l->level), strlen(log_level_name(l->level)));
     put_text(w, "event", l->event, strlen(l->event));
     if (l->service && l->service[0])
         put_text(w, "service", l->service, strlen(l->service));
@@ -180,14 +203,14 @@ put_line(struct writer *w, const struct journal_line *l, uint64_t seq)
         put_number(w, "reload", (int64_t)l->reload);
     for (size_t i = 0; i < l->n_fields; i++)
         put_field(w, &l->fields[i]);
-    if (l->msg)
+    if (l->msg && w->form != FORM_NATIVE)
         put_text(w, "msg", l->msg, l->msg_bytes);
 }
 
 void
 journal_line_logfmt(const struct journal_line *l, struct text *out)
 {
-    struct writer w = {.out = out, .json = false, .first = true};
+    struct writer w = {.out = out, .form = FORM_LOGFMT, .first = true};
 
     put_line(&w, l, 0);
 }
@@ -195,9 +218,50 @@ journal_line_logfmt(const struct journal_line *l, struct text *out)
 void
 journal_line_json(const struct journal_line *l, uint64_t seq, struct text *out)
 {
-    struct writer w = {.out = out, .json = true, .first = true};
+    struct writer w = {.out = out, .form = FORM_JSON, .first = true};
 
     text_add(out, "{");
     put_line(&w, l, seq);
     text_add(out, "}");
+}
+
+/* "web, gen 7, slot 1: worker exit signal=SIGKILL: ended by SIGKILL" */
+static void
+add_sentence(const struct journal_line *l, struct text *out)
+{
+    struct writer w = {.out = out, .form = FORM_LOGFMT};
+
+    if (l->service && l->service[0]) {
+        text_add(out, l->service);
+        if (l->generation > 0)
+            text_addf(out, ", gen %" PRIu64, l->generation);
+        if (l->has_slot)
+            text_addf(out, ", slot %u", l->slot);
+        text_add(out, ": ");
+    }
+    for (const char *c = l->event; *c; c++)
+        text_addn(out, *c == '_' ? " " : c, 1);
+    for (size_t i = 0; i < l->n_fields; i++)
+        put_field(&w, &l->fields[i]);
+    if (l->msg) {
+        text_add(out, ": ");
+        text_addn(out, l->msg, l->msg_bytes);
+    }
+}
+
+void
+journal_line_native(const struct journal_line *l, struct text *out)
+{
+    struct writer w = {.out = out, .form = FORM_NATIVE};
+    auto_text struct text sentence = TEXT_INIT;
+
+    text_add(out, "SYSLOG_IDENTIFIER=stint\n");
+    put_line(&w, l, 0);
+    if (l->is_output) {
+        put_text(&w, "msg", l->msg, l->msg_bytes);
+        return;
+    }
+    add_sentence(l, &sentence);
+    out->failed |= sentence.failed;
+    put_text(&w, "msg", text_str(&sentence), sentence.bytes);
 }

@@ -15,6 +15,7 @@ struct journal_line {
     const char *service; /* NULL or "" = not about one */
     uint64_t generation; /* 0 = none */
     bool has_slot;
+    bool is_output; /* msg is what a worker printed */
     unsigned slot;
     pid_t pid;         /* 0 = none */
     const char *trace; /* NULL or "" = none */
@@ -35,6 +36,9 @@ void journal_line_record(struct journal_line *l, const struct record *r, char *s
 /* Append the line, without a newline. @seq: 0 leaves it out. */
 void journal_line_logfmt(const struct journal_line *l, struct text *out);
 void journal_line_json(const struct journal_line *l, uint64_t seq, struct text *out);
+
+/* Append the line as a record for journald: the same fields, and a MESSAGE for people. */
+void journal_line_native(const struct journal_line *l, struct text *out);
 
 const char *log_level_name(enum log_level level);
 

@@ -174,7 +174,7 @@ journal_counters(const struct journal *j, struct journal_counters *ret)
         .dropped_lines = j->sink.dropped_lines,
         .events = j->last_event,
         .output_lines = j->last_output,
-        .buffered_bytes = j->sink.bytes,
+        .buffered_bytes = journal_queue_bytes(&j->sink.queue),
         .broken = j->sink.broken,
     };
 }

@@ -5,18 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Make the memory real. By memset() gcc would make it a calloc(), whose pages are promises. */
-static void
-touch_pages(void *memory, size_t bytes)
-{
-    volatile char *at = memory;
-
-    for (size_t i = 0; i < bytes; i += 4096)
-        at[i] = 0;
-}
+#define SERVICE_BYTES 64 /* of a name, at most */
 
 int
-journal_ring_init(struct journal_ring *r, unsigned lines, size_t bytes, bool touch)
+journal_ring_init(struct journal_ring *r, unsigned lines, size_t bytes)
 {
     *r = (struct journal_ring){.room = bytes, .max = lines};
     r->data = malloc(bytes);
@@ -25,42 +17,119 @@ journal_ring_init(struct journal_ring *r, unsigned lines, size_t bytes, bool tou
         journal_ring_finish(r);
         return -ENOMEM;
     }
-    if (touch) {
-        touch_pages(r->data, bytes);
-        touch_pages(r->slots, lines * sizeof(*r->slots));
-    }
     return 0;
 }
 
 void
 journal_ring_finish(struct journal_ring *r)
 {
-    free(r->data);
-    free(r->slots);
+    if (!r->shared) {
+        free(r->data);
+        free(r->slots);
+    }
     *r = (struct journal_ring){0};
 }
 
 const struct journal_slot *
 journal_ring_at(const struct journal_ring *r, unsigned i)
 {
-    return &r->slots[(r->first + i) % r->max];
+    return &r->slots[(r->taken + i) % r->max];
 }
 
+static size_t
+slot_end(const struct journal_slot *s)
+{
+    return (size_t)s->at + s->service + s->json + 2;
+}
+
+/* Two texts, each ended by its only NUL; one line of JSON has no newline in it. */
+static bool
+slot_is_sound(const struct journal_ring *r, const struct journal_slot *s)
+{
+    const char *json;
+
+    if (s->service > SERVICE_BYTES || s->seq > SHARED_MAX || slot_end(s) > r->room)
+        return false;
+    if (strnlen(r->data + s->at, (size_t)s->service + 1) != s->service)
+        return false;
+    json = journal_ring_json(r, s);
+    for (uint32_t i = 0; i < s->json; i++)
+        if ((unsigned char)json[i] < ' ')
+            return false;
+    return json[s->json] == '\0';
+}
+
+/* Lines lie one behind the other, and go back to the start of the block once at most. */
+static bool
+slots_are_sound(const struct journal_ring *r)
+{
+    const struct journal_slot *before = NULL;
+    bool turned = false;
+
+    for (unsigned i = 0; i < r->n; i++) {
+        const struct journal_slot *s = journal_ring_at(r, i);
+
+        if (!slot_is_sound(r, s))
+            return false;
+        if (before && s->seq < before->seq)
+            return false;
+        if (before && s->at != slot_end(before)) {
+            if (turned || s->at != 0)
+                return false;
+            turned = true;
+        }
+        if (turned && slot_end(s) > journal_ring_at(r, 0)->at)
+            return false;
+        before = s;
+    }
+    return true;
+}
+
+int
+journal_ring_attach(struct journal_ring *r, struct journal_ring_shared *shared,
+                    struct journal_slot *slots, unsigned lines, char *data, size_t bytes)
+{
+    uint64_t put = shared_load(&shared->put), taken = shared_load(&shared->taken);
+    uint64_t evicted = shared_load(&shared->evicted);
+
+    *r = (struct journal_ring){
+        .room = bytes, .max = lines, .data = data, .slots = slots, .shared = shared};
+    if (put <= SHARED_MAX && taken <= put && put - taken <= lines && evicted <= SHARED_MAX) {
+        r->n = (unsigned)(put - taken);
+        r->taken = taken;
+        r->evicted = evicted;
+        if (slots_are_sound(r)) {
+            r->head = r->n > 0 ? slot_end(journal_ring_at(r, r->n - 1)) : 0;
+            return 0;
+        }
+    }
+    r->n = 0;
+    r->taken = r->evicted = 0;
+    shared_store(&shared->taken, 0);
+    shared_store(&shared->put, 0);
+    shared_store(&shared->evicted, 0);
+    return -EBADMSG;
+}
+
+/* Said before its bytes are overwritten: the next process may see this instant. */
 static void
 evict(struct journal_ring *r)
 {
-    r->evicted = r->slots[r->first].seq;
-    r->first = (r->first + 1) % r->max;
+    r->evicted = journal_ring_at(r, 0)->seq;
+    r->taken++;
     r->n--;
+    if (!r->shared)
+        return;
+    shared_store(&r->shared->evicted, r->evicted);
+    shared_store(&r->shared->taken, r->taken);
 }
 
 static bool
 overlaps(const struct journal_ring *r, size_t from, size_t to)
 {
-    const struct journal_slot *s = &r->slots[r->first];
-    size_t end = (size_t)s->at + s->service + s->json + 2;
+    const struct journal_slot *s = journal_ring_at(r, 0);
 
-    return s->at < to && from < end;
+    return s->at < to && from < slot_end(s);
 }
 
 /* Lines lie in order around the block, so the oldest are the only ones that can be in the way. */
@@ -70,7 +139,7 @@ make_place(struct journal_ring *r, size_t bytes)
     size_t at = r->head;
 
     if (at + bytes > r->room) {
-        while (r->n > 0 && r->slots[r->first].at >= at)
+        while (r->n > 0 && journal_ring_at(r, 0)->at >= at)
             evict(r);
         at = 0;
     }
@@ -91,7 +160,7 @@ journal_ring_add(struct journal_ring *r, const struct journal_slot *slot, const 
     if (bytes > r->room)
         return false;
     at = make_place(r, bytes);
-    s = &r->slots[(r->first + r->n) % r->max];
+    s = &r->slots[(r->taken + r->n) % r->max];
     *s = *slot;
     s->at = (uint32_t)at;
     s->service = (uint32_t)service_bytes;
@@ -101,6 +170,8 @@ journal_ring_add(struct journal_ring *r, const struct journal_slot *slot, const 
     r->data[at + bytes - 1] = '\0';
     r->head = at + bytes;
     r->n++;
+    if (r->shared)
+        shared_store(&r->shared->put, r->taken + r->n);
     return true;
 }
 

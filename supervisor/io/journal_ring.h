@@ -3,13 +3,17 @@
 #define STINT_IO_JOURNAL_RING_H
 
 /*
- * The last lines, in memory of a fixed size: one block of bytes and one block of slots, allocated
- * once. A new line takes the place of as many old ones as it needs. Part of the journal.
+ * The last lines, in memory of a fixed size: one block of bytes and one block of slots, there from
+ * the start. A new line takes the place of as many old ones as it needs. The memory is the ring's
+ * own, or shared memory that outlives the process: then the kept lines are right at every instant.
+ * Part of the journal.
  */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+#include "supervisor/io/journal_shared.h"
 
 struct journal_slot {
     uint64_t seq;
@@ -20,16 +24,33 @@ struct journal_slot {
     uint32_t json;    /* bytes of the JSON */
 };
 
-struct journal_ring {
-    char *data; /* owned */
-    size_t room, head;
-    struct journal_slot *slots; /* owned; circular, `max` of them */
-    unsigned max, first, n;
-    uint64_t evicted; /* seq of the last line that lost its place; 0 = none yet */
+/* What of a ring has to be remembered beside its two blocks. All zero: an empty one. */
+struct journal_ring_shared {
+    shared_u64 put, taken; /* slots ever filled, ever given up; [taken, put) is kept */
+    shared_u64 evicted;    /* as below */
 };
 
-/* @touch: use every page now, so that the process does not grow later. Return: 0 or -ENOMEM. */
-int journal_ring_init(struct journal_ring *r, unsigned lines, size_t bytes, bool touch);
+struct journal_ring {
+    char *data;                         /* owned unless shared */
+    struct journal_slot *slots;         /* owned unless shared; circular, `max` of them */
+    struct journal_ring_shared *shared; /* NULL: memory of our own */
+    size_t room, head;
+    uint64_t taken;   /* slots given up; the oldest kept line is in slot taken % max */
+    uint64_t evicted; /* seq of the last line that lost its place; 0 = none yet */
+    unsigned max, n;
+};
+
+/* Return: 0 or -ENOMEM. */
+int journal_ring_init(struct journal_ring *r, unsigned lines, size_t bytes);
+
+/*
+ * The same in memory of others: @shared, @slots (@lines of them) and @data (@bytes), which outlive
+ * the ring. What is in there goes on, if it can be that of a ring.
+ *
+ * Return: 0; -EBADMSG: any other bytes were in there, and the ring is empty now.
+ */
+int journal_ring_attach(struct journal_ring *r, struct journal_ring_shared *shared,
+                        struct journal_slot *slots, unsigned lines, char *data, size_t bytes);
 void journal_ring_finish(struct journal_ring *r);
 
 /* @slot: seq, generation and pid are taken from it. False: larger than the whole ring. */

@@ -6,18 +6,16 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/units.h"
 
-#define RETRY_S      1.0
-#define MARKER_BYTES 256 /* the line that says how many were dropped */
+#define RETRY_S    1.0
+#define NOTE_BYTES 512 /* room for the record that says how many were dropped */
 
 /*
  * O_NONBLOCK belongs to the open file description, which stderr shares with the shell that started
@@ -49,90 +47,77 @@ sink_open(struct journal_sink *s, int fd)
     return fcntl(fd, F_SETFL, flags | O_NONBLOCK) == -1 ? -errno : 0;
 }
 
-static void
-sink_break(struct journal_sink *s)
-{
-    s->broken = true;
-    s->bytes = 0;
-    s->head = 0;
-    ev_io_stop(s->loop, &s->writable);
-    ev_timer_stop(s->loop, &s->retry);
-}
-
-static ssize_t
-sink_push(const struct journal_sink *s)
-{
-    size_t first = s->room - s->head < s->bytes ? s->room - s->head : s->bytes;
-    struct iovec part[2] = {
-        {s->data + s->head, first           },
-        {s->data,           s->bytes - first}
-    };
-    struct msghdr msg = {.msg_iov = part, .msg_iovlen = s->bytes > first ? 2 : 1};
-
-    if (s->socket)
-        return sendmsg(s->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
-    return writev(s->fd, part, (int)msg.msg_iovlen);
-}
-
-static void append(struct journal_sink *s, const char *line, size_t bytes);
-
-static void
-append_marker(struct journal_sink *s)
-{
-    char line[MARKER_BYTES];
-    size_t bytes = s->marker(s->env, s->dropped_now, line, sizeof(line));
-
-    s->dropped_now = 0;
-    append(s, line, bytes);
-}
-
-/* One write; what remains waits for the loop. Return: 0, or the errno that made it wait. */
+/* Whom the next write waits for; -1: nobody. */
 static int
-sink_write(struct journal_sink *s)
+next_fd(const struct journal_sink *s)
 {
-    ssize_t n;
+    struct queue_item item;
 
-    do
-        n = sink_push(s);
-    while (n == -1 && errno == EINTR);
-    if (n >= 0) {
-        s->head = (s->head + (size_t)n) % s->room;
-        s->bytes -= (size_t)n;
-        if (s->bytes == 0)
-            s->head = 0; /* a log that is read stays within its first pages */
-        return s->bytes > 0 ? EAGAIN : 0;
-    }
-    if (errno == EAGAIN || errno == ENOSPC || errno == EDQUOT || errno == EFBIG || errno == ENOBUFS)
-        return errno;
-    sink_break(s);
-    return EPIPE;
+    if (s->staged.bytes == 0 && journal_queue_item(&s->queue, s->queue.begin, &item) &&
+        item.kind == QUEUE_NATIVE && s->native.fd >= 0)
+        return s->native.fd;
+    return s->broken ? -1 : s->fd;
+}
+
+static void
+wait_writable(struct journal_sink *s)
+{
+    int fd = next_fd(s);
+
+    /* The number of the socket may be the same and the socket another one. */
+    if (fd == s->writable.fd && fd != s->native.fd && ev_is_active(&s->writable))
+        return;
+    ev_io_stop(s->loop, &s->writable);
+    if (fd < 0)
+        return;
+    ev_io_set(&s->writable, fd, EV_WRITE);
+    ev_io_start(s->loop, &s->writable);
+}
+
+static void
+wait_a_while(struct journal_sink *s)
+{
+    ev_io_stop(s->loop, &s->writable);
+    if (ev_is_active(&s->retry))
+        return;
+    ev_timer_set(&s->retry, RETRY_S, 0.);
+    ev_timer_start(s->loop, &s->retry);
+}
+
+static void
+append(struct journal_sink *s, enum queue_kind kind, const struct text *record)
+{
+    journal_queue_put(&s->queue, kind, record->data, record->bytes);
+    s->written_lines++;
+}
+
+static void
+append_dropped(struct journal_sink *s)
+{
+    auto_text struct text t = TEXT_INIT;
+    enum queue_kind kind = s->note(s->env, SINK_DROPPED, s->queue.lost - s->queue.told, &t);
+
+    /* No memory for a line about lines: the counter in `stint status` still says it. */
+    if (!t.failed && t.bytes > 0 && journal_queue_fits(&s->queue, t.bytes))
+        append(s, kind, &t);
+    journal_queue_told(&s->queue);
 }
 
 static void
 sink_turn(struct journal_sink *s)
 {
-    int why = s->bytes > 0 ? sink_write(s) : 0;
+    int why = journal_sink_write(s);
 
-    if (s->broken)
-        return;
-    if (why == 0 && s->dropped_now > 0) {
-        append_marker(s);
-        why = sink_write(s);
+    if (why == 0 && s->queue.lost > s->queue.told) {
+        append_dropped(s);
+        why = journal_sink_write(s);
     }
-    if (s->broken)
-        return;
-    if (why == 0 || why == EAGAIN) {
-        if (why)
-            ev_io_start(s->loop, &s->writable);
-        else
-            ev_io_stop(s->loop, &s->writable);
-        return;
-    }
-    ev_io_stop(s->loop, &s->writable);
-    if (!ev_is_active(&s->retry)) {
-        ev_timer_set(&s->retry, RETRY_S, 0.);
-        ev_timer_start(s->loop, &s->retry);
-    }
+    if (why == 0)
+        ev_io_stop(s->loop, &s->writable);
+    else if (why == EAGAIN)
+        wait_writable(s);
+    else
+        wait_a_while(s);
 }
 
 static void
@@ -152,35 +137,63 @@ on_retry(EV_P_ ev_timer *timer, int revents)
 }
 
 int
-journal_sink_init(struct journal_sink *s, struct ev_loop *loop, int fd, size_t room)
+journal_sink_init(struct journal_sink *s, struct ev_loop *loop, int fd, const char *socket,
+                  uint64_t doubt)
 {
-    int r;
+    int r = 0;
 
-    *s = (struct journal_sink){.loop = loop, .fd = -1, .owned_fd = -1, .room = room};
+    *s = (struct journal_sink){
+        .loop = loop, .fd = -1, .owned_fd = -1, .queue = s->queue, .doubt = doubt};
+    journal_native_init(&s->native, socket);
     ev_timer_init(&s->retry, on_retry, RETRY_S, 0.);
-    ev_io_init(&s->writable, on_writable, 0, EV_WRITE);
+    ev_io_init(&s->writable, on_writable, -1, EV_WRITE);
     s->retry.data = s->writable.data = s;
     s->broken = fd < 0;
-    if (fd < 0)
-        return 0;
-    s->data = malloc(room);
-    if (!s->data)
-        return -ENOMEM;
-    r = sink_open(s, fd);
+    if (fd >= 0)
+        r = sink_open(s, fd);
     if (r < 0) {
         journal_sink_finish(s);
         return r;
     }
-    ev_io_set(&s->writable, s->fd, EV_WRITE);
     (void)signal(SIGPIPE, SIG_IGN); /* a log nobody reads is no reason to die; cannot fail */
     return 0;
+}
+
+/* The first of a batch that may have been written: say so before it comes again. */
+static void
+stage_doubt(struct journal_sink *s)
+{
+    uint64_t at = s->queue.begin, bytes = 0;
+    struct queue_item item;
+
+    while (at < s->doubt && journal_queue_item(&s->queue, at, &item) && item.kind == QUEUE_TEXT) {
+        bytes += item.bytes;
+        at = item.end;
+    }
+    if (bytes == 0) /* a datagram: says so itself */
+        return;
+    text_add(&s->staged, "\n"); /* the line before may be half a one */
+    (void)s->note(s->env, SINK_REPEATED, bytes, &s->staged);
+    if (s->staged.failed)
+        text_finish(&s->staged);
+}
+
+void
+journal_sink_start(struct journal_sink *s)
+{
+    s->started = true;
+    if (s->broken)
+        journal_queue_clear(&s->queue);
+    else if (s->doubt > 0)
+        stage_doubt(s);
+    sink_turn(s);
 }
 
 void
 journal_sink_finish(struct journal_sink *s)
 {
-    if (!s->broken && s->bytes > 0)
-        (void)sink_write(s);
+    if (s->started && journal_sink_has_work(s))
+        (void)journal_sink_write(s);
     ev_io_stop(s->loop, &s->writable);
     ev_timer_stop(s->loop, &s->retry);
     if (s->restore) {
@@ -191,20 +204,8 @@ journal_sink_finish(struct journal_sink *s)
     }
     s->owned_fd = fd_close(s->owned_fd);
     s->fd = -1;
-    free(s->data);
-    s->data = NULL;
-}
-
-static void
-append(struct journal_sink *s, const char *line, size_t bytes)
-{
-    size_t tail = (s->head + s->bytes) % s->room;
-    size_t first = s->room - tail < bytes ? s->room - tail : bytes;
-
-    memcpy(s->data + tail, line, first);
-    memcpy(s->data, line + first, bytes - first);
-    s->bytes += bytes;
-    s->written_lines++;
+    journal_native_finish(&s->native);
+    text_finish(&s->staged);
 }
 
 /*
@@ -214,31 +215,33 @@ append(struct journal_sink *s, const char *line, size_t bytes)
 static bool
 has_room(const struct journal_sink *s, size_t bytes, bool event)
 {
-    size_t marker = s->dropped_now > 0 ? MARKER_BYTES : 0;
-    size_t spare = event ? marker : s->dropped_now > 0 ? s->room / 2 : s->room / 4;
+    bool gap = s->queue.lost > s->queue.told;
+    size_t note = gap ? NOTE_BYTES : 0;
+    size_t spare = event ? note : gap ? s->queue.room / 2 : s->queue.room / 4;
 
-    return s->bytes + bytes + spare <= s->room;
+    return journal_queue_fits(&s->queue, bytes + spare);
 }
 
 void
-journal_sink_line(struct journal_sink *s, const char *line, size_t bytes, bool event)
+journal_sink_put(struct journal_sink *s, enum queue_kind kind, const struct text *record,
+                 bool event)
 {
-    if (s->broken)
+    if (s->broken && kind == QUEUE_TEXT)
         return;
-    if (!has_room(s, bytes, event)) {
+    if (!has_room(s, record->bytes, event)) {
         s->dropped_lines++;
-        s->dropped_now++;
+        journal_queue_lose(&s->queue);
         return;
     }
-    if (s->dropped_now > 0)
-        append_marker(s);
-    append(s, line, bytes);
+    if (s->queue.lost > s->queue.told)
+        append_dropped(s);
+    append(s, kind, record);
     if (ev_is_active(&s->writable) || ev_is_active(&s->retry))
         return; /* the reader is slow: its turn comes with the loop */
     if (event)
         sink_turn(s);
     else
-        ev_io_start(s->loop, &s->writable);
+        wait_writable(s);
 }
 
 void
@@ -246,12 +249,13 @@ journal_sink_flush(struct journal_sink *s, int64_t budget_us)
 {
     int64_t end_us = mono_now_us() + budget_us;
 
-    while (!s->broken && s->bytes > 0) {
-        struct pollfd p = {.fd = s->fd, .events = POLLOUT};
+    while (journal_sink_has_work(s)) {
         int64_t left_us = end_us - mono_now_us();
+        struct pollfd p = {.events = POLLOUT};
 
-        if (sink_write(s) == 0 || s->broken || left_us <= 0)
+        if (journal_sink_write(s) == 0 || left_us <= 0)
             return;
+        p.fd = next_fd(s);
         if (poll(&p, 1, (int)(left_us / US_PER_MS) + 1) == -1 && errno != EINTR)
             return;
     }

@@ -2,10 +2,12 @@
 #ifndef STINT_IO_JOURNAL_STATE_H
 #define STINT_IO_JOURNAL_STATE_H
 
-/* The inside of the journal, for its own two files: journal.c writes, journal_read.c reads. */
+/* The inside of the journal, for its own files: journal.c takes, journal_keep.c keeps, journal_read.c reads. */
 #include "base/list.h"
 #include "base/text.h"
 #include "supervisor/io/journal.h"
+#include "supervisor/io/journal_line.h"
+#include "supervisor/io/journal_memory.h"
 #include "supervisor/io/journal_ring.h"
 #include "supervisor/io/journal_sink.h"
 
@@ -19,8 +21,11 @@ struct output {
 struct journal {
     enum log_format format;
     enum log_level level;
+    bool here; /* the descriptor is journald's: LOG_AUTO means datagrams */
+    struct journal_memory memory;
     struct journal_sink sink;
-    struct journal_ring events;
+    struct journal_ring events;       /* in the memory */
+    struct journal_ring recent;       /* in the memory: output of all, to fill the outputs from */
     uint64_t last_event, last_output; /* numbers given; output has one row for all services */
     struct list outputs;              /* struct output.node */
     unsigned n_outputs;
@@ -29,5 +34,15 @@ struct journal {
 };
 
 struct output *journal_output_find(const struct journal *j, const char *service); /* or NULL */
+
+/* ---- journal_keep.c: what `stint events` and `stint logs` show */
+
+/* Take what is in the memory. Return: 0; -EBADMSG: some of it was unusable and is forgotten. */
+int journal_keep_attach(struct journal *j);
+void journal_keep_finish(struct journal *j);
+
+/* j->record under the number after the last one. */
+void journal_keep_event(struct journal *j, const struct journal_line *l);
+void journal_keep_output(struct journal *j, const struct journal_line *l);
 
 #endif

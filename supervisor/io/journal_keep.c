@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "supervisor/io/journal_state.h"
+
+#define OUTPUTS_MAX 1024 /* services whose output is kept */
+
+static void
+output_free(struct journal *j, struct output *o)
+{
+    list_del(&o->node);
+    journal_ring_finish(&o->ring);
+    free(o);
+    j->n_outputs--;
+}
+
+static struct output *
+output_get(struct journal *j, const char *service)
+{
+    struct output *o = journal_output_find(j, service);
+
+    if (o || j->n_outputs == OUTPUTS_MAX)
+        return o;
+    o = calloc(1, sizeof(*o));
+    if (!o)
+        return NULL;
+    if (journal_ring_init(&o->ring, JOURNAL_OUTPUT_LINES, JOURNAL_OUTPUT_BYTES) < 0) {
+        free(o);
+        return NULL;
+    }
+    (void)snprintf(o->service, sizeof(o->service), "%s", service); /* names are at most 64 bytes */
+    list_add(&j->outputs, &o->node);
+    j->n_outputs++;
+    return o;
+}
+
+/* The output of each service, from the last lines of all. One without JSON is a service forgotten. */
+static void
+fill_outputs(struct journal *j)
+{
+    for (unsigned i = 0; i < j->recent.n; i++) {
+        const struct journal_slot *s = journal_ring_at(&j->recent, i);
+        const char *service = journal_ring_service(&j->recent, s);
+        struct output *o = s->json > 0 ? output_get(j, service) : journal_output_find(j, service);
+
+        if (!o)
+            continue;
+        if (s->json == 0) {
+            output_free(j, o);
+            continue;
+        }
+        if (o->ring.evicted < j->recent.evicted) /* any of them may have been of this service */
+            o->ring.evicted = j->recent.evicted;
+        (void)journal_ring_add(&o->ring, s, service, journal_ring_json(&j->recent, s),
+                               s->json); /* a line larger than the ring is not kept */
+    }
+}
+
+/* The last number given: the slot is filled before it is written down. */
+static uint64_t
+last_number(shared_u64 *kept, const struct journal_ring *ring)
+{
+    uint64_t last = shared_load(kept);
+    uint64_t newest = ring->n > 0 ? journal_ring_at(ring, ring->n - 1)->seq : 0;
+
+    if (last > SHARED_MAX || last < newest)
+        last = newest;
+    return last;
+}
+
+int
+journal_keep_attach(struct journal *j)
+{
+    struct journal_memory *m = &j->memory;
+    int events = journal_ring_attach(&j->events, &m->header->events, m->event_slots,
+                                     JOURNAL_EVENTS_MAX, m->event_data, MEMORY_EVENT_BYTES);
+    int outputs = journal_ring_attach(&j->recent, &m->header->outputs, m->output_slots,
+                                      MEMORY_OUTPUT_LINES, m->output_data, MEMORY_OUTPUT_BYTES);
+
+    j->last_event = last_number(&m->header->last_event, &j->events);
+    j->last_output = last_number(&m->header->last_output, &j->recent);
+    fill_outputs(j);
+    return events < 0 ? events : outputs;
+}
+
+void
+journal_keep_finish(struct journal *j)
+{
+    list_for_each_safe (pos, &j->outputs)
+        output_free(j, container_of(pos, struct output, node));
+    journal_ring_finish(&j->events);
+    journal_ring_finish(&j->recent);
+}
+
+void
+journal_keep_event(struct journal *j, const struct journal_line *l)
+{
+    struct journal_slot slot = {
+        .seq = j->last_event + 1, .generation = l->generation, .pid = l->pid};
+
+    (void)journal_ring_add(&j->events, &slot, l->service ? l->service : "", j->record.data,
+                           j->record.bytes); /* a line larger than the ring shows up as lost */
+    j->last_event = slot.seq;
+    shared_store(&j->memory.header->last_event, j->last_event);
+}
+
+void
+journal_keep_output(struct journal *j, const struct journal_line *l)
+{
+    struct journal_slot slot = {
+        .seq = j->last_output + 1, .generation = l->generation, .pid = l->pid};
+    struct output *o = output_get(j, l->service);
+
+    (void)journal_ring_add(&j->recent, &slot, l->service, j->record.data,
+                           j->record.bytes); /* as above */
+    if (o)
+        (void)journal_ring_add(&o->ring, &slot, l->service, j->record.data, j->record.bytes);
+    j->last_output = slot.seq;
+    shared_store(&j->memory.header->last_output, j->last_output);
+}
+
+void
+journal_forget(struct journal *j, const char *service)
+{
+    const struct journal_slot slot = {.seq = j->last_output};
+    struct output *o = journal_output_find(j, service);
+
+    if (!o)
+        return;
+    output_free(j, o);
+    (void)journal_ring_add(&j->recent, &slot, service, "", 0); /* it always fits */
+}
