@@ -50,8 +50,13 @@ standard_three(void)
 int
 main(int argc, char **argv)
 {
+    int trial;
+
     if (standard_three() == -1)
         return EX_OSERR;
+    trial = keeper_answer_trial(argc, argv);
+    if (trial >= 0)
+        return trial;
     command.argc = argc;
     command.argv = argv;
     return cli_main(argc, argv,

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/mem.h"
 #include "base/units.h"
 #include "supervisor/keeper/environ.h"
 #include "supervisor/keeper/image.h"
@@ -80,7 +81,7 @@ notice_return(struct keeper *k)
 static int
 succeed(struct keeper *k)
 {
-    auto_fd int fd = (int)environ_number(ENVIRON_IMAGE, -1);
+    int fd = (int)environ_number(ENVIRON_IMAGE, -1);
     struct image_head head;
     int r = image_read(k, fd, &head);
 
@@ -91,10 +92,9 @@ succeed(struct keeper *k)
         if (head.previous_fd >= 0) /* all descriptors and the environment are as it made them */
             launch_exec(head.previous_fd, k->argv, environ);
     }
-    if (r < 0) {
-        fd = -1; /* not ours to close */
+    if (r < 0)
         return -ENOENT;
-    }
+    (void)fd_close(fd);
     notice_return(k);
     for (uint32_t i = 0; i < k->kept.n; i++) {
         k->systemd.stored += k->kept.entries[i].mirror != MIRROR_NONE;
@@ -113,6 +113,7 @@ begin(struct keeper *k)
     uint32_t room = raise_limit(&before);
 
     k->link.fd = k->master.pidfd = k->next_fd = -1;
+    k->trial = (struct trial){.pidfd = -1, .answer_fd = -1, .exe_fd = -1, .until_us = TIME_NEVER};
     k->link.retry_us = TIME_NEVER;
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1UL); /* PID 1 is one anyway */
     (void)prctl(PR_SET_NAME, "stint"); /* executed by descriptor, its number would be our name */
@@ -151,16 +152,17 @@ wait_for_news(struct keeper *k, int64_t until_us)
     struct timespec wait = {0};
     bool hears = l->n_acks < LINK_ACKS_MAX / 2;
     struct pollfd fds[] = {
-        {.fd = k->signal_fd,    .events = POLLIN                                                 },
-        {.fd = l->fd,           .events = (short)((hears ? POLLIN : 0) | (l->full ? POLLOUT : 0))},
-        {.fd = k->master.pidfd, .events = POLLIN                                                 },
+        {.fd = k->signal_fd,       .events = POLLIN                                                 },
+        {.fd = l->fd,              .events = (short)((hears ? POLLIN : 0) | (l->full ? POLLOUT : 0))},
+        {.fd = k->master.pidfd,    .events = POLLIN                                                 },
+        {.fd = k->trial.answer_fd, .events = POLLIN                                                 },
     };
 
     if (k->reap || wait_us < 0)
         wait_us = 0;
     wait.tv_sec = wait_us / US_PER_S;
     wait.tv_nsec = wait_us % US_PER_S * 1000;
-    (void)ppoll(fds, 3, until_us == TIME_NEVER && !k->reap ? NULL : &wait, NULL);
+    (void)ppoll(fds, ARRAY_LEN(fds), until_us == TIME_NEVER && !k->reap ? NULL : &wait, NULL);
     now_us = mono_now_us();
     if (until_us != TIME_NEVER && now_us > until_us + LATE_US)
         l->heard_us =
@@ -171,6 +173,8 @@ wait_for_news(struct keeper *k, int64_t until_us)
         l->full = false;
     if (hears && fds[1].revents)
         talk_hear(k, HEAR_MAX, now_us);
+    if (fds[3].revents && k->trial.answer_fd >= 0)
+        trial_hear(k);
     k->reap = k->reap || fds[2].revents;
 }
 
@@ -199,12 +203,14 @@ turn(struct keeper *k)
     until_us = systemd_turn(&k->systemd, &k->kept, now_us);
     until_us = earlier(until_us, keeper_patience_until(k));
     until_us = earlier(until_us, k->link.retry_us);
+    until_us = earlier(until_us, k->trial.until_us);
     if (k->master.pid == 0)
         until_us = earlier(until_us, k->master.began_us);
     wait_for_news(k, until_us);
     now_us = mono_now_us();
     if (k->reap)
         reap_children(k, now_us);
+    trial_judge(k, now_us);
     judge_silence(k, now_us);
 }
 

@@ -30,4 +30,10 @@ int keeper_run(int argc, char **argv, const struct keeper_options *options);
 /* keeper_started_us - were we started by a keeper, as its master? Then KEEPER_FD is our end. */
 bool keeper_started_us(int argc, char **argv);
 
+/*
+ * keeper_answer_trial - a keeper that is to be upgraded asks this program first. To be called before
+ * the command line is looked at. Return: exit status, -1: nobody asks.
+ */
+int keeper_answer_trial(int argc, char **argv);
+
 #endif

@@ -46,31 +46,31 @@ launch_exec(int exe_fd, char **argv, char **envp)
 
 /* The child: a copy of us with one thread, so all is allowed but to forget that. */
 static _Noreturn void
-become_master(const struct keeper *k, int link_fd)
+become(const struct launch *what, const struct rlimit *nofile)
 {
-    static char title[] = KEEPER_TITLE;
-    int exe_fd = fcntl(k->exe_fd, F_DUPFD_CLOEXEC, KEEPER_FD + 1);
+    int exe_fd = fcntl(what->exe_fd, F_DUPFD_CLOEXEC, KEEPER_FD + 1);
     int r;
 
     reset_signals();
-    (void)setrlimit(RLIMIT_NOFILE, &k->facts.nofile);
-    if (link_fd == KEEPER_FD)
-        r = fd_cloexec(link_fd, 0);
+    (void)setrlimit(RLIMIT_NOFILE, nofile);
+    if (what->fd == KEEPER_FD)
+        r = fd_cloexec(what->fd, 0);
     else
-        r = dup2(link_fd, KEEPER_FD) == -1 ? -errno : 0;
+        r = dup2(what->fd, KEEPER_FD) == -1 ? -errno : 0;
     /* Ours are all CLOEXEC; this is for those of whoever started us, where the kernel is new enough. */
     (void)syscall(SYS_close_range, KEEPER_FD + 1U, ~0U, CLOSE_RANGE_CLOEXEC);
-    k->argv[0] = title;
+    what->argv[0] = what->title;
     environ_strip();
     if (r == 0 && exe_fd >= 0)
-        launch_exec(exe_fd, k->argv, environ);
-    keeper_log("error", "master_not_started", 0, "msg=\"exec: %s\"", strerrordesc_np(errno));
+        launch_exec(exe_fd, what->argv, environ);
+    keeper_log("error", "exec_failed", 0, "msg=\"start '%s': %s\"", what->title,
+               strerrordesc_np(errno));
     _exit(EXIT_NOT_STARTED);
 }
 
 /* A fork that hands out a pidfd; the child runs on a copy of our stack. */
 pid_t
-launch_master(const struct keeper *k, int link_fd, int *ret_pidfd)
+launch(const struct launch *what, const struct rlimit *nofile, int *ret_pidfd)
 {
     int pidfd = -1;
     struct clone_args args = {
@@ -83,7 +83,7 @@ launch_master(const struct keeper *k, int link_fd, int *ret_pidfd)
     if (pid == -1 && errno == ENOSYS) /* valgrind, and filters older than the call */
         pid = syscall(SYS_clone, (unsigned long)(CLONE_PIDFD | SIGCHLD), NULL, &pidfd, NULL, 0UL);
     if (pid == 0)
-        become_master(k, link_fd);
+        become(what, nofile);
     if (pid == -1)
         return -errno;
     *ret_pidfd = pidfd;

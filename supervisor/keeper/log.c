@@ -69,7 +69,10 @@ keeper_quote(const char *s, char *buf, size_t room)
     for (; *s && n + 3 < room; s++) {
         if (*s == '"' || *s == '\\')
             buf[n++] = '\\';
-        buf[n++] = (unsigned char)*s < 0x20 || *s == 0x7f ? '?' : *s;
+        buf[n] = *s;
+        if ((unsigned char)*s < 0x20 || *s == 0x7f)
+            buf[n] = '?';
+        n++;
     }
     buf[n++] = '"';
     buf[n] = '\0';

@@ -60,7 +60,9 @@ plan_next(struct keeper *k, int64_t lived_us, bool finished, int64_t now_us)
 void
 master_start(struct keeper *k, int64_t now_us)
 {
+    static char title[] = KEEPER_TITLE;
     int ends[2];
+    pid_t pid;
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == -1) {
         keeper_log("error", "master_not_started", 0, "msg=\"socketpair: %s\"",
@@ -70,7 +72,8 @@ master_start(struct keeper *k, int64_t now_us)
     }
     k->facts.masters++;
     k->master = (struct master){.began_us = now_us, .pidfd = -1};
-    pid_t pid = launch_master(k, ends[1], &k->master.pidfd);
+    pid = launch(&(struct launch){k->exe_fd, ends[1], k->argv, title}, &k->facts.nofile,
+                 &k->master.pidfd);
 
     (void)fd_close(ends[1]);
     if (pid < 0) {
@@ -119,7 +122,8 @@ master_died(struct keeper *k, int wait_status, int64_t now_us)
     if (!m.leaving && k->next_fd == -1)
         say_death(k, &m, wait_status, now_us);
     link_close(&k->link);
-    if (m.leaving) {
+    trial_cancel(k);
+    if (m.leaving) { /* the last word: an upgrade that it asked for before is no longer wanted */
         keeper_end(k, m.status);
         return;
     }

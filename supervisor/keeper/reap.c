@@ -93,6 +93,12 @@ reap_children(struct keeper *k, int64_t now_us)
                 return; /* the others may not be ours to bury any more */
             continue;
         }
+        if (o.pid == k->facts.trial_pid) {
+            bury(&o);
+            k->facts.trial_pid = 0;
+            k->trial.pidfd = fd_close(k->trial.pidfd);
+            continue;
+        }
         identify(&o);
         bury(&o);
         obituaries_add(&k->obituaries, &o);

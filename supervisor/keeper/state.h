@@ -53,6 +53,15 @@ struct master {
     int32_t status;   /* of LEAVING */
 };
 
+/* A program that is asked whether it could go on from our image, before anybody relies on it. */
+struct trial {
+    int pidfd;       /* owned; -1 when it is reaped */
+    int answer_fd;   /* owned; -1: nobody waits for an answer */
+    int exe_fd;      /* owned; … */
+    uint64_t number; /* of the UPGRADE that waits for its ACK */
+    int64_t until_us;
+};
+
 /* What outlives an upgrade of the keeper, with the kept descriptors and the obituaries. */
 struct facts {
     struct restart restart;
@@ -67,7 +76,7 @@ struct facts {
     int32_t
         previous_fd; /* owned; the program before the upgrade, until the new one has proved itself; -1 */
     uint32_t unproved; /* masters of the new program that died young, before they proved it */
-    uint32_t reserved;
+    int32_t trial_pid; /* the child of struct trial, until it is reaped; 0: none */
 };
 
 struct keeper {
@@ -81,6 +90,7 @@ struct keeper {
     int exit_status;
     struct facts facts;
     struct master master;
+    struct trial trial;
     struct link link;
     struct systemd systemd;
     struct obituaries obituaries;
@@ -112,8 +122,15 @@ void master_start(struct keeper *k, int64_t now_us);
 void master_kill(struct keeper *k); /* its death is heard of later */
 void master_died(struct keeper *k, int wait_status, int64_t now_us);
 
-/* launch.c: fork and exec. Return: the pid or negative errno. */
-pid_t launch_master(const struct keeper *k, int link_fd, int *ret_pidfd);
+/* launch.c: fork and exec. */
+struct launch {
+    int exe_fd;
+    int fd;      /* becomes KEEPER_FD of the child; all others are closed for it */
+    char **argv; /* [0] is the title, put there in the child alone */
+    char *title;
+};
+/* launch - Return: the pid or negative errno. @ret_pidfd: owned by the caller. */
+pid_t launch(const struct launch *what, const struct rlimit *nofile, int *ret_pidfd);
 void launch_exec(int exe_fd, char **argv, char **envp); /* returns if it failed, with errno */
 
 /* reap.c */
@@ -125,10 +142,18 @@ void signals_read(struct keeper *k, int64_t now_us);
 void signals_forward(struct keeper *k);
 
 /* upgrade.c */
-int upgrade_ask(struct keeper *k, int fd, const char *path); /* UPGRADE; owns @fd when 0 */
+/* upgrade_ask - UPGRADE number @number. Owns @fd when 0: the ACK comes later. */
+int upgrade_ask(struct keeper *k, int fd, const char *path, uint64_t number);
 void upgrade_proved(struct keeper *k);
 void upgrade_go(struct keeper *k, int64_t now_us);   /* to next_fd; returns if that failed */
 void upgrade_back(struct keeper *k, int64_t now_us); /* to facts.previous_fd */
+
+/* trial.c */
+int trial_start(struct keeper *k, int exe_fd, uint64_t number,
+                int64_t now_us);                    /* owns @exe_fd when 0 */
+void trial_hear(struct keeper *k);                  /* its answer_fd has something */
+void trial_judge(struct keeper *k, int64_t now_us); /* is it late? */
+void trial_cancel(struct keeper *k);                /* nobody wants to know any more */
 
 /* workers.c: SIGTERM, 5 s, SIGKILL to all whose pidfd is kept. Returns when they are gone, or given up. */
 void workers_end(struct keeper *k);

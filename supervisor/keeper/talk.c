@@ -73,11 +73,12 @@ drop(struct keeper *k, const char *name)
 static void
 upgrade(struct keeper *k, uint64_t number)
 {
-    int r = upgrade_ask(k, k->in.fd, frame_body(&k->in));
+    int r = upgrade_ask(k, k->in.fd, frame_body(&k->in), number);
 
     if (r == 0)
         k->in.fd = -1;
-    link_ack(&k->link, number, r);
+    else
+        link_ack(&k->link, number, r);
 }
 
 static void

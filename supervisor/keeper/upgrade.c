@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/units.h"
 #include "supervisor/keeper/environ.h"
@@ -19,19 +20,21 @@
 #define RETRY_US US_PER_S
 
 int
-upgrade_ask(struct keeper *k, int fd, const char *path)
+upgrade_ask(struct keeper *k, int fd, const char *path, uint64_t number)
 {
     struct stat st;
     char quoted[LOG_VALUE_MAX];
+    int r;
 
     if (fstat(fd, &st) == -1)
         return -errno;
     if (!S_ISREG(st.st_mode) || !(st.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)))
         return -EACCES;
-    (void)fd_close(k->next_fd);
-    k->next_fd = fd;
-    keeper_log("info", "keeper_upgrade", 0, "path=%s", keeper_quote(path, quoted, sizeof quoted));
-    return 0;
+    r = trial_start(k, fd, number, mono_now_us());
+    if (r == 0)
+        keeper_log("info", "keeper_upgrade", 0, "path=%s",
+                   keeper_quote(path, quoted, sizeof quoted));
+    return r;
 }
 
 void

@@ -36,6 +36,7 @@
 #define TEST_SOCKET   "KEEPER_TEST_SOCKET"
 #define TEST_PATIENCE "KEEPER_TEST_PATIENCE_US"
 #define TEST_BROKEN   "KEEPER_TEST_BROKEN" /* its masters exit with this status at once */
+#define TEST_MUTE     "KEEPER_TEST_MUTE"   /* its trial never ends */
 #define HEAP_USED     98                   /* exit status of a keeper that allocated */
 
 static bool heap_is_forbidden;

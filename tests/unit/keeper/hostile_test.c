@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Masters that are wrong, and limits that are reached. */
-#include "tests/unit/keeper/world.h"
+#include "tests/unit/keeper/masters.h"
 
 #include <dirent.h>
 

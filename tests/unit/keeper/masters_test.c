@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "tests/unit/keeper/world.h"
+#include "tests/unit/keeper/masters.h"
 
 #include <sysexits.h>
 

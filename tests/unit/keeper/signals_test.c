@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "tests/unit/keeper/world.h"
+#include "tests/unit/keeper/masters.h"
 
 START_TEST(signals_are_forwarded_to_a_master_that_has_begun)
 {

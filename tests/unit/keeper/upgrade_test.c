@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "tests/unit/keeper/world.h"
+#include "tests/unit/keeper/masters.h"
 
 #include <sys/sendfile.h>
 
-/* program - a copy of this one (or @text) as an executable of that name. Return: its descriptor. */
+/* program - a copy of this one, of that at a path, or a text as an executable. Return: its descriptor. */
 static int
-program(const char *name, const char *text)
+program(const char *name, const char *what)
 {
+    const char *text = what && what[0] != '/' ? what : NULL;
     struct stat st;
-    int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    int from = open(what && !text ? what : "/proc/self/exe", O_RDONLY | O_CLOEXEC);
     int to = open(world_path(name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
 
     ck_assert_int_ge(to, 0);
@@ -109,6 +110,59 @@ START_TEST(what_is_no_program_is_refused)
 }
 END_TEST
 
+/* end_of_trial - the kernel does not let a program be written while somebody runs it. */
+static void
+end_of_trial(void)
+{
+    int fd;
+
+    do
+        fd = open(world_path("new"), O_WRONLY | O_CLOEXEC);
+    while (fd == -1 && errno == ETXTBSY);
+    ck_assert_int_ge(fd, 0);
+    (void)close(fd);
+}
+
+START_TEST(a_program_that_is_none_of_ours_is_refused_before_it_is_too_late)
+{
+    static const char *const what[] = {"\x7f"
+                                       "ELF and nothing else",
+                                       "#!/bin/sh\nexit 0\n", "/bin/true", "/bin/sleep"};
+    struct fake m;
+
+    world_begin(NULL);
+    m = master_comes();
+    (void)hello(&m);
+    ck_assert_int_eq(ask_upgrade(&m, "new", program("new", what[_i])), -ENOEXEC);
+    (void)log_await("event=upgrade_refused");
+    ck_assert_int_eq(ask_upgrade(&m, "newer", program("newer", NULL)), 0); /* another is welcome */
+    master_exits(&m, 0);
+    m = master_comes();
+    (void)hello(&m);
+    ck_assert(runs("newer"));
+    leave(&m, 0);
+    keeper_exits_with(0);
+}
+END_TEST
+
+START_TEST(a_program_that_does_not_answer_is_refused_and_killed)
+{
+    struct fake m;
+
+    ck_assert_int_eq(setenv(TEST_MUTE, "1", 1), 0);
+    world_begin(NULL);
+    m = master_comes();
+    (void)hello(&m);
+    (void)say_text(&m, KEEPER_UPGRADE, "new", program("new", NULL));
+    ck_assert_int_eq(ask_upgrade(&m, "new", program("newer", NULL)), -EBUSY); /* one at a time */
+    (void)log_await("event=upgrade_refused");
+    ck_assert_int_eq(hear_ack(&m, m.sent - 1), -ENOEXEC);
+    end_of_trial();
+    leave(&m, 0);
+    keeper_exits_with(0);
+}
+END_TEST
+
 START_TEST(a_program_that_cannot_be_executed_changes_nothing)
 {
     int one = file_with("one");
@@ -119,16 +173,16 @@ START_TEST(a_program_that_cannot_be_executed_changes_nothing)
     m = master_comes();
     (void)hello(&m);
     ck_assert_int_eq(store(&m, "one", one), 0);
-    if (ask_upgrade(&m, "new",
-                    program("new", "\x7f"
-                                   "ELF and nothing else")) == 0) {
-        master_exits(&m, 0);
-        (void)log_await("event=keeper_upgrade_failed");
-        m = master_comes();
-        in = hello(&m);
-        ck_assert_uint_eq(in.welcome.flags, KEEPER_SUCCEEDS);
-        ck_assert(same_file(given(&in, "one"), one));
-    }
+    ck_assert_int_eq(ask_upgrade(&m, "new", program("new", NULL)), 0);
+    end_of_trial();
+    ck_assert_int_eq(truncate(world_path("new"), 100), 0); /* since it was asked */
+    master_exits(&m, 0);
+    (void)log_await("event=keeper_upgrade_failed");
+    m = master_comes();
+    in = hello(&m);
+    ck_assert_uint_eq(in.welcome.flags, KEEPER_SUCCEEDS);
+    ck_assert(same_file(given(&in, "one"), one));
+    ck_assert_int_eq(store(&m, "two", one), 0);
     leave(&m, 0);
     keeper_exits_with(0);
 }
@@ -199,6 +253,8 @@ suite(void)
     tcase_add_checked_fixture(t, NULL, world_end);
     tcase_add_test(t, an_upgrade_keeps_the_process_the_descriptors_and_the_deaths);
     tcase_add_test(t, what_is_no_program_is_refused);
+    tcase_add_loop_test(t, a_program_that_is_none_of_ours_is_refused_before_it_is_too_late, 0, 4);
+    tcase_add_test(t, a_program_that_does_not_answer_is_refused_and_killed);
     tcase_add_test(t, a_program_that_cannot_be_executed_changes_nothing);
     tcase_add_test(t, when_its_masters_die_young_the_program_before_comes_back);
     tcase_add_test(t, a_program_that_has_proved_itself_stays);
