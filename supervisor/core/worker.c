@@ -242,21 +242,29 @@ worker_new(struct core *c, struct generation *g, unsigned slot, enum worker_stat
     return w;
 }
 
-struct worker *
-worker_create(struct core *c, struct generation *g, unsigned slot)
+static void
+worker_await_ready(const struct core *c, struct worker *w)
 {
-    struct worker *w = worker_new(c, g, slot, WORKER_STARTING);
-    const struct service_spec *spec = g->spec;
-    size_t before = c->fx->n;
+    const struct service_spec *spec = w->generation->spec;
 
-    if (!w)
-        return NULL;
+    w->spawned_us = c->now_us;
     w->deadline_us = c->now_us + spec->start_timeout_us;
     w->extend_limit_us = c->now_us + spec->start_timeout_us * EXTEND_FACTOR;
     if (spec->ready.mode == READY_ASSUME) {
         w->assume_us = c->now_us + spec->ready.assume_us;
         w->deadline_us = w->assume_us + spec->start_timeout_us;
     }
+}
+
+struct worker *
+worker_create(struct core *c, struct generation *g, unsigned slot)
+{
+    struct worker *w = worker_new(c, g, slot, WORKER_STARTING);
+    size_t before = c->fx->n;
+
+    if (!w)
+        return NULL;
+    worker_await_ready(c, w);
     g->slots[slot].worker = w;
     worker_effect(c, w, FX_SPAWN, 0);
     if (c->fx->n == before) { /* lost: nobody would ever tell of it */
@@ -281,6 +289,8 @@ void
 worker_spawned(struct core *c, struct worker *w, pid_t pid)
 {
     w->pid = pid;
+    if (w->state == WORKER_STARTING) /* a master that died may lie between asking for it and this */
+        worker_await_ready(c, w);
     (void)record_worker(c, RECORD_SPAWN, w);
     if (w->drain_us > 0 && !w->signalled)
         worker_ask_to_leave(c, w); /* it was relieved before it had a pid */

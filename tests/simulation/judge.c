@@ -11,8 +11,8 @@
 #include "base/units.h"
 
 static const char *const names[LAW_COUNT] = {
-    "innocent", "I1", "I2",        "I3",       "I4",      "I5",     "I6",      "I7",
-    "I8",       "I9", "snapshots", "verdicts", "numbers", "wanted", "depends", "sound"};
+    "innocent", "I1",  "I2",        "I3",       "I4",      "I5",     "I6",      "I7",   "I8",
+    "I9",       "I10", "snapshots", "verdicts", "numbers", "wanted", "depends", "sound"};
 
 const char *
 invariant_name(enum invariant i)

@@ -22,6 +22,7 @@ enum invariant {
     I7,            /* stop is bounded by one budget */
     I8,            /* the spawn rate is bounded */
     I9,            /* every generation ends in one certificate that counts its leaks */
+    I10,           /* a master that died left all that the next one needs */
     LAW_SNAPSHOTS, /* given back exactly once, and not before the last spawn from it */
     LAW_VERDICTS,  /* exactly one for each reload */
     LAW_NUMBERS,   /* ids and generation numbers only grow */
@@ -115,6 +116,7 @@ struct judge {
     unsigned ticks_due;          /* in a row, with the next deadline already there */
     int64_t stop_us;             /* STOP_ALL came then; 0 = not yet */
     bool stopped;                /* the core said so, at least once */
+    int64_t back_us;             /* last time a new master took over; 0 = never */
     int64_t now_us;
     bool excused;          /* the present event is a failure that condemns no input */
     enum invariant broken; /* the first one; LAW_NONE: innocent */
@@ -134,6 +136,8 @@ void judge_event(struct judge *j, const struct event *ev);
 void judge_effect(struct judge *j, const struct effect *e);
 /* After the step: what can be seen now. */
 void judge_step(struct judge *j, const struct event *ev);
+/* A new master has taken over. */
+void judge_takeover(struct judge *j, int64_t now_us);
 /* Nothing moves any more: I4, and what is owed by then. */
 void judge_rest(struct judge *j);
 /* Everything has stopped and the last process is gone. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The judge on I5, I6, I8 and I9: lives, deaths, and the papers that go with them. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/list.h"
 #include "base/mem.h"
@@ -184,6 +185,15 @@ really_tried(const struct judge *j, const struct run *run, unsigned wish)
            j->affairs[wish].looked_for.check == j->wishes->list[wish].check;
 }
 
+/* Whoever was asked has answered, unless the world lost it: a new master asks again. */
+static bool
+answered(const struct judge *j, const struct record *r)
+{
+    const struct input *input = &j->world->inputs[wish_of(r->service)];
+
+    return input->look_lost || input->check_lost || !strstr(r->text, "was not answered");
+}
+
 static void
 read_verdict(struct judge *j, struct affair *a, const struct record *r)
 {
@@ -194,6 +204,8 @@ read_verdict(struct judge *j, struct affair *a, const struct record *r)
                   r->reload);
         return;
     }
+    if (!answered(j, r))
+        judge_say(j, I10, "reload %" PRIu64 " of %s: %s", r->reload, r->service, r->text);
     judge_handoff_verdict(j, run, r);
     a->run = 0;
     if (r->outcome == OUTCOME_REJECTED && really_tried(j, run, wish_of(r->service))) {

@@ -68,6 +68,7 @@ void
 judge_step(struct judge *j, const struct event *ev)
 {
     const struct subject *w = ev->type == EVENT_EXIT ? judge_subject(j, ev->worker) : NULL;
+    int64_t stop_by;
 
     if (w && w->obituaries != 1)
         judge_say(j, I5, "pid %d died and got %u obituaries", (int)w->pid, w->obituaries);
@@ -75,8 +76,10 @@ judge_step(struct judge *j, const struct event *ev)
         one_of_each(j, container_of(n, struct service, node));
     nobody_vanishes(j);
     j->stopped = j->stopped || core_stopped(j->core); /* the master leaves then */
-    if (!j->stopped && j->stop_us > 0 &&
-        j->now_us > j->stop_us + j->wishes->stop_budget_us + LATENESS_US)
+    stop_by = j->stop_us + j->wishes->stop_budget_us;
+    if (stop_by < j->back_us)
+        stop_by = j->back_us; /* nobody was there to end it in time */
+    if (!j->stopped && j->stop_us > 0 && j->now_us > stop_by + LATENESS_US)
         judge_say(j, I7, "the stop budget is over, and not everything has stopped");
     /* One deadline may set the next for now (a grace of 0), but the ladder has few rungs. */
     j->ticks_due = ev->type == EVENT_TICK && core_next_deadline_us(j->core) <= j->now_us
@@ -84,6 +87,13 @@ judge_step(struct judge *j, const struct event *ev)
                        : 0;
     if (j->ticks_due > LADDER_RUNGS)
         judge_say(j, LAW_SOUND, "ticks leave a deadline behind that has come");
+}
+
+void
+judge_takeover(struct judge *j, int64_t now_us)
+{
+    j->now_us = j->back_us = now_us;
+    j->ticks_due = 0;
 }
 
 /* ---- at rest --------------------------------------------------------------------------------------- */

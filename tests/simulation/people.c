@@ -30,17 +30,17 @@ ask(struct simulation *sim, enum event_type type)
     uint32_t id = random_chance(&sim->random, 90) ? some_service(sim) : 0;
     const struct service *s = core_service(sim->core, id);
     struct event ev = {.type = type, .service = id, .request = {.cause = "operator"}};
-    uint64_t promised;
+    uint64_t promised = 0;
 
     if (type == EVENT_STOP && id == 0)
         return;
     ev.request.force = random_chance(&sim->random, 30);
-    if (type == EVENT_RELOAD && s) {
+    if (type == EVENT_RELOAD && s)
         promised = service_covering_reload(sim->core, s);
-        if (promised > 0 && sim->judge.n_promised < ARRAY_LEN(sim->judge.promised))
-            sim->judge.promised[sim->judge.n_promised++] = promised;
-    }
     simulation_step(sim, ev);
+    if (promised > 0 && !sim->master.request_lost &&
+        sim->judge.n_promised < ARRAY_LEN(sim->judge.promised))
+        sim->judge.promised[sim->judge.n_promised++] = promised;
 }
 
 static void

@@ -28,6 +28,14 @@ drop(struct effects *fx, size_t at)
     fx->n--;
 }
 
+static void
+drop_all(struct effects *fx, enum effect_type type)
+{
+    for (size_t i = fx->n; i > 0; i--)
+        if (fx->items[i - 1].type == type)
+            drop(fx, i - 1);
+}
+
 static bool
 is_record(const struct effect *e, enum record_kind kind)
 {
@@ -218,9 +226,7 @@ static void
 keep_snapshots(const struct core *c, struct effects *fx)
 {
     (void)c;
-    for (size_t i = fx->n; i > 0; i--)
-        if (fx->items[i - 1].type == FX_DISCARD)
-            drop(fx, i - 1);
+    drop_all(fx, FX_DISCARD);
 }
 
 static void
@@ -232,27 +238,115 @@ lose_verdicts(const struct core *c, struct effects *fx)
             drop(fx, i - 1);
 }
 
+/* ---- I10: a master that dies, and the next one ------------------------------------------------------ */
+
+static void
+touch_one_less(struct core *c)
+{
+    if (c->touched.next->next != &c->touched) /* two at least */
+        list_del(c->touched.next);
+}
+
+static void
+each_slot(struct core *c, void (*change)(const struct core *c, struct slot *slot))
+{
+    list_for_each (n, &c->services)
+        list_for_each (m, &container_of(n, struct service, node)->generations) {
+            struct generation *g = container_of(m, struct generation, node);
+
+            for (unsigned i = 0; i < g->n_slots; i++)
+                change(c, &g->slots[i]);
+        }
+}
+
+static void
+no_failures(const struct core *c, struct slot *slot)
+{
+    (void)c;
+    slot->failures = 0;
+}
+
+static void
+forget_failures(struct core *c, bool trial)
+{
+    if (trial)
+        each_slot(c, no_failures);
+}
+
+static void
+no_backoff(const struct core *c, struct slot *slot)
+{
+    if (!slot->worker && slot->next_spawn_us > c->now_us)
+        slot->next_spawn_us = c->now_us;
+}
+
+static void
+forget_backoff(struct core *c, bool trial)
+{
+    if (!trial)
+        each_slot(c, no_backoff);
+}
+
+static bool
+drop_obituaries(const struct pending *p, bool right)
+{
+    return right && !is_record(&p->effect, RECORD_EXIT);
+}
+
+static bool
+repeat_obituaries(const struct pending *p, bool right)
+{
+    return right || is_record(&p->effect, RECORD_EXIT);
+}
+
+static bool
+start_again(const struct pending *p, bool right)
+{
+    return right || p->effect.type == FX_SPAWN;
+}
+
+static void
+ask_for_no_evidence(struct effects *fx)
+{
+    drop_all(fx, FX_EVIDENCE);
+}
+
+static void
+ask_for_no_look(struct effects *fx)
+{
+    drop_all(fx, FX_LOOK);
+}
+
 const struct plant plants[] = {
-    {"I1",          I1,            "signals the serving one as soon as the candidate is spawned", NULL,                NULL,
-     break_before_make                                                                                                                                        },
-    {"I2",          I2,            "cancels the serving one when the candidate failed",           NULL,                NULL,                punish_the_serving},
-    {"I2.check",    I2,            "stops the old one although the check failed",                 NULL,                believe_every_check,
-     NULL                                                                                                                                                     },
-    {"I3",          I3,            "lets more generations drain than allowed",                    let_more_drain,      NULL,                NULL              },
-    {"I4",          I4,            "does not see that the disk changed",                          NULL,                see_the_old_disk,    NULL              },
-    {"I4.again",    I4,            "tries again what was rejected",                               NULL,                force_every_reload,  NULL              },
-    {"I5",          I5,            "writes two obituaries",                                       NULL,                NULL,                bury_twice        },
-    {"I5.signal",   I5,            "signals a pid that is reaped",                                NULL,                NULL,                signal_the_dead   },
-    {"I6",          I6,            "kills right after the drain signal",                          NULL,                NULL,                kill_at_once      },
-    {"I6.evidence", I6,            "kills where evidence is due",                                 NULL,                NULL,                kill_unheard      },
-    {"I7",          I7,            "takes its time to stop",                                      stop_at_leisure,     NULL,                NULL              },
-    {"I8",          I8,            "respawns without a pause",                                    retry_without_pause, NULL,                NULL              },
-    {"I8.limit",    I8,            "does not give up a candidate",                                never_give_up,       NULL,                NULL              },
-    {"I9",          I9,            "loses death certificates",                                    NULL,                NULL,                lose_certificates },
-    {"I9.count",    I9,            "certifies without the leaks",                                 NULL,                NULL,                count_leaks_away  },
-    {"snapshots",   LAW_SNAPSHOTS, "keeps snapshots nobody needs",                                NULL,                NULL,                keep_snapshots    },
-    {"verdicts",    LAW_VERDICTS,  "does not answer reloads",                                     NULL,                NULL,                lose_verdicts     },
-    {"depends",     LAW_DEPENDS,   "starts without what it depends on",                           depend_on_nobody,    NULL,                NULL              },
+    {"I1",           I1,            "signals the serving one as soon as the candidate is spawned",
+     .effects = break_before_make                                                                                                },
+    {"I2",           I2,            "cancels the serving one when the candidate failed",           .effects = punish_the_serving },
+    {"I2.check",     I2,            "stops the old one although the check failed",                 .event = believe_every_check  },
+    {"I3",           I3,            "lets more generations drain than allowed",                    .spec = let_more_drain        },
+    {"I4",           I4,            "does not see that the disk changed",                          .event = see_the_old_disk     },
+    {"I4.again",     I4,            "tries again what was rejected",                               .event = force_every_reload   },
+    {"I5",           I5,            "writes two obituaries",                                       .effects = bury_twice         },
+    {"I5.signal",    I5,            "signals a pid that is reaped",                                .effects = signal_the_dead    },
+    {"I6",           I6,            "kills right after the drain signal",                          .effects = kill_at_once       },
+    {"I6.evidence",  I6,            "kills where evidence is due",                                 .effects = kill_unheard       },
+    {"I7",           I7,            "takes its time to stop",                                      .spec = stop_at_leisure       },
+    {"I8",           I8,            "respawns without a pause",                                    .spec = retry_without_pause   },
+    {"I8.limit",     I8,            "does not give up a candidate",                                .spec = never_give_up         },
+    {"I9",           I9,            "loses death certificates",                                    .effects = lose_certificates  },
+    {"I9.count",     I9,            "certifies without the leaks",                                 .effects = count_leaks_away   },
+    {"snapshots",    LAW_SNAPSHOTS, "keeps snapshots nobody needs",                                .effects = keep_snapshots     },
+    {"verdicts",     LAW_VERDICTS,  "does not answer reloads",                                     .effects = lose_verdicts      },
+    {"depends",      LAW_DEPENDS,   "starts without what it depends on",                           .spec = depend_on_nobody      },
+    {"I10",          I10,           "does not touch a service that it changed",                    .touched = touch_one_less     },
+    {"I10.image",    I10,           "forgets in an image how often a slot failed",                 .restored = forget_failures   },
+    {"I10.backoff",  I8,            "takes over without the back-off of the slots",                .restored = forget_backoff    },
+    {"I10.dropped",  I5,            "drops the obituaries that the dead master had not written",
+     .repeat = drop_obituaries                                                                                                   },
+    {"I10.twice",    I5,            "writes the obituaries of the dead master once more",
+     .repeat = repeat_obituaries                                                                                                 },
+    {"I10.spawned",  LAW_NUMBERS,   "starts once more who has a pid",                              .repeat = start_again         },
+    {"I10.evidence", I6,            "does not ask again for evidence",                             .resumed = ask_for_no_evidence},
+    {"I10.looks",    I10,           "does not ask again for a look",                               .resumed = ask_for_no_look    },
 };
 const size_t n_plants = ARRAY_LEN(plants);
 

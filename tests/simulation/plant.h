@@ -9,6 +9,7 @@
  */
 #include "supervisor/core/core.h"
 #include "tests/simulation/judge.h"
+#include "tests/simulation/master.h"
 
 struct plant {
     const char *name;      /* "I1", or "I2.check" when an invariant has several */
@@ -17,6 +18,11 @@ struct plant {
     void (*spec)(struct spec *c); /* any of these may be NULL */
     void (*event)(const struct core *c, struct event *ev);
     void (*effects)(const struct core *c, struct effects *fx);
+    /* Of what a master leaves and the next one makes of it: */
+    void (*touched)(struct core *c);              /* before its services are persisted */
+    void (*restored)(struct core *c, bool trial); /* @trial: only to be compared */
+    bool (*repeat)(const struct pending *p, bool right);
+    void (*resumed)(struct effects *fx);
 };
 
 extern const struct plant plants[];

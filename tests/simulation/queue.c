@@ -27,11 +27,18 @@ queue_finish(struct queue *q)
     *q = (struct queue){NULL, 0, 0, 0};
 }
 
+static void
+rise(struct queue *q, size_t at)
+{
+    while (at > 0 && before(&q->items[at], &q->items[(at - 1) / 2])) {
+        swap(q, at, (at - 1) / 2);
+        at = (at - 1) / 2;
+    }
+}
+
 void
 queue_add(struct queue *q, struct news news)
 {
-    size_t at = q->n;
-
     if (q->n == q->room) {
         q->room = q->room > 0 ? q->room * 2 : 64;
         q->items = realloc(q->items, q->room * sizeof(*q->items));
@@ -39,10 +46,23 @@ queue_add(struct queue *q, struct news news)
             abort(); /* a test without memory has nothing to say */
     }
     news.order = ++q->order;
-    q->items[q->n++] = news;
-    while (at > 0 && before(&q->items[at], &q->items[(at - 1) / 2])) {
-        swap(q, at, (at - 1) / 2);
-        at = (at - 1) / 2;
+    q->items[q->n] = news;
+    rise(q, q->n++);
+}
+
+void
+queue_filter(struct queue *q, bool (*keep)(struct news *n, void *env), void *env)
+{
+    size_t all = q->n;
+
+    q->n = 0;
+    for (size_t i = 0; i < all; i++) {
+        struct news n = q->items[i];
+
+        if (!keep(&n, env))
+            continue;
+        q->items[q->n] = n;
+        rise(q, q->n++);
     }
 }
 

@@ -34,5 +34,7 @@ void queue_add(struct queue *q, struct news news);
 /* When the next news comes; TIME_NEVER: no news. */
 int64_t queue_next_us(const struct queue *q);
 struct news queue_take(struct queue *q);
+/* queue_filter - whom @keep does not want is dropped; it may change what it keeps, but not its time. */
+void queue_filter(struct queue *q, bool (*keep)(struct news *n, void *env), void *env);
 
 #endif

@@ -15,34 +15,91 @@ violated(const struct simulation *sim)
     return sim->judge.broken != LAW_NONE;
 }
 
-void
-simulation_step(struct simulation *sim, struct event ev)
+static void
+act(struct simulation *sim, const struct effect *e)
 {
-    struct event told;
-    uint64_t workers_before = sim->core->last_worker_id;
-
-    ev.now_us = sim->now_us;
-    sim->steps++;
     if (sim->steps >= sim->trace_from)
-        trace_event(sim->core, sim->steps, &ev);
-    judge_event(&sim->judge, &ev);
-    told = ev;
+        trace_effect(sim->core, e);
+    judge_effect(&sim->judge, e);
+    world_act(&sim->world, sim->core, e, sim->now_us);
+}
+
+/* Effect by effect, each marked once it was carried out. false: the master died over @fatal of them. */
+static bool
+act_and_mark(struct simulation *sim, size_t fatal)
+{
+    struct memory *mem = &sim->master.memory;
+
+    for (size_t i = mem->first_of_step; i < mem->n_pending; i++) {
+        struct pending *p = &mem->pending[i];
+
+        act(sim, &p->effect);
+        p->acted = true;
+        if (i - mem->first_of_step == fatal)
+            return false;
+        p->done = p->effect.type != FX_SPAWN;
+    }
+    return true;
+}
+
+/* From persist to consume. */
+static void
+go_on(struct simulation *sim, const struct event *ev, enum death death)
+{
+    size_t fatal = SIZE_MAX;
+
+    master_persist(sim);
+    if (death == DEATH_BEFORE_MARK)
+        fatal = sim->master.memory.n_pending - sim->master.memory.first_of_step;
+    if (fatal > 0 && fatal < SIZE_MAX)
+        fatal = random_below(&sim->master.fate, fatal);
+    if (death == DEATH_BEFORE_ACT || !act_and_mark(sim, fatal) || death == DEATH_BEFORE_CONSUME)
+        takeover(sim, ev, death);
+    else
+        judge_step(&sim->judge, ev);
+}
+
+static void
+decide(struct simulation *sim, const struct event *ev)
+{
+    struct event told = *ev;
+
     if (sim->plant && sim->plant->event)
         sim->plant->event(sim->core, &told);
     effects_clear(&sim->fx);
     core_step(sim->core, &told, &sim->fx);
-    if (ev.type == EVENT_ESCAPEE && sim->core->last_worker_id > workers_before)
-        world_adopt(&sim->world, workers_before + 1, &ev, sim->now_us);
     if (sim->fx.lost > 0)
         judge_say(&sim->judge, LAW_SOUND, "effects were lost");
     if (sim->plant && sim->plant->effects)
         sim->plant->effects(sim->core, &sim->fx);
-    for (size_t i = 0; i < sim->fx.n; i++) {
-        if (sim->steps >= sim->trace_from)
-            trace_effect(sim->core, &sim->fx.items[i]);
-        judge_effect(&sim->judge, &sim->fx.items[i]);
-        world_act(&sim->world, sim->core, &sim->fx.items[i], sim->now_us);
+}
+
+void
+simulation_step(struct simulation *sim, struct event ev)
+{
+    uint64_t workers_before = sim->core->last_worker_id;
+    enum death death = master_fate(sim);
+
+    sim->master.request_lost = false;
+    ev.now_us = sim->now_us;
+    sim->steps++;
+    if (sim->steps >= sim->trace_from)
+        trace_event(sim->core, sim->steps, &ev);
+    if (death != DEATH_BEFORE_STEP)
+        decide(sim, &ev);
+    if (death == DEATH_BEFORE_STEP || death == DEATH_BEFORE_PERSIST) {
+        takeover(sim, &ev, death);
+        return;
     }
+    judge_event(&sim->judge, &ev);
+    if (ev.type == EVENT_ESCAPEE && sim->core->last_worker_id > workers_before)
+        world_adopt(&sim->world, workers_before + 1, &ev, sim->now_us);
+    if (sim->master.mortal) {
+        go_on(sim, &ev, death);
+        return;
+    }
+    for (size_t i = 0; i < sim->fx.n; i++)
+        act(sim, &sim->fx.items[i]);
     judge_step(&sim->judge, &ev);
 }
 
@@ -138,7 +195,7 @@ stop(struct simulation *sim)
 
 void
 simulation_live(struct simulation *sim, uint64_t seed, const struct plant *plant,
-                uint64_t trace_from)
+                uint64_t trace_from, unsigned crashes)
 {
     memset(sim, 0, sizeof(*sim));
     sim->seed = seed;
@@ -151,6 +208,9 @@ simulation_live(struct simulation *sim, uint64_t seed, const struct plant *plant
     wishes_make(&sim->wishes, &sim->random);
     world_init(&sim->world, seed, &sim->wishes);
     judge_init(&sim->judge, sim->core, &sim->world, &sim->wishes);
+    master_init(&sim->master, seed, crashes);
+    if (sim->master.mortal)
+        master_persist(sim); /* an empty core */
     simulation_configure(sim);
     for (uint64_t rounds = 1 + random_below(&sim->random, 3); rounds > 0 && !violated(sim);
          rounds--) {
@@ -169,4 +229,5 @@ simulation_finish(struct simulation *sim)
     effects_finish(&sim->fx);
     world_finish(&sim->world);
     judge_finish(&sim->judge);
+    master_finish(&sim->master);
 }

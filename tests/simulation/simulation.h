@@ -5,9 +5,12 @@
 /*
  * One life: a seed makes the services, the people, the accidents and the order of everything.
  *
- *   news or deadline ─▶ judge ─▶ (plant) ─▶ core_step ─▶ (plant) ─▶ judge, world ─▶ judge
+ *   news or deadline ─▶ (plant) ─▶ core_step ─▶ (plant) ─▶ judge ─▶ judge, world ─▶ judge
+ *
+ * In some lives the master dies now and then, and another one goes on: master.h.
  */
 #include "tests/simulation/judge.h"
+#include "tests/simulation/master.h"
 #include "tests/simulation/plant.h"
 #include "tests/simulation/wish.h"
 #include "tests/simulation/world.h"
@@ -21,14 +24,18 @@ struct simulation {
     struct wishes wishes;
     struct world world;
     struct judge judge;
+    struct master master;
     const struct plant *plant; /* NULL: the core as it is */
     uint64_t steps;            /* taken in this life */
     uint64_t trace_from;       /* steps from here on are printed; UINT64_MAX: none */
 };
 
-/* simulation_live - from the first configuration to the last certificate, or the first violation. */
+/*
+ * simulation_live - from the first configuration to the last certificate, or the first violation.
+ * @crashes: with that chance in 100 this is a life in which the master dies
+ */
 void simulation_live(struct simulation *sim, uint64_t seed, const struct plant *plant,
-                     uint64_t trace_from);
+                     uint64_t trace_from, unsigned crashes);
 void simulation_finish(struct simulation *sim);
 
 void simulation_step(struct simulation *sim, struct event ev);

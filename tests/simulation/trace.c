@@ -86,6 +86,12 @@ trace_record(const struct record *r)
 }
 
 void
+trace_death(bool persisted)
+{
+    printf("      the master dies; this step is %s\n", persisted ? "persisted" : "lost");
+}
+
+void
 trace_effect(const struct core *c, const struct effect *e)
 {
     if (e->type == FX_RECORD) {

@@ -269,3 +269,64 @@ world_tell(struct world *w, const struct core *c, struct event *ret, int64_t now
         return p && p->alive;
     return n.event.type != EVENT_EXIT || tell_death(w, p, &n, ret);
 }
+
+struct orphanage {
+    struct world *world;
+    const struct core *core;
+};
+
+/* Held back before its exec, until its pid is persisted: then it ends and has never run. */
+static bool
+unborn(const struct orphanage *o, uint64_t worker)
+{
+    const struct worker *w = core_worker(o->core, worker);
+
+    return w && w->pid == 0;
+}
+
+static bool
+outlives_the_master(struct news *n, void *env)
+{
+    const struct orphanage *o = env;
+
+    switch (n->event.type) {
+    case EVENT_READY:
+    case EVENT_EXTEND:
+    case EVENT_STATUS:
+        return !unborn(o, n->event.worker);
+    case EVENT_EXIT:
+        if (unborn(o, n->event.worker))
+            return false;
+        /* The step of exec that failed is told through a pipe of the master: now it is a status. */
+        if (n->event.death.exec_error != 0 && random_chance(&o->world->random, 50))
+            n->event.death = (__typeof__(n->event.death)){.wait_status = 127 << 8};
+        return true;
+    case EVENT_TICK:
+    case EVENT_CONFIG:
+    case EVENT_HINT:
+    case EVENT_LOOKED:
+    case EVENT_CHECKED:
+    case EVENT_SPAWNED:
+    case EVENT_SPAWN_FAILED:
+    case EVENT_EVIDENCE:
+    case EVENT_ESCAPEE:
+    case EVENT_RELOAD:
+    case EVENT_START:
+    case EVENT_STOP:
+    case EVENT_STOP_ALL:
+    case EVENT_TYPE_COUNT:
+        break;
+    }
+    return false;
+}
+
+void
+world_orphan(struct world *w, const struct core *c)
+{
+    struct orphanage o = {w, c};
+
+    queue_filter(&w->queue, outlives_the_master, &o);
+    for (size_t i = 0; i < w->n_processes; i++)
+        if (w->processes[i].worker > 0 && unborn(&o, w->processes[i].worker))
+            w->processes[i].alive = false;
+}

@@ -85,6 +85,12 @@ void world_act(struct world *w, const struct core *c, const struct effect *e, in
 bool world_tell(struct world *w, const struct core *c, struct event *ret, int64_t now_us);
 void world_adopt(struct world *w, uint64_t worker, const struct event *escapee, int64_t now_us);
 
+/*
+ * world_orphan - the master died: its watch, its helpers and their answers died with it, and so did
+ * each child whose pid @c, which is what is left of it, does not know. Workers do not notice.
+ */
+void world_orphan(struct world *w, const struct core *c);
+
 /* process.c */
 void process_start(struct world *w, const struct core *c, const struct effect *e, int64_t now_us);
 void process_signal(struct world *w, struct process *p, int64_t now_us);

@@ -260,13 +260,34 @@ START_TEST(assume_after_takes_the_living_for_ready)
 }
 END_TEST
 
-RIM_SUITE_MAIN(
-    "failure", a_crash_is_answered_at_once_then_slower_and_slower,
-    a_healthy_time_forgives_what_was_before, back_off_belongs_to_the_slot,
-    a_candidate_is_rejected_at_its_limit, a_candidate_that_fails_slowly_is_rejected_as_well,
-    who_has_served_is_retried_for_ever, a_program_that_cannot_be_executed_is_rejected_at_once,
-    a_program_still_being_written_is_tried_again, a_process_that_could_not_be_made_is_tried_again,
-    a_program_that_was_being_written_for_too_long_is_tried_when_it_is_whole,
-    a_candidate_that_could_not_be_started_is_tried_when_there_is_room,
-    a_respawn_that_does_not_get_ready_is_drained_and_tried_again,
-    a_first_start_that_fails_leaves_the_service_failed, assume_after_takes_the_living_for_ready)
+/* Its master may have died before it was started: another one did that, later. */
+START_TEST(assume_after_counts_from_when_it_lives)
+{
+    struct service_spec *web = service_new("web");
+
+    web->ready.mode = READY_ASSUME;
+    web->ready.assume_us = 2 * US_PER_S;
+    r->spawn = false;
+    rim_config(r, web);
+    rim_wait(r, 5 * US_PER_S);
+    rim_step(r, (struct event){.type = EVENT_SPAWNED, .worker = 1, .spawned = {.pid = 42}});
+    rim_wait(r, 1900 * US_PER_MS);
+    ck_state(r, "web", "starting");
+    rim_wait(r, 100 * US_PER_MS);
+    ck_state(r, "web", "running");
+}
+END_TEST
+
+RIM_SUITE_MAIN("failure", a_crash_is_answered_at_once_then_slower_and_slower,
+               a_healthy_time_forgives_what_was_before, back_off_belongs_to_the_slot,
+               a_candidate_is_rejected_at_its_limit,
+               a_candidate_that_fails_slowly_is_rejected_as_well,
+               who_has_served_is_retried_for_ever,
+               a_program_that_cannot_be_executed_is_rejected_at_once,
+               a_program_still_being_written_is_tried_again,
+               a_process_that_could_not_be_made_is_tried_again,
+               a_program_that_was_being_written_for_too_long_is_tried_when_it_is_whole,
+               a_candidate_that_could_not_be_started_is_tried_when_there_is_room,
+               a_respawn_that_does_not_get_ready_is_drained_and_tried_again,
+               a_first_start_that_fails_leaves_the_service_failed,
+               assume_after_takes_the_living_for_ready, assume_after_counts_from_when_it_lives)
