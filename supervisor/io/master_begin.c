@@ -139,7 +139,7 @@ begin_surroundings(struct master *m)
         (!w || !(w->flags & KEEPER_SUCCEEDS))) {
         for (size_t i = 0; i < m->surroundings.n; i++)
             if (!m->surroundings.items[i].ok)
-                journal_say(m->journal, LOG_LEVEL_WARNING, "surroundings", "%s: %s",
+                journal_say(m->journal, LOG_LEVEL_INFO, "surroundings", "%s: %s",
                             m->surroundings.items[i].word, m->surroundings.items[i].sentence);
     }
     surroundings_facts_finish(&facts);

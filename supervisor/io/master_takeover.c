@@ -132,8 +132,8 @@ takeover_begin(struct master *m)
 
         master_post(m, &ev);
     }
-    if (w->flags & KEEPER_STOPPING)
-        master_stop(m, "asked to while there was no master");
+    if ((w->flags & KEEPER_STOPPING) && !m->core->stopping)
+        master_stop(m, "asked to before this master came");
 }
 
 /* ---- without it ------------------------------------------------------------------------------------------ */
