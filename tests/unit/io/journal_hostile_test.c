@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the process before left may be anything: it is used as far as it makes sense, never further. */
-#include <signal.h>
+#include <errno.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -222,6 +222,33 @@ START_TEST(not_one_byte_beyond_is_touched)
 }
 END_TEST
 
+START_TEST(records_and_lines_do_not_overlap)
+{
+    struct journal_queue_shared queue = {0};
+    struct journal_ring_shared shared = {0};
+    struct journal_slot slots[2] = {
+        {.seq = 1, .at = 16, .json = 3},
+        {.seq = 2,        .service = 3        }
+    };
+    char data[200] = {0}, kept[200] = "web\0twelve bytes\0abc";
+    const uint32_t longer_than_the_queue[2] = {392, QUEUE_TEXT};
+    struct journal_queue q;
+    struct journal_ring r;
+    uint64_t doubt;
+
+    memcpy(data, longer_than_the_queue, sizeof(longer_than_the_queue));
+    shared_store(&queue.put, 400);
+    ck_assert_int_eq(journal_queue_attach(&q, &queue, data, sizeof(data), &doubt), -EBADMSG);
+    ck_assert(journal_queue_empty(&q));
+
+    slots[1].json = 12; /* its NUL is the first byte of the one before */
+    shared_store(&shared.put, 2);
+    ck_assert_int_eq(journal_ring_attach(&r, &shared, slots, 2, kept, sizeof(kept)), -EBADMSG);
+    ck_assert_uint_eq(r.n, 0);
+    journal_ring_finish(&r);
+}
+END_TEST
+
 START_TEST(a_memory_nobody_touched_goes_on)
 {
     const struct journal_header *h = (const void *)image;
@@ -330,6 +357,7 @@ main(void)
     tcase_set_timeout(tc, 240);
     tcase_add_test(tc, a_memory_that_was_scribbled_on_does_no_harm);
     tcase_add_test(tc, not_one_byte_beyond_is_touched);
+    tcase_add_test(tc, records_and_lines_do_not_overlap);
     tcase_add_test(tc, a_memory_nobody_touched_goes_on);
     tcase_add_loop_test(tc, what_is_no_memory_of_ours_is_refused_and_said, 0,
                         (int)ARRAY_LEN(reasons));
