@@ -169,12 +169,12 @@ use_queue(struct journal_queue_shared *shared, char *data, size_t room)
 }
 
 static void
-use_ring(struct journal_ring_shared *shared, struct journal_slot *slots, char *data, size_t room)
+use_ring(const struct journal_ring_area *area)
 {
     struct journal_ring r;
     size_t bytes = 0;
 
-    (void)journal_ring_attach(&r, shared, slots, 8, data, room);
+    (void)journal_ring_attach(&r, area);
     for (uint64_t i = 0; i < 40; i++) {
         const struct journal_slot slot = {.seq = SHARED_MAX - 100 + i};
 
@@ -205,6 +205,8 @@ START_TEST(not_one_byte_beyond_is_touched)
         {kept,   room              },
     };
 
+    const struct journal_ring_area area = {shared, slots, kept, room, 8};
+
     srandom(7);
     for (int i = 0; i < 50000; i++) {
         for (long k = random() % 3; k > 0; k--) {
@@ -215,7 +217,7 @@ START_TEST(not_one_byte_beyond_is_touched)
             memcpy((char *)areas[which].bytes + at, &value, random() % 2 ? 8 : 4);
         }
         use_queue(queue, data, room);
-        use_ring(shared, slots, kept, room);
+        use_ring(&area);
     }
     for (size_t i = 0; i < ARRAY_LEN(areas); i++)
         free(areas[i].bytes);
@@ -232,6 +234,7 @@ START_TEST(records_and_lines_do_not_overlap)
     };
     char data[200] = {0}, kept[200] = "web\0twelve bytes\0abc";
     const uint32_t longer_than_the_queue[2] = {392, QUEUE_TEXT};
+    const struct journal_ring_area area = {&shared, slots, kept, sizeof(kept), 2};
     struct journal_queue q;
     struct journal_ring r;
     uint64_t doubt;
@@ -243,7 +246,7 @@ START_TEST(records_and_lines_do_not_overlap)
 
     slots[1].json = 12; /* its NUL is the first byte of the one before */
     shared_store(&shared.put, 2);
-    ck_assert_int_eq(journal_ring_attach(&r, &shared, slots, 2, kept, sizeof(kept)), -EBADMSG);
+    ck_assert_int_eq(journal_ring_attach(&r, &area), -EBADMSG);
     ck_assert_uint_eq(r.n, 0);
     journal_ring_finish(&r);
 }
