@@ -25,6 +25,7 @@
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/operator.h"
 #include "supervisor/io/orphans.h"
+#include "supervisor/io/peek.h"
 #include "supervisor/io/watch.h"
 
 /* ---- what wakes the master ---------------------------------------------------------------------- */
@@ -177,6 +178,8 @@ master_create(struct master *m, struct error *reterr)
     if (r == 0)
         r = fdstore_put(m->fdstore, "journal", journal_ring_fd(m->journal));
     if (r == 0)
+        r = peek_init();
+    if (r == 0)
         r = subreaper_set();
     if (r == 0 && !takeover_wanted(m)) /* else they are in the state */
         r = graves_elders(m);
@@ -286,12 +289,11 @@ master_run(const struct master_options *options, struct error *reterr)
     if (r == 0) {
         ev_run(m.loop, 0);
         m.exit_status = 0;
-        if (!m.making_way)
-            journal_say(m.journal, LOG_LEVEL_INFO, "stopped", "everything has stopped");
-        operator_farewell(m.desk, FAREWELL_US);
-        journal_flush(m.journal, FAREWELL_US);
         if (m.making_way)
             takeover_make_way(&m);
+        journal_say(m.journal, LOG_LEVEL_INFO, "stopped", "everything has stopped");
+        operator_farewell(m.desk, FAREWELL_US);
+        journal_flush(m.journal, FAREWELL_US);
     }
     takeover_leave(&m);
     master_finish(&m);

@@ -348,7 +348,8 @@ takeover_give_up(struct master *m, const struct error *why)
 void
 takeover_make_way(struct master *m)
 {
-    operator_leave(m->desk);
+    operator_leave(m->desk); /* who waits for an answer gets it from the next */
+    journal_flush(m->journal, FAREWELL_US);
     (void)fdstore_flush(m->fdstore, FAREWELL_US);
     _exit(0); /* as if killed: all that is open here is the next master's */
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -66,12 +67,7 @@ raise_limit(struct rlimit *ret_before)
 static void
 notice_return(struct keeper *k)
 {
-    struct stat ours, before;
-
-    if (k->facts.previous_fd < 0)
-        return;
-    if (fstat(k->exe_fd, &ours) == -1 || fstat(k->facts.previous_fd, &before) == -1 ||
-        ours.st_dev != before.st_dev || ours.st_ino != before.st_ino)
+    if (k->facts.previous_fd < 0 || environ_number(ENVIRON_RETURNED, 0) == 0)
         return;
     k->facts.previous_fd = fd_close(k->facts.previous_fd);
     k->facts.why &= ~(uint32_t)KEEPER_UPGRADED;
@@ -81,6 +77,7 @@ notice_return(struct keeper *k)
 static int
 succeed(struct keeper *k)
 {
+    static char returned[] = ENVIRON_RETURNED "=1";
     int fd = (int)environ_number(ENVIRON_IMAGE, -1);
     struct image_head head;
     int r = image_read(k, fd, &head);
@@ -89,6 +86,7 @@ succeed(struct keeper *k)
         keeper_log("error", "keeper_reverted", 0,
                    "version=%u msg=\"cannot read what the program before us left: back to it\"",
                    head.version);
+        (void)putenv(returned);
         if (head.previous_fd >= 0) /* all descriptors and the environment are as it made them */
             launch_exec(head.previous_fd, k->argv, environ);
     }
