@@ -177,6 +177,7 @@ master_create(struct master *m, struct error *reterr)
         r = journal_create(m->loop, &journal, &m->journal);
     if (r == 0)
         r = fdstore_put(m->fdstore, "journal", journal_ring_fd(m->journal));
+    (void)spawn_raise_nofile(); /* not: then surroundings say when it is too low */
     if (r == 0)
         r = peek_init();
     if (r == 0)

@@ -128,11 +128,15 @@ begin_surroundings(struct master *m)
 {
     const struct keeper_welcome *w = fdstore_welcome(m->fdstore);
     struct surroundings_facts facts = {0};
+    char listeners[16];
 
     surroundings_read(m->spec, environ, &facts);
     facts.pid = m->fdstore ? getppid() : getpid();
     facts.systemd = w && w->flags & KEEPER_SYSTEMD;
     facts.reaper = true; /* the keeper and we have seen to it */
+    (void)snprintf(listeners, sizeof(listeners), "%u", w ? w->listeners : 0);
+    if (w && w->listeners > 0)
+        facts.fdstore_max = listeners;
     facts.cgroup = cgroup_words(m->cgroups);
     facts.cgroup_works = cgroup_tree_works(m->cgroups);
     if (surroundings_judge(&facts, m->spec, &m->surroundings) == 0 &&
