@@ -28,6 +28,7 @@
 #include "supervisor/io/sockets.h"
 #include "supervisor/io/spawn.h"
 
+struct announcer;
 struct channel;
 struct error;
 struct fdstore;
@@ -118,10 +119,11 @@ struct master {
     struct list specs;       /* struct known_spec.node: what the state calls a spec */
     struct table spec_by_pointer, spec_by_number;
     uint64_t last_spec, last_listener, last_effect;
-    bool specs_stale;   /* one may not be needed any more */
-    struct list gated;  /* struct hand.gate: children that wait for their release */
-    ev_timer alive;     /* tells the keeper so */
-    struct list relics; /* workers of a state that is not trusted, on their way out */
+    bool specs_stale;            /* one may not be needed any more */
+    struct list gated;           /* struct hand.gate: children that wait for their release */
+    ev_timer alive;              /* tells the keeper so */
+    struct announcer *announcer; /* owned; NULL without a service manager */
+    struct list relics;          /* workers of a state that is not trusted, on their way out */
     ev_timer relics_late;
 
     struct strv numbers; /* "SERVICE NUMBER": last generation number given, as in state_dir */
@@ -325,6 +327,14 @@ void numbers_load(struct master *m);
 void numbers_note(struct master *m, const char *service, uint64_t generation);
 void numbers_save(struct master *m); /* when something changed */
 uint64_t numbers_last(void *master, const char *service);
+
+/* ---- master_announce.c --------------------------------------------------------------------- */
+
+/* What the service manager is told; all of these do nothing without one. Before anything is begun. */
+void announcer_begin(struct master *m);
+void announcer_reload(struct master *m, const char *cause); /* of everything, is about to begin */
+void announcer_changed(struct master *m); /* something that is not an event of the core */
+void announcer_end(struct master *m, const char *failure); /* NULL: there was none */
 
 /* ---- master_turn.c -------------------------------------------------------------------- */
 
