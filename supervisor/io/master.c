@@ -87,6 +87,7 @@ master_stop(struct master *m, const char *cause)
 static void
 master_hup(struct master *m)
 {
+    announcer_reload(m, "SIGHUP");
     m->hup_waits = true; /* config_reload() sees to it, now or when it knows all names */
     (void)config_reload(m, "SIGHUP", NULL); /* said in the journal and in every status */
 }
@@ -296,6 +297,7 @@ master_run(const struct master_options *options, struct error *reterr)
         operator_farewell(m.desk, FAREWELL_US);
         journal_flush(m.journal, FAREWELL_US);
     }
+    announcer_end(&m, r < 0 ? reterr->text : NULL);
     takeover_leave(&m);
     master_finish(&m);
     return m.exit_status;

@@ -128,15 +128,16 @@ begin_surroundings(struct master *m)
 {
     const struct keeper_welcome *w = fdstore_welcome(m->fdstore);
     struct surroundings_facts facts = {0};
-    char listeners[16];
+    char fdstore_max[16];
 
     surroundings_read(m->spec, environ, &facts);
     facts.pid = m->fdstore ? getppid() : getpid();
     facts.systemd = w && w->flags & KEEPER_SYSTEMD;
+    if (w && w->listeners > 0) { /* the keeper keeps that part of the environment to itself */
+        (void)snprintf(fdstore_max, sizeof(fdstore_max), "%u", w->listeners);
+        facts.fdstore_max = fdstore_max;
+    }
     facts.reaper = true; /* the keeper and we have seen to it */
-    (void)snprintf(listeners, sizeof(listeners), "%u", w ? w->listeners : 0);
-    if (w && w->listeners > 0)
-        facts.fdstore_max = listeners;
     facts.cgroup = cgroup_words(m->cgroups);
     facts.cgroup_works = cgroup_tree_works(m->cgroups);
     if (surroundings_judge(&facts, m->spec, &m->surroundings) == 0 &&
@@ -195,6 +196,7 @@ master_begin(struct master *m, struct error *reterr)
     if (r < 0)
         return r;
     numbers_load(m);
+    announcer_begin(m);
     if (m->spec)
         return begin_again(m, reterr);
     r = leaves_begin(m, reterr);

@@ -80,19 +80,19 @@ START_TEST(listeners_are_mirrored_into_its_store)
     in = hello(&m);
     ck_assert_uint_eq(in.welcome.listeners, 2);
     ck_assert_int_eq(store(&m, "listener.a", a), 0);
-    expect("FDSTORE=1\nFDNAME=listener.a", a);
+    expect("FDSTORE=1\nFDPOLL=0\nFDNAME=listener.a", a);
     ck_assert_int_eq(store(&m, "state", b), 0); /* the first thing to be heard is not about that */
     ck_assert_int_eq(store(&m, "listener.b", b), 0);
-    expect("FDSTORE=1\nFDNAME=listener.b", b);
+    expect("FDSTORE=1\nFDPOLL=0\nFDNAME=listener.b", b);
     ck_assert_int_eq(store(&m, "listener.c", b), -E2BIG);
     ck_assert_int_eq(store(&m, "listener.a", b), 0); /* another one of the same name */
     expect("FDSTOREREMOVE=1\nFDNAME=listener.a", -1);
-    expect("FDSTORE=1\nFDNAME=listener.a", b);
+    expect("FDSTORE=1\nFDPOLL=0\nFDNAME=listener.a", b);
     (void)say_text(&m, KEEPER_DROP, "listener.c", -1); /* was never there */
     (void)say_text(&m, KEEPER_DROP, "listener.b", -1);
     expect("FDSTOREREMOVE=1\nFDNAME=listener.b", -1);
     ck_assert_int_eq(store(&m, "listener.d", a), 0); /* there is room again */
-    expect("FDSTORE=1\nFDNAME=listener.d", a);
+    expect("FDSTORE=1\nFDPOLL=0\nFDNAME=listener.d", a);
     leave(&m, 0);
     keeper_exits_with(0);
 }
