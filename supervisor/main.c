@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <fcntl.h>
+#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -56,6 +57,8 @@ main(int argc, char **argv)
 
     if (standard_three() == -1)
         return EX_OSERR;
+    if (argc == 3 && strcmp(argv[1], "prove-state") == 0) /* asked by a master that makes way */
+        return master_prove(argv[2]);
     trial = keeper_answer_trial(argc, argv);
     if (trial >= 0)
         return trial;

@@ -152,102 +152,10 @@ master_watchers(struct master *m)
     master_queue_init(m);
 }
 
-/* The configuration decides where we live, so it is read once before anything else is there. */
-static int
-master_paths(struct master *m, struct error *reterr)
-{
-    struct diagnostics diags = {0};
-    auto_text struct text words = TEXT_INIT;
-    struct spec *spec = NULL;
-    struct error why = {0};
-    int r = config_load(m->config_path, CONFIG_CHECK_SYSTEM, &spec, NULL, &diags);
-
-    if (r < 0) {
-        diagnostics_render(&diags, &words);
-        (void)fputs(text_str(&words), stderr); /* in full: an error has room for one sentence */
-        m->exit_status = EX_CONFIG;
-        r = error_say(reterr, r, "%s is not valid; nothing was started", m->config_path);
-    } else {
-        m->runtime_dir = strdup(spec->runtime_dir);
-        m->state_dir = strdup(spec->state_dir);
-        r = m->runtime_dir && m->state_dir ? 0 : error_set(reterr, -ENOMEM, "start");
-        journal_configure(m->journal, spec->log_format, spec->log_level);
-        if (dir_make(spec->state_dir, 0755, &why) < 0)
-            journal_say(m->journal, LOG_LEVEL_WARNING, "no_state_dir",
-                        "state_dir: %s: generation numbers begin anew with each start", why.text);
-    }
-    spec_destroy(spec);
-    diagnostics_finish(&diags);
-    return r;
-}
-
-/* Where the workers' notify sockets go. After the control socket: it looks at the folder. */
-static int
-master_notify_dir(const struct master *m, struct error *reterr)
-{
-    const size_t room = sizeof(((struct sockaddr_un *)0)->sun_path) - sizeof("/4294967295.sock");
-    auto_text struct text path = TEXT_INIT;
-
-    text_addf(&path, "%s/notify", m->runtime_dir);
-    if (path.bytes > room)
-        return error_say(reterr, -ENAMETOOLONG,
-                         "runtime_dir '%s' is too long for the names of unix sockets in it: %zu "
-                         "bytes are the limit",
-                         m->runtime_dir, room - strlen("/notify"));
-    return dir_make(text_str(&path), 0755, reterr);
-}
-
-static void
-on_submit(void *env, const struct event *ev)
-{
-    master_post(env, ev);
-}
-
-static int
-on_config_reload(void *env, const char *cause, struct error *reterr)
-{
-    return config_reload(env, cause, reterr);
-}
-
-static int
-master_begin(struct master *m, struct error *reterr)
-{
-    struct operator_options options = {
-        .loop = m->loop,
-        .runtime_dir = m->runtime_dir,
-        .journal = m->journal,
-        .env = m,
-        .submit = on_submit,
-        .config_reload = on_config_reload,
-    };
-    int r;
-
-    sources_fill(m, &options.sources);
-    r = operator_create(&options, &m->desk, reterr);
-    if (r == 0)
-        r = master_notify_dir(m, reterr);
-    if (r < 0)
-        return r;
-    numbers_load(m);
-    if (m->spec) {
-        takeover_begin(m);
-        (void)config_reload(m, "a master took over",
-                            NULL); /* what is wrong with it is said in every status */
-        EDGE("takeover-configured");
-        return 0;
-    }
-    journal_say(m->journal, LOG_LEVEL_INFO, "started", "stint %s, pid %d, %s", STINT_VERSION,
-                (int)(m->fdstore ? getppid() : getpid()), m->config_path);
-    r = config_reload(m, "start", reterr);
-    if (r < 0)
-        m->exit_status = EX_CONFIG;
-    return r;
-}
-
 static int
 master_create(struct master *m, struct error *reterr)
 {
-    const struct journal_options journal = {.fd = STDERR_FILENO, .level = LOG_LEVEL_INFO};
+    struct journal_options journal = {.fd = STDERR_FILENO, .level = LOG_LEVEL_INFO};
     uint64_t seed;
     int r;
 
@@ -264,8 +172,11 @@ master_create(struct master *m, struct error *reterr)
     if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
         return error_set(reterr, -errno, "get random bytes");
     r = core_create(seed, &m->core);
+    journal.ring_fd = fdstore_take(m->fdstore, "journal");
     if (r == 0)
         r = journal_create(m->loop, &journal, &m->journal);
+    if (r == 0)
+        r = fdstore_put(m->fdstore, "journal", journal_ring_fd(m->journal));
     if (r == 0)
         r = subreaper_set();
     if (r == 0 && !takeover_wanted(m)) /* else they are in the state */
@@ -285,6 +196,7 @@ master_create(struct master *m, struct error *reterr)
 static void
 master_finish(struct master *m)
 {
+    upgrade_finish(m);
     operator_destroy(m->desk);
     if (m->loop && m->core && m->journal) {
         relics_finish(m);
@@ -313,6 +225,7 @@ master_finish(struct master *m)
     table_finish(&m->snapshot_by_id);
     table_finish(&m->inspection_by_service);
     strv_finish(&m->numbers);
+    surroundings_finish(&m->surroundings);
     free(m->elders);
     free(m->runtime_dir);
     free(m->state_dir);
@@ -339,6 +252,7 @@ int
 master_run(const struct master_options *options, struct error *reterr)
 {
     struct master m = {.started_us = mono_now_us(),
+                       .master_us = mono_now_us(),
                        .signal_fd = -1,
                        .schedstat_fd = -1,
                        .listener_epoll = -1,
@@ -360,9 +274,12 @@ master_run(const struct master_options *options, struct error *reterr)
     if (r == 0 && takeover_wanted(&m)) {
         EDGE("takeover-given");
         r = takeover_restore(&m, reterr);
-        if (r < 0)
+        if (r < 0 && r != -ENODATA)
             takeover_give_up(&m, reterr);
     } else if (r == 0) {
+        r = -ENODATA;
+    }
+    if (r == -ENODATA) {
         r = master_paths(&m, reterr);
         if (r == 0)
             r = takeover_anew(&m, reterr);
@@ -372,9 +289,12 @@ master_run(const struct master_options *options, struct error *reterr)
     if (r == 0) {
         ev_run(m.loop, 0);
         m.exit_status = 0;
-        journal_say(m.journal, LOG_LEVEL_INFO, "stopped", "everything has stopped");
+        if (!m.making_way)
+            journal_say(m.journal, LOG_LEVEL_INFO, "stopped", "everything has stopped");
         operator_farewell(m.desk, FAREWELL_US);
         journal_flush(m.journal, FAREWELL_US);
+        if (m.making_way)
+            takeover_make_way(&m);
     }
     takeover_leave(&m);
     master_finish(&m);

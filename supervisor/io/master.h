@@ -16,4 +16,10 @@ struct master_options {
  */
 int master_run(const struct master_options *options, struct error *reterr);
 
+/*
+ * master_prove - can this program go on from the state at @state_path? Says so, or why not, on
+ * standard output. Return: an exit status.
+ */
+int master_prove(const char *state_path);
+
 #endif

@@ -4,6 +4,7 @@
 #include "base/units.h"
 #include "supervisor/io/channel.h"
 #include "supervisor/io/child.h"
+#include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/operator.h"
 #include "supervisor/io/watch.h"
@@ -55,6 +56,7 @@ act_kill(struct master *m, const struct effect *e)
         (void)child_signal(h->pidfd, e->signo);
     else
         (void)child_kill_group(h->pid, h->pidfd); /* not reaped yet, so the group is ours */
+    leaf_kill(m, h);
 }
 
 static void
@@ -66,7 +68,10 @@ act_record(struct master *m, const struct effect *e)
         numbers_note(m, r->service, r->generation);
     if (r->kind == RECORD_SERVICE)
         m->sweep = true;
-    journal_record(m->journal, r);
+    if (e->number && e->number <= m->restored_effect) /* whether it was told nobody knows */
+        journal_record_repeated(m->journal, r);
+    else
+        journal_record(m->journal, r);
     if (r->kind == RECORD_SERVICE && !core_service(m->core, r->service_id))
         journal_forget(m->journal, r->service);
     if (m->desk)

@@ -32,12 +32,15 @@ void save_rest(struct master *m, uint64_t worker, enum capture_stream stream, co
 void save_step(struct master *m, struct effects *fx);
 void save_done(struct master *m, const struct effect *e);
 void save_commit(struct master *m);
+void save_turn(struct master *m); /* what no step has taken along */
 
 /* ---- master_restore.c ------------------------------------------------------------------ */
 
 /* What the state holds, into a master that has nothing yet. 0 or negative errno with the sentence. */
 int restore_all(struct master *m, struct error *reterr);
 struct listener *restore_listener_numbered(const struct master *m, uint64_t number);
+
+int restore_proof(int fd, struct error *reterr); /* could we? @fd: the state, borrowed */
 
 /* ---- master_hand_restore.c ------------------------------------------------------------- */
 
@@ -56,15 +59,36 @@ int keep_open(struct master *m, struct error *reterr); /* find the keeper, if th
 void keep_begin(struct master *m);
 void keep_finish(struct master *m);
 
+/* ---- master_upgrade.c ------------------------------------------------------------------------ */
+
+int upgrade_begin(struct master *m, const char *path, struct error *reterr);
+void upgrade_answered(struct master *m, int error); /* by the keeper */
+void upgrade_finish(struct master *m);
+
+/* ---- master_leaf.c --------------------------------------------------------------------------- */
+
+int leaves_begin(struct master *m, struct error *reterr); /* before anything is spawned */
+void leaves_adopted(struct master *m); /* after a takeover: what is in use is open again */
+void leaves_finish(struct master *m);  /* stint ends */
+/* The cgroup of a generation, made when it is new; NULL: there is none. */
+struct cgroup_leaf *leaf_of(struct master *m, const struct hand *h);
+void leaf_kill(struct master *m, const struct hand *h);
+void leaf_retire(struct snapshot *snap); /* its generation is gone */
+
 /* ---- master_takeover.c ----------------------------------------------------------------------- */
 
 bool takeover_wanted(const struct master *m); /* there is a state to go on with */
+/* -ENODATA: the one before had not begun. */
 int takeover_restore(struct master *m, struct error *reterr);
 void takeover_begin(struct master *m); /* the loop is about to run: say so, and go on */
 /* There is none, or it is not to be trusted: begin anew, with the sockets that are open. */
 int takeover_anew(struct master *m, struct error *reterr);
 /* What is half restored is not worth taking apart: the next master begins anew, without the state. */
+_Noreturn void takeover_make_way(struct master *m); /* to the master of another program */
 _Noreturn void takeover_give_up(struct master *m, const struct error *why);
+struct keeper_welcome;
+/* How the master before ended, in words. Return: @buf. */
+const char *takeover_ending(const struct keeper_welcome *w, char *buf, size_t room);
 void takeover_leave(struct master *m); /* stint ends: nothing is kept for another master */
 void relics_finish(struct master *m);
 

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "supervisor/core/event.h"
 #include "supervisor/io/capture.h"
+#include "supervisor/io/cgroup.h"
 #include "supervisor/io/channel.h"
 #include "supervisor/io/edge.h"
 #include "supervisor/io/environment.h"
@@ -232,6 +233,7 @@ start_process(struct start *st, struct spawned *ret, struct error *reterr)
     rq.gated = true;
     rq.stdout_fd = capture_stdout_fd(h->capture);
     rq.stderr_fd = capture_stderr_fd(h->capture);
+    rq.cgroup_fd = cgroup_leaf_fd(leaf_of(h->master, h));
     rq.listen_fds = listen_fds;
     rq.fds = fds;
     return spawn_start(&rq, ret, reterr);

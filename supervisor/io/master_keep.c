@@ -135,6 +135,12 @@ on_refused(void *env, const char *name, int error)
 }
 
 static void
+on_upgrade(void *env, int error)
+{
+    upgrade_answered(env, error);
+}
+
+static void
 on_lost(void *env)
 {
     struct master *m = env;
@@ -169,11 +175,14 @@ keep_open(struct master *m, struct error *reterr)
     const struct keeper_welcome *w;
     int r;
 
+    m->control_fd = m->control_lock_fd = m->next_fd = -1;
     if (!is_keeper_socket(KEEPER_FD))
         return 0;
     r = fdstore_open(KEEPER_FD, &m->fdstore, reterr);
     if (r < 0)
         return r;
+    m->control_fd = fdstore_take(m->fdstore, "control");
+    m->control_lock_fd = fdstore_take(m->fdstore, "control-lock");
     w = fdstore_welcome(m->fdstore);
     ev_timer_init(&m->alive, on_alive, (double)w->alive_us / 2 / US_PER_S,
                   (double)w->alive_us / 2 / US_PER_S);
@@ -185,8 +194,11 @@ keep_open(struct master *m, struct error *reterr)
 void
 keep_begin(struct master *m)
 {
-    const struct fdstore_hooks hooks = {
-        .on_obituary = on_obituary, .on_refused = on_refused, .on_lost = on_lost, .env = m};
+    const struct fdstore_hooks hooks = {.on_obituary = on_obituary,
+                                        .on_refused = on_refused,
+                                        .on_upgrade = on_upgrade,
+                                        .on_lost = on_lost,
+                                        .env = m};
 
     fdstore_begin(m->fdstore, m->loop, &hooks);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,9 +67,10 @@ restore_config(void *env, uint64_t key, const void *bytes, size_t n)
     s->path = unpack_str(&in);
     s->runtime_dir = unpack_str(&in);
     s->state_dir = unpack_str(&in);
-    s->log_format = (enum log_format)unpack_u64(&in);
+    s->log_format = (enum log_format)unpack_most(&in, LOG_JOURNAL);
     s->log_level = (enum log_level)unpack_most(&in, LOG_LEVEL_ERROR);
     s->stop_budget_us = unpack_i64(&in);
+    s->cgroup = (enum cgroup_mode)unpack_most(&in, CGROUP_ON);
     s->digest.high = unpack_u64(&in);
     s->digest.low = unpack_u64(&in);
     unpack_strv(&in, &s->inputs);
@@ -339,5 +341,53 @@ restore_all(struct master *m, struct error *reterr)
     if (r == 0)
         listeners_settle(m);
     free(rs.order);
+    return r;
+}
+
+static int
+prove(struct restore *rs, int fd)
+{
+    struct master *m = rs->m;
+    int r = state_adopt(fd, &m->state, rs->reterr);
+
+    if (r < 0) {
+        (void)fd_close(fd);
+        return r;
+    }
+    r = specs_restore(m, rs->reterr);
+    if (r == 0)
+        r = state_each(m->state, STATE_MASTER, restore_master, rs);
+    if (r == 0)
+        r = state_each(m->state, STATE_CONFIG, restore_config, rs);
+    if (r == 0)
+        r = state_each(m->state, STATE_CORE, restore_core, rs);
+    if (r == 0)
+        r = restore_services(rs);
+    return r == 0 ? restore_effects(m, rs->reterr) : r;
+}
+
+/* Into a master that does nothing: what needs descriptors is left out, all else has to be understood. */
+int
+restore_proof(int fd, struct error *reterr)
+{
+    struct master m = {.loop = NULL};
+    struct restore rs = {.m = &m, .reterr = reterr};
+    int r;
+
+    list_init(&m.specs);
+    fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    r = fd < 0 ? error_set(reterr, -errno, "read the state") : core_create(1, &m.core);
+    if (r == 0)
+        r = prove(&rs, fd);
+    core_destroy(m.core);
+    spec_destroy(m.spec);
+    specs_finish(&m);
+    state_destroy(m.state);
+    effects_finish(&m.todo);
+    free(rs.order);
+    free(m.elders);
+    free(m.config_error);
+    free(m.runtime_dir);
+    free(m.state_dir);
     return r;
 }

@@ -77,5 +77,6 @@ restore_effects(struct master *m, struct error *reterr)
 {
     int r = state_each(m->state, STATE_EFFECT, restore_effect, m);
 
+    m->restored_effect = m->last_effect;
     return r < 0 ? error_set(reterr, r, "an effect of the state") : 0;
 }

@@ -12,6 +12,7 @@
 #include "supervisor/io/journal.h"
 #include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
+#include "supervisor/io/operator.h"
 #include "supervisor/io/state.h"
 
 /* What the state holds; master_restore.c reads it back, field by field in the same order. */
@@ -58,6 +59,7 @@ save_config(struct master *m)
     pack_u64(&t, s->log_format);
     pack_u64(&t, s->log_level);
     pack_i64(&t, s->stop_budget_us);
+    pack_u64(&t, s->cgroup);
     pack_u64(&t, s->digest.high);
     pack_u64(&t, s->digest.low);
     pack_strv(&t, &s->inputs);
@@ -229,6 +231,17 @@ save_service(struct master *m, const struct service *s)
     put(m, STATE_SERVICE, s->id, &t);
 }
 
+/* Requests that wait for an answer: with the step that they wait for, or before the loop sleeps. */
+static void
+save_desk(struct master *m)
+{
+    auto_text struct text t = TEXT_INIT;
+
+    m->desk_stale = false;
+    operator_save(m->desk, &t);
+    put(m, STATE_DESK, 0, &t);
+}
+
 void
 save_step(struct master *m, struct effects *fx)
 {
@@ -252,7 +265,18 @@ save_step(struct master *m, struct effects *fx)
             state_drop(m->state, STATE_SERVICE, r->service_id);
         save_master(m); /* the order of the services */
     }
+    if (m->desk_stale)
+        save_desk(m);
     specs_sweep(m);
+    save_commit(m);
+}
+
+void
+save_turn(struct master *m)
+{
+    if (!m->state || !m->desk_stale)
+        return;
+    save_desk(m);
     save_commit(m);
 }
 
@@ -293,6 +317,8 @@ save_all(struct master *m)
     }
     for (size_t i = m->todo_done; i < m->todo.n; i++)
         save_effect(m, &m->todo.items[i]);
+    if (m->desk)
+        save_desk(m);
 }
 
 static void

@@ -37,6 +37,7 @@ snapshot_destroy(struct snapshot *snap)
     if (snap->id) {
         struct master *m = snap->master;
 
+        leaf_retire(snap);
         keep_drop(m, "exe", snap->id);
         if (m->state)
             state_drop(m->state, STATE_SNAPSHOT, snap->id);

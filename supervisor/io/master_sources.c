@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <jansson.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/units.h"
+#include "supervisor/io/cgroup.h"
 #include "supervisor/io/evidence.h"
+#include "supervisor/io/fdstore.h"
+#include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/ready.h"
 #include "supervisor/io/report.h"
@@ -97,6 +102,23 @@ source_threads(void *env, const struct worker *w)
     return o;
 }
 
+static json_t *
+source_supervisor(void *env)
+{
+    struct master *m = env;
+    const struct keeper_welcome *w = fdstore_welcome(m->fdstore);
+    struct fdstore_counts kept = fdstore_counts(m->fdstore);
+    char how[128];
+
+    return json_pack(
+        "{s:i, s:i, s:I, s:I, s:s?, s:I, s:I, s:s?, s:o?}", "pid", (int)(w ? getppid() : getpid()),
+        "master", (int)getpid(), "masters", (json_int_t)(w ? w->masters : 1), "since_ms",
+        (json_int_t)((mono_now_us() - m->master_us) / US_PER_MS), "previous",
+        w && w->flags & KEEPER_SUCCEEDS ? takeover_ending(w, how, sizeof(how)) : NULL, "kept",
+        (json_int_t)(kept.kept - kept.refused), "not_kept", (json_int_t)kept.refused, "cgroup",
+        m->cgroups ? cgroup_words(m->cgroups) : NULL, "lost", surroundings_lost(&m->surroundings));
+}
+
 void
 sources_fill(struct master *m, struct report_sources *ret)
 {
@@ -111,5 +133,6 @@ sources_fill(struct master *m, struct report_sources *ret)
         .watch = source_watch,
         .readiness = source_readiness,
         .threads = source_threads,
+        .supervisor = source_supervisor,
     };
 }

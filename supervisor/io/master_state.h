@@ -27,7 +27,10 @@
 #include "supervisor/io/journal.h"
 #include "supervisor/io/sockets.h"
 #include "supervisor/io/spawn.h"
+#include "supervisor/io/surroundings.h"
 
+struct cgroup_leaf;
+struct cgroup_tree;
 struct channel;
 struct error;
 struct fdstore;
@@ -63,9 +66,10 @@ struct master {
     struct watch *watch;     /* owned */
     struct spec *spec;       /* owned; the configuration in force */
     char *runtime_dir,
-        *state_dir;    /* owned; as of the start: they do not change under a running master */
-    char *config_path; /* owned; absolute */
-    int64_t started_us;
+        *state_dir;     /* owned; as of the start: they do not change under a running master */
+    char *config_path;  /* owned; absolute */
+    int64_t started_us; /* stint, with its first master */
+    int64_t master_us;  /* this one */
     int exit_status;
 
     struct list queue;      /* struct queued.node: events not consumed yet */
@@ -117,10 +121,20 @@ struct master {
     bool state_loud;         /* … and people were told */
     struct list specs;       /* struct known_spec.node: what the state calls a spec */
     struct table spec_by_pointer, spec_by_number;
-    uint64_t last_spec, last_listener, last_effect;
-    bool specs_stale;   /* one may not be needed any more */
-    struct list gated;  /* struct hand.gate: children that wait for their release */
-    ev_timer alive;     /* tells the keeper so */
+    uint64_t last_spec, last_listener, last_effect, restored_effect;
+    bool specs_stale;                /* one may not be needed any more */
+    struct list gated;               /* struct hand.gate: children that wait for their release */
+    ev_timer alive;                  /* tells the keeper so */
+    int control_fd, control_lock_fd; /* owned until the desk has them; -1 */
+    bool desk_stale; /* operator_save() would say something else than the state holds */
+    struct run
+        *proof;      /* owned; a new program is asked whether it can read the state; NULL = none */
+    char *next_path; /* owned; … and where it is */
+    int next_fd;     /* owned; … the program itself; -1 */
+    bool making_way; /* another program goes on here */
+    enum cgroup_mode first_cgroup; /* as the configuration said before it was in force */
+    struct cgroup_tree *cgroups;   /* owned; one without leaves where we may not have them */
+    struct surroundings surroundings;
     struct list relics; /* workers of a state that is not trusted, on their way out */
     ev_timer relics_late;
 
@@ -186,7 +200,9 @@ struct snapshot {
     struct identity identity;
     struct listener **listeners; /* owned; one reference each, in order of spec->listen */
     size_t n_listeners;
-    struct listener *probe; /* one reference; NULL = the spec has no probe_listener */
+    struct listener *probe;   /* one reference; NULL = the spec has no probe_listener */
+    struct cgroup_leaf *leaf; /* owned; NULL before the first start, and where there are none */
+    uint64_t leaf_generation; /* whose it is; 0 = nobody's yet */
 };
 
 /* A service as the rim sees it. */
@@ -333,6 +349,11 @@ void turn_init(struct master *m);
 /* ---- master.c -------------------------------------------------------------------------------- */
 
 void master_stop(struct master *m, const char *cause);
+
+/* ---- master_begin.c -------------------------------------------------------------------------- */
+
+int master_paths(struct master *m, struct error *reterr); /* a first look at the configuration */
+int master_begin(struct master *m, struct error *reterr);
 
 /* ---- master_sources.c ----------------------------------------------------------------------------------- */
 

@@ -19,6 +19,7 @@
 #include "supervisor/io/fdstore.h"
 #include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
+#include "supervisor/io/operator.h"
 #include "supervisor/io/state.h"
 
 /*
@@ -37,6 +38,16 @@ takeover_wanted(const struct master *m)
 
 /* ---- with the state ----------------------------------------------------------------------------------- */
 
+static int
+nothing(void *env, uint64_t key, const void *bytes, size_t n)
+{
+    (void)env;
+    (void)key;
+    (void)bytes;
+    (void)n;
+    return 0;
+}
+
 int
 takeover_restore(struct master *m, struct error *reterr)
 {
@@ -49,14 +60,19 @@ takeover_restore(struct master *m, struct error *reterr)
         (void)fd_close(fd);
         return r;
     }
+    if (state_one(m->state, STATE_CONFIG, 0, nothing, NULL) == -ENOENT) {
+        state_destroy(
+            steal(m->state)); /* killed before it had begun: there is nothing to go on with */
+        return -ENODATA;
+    }
     r = restore_all(m, reterr);
     if (r == 0)
         EDGE("takeover-restored");
     return r;
 }
 
-static const char *
-ending_words(const struct keeper_welcome *w, char *buf, size_t room)
+const char *
+takeover_ending(const struct keeper_welcome *w, char *buf, size_t room)
 {
     if (w->flags & KEEPER_STALLED)
         (void)snprintf(buf, room, "said nothing for too long and was killed");
@@ -104,7 +120,7 @@ takeover_begin(struct master *m)
         FIELD_NUMBER("gap_ms", gap_us / US_PER_MS),
         FIELD_NUMBER("workers", (int64_t)hands_count(m)),
         FIELD_NUMBER("not_done", (int64_t)m->todo.n),
-        FIELD_TEXT("previous", ending_words(w, how, sizeof(how))),
+        FIELD_TEXT("previous", takeover_ending(w, how, sizeof(how))),
         FIELD_TEXT("msg", "took over from the master before"),
     };
 
@@ -124,8 +140,8 @@ takeover_begin(struct master *m)
 
         master_post(m, &ev);
     }
-    if (w->flags & KEEPER_STOPPING)
-        master_stop(m, "asked to while there was no master");
+    if ((w->flags & KEEPER_STOPPING) && !m->core->stopping)
+        master_stop(m, "asked to before this master came");
 }
 
 /* ---- without it ------------------------------------------------------------------------------------------ */
@@ -298,7 +314,7 @@ takeover_anew(struct master *m, struct error *reterr)
 
     if (!w)
         return 0;
-    if (w->flags & KEEPER_SUCCEEDS)
+    if (w->flags & KEEPER_DISTRUST)
         relics_begin(m);
     adopt_sockets(m, KEEPER_LISTENER_PREFIX, false);
     adopt_sockets(m, KEEPER_ACTIVATED_PREFIX, true);
@@ -323,6 +339,7 @@ takeover_leave(struct master *m)
         list_for_each (n, &m->listeners.all)
             container_of(n, struct listener, node)->foreign = true;
     }
+    leaves_finish(m);
     fdstore_leave(m->fdstore, m->exit_status, FAREWELL_US);
     if (m->loop)
         keep_finish(m);
@@ -334,4 +351,12 @@ takeover_give_up(struct master *m, const struct error *why)
     journal_say(m->journal, LOG_LEVEL_ERROR, "state_not_read", "%s", why->text);
     journal_flush(m->journal, FAREWELL_US);
     _exit(KEEPER_EXIT_DISTRUST);
+}
+
+void
+takeover_make_way(struct master *m)
+{
+    operator_leave(m->desk);
+    (void)fdstore_flush(m->fdstore, FAREWELL_US);
+    _exit(0); /* as if killed: all that is open here is the next master's */
 }

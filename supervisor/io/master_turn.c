@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/units.h"
+#include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
 
 /*
@@ -50,6 +51,7 @@ on_sleeps(EV_P_ ev_prepare *w, int revents)
     (void)loop;
     (void)revents;
     numbers_save(m);
+    save_turn(m);
     lasted_us = m->turn.at_us ? mono_now_us() - m->turn.at_us : 0;
     if (lasted_us > STALL_US) {
         now = turn_account(m);

@@ -95,8 +95,7 @@ reap_children(struct keeper *k, int64_t now_us)
         }
         if (o.pid == k->facts.trial_pid) {
             bury(&o);
-            k->facts.trial_pid = 0;
-            k->trial.pidfd = fd_close(k->trial.pidfd);
+            trial_died(k);
             continue;
         }
         identify(&o);

@@ -55,11 +55,12 @@ struct master {
 
 /* A program that is asked whether it could go on from our image, before anybody relies on it. */
 struct trial {
-    int pidfd;       /* owned; -1 when it is reaped */
-    int answer_fd;   /* owned; -1: nobody waits for an answer */
-    int exe_fd;      /* owned; … */
-    uint64_t number; /* of the UPGRADE that waits for its ACK */
-    int64_t until_us;
+    int pidfd;        /* owned; -1: there is none */
+    int answer_fd;    /* owned; -1: it has answered */
+    int exe_fd;       /* owned; the program; -1: nobody wants to know any more */
+    bool fine;        /* it said yes. The ACK waits for its end */
+    uint64_t number;  /* of the UPGRADE */
+    int64_t until_us; /* it has to be over */
 };
 
 /* What outlives an upgrade of the keeper, with the kept descriptors and the obituaries. */
@@ -154,6 +155,7 @@ int trial_start(struct keeper *k, int exe_fd, uint64_t number,
 void trial_hear(struct keeper *k);                  /* its answer_fd has something */
 void trial_judge(struct keeper *k, int64_t now_us); /* is it late? */
 void trial_cancel(struct keeper *k);                /* nobody wants to know any more */
+void trial_died(struct keeper *k);                  /* it is reaped */
 
 /* workers.c: SIGTERM, 5 s, SIGKILL to all whose pidfd is kept. Returns when they are gone, or given up. */
 void workers_end(struct keeper *k);

@@ -59,28 +59,18 @@ trial_start(struct keeper *k, int exe_fd, uint64_t number, int64_t now_us)
     k->facts.trial_pid = pid;
     t->answer_fd = ends[0];
     t->exe_fd = exe_fd;
+    t->fine = false;
     t->number = number;
     t->until_us = now_us + TRIAL_US;
     return 0;
 }
 
-/* over - it has answered or will not: no more waiting. A child that is still there is reaped later. */
 static void
-over(struct trial *t, bool kill_it)
+end_it(struct trial *t)
 {
-    if (kill_it && t->pidfd >= 0)
-        (void)pidfd_send_signal(t->pidfd, SIGKILL, NULL, 0); /* -ESRCH: gone */
-    t->answer_fd = fd_close(t->answer_fd);
-    t->exe_fd = fd_close(t->exe_fd);
     t->until_us = TIME_NEVER;
-}
-
-static void
-refuse(struct keeper *k, const char *why)
-{
-    keeper_log("warning", "upgrade_refused", k->facts.trial_pid, "msg=\"the new program %s\"", why);
-    link_ack(&k->link, k->trial.number, -ENOEXEC);
-    over(&k->trial, true);
+    if (t->pidfd >= 0)
+        (void)pidfd_send_signal(t->pidfd, SIGKILL, NULL, 0); /* -ESRCH: gone */
 }
 
 void
@@ -92,26 +82,51 @@ trial_hear(struct keeper *k)
 
     if (n == -1 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (n != (ssize_t)sizeof magic || magic != IMAGE_MAGIC) {
-        refuse(k, "cannot go on from here: it is not stint, or too far from this release");
-        return;
-    }
-    link_ack(&k->link, t->number, 0);
-    (void)fd_close(k->next_fd);
-    k->next_fd = steal_fd(t->exe_fd);
-    over(t, false);
+    t->fine = n == (ssize_t)sizeof magic && magic == IMAGE_MAGIC;
+    t->answer_fd = fd_close(t->answer_fd);
+    if (!t->fine)
+        end_it(t);
 }
 
 void
 trial_judge(struct keeper *k, int64_t now_us)
 {
-    if (k->trial.answer_fd >= 0 && now_us >= k->trial.until_us)
-        refuse(k, "does not say whether it can go on from here");
+    if (now_us < k->trial.until_us)
+        return;
+    k->trial.fine = false;
+    k->trial.answer_fd = fd_close(k->trial.answer_fd);
+    end_it(&k->trial);
 }
 
 void
 trial_cancel(struct keeper *k)
 {
-    if (k->trial.answer_fd >= 0)
-        over(&k->trial, true);
+    k->trial.exe_fd = fd_close(k->trial.exe_fd);
+    k->trial.answer_fd = fd_close(k->trial.answer_fd);
+    end_it(&k->trial);
+}
+
+void
+trial_died(struct keeper *k)
+{
+    struct trial *t = &k->trial;
+
+    if (t->answer_fd >= 0)
+        trial_hear(k);
+    k->facts.trial_pid = 0;
+    t->pidfd = fd_close(t->pidfd);
+    t->answer_fd = fd_close(t->answer_fd);
+    t->until_us = TIME_NEVER;
+    if (t->exe_fd == -1) /* cancelled */
+        return;
+    link_ack(&k->link, t->number, t->fine ? 0 : -ENOEXEC);
+    if (t->fine) {
+        (void)fd_close(k->next_fd);
+        k->next_fd = steal_fd(t->exe_fd);
+        return;
+    }
+    t->exe_fd = fd_close(t->exe_fd);
+    keeper_log("warning", "upgrade_refused", 0,
+               "msg=\"the new program does not say that it can go on from here: it is not stint, "
+               "or too far from this release\"");
 }

@@ -56,8 +56,8 @@ enum keeper_type {
     KEEPER_ALIVE,     /* nothing */
     KEEPER_BURIED,    /* struct keeper_buried */
     KEEPER_NOTIFY,    /* text, newline-separated KEY=VALUE */
-    KEEPER_UPGRADE,   /* path, for people and for argv; one fd, the executable */
-    KEEPER_LEAVING    /* struct keeper_leaving */
+    KEEPER_UPGRADE,   /* path, for people; one fd, the program; its ACK may take 5 s */
+    KEEPER_LEAVING    /* struct keeper_leaving; calls off an upgrade asked for */
 };
 
 struct keeper_frame {
@@ -115,7 +115,8 @@ struct keeper_buried {
 
 struct keeper_ack {
     int32_t
-        error; /* 0: kept; negative errno: -ENFILE: no room, -E2BIG: systemd's store has none (kept here) … */
+        error; /* 0: kept; negative errno: -ENFILE: no room, -E2BIG: systemd's store has none (kept here),
+                  -EBADMSG: the frame; of UPGRADE: -EACCES, -ENOEXEC: not executable, not stint; -EBUSY */
     int32_t reserved;
 };
 

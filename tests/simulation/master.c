@@ -73,7 +73,8 @@ spec_number(void *env, struct service_spec *spec)
     for (size_t i = mem->n_specs; i > 0; i--)
         if (mem->specs[i - 1] == spec)
             return i;
-    mem->specs = room_for(mem->specs, mem->n_specs, &mem->specs_room, sizeof(spec));
+    mem->specs =
+        room_for(mem->specs, mem->n_specs, &mem->specs_room, sizeof(struct service_spec *));
     mem->specs[mem->n_specs++] = service_spec_ref(spec);
     return mem->n_specs;
 }

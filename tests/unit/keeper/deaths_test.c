@@ -8,7 +8,6 @@ static uint64_t
 start_time(pid_t pid)
 {
     char path[64], text[1024];
-    unsigned long long value = 0;
     char *p;
     int fd;
     ssize_t n;
@@ -19,13 +18,10 @@ start_time(pid_t pid)
     ck_assert_int_gt(n, 0);
     text[n] = '\0';
     (void)close(fd);
-    p = strrchr(text, ')');
-    ck_assert_int_eq(sscanf(p + 2,
-                            "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "
-                            "%*d %*d %llu",
-                            &value),
-                     1);
-    return value;
+    p = strrchr(text, ')') + 1;
+    for (int field = 3; field < 22; field++) /* numbered as in proc(5) */
+        p = strchr(p + 1, ' ');
+    return strtoull(p, NULL, 10);
 }
 
 static pid_t

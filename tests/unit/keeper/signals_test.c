@@ -77,7 +77,8 @@ worker(bool deaf, pid_t *ret_pid)
     pid = fork();
     if (pid == 0) {
         (void)signal(SIGTERM, deaf ? SIG_IGN : SIG_DFL);
-        (void)write(ready[1], "", 1);
+        if (write(ready[1], "", 1) != 1)
+            _exit(1);
         for (;;)
             (void)pause();
     }
