@@ -96,6 +96,7 @@ edge_strike(const struct master *m, const char *action)
     if (edge_is(action, "stop"))
         (void)raise(SIGSTOP);
     h = edge_victim(m, name, edge_is(action, "kill-new"));
+    edge_trace(h ? "!struck" : "!nobody"); /* a test wants to know whether there was one */
     if (h)
         (void)child_signal(h->pidfd, SIGKILL);
 }
