@@ -20,6 +20,7 @@
 #include "base/units.h"
 #include "config/config.h"
 #include "supervisor/core/event.h"
+#include "supervisor/io/edge.h"
 #include "supervisor/io/fdstore.h"
 #include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
@@ -271,10 +272,12 @@ master_run(const struct master_options *options, struct error *reterr)
     list_init(&m.gated);
     list_init(&m.relics);
     listeners_init(&m.listeners);
+    EDGE_BEGIN(&m);
     m.config_path =
         path_absolute(options->config_path); /* watches and messages outlive a chdir() */
     r = m.config_path ? master_create(&m, reterr) : error_set(reterr, -ENOMEM, "start");
     if (r == 0 && takeover_wanted(&m)) {
+        EDGE("takeover-given");
         r = takeover_restore(&m, reterr);
         if (r < 0 && r != -ENODATA)
             takeover_give_up(&m, reterr);
