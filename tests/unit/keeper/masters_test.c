@@ -45,6 +45,7 @@ START_TEST(who_leaves_ends_the_keeper_with_its_status)
                        "an answer"); /* which it never reads: the socket is reset when it dies */
     pidfd = (int)syscall(SYS_pidfd_open, m.pid, 0);
     ck_assert_int_eq(kill(world.keeper, SIGSTOP), 0);
+    ck_assert_int_eq(waitpid(world.keeper, NULL, WUNTRACED), world.keeper);
     for (int i = 0; i < 200; i++) /* more than it hears in one turn */
         (void)say(&m, KEEPER_ALIVE, NULL, 0, -1);
     leave(&m, 42);
