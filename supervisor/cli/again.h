@@ -12,6 +12,7 @@
 #include "supervisor/cli/cli_internal.h"
 
 struct again {
+    const char *socket;  /* borrowed: where they are asked */
     int64_t deadline_us; /* of the whole exchange; TIME_NEVER: none */
     bool connected;      /* somebody was there once: a refusal is not the last word */
     bool said;           /* that it is being replaced */

@@ -124,21 +124,35 @@ unreachable(struct cli *cli, int r, const struct error *e)
     return cli_fail(cli, CLI_UNREACHABLE, "%s", e->text);
 }
 
+static int
+refusal_code(int status, const char *code)
+{
+    static const struct {
+        int status, exit;
+    } codes[] = {
+        {400, CLI_USAGE        },
+        {403, CLI_NOT_PERMITTED},
+        {409, CLI_NO           },
+        {413, CLI_USAGE        },
+        {500, CLI_INTERNAL     },
+        {503, CLI_UNREACHABLE  },
+    };
+
+    if (strcmp(code, "no-such-service") == 0)
+        return CLI_NOT_FOUND;
+    for (size_t i = 0; i < ARRAY_LEN(codes); i++)
+        if (codes[i].status == status)
+            return codes[i].exit;
+    return CLI_DATA;
+}
+
 /* A refusal, in the words of the master. */
 static int
 refused(struct cli *cli, int status, const json_t *error)
 {
     const char *message = json_text(error, "message");
-    bool service = strcmp(json_text(error, "code"), "no-such-service") == 0;
-    int code = status == 403                    ? CLI_NOT_PERMITTED
-               : service                        ? CLI_NOT_FOUND
-               : status == 409                  ? CLI_NO
-               : status == 503                  ? CLI_UNREACHABLE
-               : status == 400 || status == 413 ? CLI_USAGE
-               : status == 500                  ? CLI_INTERNAL
-                                                : CLI_DATA;
 
-    return cli_fail(cli, code, "%s",
+    return cli_fail(cli, refusal_code(status, json_text(error, "code")), "%s",
                     message[0] ? message : "the supervisor refused without a word");
 }
 
@@ -175,13 +189,13 @@ understand(struct cli *cli, const struct http_reply *reply, json_t **ret)
 }
 
 static int
-ask_once(struct cli *cli, const struct ask *ask, const struct again *again, const char *socket,
-         struct http_reply *ret, struct error *reterr)
+ask_once(struct cli *cli, const struct ask *ask, const struct again *again, struct http_reply *ret,
+         struct error *reterr)
 {
     auto_free char *body = ask->body ? json_dumps(ask->body, JSON_COMPACT) : NULL;
     struct lines lines = {.cli = cli, .ask = ask, .rest = TEXT_INIT};
     struct http_request rq = {
-        .socket = socket,
+        .socket = again->socket,
         .method = ask->method,
         .path = ask->path,
         .body = body,
@@ -223,8 +237,9 @@ cli_ask(struct cli *cli, const struct ask *ask, json_t **ret)
 
     if (r != 0)
         return r;
+    again.socket = path;
     for (;;) {
-        r = ask_once(cli, &now, &again, path, &reply, &e);
+        r = ask_once(cli, &now, &again, &reply, &e);
         again.connected = again.connected || reply.connected;
         if (r == 0 || !again_may(&again, cli, &now, r))
             break;

@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "supervisor/io/capture_kept.h"
+#include "supervisor/io/edge.h"
 #include "supervisor/io/peek.h"
 
 #define PIPE_WANTED (1024 * 1024)
@@ -170,6 +171,7 @@ stream_read(struct stream *s, size_t most)
         done += (size_t)n;
         s->capture->bytes += (uint64_t)n;
         feed(s, buffer, (size_t)n);
+        EDGE("lines-told");
         tell_rest(s);
         if (peek_take(s->read_fd, (size_t)n) < 0)
             stream_stop(s); /* it would be told again and again */

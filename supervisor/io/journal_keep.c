@@ -76,10 +76,22 @@ int
 journal_keep_attach(struct journal *j)
 {
     struct journal_memory *m = &j->memory;
-    int events = journal_ring_attach(&j->events, &m->header->events, m->event_slots,
-                                     JOURNAL_EVENTS_MAX, m->event_data, MEMORY_EVENT_BYTES);
-    int outputs = journal_ring_attach(&j->recent, &m->header->outputs, m->output_slots,
-                                      MEMORY_OUTPUT_LINES, m->output_data, MEMORY_OUTPUT_BYTES);
+    const struct journal_ring_area event_area = {
+        .shared = &m->header->events,
+        .slots = m->event_slots,
+        .data = m->event_data,
+        .bytes = MEMORY_EVENT_BYTES,
+        .lines = JOURNAL_EVENTS_MAX,
+    };
+    const struct journal_ring_area output_area = {
+        .shared = &m->header->outputs,
+        .slots = m->output_slots,
+        .data = m->output_data,
+        .bytes = MEMORY_OUTPUT_BYTES,
+        .lines = MEMORY_OUTPUT_LINES,
+    };
+    int events = journal_ring_attach(&j->events, &event_area);
+    int outputs = journal_ring_attach(&j->recent, &output_area);
 
     j->last_event = last_number(&m->header->last_event, &j->events);
     j->last_output = last_number(&m->header->last_output, &j->recent);

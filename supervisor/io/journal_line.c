@@ -12,6 +12,7 @@
 #include "base/units.h"
 #include "supervisor/core/effect.h"
 #include "supervisor/io/journal_native.h"
+#include "supervisor/io/plain.h"
 
 static const char *const level_names[] = {
     [LOG_LEVEL_DEBUG] = "debug",
@@ -225,7 +226,24 @@ journal_line_json(const struct journal_line *l, uint64_t seq, struct text *out)
     text_add(out, "}");
 }
 
-/* "web, gen 7, slot 1: worker exit signal=SIGKILL: ended by SIGKILL" */
+/* What a worker printed may be quoted in it: what would make the whole a blob of bytes is made plain. */
+static void
+make_readable(char *text)
+{
+    for (char *end; *text; text = end + 1) {
+        char was;
+
+        end = text + strcspn(text, "\n\t");
+        was = *end;
+        *end = '\0';
+        plain_text(text);
+        *end = was;
+        if (!was)
+            return;
+    }
+}
+
+/* "web, gen 7, slot 1: worker exit: killed by SIGKILL". The fields speak when no sentence does. */
 static void
 add_sentence(const struct journal_line *l, struct text *out)
 {
@@ -241,12 +259,20 @@ add_sentence(const struct journal_line *l, struct text *out)
     }
     for (const char *c = l->event; *c; c++)
         text_addn(out, *c == '_' ? " " : c, 1);
-    for (size_t i = 0; i < l->n_fields; i++)
-        put_field(&w, &l->fields[i]);
+    for (size_t i = 0; i < l->n_fields; i++) {
+        const struct journal_field *f = &l->fields[i];
+
+        if (!l->msg)
+            put_field(&w, f);
+        else if (f->type == JOURNAL_TEXT && f->text && strcmp(f->key, "outcome") == 0)
+            text_addf(out, " %s", f->text);
+    }
     if (l->msg) {
         text_add(out, ": ");
         text_addn(out, l->msg, l->msg_bytes);
     }
+    if (out->data)
+        make_readable(out->data);
 }
 
 void

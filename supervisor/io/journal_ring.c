@@ -86,15 +86,18 @@ slots_are_sound(const struct journal_ring *r)
 }
 
 int
-journal_ring_attach(struct journal_ring *r, struct journal_ring_shared *shared,
-                    struct journal_slot *slots, unsigned lines, char *data, size_t bytes)
+journal_ring_attach(struct journal_ring *r, const struct journal_ring_area *area)
 {
+    struct journal_ring_shared *shared = area->shared;
     uint64_t put = shared_load(&shared->put), taken = shared_load(&shared->taken);
     uint64_t evicted = shared_load(&shared->evicted);
 
-    *r = (struct journal_ring){
-        .room = bytes, .max = lines, .data = data, .slots = slots, .shared = shared};
-    if (put <= SHARED_MAX && taken <= put && put - taken <= lines && evicted <= SHARED_MAX) {
+    *r = (struct journal_ring){.room = area->bytes,
+                               .max = area->lines,
+                               .data = area->data,
+                               .slots = area->slots,
+                               .shared = shared};
+    if (put <= SHARED_MAX && taken <= put && put - taken <= area->lines && evicted <= SHARED_MAX) {
         r->n = (unsigned)(put - taken);
         r->taken = taken;
         r->evicted = evicted;

@@ -43,14 +43,21 @@ struct journal_ring {
 /* Return: 0 or -ENOMEM. */
 int journal_ring_init(struct journal_ring *r, unsigned lines, size_t bytes);
 
+/* Memory of others, which outlives the ring. */
+struct journal_ring_area {
+    struct journal_ring_shared *shared;
+    struct journal_slot *slots; /* `lines` of them */
+    char *data;                 /* `bytes` */
+    size_t bytes;
+    unsigned lines;
+};
+
 /*
- * The same in memory of others: @shared, @slots (@lines of them) and @data (@bytes), which outlive
- * the ring. What is in there goes on, if it can be that of a ring.
+ * The same in @area. What is in there goes on, if it can be that of a ring.
  *
  * Return: 0; -EBADMSG: any other bytes were in there, and the ring is empty now.
  */
-int journal_ring_attach(struct journal_ring *r, struct journal_ring_shared *shared,
-                        struct journal_slot *slots, unsigned lines, char *data, size_t bytes);
+int journal_ring_attach(struct journal_ring *r, const struct journal_ring_area *area);
 void journal_ring_finish(struct journal_ring *r);
 
 /* @slot: seq, generation and pid are taken from it. False: larger than the whole ring. */

@@ -20,11 +20,13 @@
 #include "base/units.h"
 #include "config/config.h"
 #include "supervisor/core/event.h"
+#include "supervisor/io/edge.h"
 #include "supervisor/io/fdstore.h"
 #include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/operator.h"
 #include "supervisor/io/orphans.h"
+#include "supervisor/io/peek.h"
 #include "supervisor/io/watch.h"
 
 /* ---- what wakes the master ---------------------------------------------------------------------- */
@@ -177,6 +179,9 @@ master_create(struct master *m, struct error *reterr)
         r = journal_create(m->loop, &journal, &m->journal);
     if (r == 0)
         r = fdstore_put(m->fdstore, "journal", journal_ring_fd(m->journal));
+    (void)spawn_raise_nofile(); /* not: then surroundings say when it is too low */
+    if (r == 0)
+        r = peek_init();
     if (r == 0)
         r = subreaper_set();
     if (r == 0 && !takeover_wanted(m)) /* else they are in the state */
@@ -267,10 +272,12 @@ master_run(const struct master_options *options, struct error *reterr)
     list_init(&m.gated);
     list_init(&m.relics);
     listeners_init(&m.listeners);
+    EDGE_BEGIN(&m);
     m.config_path =
         path_absolute(options->config_path); /* watches and messages outlive a chdir() */
     r = m.config_path ? master_create(&m, reterr) : error_set(reterr, -ENOMEM, "start");
     if (r == 0 && takeover_wanted(&m)) {
+        EDGE("takeover-given");
         r = takeover_restore(&m, reterr);
         if (r < 0 && r != -ENODATA)
             takeover_give_up(&m, reterr);
@@ -287,12 +294,11 @@ master_run(const struct master_options *options, struct error *reterr)
     if (r == 0) {
         ev_run(m.loop, 0);
         m.exit_status = 0;
-        if (!m.making_way)
-            journal_say(m.journal, LOG_LEVEL_INFO, "stopped", "everything has stopped");
-        operator_farewell(m.desk, FAREWELL_US);
-        journal_flush(m.journal, FAREWELL_US);
         if (m.making_way)
             takeover_make_way(&m);
+        journal_say(m.journal, LOG_LEVEL_INFO, "stopped", "everything has stopped");
+        operator_farewell(m.desk, FAREWELL_US);
+        journal_flush(m.journal, FAREWELL_US);
     }
     announcer_end(&m, r < 0 ? reterr->text : NULL);
     takeover_leave(&m);

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "config/config.h"
 #include "supervisor/io/cgroup.h"
+#include "supervisor/io/edge.h"
 #include "supervisor/io/fdstore.h"
 #include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
@@ -144,7 +145,7 @@ begin_surroundings(struct master *m)
         (!w || !(w->flags & KEEPER_SUCCEEDS))) {
         for (size_t i = 0; i < m->surroundings.n; i++)
             if (!m->surroundings.items[i].ok)
-                journal_say(m->journal, LOG_LEVEL_WARNING, "surroundings", "%s: %s",
+                journal_say(m->journal, LOG_LEVEL_INFO, "surroundings", "%s: %s",
                             m->surroundings.items[i].word, m->surroundings.items[i].sentence);
     }
     surroundings_facts_finish(&facts);
@@ -183,6 +184,7 @@ begin_again(struct master *m, struct error *reterr)
                               ? "stint " STINT_VERSION
                               : "the new program did not hold; the one before goes on");
     (void)config_reload(m, "a master took over", NULL); /* what is wrong is said in every status */
+    EDGE("takeover-configured");
     return 0;
 }
 

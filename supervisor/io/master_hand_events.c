@@ -7,6 +7,7 @@
 #include "base/units.h"
 #include "supervisor/core/event.h"
 #include "supervisor/io/channel.h"
+#include "supervisor/io/edge.h"
 #include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/notify.h"
@@ -193,6 +194,7 @@ hand_on_rest(void *env, enum capture_stream stream, const char *bytes, size_t n,
 
     save_rest(h->master, h->worker, stream, bytes, n, continued);
     save_commit(h->master);
+    EDGE("rest-written");
 }
 
 /* The exec pipe is closed by a successful exec; a failure is kept for the obituary. */

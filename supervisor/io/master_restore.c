@@ -344,6 +344,28 @@ restore_all(struct master *m, struct error *reterr)
     return r;
 }
 
+static int
+prove(struct restore *rs, int fd)
+{
+    struct master *m = rs->m;
+    int r = state_adopt(fd, &m->state, rs->reterr);
+
+    if (r < 0) {
+        (void)fd_close(fd);
+        return r;
+    }
+    r = specs_restore(m, rs->reterr);
+    if (r == 0)
+        r = state_each(m->state, STATE_MASTER, restore_master, rs);
+    if (r == 0)
+        r = state_each(m->state, STATE_CONFIG, restore_config, rs);
+    if (r == 0)
+        r = state_each(m->state, STATE_CORE, restore_core, rs);
+    if (r == 0)
+        r = restore_services(rs);
+    return r == 0 ? restore_effects(m, rs->reterr) : r;
+}
+
 /* Into a master that does nothing: what needs descriptors is left out, all else has to be understood. */
 int
 restore_proof(int fd, struct error *reterr)
@@ -356,18 +378,16 @@ restore_proof(int fd, struct error *reterr)
     fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     r = fd < 0 ? error_set(reterr, -errno, "read the state") : core_create(1, &m.core);
     if (r == 0)
-        r = state_adopt(fd, &m.state, reterr);
-    if (r == 0)
-        r = specs_restore(&m, reterr);
-    if (r == 0)
-        r = state_each(m.state, STATE_MASTER, restore_master, &rs);
-    if (r == 0)
-        r = state_each(m.state, STATE_CONFIG, restore_config, &rs);
-    if (r == 0)
-        r = state_each(m.state, STATE_CORE, restore_core, &rs);
-    if (r == 0)
-        r = restore_services(&rs);
-    if (r == 0)
-        r = restore_effects(&m, reterr);
-    return r; /* the process ends with it */
+        r = prove(&rs, fd);
+    core_destroy(m.core);
+    spec_destroy(m.spec);
+    specs_finish(&m);
+    state_destroy(m.state);
+    effects_finish(&m.todo);
+    free(rs.order);
+    free(m.elders);
+    free(m.config_error);
+    free(m.runtime_dir);
+    free(m.state_dir);
+    return r;
 }

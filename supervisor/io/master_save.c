@@ -7,6 +7,7 @@
 #include "base/pack.h"
 #include "supervisor/core/image.h"
 #include "supervisor/io/channel.h"
+#include "supervisor/io/edge.h"
 #include "supervisor/io/fdstore.h"
 #include "supervisor/io/journal.h"
 #include "supervisor/io/master_books.h"
@@ -347,8 +348,14 @@ save_commit(struct master *m)
         commit_failed(m, &err);
         return;
     }
-    if (r == 1)
-        state_settle(m->state, fdstore_put(m->fdstore, "state", state_fd(m->state)) == 0);
+    if (r == 1) {
+        bool kept;
+
+        EDGE("rewrite-written");
+        kept = fdstore_put(m->fdstore, "state", state_fd(m->state)) == 0;
+        EDGE("rewrite-handed");
+        state_settle(m->state, kept);
+    }
     if (m->state_loud)
         journal_say(m->journal, LOG_LEVEL_INFO, "state_kept", "the state is kept again");
     m->state_loud = false;

@@ -15,6 +15,7 @@
 #include "base/units.h"
 #include "supervisor/core/event.h"
 #include "supervisor/io/child.h"
+#include "supervisor/io/edge.h"
 #include "supervisor/io/fdstore.h"
 #include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
@@ -51,7 +52,9 @@ int
 takeover_restore(struct master *m, struct error *reterr)
 {
     int fd = fdstore_take(m->fdstore, "state");
-    int r = state_adopt(fd, &m->state, reterr);
+    int r = EDGE_WRONG("state-version")
+                ? error_say(reterr, -EPROTO, "the state is of another version")
+                : state_adopt(fd, &m->state, reterr);
 
     if (r < 0) {
         (void)fd_close(fd);
@@ -62,7 +65,10 @@ takeover_restore(struct master *m, struct error *reterr)
             steal(m->state)); /* killed before it had begun: there is nothing to go on with */
         return -ENODATA;
     }
-    return restore_all(m, reterr);
+    r = restore_all(m, reterr);
+    if (r == 0)
+        EDGE("takeover-restored");
+    return r;
 }
 
 const char *
@@ -124,7 +130,9 @@ takeover_begin(struct master *m)
                     "%u processes ended while nobody listened, and are not accounted for", w->lost);
     drop_rest(m);
     m->deaths = true; /* what the one before left half done is an orphan now */
+    EDGE("takeover-told");
     master_resume(m);
+    EDGE("takeover-resumed");
     /* Its watches died with it, so every input may have changed. */
     list_for_each_safe (n, &m->core->services) {
         struct event ev = {.type = EVENT_HINT,
@@ -132,8 +140,8 @@ takeover_begin(struct master *m)
 
         master_post(m, &ev);
     }
-    if (w->flags & KEEPER_STOPPING)
-        master_stop(m, "asked to while there was no master");
+    if ((w->flags & KEEPER_STOPPING) && !m->core->stopping)
+        master_stop(m, "asked to before this master came");
 }
 
 /* ---- without it ------------------------------------------------------------------------------------------ */
@@ -378,7 +386,8 @@ takeover_give_up(struct master *m, const struct error *why)
 void
 takeover_make_way(struct master *m)
 {
-    operator_leave(m->desk);
+    operator_leave(m->desk); /* who waits for an answer gets it from the next */
+    journal_flush(m->journal, FAREWELL_US);
     (void)fdstore_flush(m->fdstore, FAREWELL_US);
     _exit(0); /* as if killed: all that is open here is the next master's */
 }

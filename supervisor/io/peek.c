@@ -18,8 +18,8 @@ static struct {
     int null;
 } scratch = {-1, -1, -1};
 
-static int
-scratch_make(void)
+int
+peek_init(void)
 {
     int ends[2];
 
@@ -47,7 +47,7 @@ ssize_t
 peek_pipe(int fd, void *bytes, size_t n)
 {
     ssize_t seen, got = 0;
-    int r = scratch_make();
+    int r = peek_init();
 
     if (r < 0)
         return r;
@@ -73,7 +73,7 @@ peek_pipe(int fd, void *bytes, size_t n)
 int
 peek_take(int fd, size_t n)
 {
-    int r = scratch_make();
+    int r = peek_init();
 
     while (r == 0 && n > 0) {
         ssize_t gone = splice(fd, NULL, scratch.null, NULL, n, SPLICE_F_NONBLOCK);

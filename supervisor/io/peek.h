@@ -9,6 +9,9 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+/* peek_init - make what it needs now, so that the number of descriptors does not grow later. */
+int peek_init(void);
+
 /*
  * peek_pipe - what is at the front of the pipe @fd, and stays there.
  * @bytes: room for at most @n, which is 64 KiB at most

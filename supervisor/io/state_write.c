@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "supervisor/io/edge.h"
 #include "supervisor/io/state_internal.h"
 
 #define HISTORY_LEAST   ((size_t)256 << 10) /* a file this small is never written anew */
@@ -153,7 +154,9 @@ state_commit(struct state *st, struct error *reterr)
         return 0;
     if (r == 0) {
         batch_seal(&st->batch, st->sequence + 1);
+        EDGE("commit-begun");
         r = write_all(st->fd, st->batch.data, st->batch.bytes, st->end);
+        EDGE("commit-written");
     }
     if (r == 0) {
         r = state_index(st, st->batch.data + sizeof(struct batch_head),
@@ -167,6 +170,7 @@ state_commit(struct state *st, struct error *reterr)
     text_clear(&st->batch);
     if (r < 0)
         return error_set(reterr, r, "keep the state");
+    EDGE("commit-done");
     if (st->old_fd == -1 && st->end > HISTORY_LEAST && st->end > st->live * 3)
         return rewrite(st) == 1 ? 1 : 0;
     return 0;

@@ -116,6 +116,7 @@ master_died(struct keeper *k, int wait_status, int64_t now_us)
     struct master m = k->master;
     bool finished = k->link.finished;
     bool young = now_us - m.began_us < RESTART_YOUNG_US;
+    bool distrusts = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == KEEPER_EXIT_DISTRUST;
 
     k->master.pid = 0;
     k->master.pidfd = fd_close(k->master.pidfd);
@@ -134,9 +135,11 @@ master_died(struct keeper *k, int wait_status, int64_t now_us)
         upgrade_go(k, now_us);
         return;
     }
-    if (k->facts.previous_fd >= 0 && young && ++k->facts.unproved >= 2) {
-        upgrade_back(k, now_us);
+    if (k->facts.previous_fd >= 0 && young && (++k->facts.unproved >= 2 || distrusts)) {
+        upgrade_back(k, now_us); /* the program before wrote the state, and can read it */
         return;
     }
+    if (distrusts)
+        k->facts.restart.young = RESTART_DISTRUST;
     plan_next(k, now_us - m.began_us, finished, now_us);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the process before left may be anything: it is used as far as it makes sense, never further. */
-#include <signal.h>
+#include <errno.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -169,12 +169,12 @@ use_queue(struct journal_queue_shared *shared, char *data, size_t room)
 }
 
 static void
-use_ring(struct journal_ring_shared *shared, struct journal_slot *slots, char *data, size_t room)
+use_ring(const struct journal_ring_area *area)
 {
     struct journal_ring r;
     size_t bytes = 0;
 
-    (void)journal_ring_attach(&r, shared, slots, 8, data, room);
+    (void)journal_ring_attach(&r, area);
     for (uint64_t i = 0; i < 40; i++) {
         const struct journal_slot slot = {.seq = SHARED_MAX - 100 + i};
 
@@ -205,6 +205,8 @@ START_TEST(not_one_byte_beyond_is_touched)
         {kept,   room              },
     };
 
+    const struct journal_ring_area area = {shared, slots, kept, room, 8};
+
     srandom(7);
     for (int i = 0; i < 50000; i++) {
         for (long k = random() % 3; k > 0; k--) {
@@ -215,10 +217,38 @@ START_TEST(not_one_byte_beyond_is_touched)
             memcpy((char *)areas[which].bytes + at, &value, random() % 2 ? 8 : 4);
         }
         use_queue(queue, data, room);
-        use_ring(shared, slots, kept, room);
+        use_ring(&area);
     }
     for (size_t i = 0; i < ARRAY_LEN(areas); i++)
         free(areas[i].bytes);
+}
+END_TEST
+
+START_TEST(records_and_lines_do_not_overlap)
+{
+    struct journal_queue_shared queue = {0};
+    struct journal_ring_shared shared = {0};
+    struct journal_slot slots[2] = {
+        {.seq = 1, .at = 16, .json = 3},
+        {.seq = 2,        .service = 3        }
+    };
+    char data[200] = {0}, kept[200] = "web\0twelve bytes\0abc";
+    const uint32_t longer_than_the_queue[2] = {392, QUEUE_TEXT};
+    const struct journal_ring_area area = {&shared, slots, kept, sizeof(kept), 2};
+    struct journal_queue q;
+    struct journal_ring r;
+    uint64_t doubt;
+
+    memcpy(data, longer_than_the_queue, sizeof(longer_than_the_queue));
+    shared_store(&queue.put, 400);
+    ck_assert_int_eq(journal_queue_attach(&q, &queue, data, sizeof(data), &doubt), -EBADMSG);
+    ck_assert(journal_queue_empty(&q));
+
+    slots[1].json = 12; /* its NUL is the first byte of the one before */
+    shared_store(&shared.put, 2);
+    ck_assert_int_eq(journal_ring_attach(&r, &area), -EBADMSG);
+    ck_assert_uint_eq(r.n, 0);
+    journal_ring_finish(&r);
 }
 END_TEST
 
@@ -330,6 +360,7 @@ main(void)
     tcase_set_timeout(tc, 240);
     tcase_add_test(tc, a_memory_that_was_scribbled_on_does_no_harm);
     tcase_add_test(tc, not_one_byte_beyond_is_touched);
+    tcase_add_test(tc, records_and_lines_do_not_overlap);
     tcase_add_test(tc, a_memory_nobody_touched_goes_on);
     tcase_add_loop_test(tc, what_is_no_memory_of_ours_is_refused_and_said, 0,
                         (int)ARRAY_LEN(reasons));

@@ -121,6 +121,34 @@ START_TEST(a_listener_beyond_its_store_is_kept_here)
 }
 END_TEST
 
+START_TEST(after_an_upgrade_it_knows_what_is_in_the_store)
+{
+    int a = file_with("a");
+    struct inheritance in;
+    uint64_t number;
+    struct fake m;
+
+    manager_open(false);
+    ck_assert_int_eq(setenv("FDSTORE", "1", 1), 0);
+    world_begin(NULL);
+    m = master_comes();
+    (void)hello(&m);
+    ck_assert_int_eq(store(&m, "listener.a", a), 0);
+    expect("FDSTORE=1\nFDNAME=listener.a", a);
+    number = say_text(&m, KEEPER_UPGRADE, "itself", open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
+    ck_assert_int_eq(hear_ack(&m, number), 0);
+    master_exits(&m, 0);
+    m = master_comes();
+    in = hello(&m);
+    ck_assert_uint_eq(in.welcome.flags, KEEPER_SUCCEEDS | KEEPER_UPGRADED | KEEPER_SYSTEMD);
+    ck_assert_int_eq(store(&m, "listener.b", a), -E2BIG);
+    (void)say_text(&m, KEEPER_DROP, "listener.a", -1);
+    expect("FDSTOREREMOVE=1\nFDNAME=listener.a", -1);
+    leave(&m, 0);
+    keeper_exits_with(0);
+}
+END_TEST
+
 START_TEST(the_watchdog_hears_of_us_even_without_a_master)
 {
     struct fake m;
@@ -237,6 +265,7 @@ suite(void)
     tcase_add_loop_test(t, texts_are_relayed_as_they_are, 0, 2);
     tcase_add_loop_test(t, listeners_are_mirrored_into_its_store, 0, 2);
     tcase_add_test(t, a_listener_beyond_its_store_is_kept_here);
+    tcase_add_test(t, after_an_upgrade_it_knows_what_is_in_the_store);
     tcase_add_test(t, the_watchdog_hears_of_us_even_without_a_master);
     tcase_add_test(t, a_watchdog_that_is_meant_for_another_is_not_ours);
     tcase_add_test(t, texts_wait_for_a_manager_that_does_not_read);
