@@ -34,6 +34,7 @@ enum state_kind {
     STATE_SNAPSHOT, /* id */
     STATE_HAND,     /* worker id */
     STATE_REST,     /* worker id * 2 + stream: the beginning of a line, taken out of its pipe */
+    STATE_PIECE,    /* the same key: what was about to be taken out of its pipe with it */
     STATE_DESK,     /* key 0: requests that wait for an answer */
     STATE_KIND_COUNT
 };

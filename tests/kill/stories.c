@@ -75,7 +75,7 @@ play_changed_binary(void)
     serve();
     cell_arm();
     scn_copy("actor", getenv("ACTOR_BINARY"), "another one");
-    (void)ask("wait", "--for", "generation=2");
+    (void)scn_await_any("event=verdict service=web reload=2", 15000);
     (void)ask("wait", "--for", "gone");
 }
 
