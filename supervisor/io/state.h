@@ -61,8 +61,9 @@ void state_forget(struct state *st);
  * state_commit - what was put and dropped since the last time becomes the state.
  *
  * Return: 0; 1: likewise, and the file is another one, to be kept in the place of the old: that
- * stays good until state_settle(); or negative errno: the batch waits for the next commit, and what
- * was committed before is as it was.
+ * stays good until state_settle(), which comes before anything else; or negative errno: the batch is
+ * lost, or is in the file without being known here. What a master would find is whole in either case.
+ * After that put everything anew, behind state_forget().
  */
 int state_commit(struct state *st, struct error *reterr);
 /* After 1. @kept: whether the new file has a keeper; if not, the old one goes on. */

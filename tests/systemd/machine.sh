@@ -12,6 +12,7 @@
 set -euo pipefail
 
 machine_root=${machine_root:-/}
+machine_also=${machine_also:-} # removed in the end, too
 machine_dir=
 machine_cgroup=
 machine_pid=
@@ -32,7 +33,7 @@ machine_down() {
         done
         find "$machine_cgroup" -depth -type d -exec rmdir {} \;
     fi
-    [ -z "$machine_dir" ] || rm -rf "$machine_dir"
+    rm -rf "${machine_dir:-/nonexistent}" "${machine_also:-/nonexistent}"
 }
 
 machine_needs() {
@@ -237,10 +238,10 @@ load_end() {
     wait "$load_pid" || true
     [ -s "$machine_dir/t/load.json" ] || fail "the load client has no account: $(cat "$machine_dir/load")"
 }
-load_failed() { # KIND...: how many requests failed in these ways; without one: in all
+load_failed() { # KIND...: how many requests failed in these ways; any: in all
     awk -v kinds="$*" '/"failed_by_kind"/ {
         gsub(/[{},":]/, " ")
-        for (i = 2; i < NF; i += 2) if (kinds == "" || index(" " kinds " ", " " $i " ")) n += $(i + 1)
+        for (i = 2; i < NF; i += 2) if (kinds == "any" || index(" " kinds " ", " " $i " ")) n += $(i + 1)
     } END { print n + 0 }' "$machine_dir/t/load.json"
 }
 load_requests() { awk -F'[:,]' '/"requests"/ { print $2 + 0; exit }' "$machine_dir/t/load.json"; }

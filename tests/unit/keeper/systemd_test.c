@@ -134,7 +134,7 @@ START_TEST(after_an_upgrade_it_knows_what_is_in_the_store)
     m = master_comes();
     (void)hello(&m);
     ck_assert_int_eq(store(&m, "listener.a", a), 0);
-    expect("FDSTORE=1\nFDNAME=listener.a", a);
+    expect("FDSTORE=1\nFDPOLL=0\nFDNAME=listener.a", a);
     number = say_text(&m, KEEPER_UPGRADE, "itself", open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
     ck_assert_int_eq(hear_ack(&m, number), 0);
     master_exits(&m, 0);
