@@ -2,6 +2,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -226,19 +229,30 @@ play_settling(void)
     (void)ask("start", NULL, NULL);
 }
 
-/* Somebody goes on writing while it is looked at. */
+/* A file that is younger than it should be when it is looked at. */
 void
 play_unsettled(void)
 {
+    struct timespec times[2];
+
     scn_file("input", "first");
-    big_input();
-    web("ready", "    watch: {paths: [big, input], settle: 50ms}\n");
+    web("ready", WATCHED);
     serve();
     cell_arm();
-    for (int i = 0; i < 6; i++) {
-        scn_file("input", "%d", i);
-        for (int k = 0; k < 3 + i; k++) /* longer than it takes to settle, some of the times */
-            (void)ask("status", NULL, NULL);
+    scn_file("next", "second");
+    (void)clock_gettime(CLOCK_REALTIME, &times[1]);
+    times[1].tv_nsec += 40000000; /* less than it settles: further in the future is not young */
+    if (times[1].tv_nsec >= 1000000000) {
+        times[1].tv_sec++;
+        times[1].tv_nsec -= 1000000000;
     }
+    times[0] = times[1];
+    ck_assert_int_eq(utimensat(AT_FDCWD, scn_path("next"), times, 0), 0);
+    {
+        auto_free char *from = strdup(scn_path("next"));
+
+        ck_assert_int_eq(rename(from, scn_path("input")), 0);
+    }
+    (void)scn_await_any("event=verdict service=web reload=2", 15000);
     settle();
 }
