@@ -183,13 +183,13 @@ answer() { in_machine /opt/t/stint-load --address 127.0.0.1:8080 --rate 0 --sing
 
 local_answers() { in_machine /opt/t/stint-load --address unix:/run/stint/web.sock --rate 0 --single 20 --duration 100ms >/dev/null; }
 
-# web_conf GREETING: the configuration of the example.
+# web_conf GREETING [START_DELAY]: the configuration of the example.
 web_conf() {
     machine_file /etc/stint/web.conf <<CONF
 greeting = $1
 threads = 2
 leak = no
-start_delay_ms = 0
+start_delay_ms = ${2:-0}
 drain_quiet_ms = 250
 CONF
 }
