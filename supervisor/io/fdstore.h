@@ -56,6 +56,8 @@ void fdstore_begin(struct fdstore *fs, struct ev_loop *loop, const struct fdstor
  * Return: 0: said, or waiting to be (see fdstore_counts); -ENOMEM or -EMFILE: what was there stays.
  */
 int fdstore_put(struct fdstore *fs, const char *name, int fd);
+/* fdstore_put_now - the same, but it is not left waiting here: -EAGAIN, and what was there stays. */
+int fdstore_put_now(struct fdstore *fs, const char *name, int fd);
 void fdstore_drop(struct fdstore *fs, const char *name);
 
 /* fdstore_name - "KIND.ID" into @buf; the names of one kind have one length at most. Return: @buf. */

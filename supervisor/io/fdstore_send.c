@@ -123,29 +123,41 @@ fdstore_say(struct fdstore *fs, enum keeper_type type, const void *body, size_t 
     return 0;
 }
 
+static int
+store(struct fdstore *fs, const char *name, int fd, bool now)
+{
+    bool known = fdstore_kept_find(fs, name) != NULL;
+    struct kept *k = fdstore_kept_make(fs, name);
+    int r = k ? fdstore_say(fs, KEEPER_STORE, name, strlen(name), fd) : -ENOMEM;
+
+    if (r == 0 && now && !list_empty(&fs->unsent)) { /* taken back */
+        fdstore_unsent_free(fs, container_of(fs->unsent.prev, struct unsent, node));
+        fs->sent--;
+        r = -EAGAIN;
+    }
+    if (r == 0) {
+        k->number = fs->sent;
+        fs->n_refused -= k->refused; /* until it is answered */
+        k->refused = false;
+    } else if (k && !known) {
+        fdstore_kept_free(fs, k);
+    }
+    return r;
+}
+
 int
 fdstore_put(struct fdstore *fs, const char *name, int fd)
 {
-    struct kept *k;
-    bool known;
-    int r;
+    return fs && fs->fd != -1 && fd >= 0 ? store(fs, name, fd, false) : 0;
+}
 
-    if (!fs || fs->fd == -1 || fd < 0)
-        return 0;
-    known = fdstore_kept_find(fs, name) != NULL;
-    k = fdstore_kept_make(fs, name);
-    if (!k)
-        return -ENOMEM;
-    r = fdstore_say(fs, KEEPER_STORE, name, strlen(name), fd);
-    if (r < 0) {
-        if (!known)
-            fdstore_kept_free(fs, k);
-        return r;
-    }
-    k->number = fs->sent;
-    fs->n_refused -= k->refused; /* until it is answered */
-    k->refused = false;
-    return 0;
+/* What was sent is the keeper's to read, also when we are dead by then; what waits here dies with us. */
+int
+fdstore_put_now(struct fdstore *fs, const char *name, int fd)
+{
+    if (fs && fdstore_send(fs) == -EAGAIN)
+        return -EAGAIN;
+    return fs && fs->fd != -1 && fd >= 0 ? store(fs, name, fd, true) : 0;
 }
 
 void

@@ -347,8 +347,8 @@ save_commit(struct master *m)
         commit_failed(m, &err);
         return;
     }
-    if (r == 1)
-        state_settle(m->state, fdstore_put(m->fdstore, "state", state_fd(m->state)) == 0);
+    if (r == 1) /* one that the keeper may never get must not be the only one that goes on */
+        state_settle(m->state, fdstore_put_now(m->fdstore, "state", state_fd(m->state)) == 0);
     if (m->state_loud)
         journal_say(m->journal, LOG_LEVEL_INFO, "state_kept", "the state is kept again");
     m->state_loud = false;

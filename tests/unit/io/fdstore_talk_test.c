@@ -182,6 +182,39 @@ START_TEST(a_keeper_that_does_not_read_holds_up_nobody_and_gets_all_in_order)
 }
 END_TEST
 
+START_TEST(what_has_to_be_there_at_once_is_sent_or_was_never_said)
+{
+    struct message m;
+    unsigned before, kept;
+    uint64_t next = 2;
+
+    opened();
+    begin();
+    while (fdstore_put_now(at.fs, "state", STDIN_FILENO) == 0)
+        next++;
+    ck_assert_uint_eq(fdstore_counts(at.fs).waiting, 0);
+    before = count_fds();
+    ck_assert_int_eq(fdstore_put_now(at.fs, "another", STDIN_FILENO), -EAGAIN);
+    ck_assert_int_eq(fdstore_put(at.fs, "patient", STDIN_FILENO), 0);
+    kept = fdstore_counts(at.fs).kept;
+    ck_assert_int_eq(fdstore_put_now(at.fs, "state", STDIN_FILENO), -EAGAIN); /* behind that */
+    ck_assert_uint_eq(fdstore_counts(at.fs).waiting, 1);
+    ck_assert_uint_eq(fdstore_counts(at.fs).kept, kept);
+    ck_assert_uint_eq(count_fds(), before + 1);
+    for (uint64_t i = 2; i < next; i++)
+        expect(KEEPER_STORE, i, "state", true);
+    ck_assert_int_eq(fdstore_put_now(at.fs, "at.last", STDIN_FILENO), 0); /* and what waited */
+    expect(KEEPER_STORE, next, "patient", true);
+    expect(KEEPER_STORE, next + 1, "at.last", true);
+    ck_assert(!heard(&m));
+    ck_assert_int_eq(fdstore_put_now(NULL, "state", STDIN_FILENO), 0);
+    at.keeper = fd_close(at.keeper);
+    ck_assert_int_eq(fdstore_put_now(at.fs, "state", STDIN_FILENO), 0);
+    ck_assert_int_eq(fdstore_put_now(at.fs, "state", STDIN_FILENO), 0);
+    expect_log("lost ");
+}
+END_TEST
+
 START_TEST(flushing_waits_no_longer_than_it_may)
 {
     int64_t begin_us = mono_now_us();
@@ -330,6 +363,7 @@ main(void)
     tcase_add_test(t, deaths_that_came_before_anybody_listened_are_told_first);
     tcase_add_loop_test(t, early_deaths_that_nobody_came_to_hear_are_freed, 0, 2);
     tcase_add_loop_test(t, a_keeper_that_does_not_read_holds_up_nobody_and_gets_all_in_order, 0, 2);
+    tcase_add_test(t, what_has_to_be_there_at_once_is_sent_or_was_never_said);
     tcase_add_test(t, flushing_waits_no_longer_than_it_may);
     tcase_add_test(t, without_a_descriptor_to_wait_with_it_says_so_and_loses_no_number);
     tcase_add_loop_test(t, a_keeper_that_is_gone_is_told_once_and_everything_is_still_allowed, 0,
