@@ -375,7 +375,8 @@ save_commit(struct master *m)
         bool kept;
 
         EDGE("rewrite-written");
-        kept = fdstore_put(m->fdstore, "state", state_fd(m->state)) == 0;
+        /* one that the keeper may never get must not be the only one that goes on */
+        kept = fdstore_put_now(m->fdstore, "state", state_fd(m->state)) == 0;
         EDGE("rewrite-handed");
         state_settle(m->state, kept);
     }
