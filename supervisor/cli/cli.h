@@ -6,6 +6,8 @@
  * `stint VERB`: one table of verbs (verbs.c), one table of exit codes (below), text for people and
  * --json for programs. This room talks to the master over HTTP only; it sees neither core nor io.
  */
+#include <stdbool.h>
+
 #include "base/error.h"
 
 /* What the exit status means; the same table is in `stint help exit-codes` and in stint(1). */
@@ -28,8 +30,8 @@ struct strv;
 
 /* What only the program can do, because it sees the io room. */
 struct cli_hooks {
-    int (*run)(const char *config_path,
-               struct error *reterr); /* exit status; sentence when not 0 */
+    /* Return: exit status; sentence when not 0 */
+    int (*run)(const char *config_path, bool exit_when_failed, struct error *reterr);
     /* What is not wrong with a configuration, but will be missed here: sentences. NULL: nobody knows. */
     int (*warn)(const struct spec *spec, struct strv *ret);
 };

@@ -29,6 +29,7 @@ enum cli_option {
     OPTION_GENERATION,
     OPTION_KEYS,
     OPTION_SCHEMA,
+    OPTION_EXIT_WHEN_FAILED,
     OPTION_COUNT
 };
 

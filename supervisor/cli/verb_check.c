@@ -25,7 +25,7 @@ int
 verb_run(struct cli *cli)
 {
     struct error e = {0};
-    int r = cli->hooks->run(config_of(cli), &e);
+    int r = cli->hooks->run(config_of(cli), cli->values[OPTION_EXIT_WHEN_FAILED] != NULL, &e);
 
     if (r != 0 && e.text[0])
         (void)cli_fail(cli, r, "%s", e.text);

@@ -15,10 +15,12 @@
 static char *out, *err;
 static size_t out_bytes, err_bytes;
 static const char *ran_with;
+static bool ran_exit_when_failed;
 
 static inline int
-fake_run(const char *config_path, struct error *reterr)
+fake_run(const char *config_path, bool exit_when_failed, struct error *reterr)
 {
+    ran_exit_when_failed = exit_when_failed;
     ran_with = config_path;
     return error_say(reterr, 78, "that file is wrong");
 }
