@@ -72,6 +72,7 @@ struct master {
     int64_t started_us; /* stint, with its first master */
     int64_t master_us;  /* this one */
     int exit_status;
+    bool exit_when_failed; /* as it was asked for */
 
     struct list queue;      /* struct queued.node: events not consumed yet */
     bool stepping;          /* inside a step: posts are queued, not nested */
