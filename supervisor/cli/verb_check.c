@@ -28,6 +28,7 @@ int
 verb_run(struct cli *cli)
 {
     const char *watchdog = cli->values[OPTION_WATCHDOG];
+    struct cli_run rq = {.exit_when_failed = cli->values[OPTION_EXIT_WHEN_FAILED] != NULL};
     int64_t watchdog_us = -1;
     struct error e = {0};
     int r;
@@ -38,7 +39,9 @@ verb_run(struct cli *cli)
         return CLI_USAGE;
     if (watchdog_us > 0 && watchdog_us < WATCHDOG_MIN_US)
         return cli_fail(cli, CLI_USAGE, "--watchdog is at least 500ms, or off; not '%s'", watchdog);
-    r = cli->hooks->run(config_of(cli), watchdog_us, &e);
+    rq.config_path = config_of(cli);
+    rq.watchdog_us = watchdog_us;
+    r = cli->hooks->run(&rq, &e);
 
     if (r != 0 && e.text[0])
         (void)cli_fail(cli, r, "%s", e.text);

@@ -58,6 +58,7 @@ void
 reload_untried(struct core *c, struct service *s, const char *why)
 {
     service_reject(s, (struct digest){0, 0}, why);
+    s->failure = failure_to_start(0);
     if (s->reload.state == RELOAD_HANDING && s->reload.previous > 0)
         (void)reload_step(c, s, RE_RESTORE);
     else

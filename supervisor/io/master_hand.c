@@ -176,7 +176,7 @@ start_plumbing(struct start *st, struct error *reterr)
                    h->worker);
     r = capture_open(h->master->loop, hand_on_line, h, &h->capture, reterr);
     if (r == 0)
-        capture_on_rest(h->capture, hand_on_rest);
+        capture_kept_by(h->capture, &hand_capture_keeper);
     if (r == 0)
         r = notify_open(h->master->loop, path, &hooks, &h->notify, reterr);
     if (r == 0 && st->spec->libstint) {

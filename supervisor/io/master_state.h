@@ -72,6 +72,7 @@ struct master {
     int64_t started_us; /* stint, with its first master */
     int64_t master_us;  /* this one */
     int exit_status;
+    bool exit_when_failed; /* as it was asked for */
 
     struct list queue;      /* struct queued.node: events not consumed yet */
     bool stepping;          /* inside a step: posts are queued, not nested */
@@ -260,8 +261,7 @@ extern const struct notify_hooks hand_notify_hooks; /* env to be filled in */
 extern const struct channel_events hand_channel_events;
 void hand_on_line(void *env, enum capture_stream stream, const char *bytes, size_t n,
                   unsigned flags);
-void hand_on_rest(void *env, enum capture_stream stream, const char *bytes, size_t n,
-                  bool continued);
+extern const struct capture_keeper hand_capture_keeper;
 void hand_on_dead(EV_P_ ev_io *io, int revents);
 void hand_on_exec(EV_P_ ev_io *io, int revents);
 void hand_on_ready(void *env);

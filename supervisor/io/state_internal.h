@@ -43,9 +43,11 @@ struct state {
     int fd;              /* owned */
     int old_fd;          /* owned; until state_settle(); -1 */
     size_t end;          /* where the next batch goes */
+    bool torn;           /* something lies there that is no batch: to be cut off first */
     size_t old_end;      /* … in the old file */
     uint64_t sequence;   /* of the last batch */
     size_t live;         /* bytes of the records that count, heads included */
+    size_t patience;     /* not written anew before the file is that long */
     struct table index;  /* struct entry.node */
     struct entry **list; /* owned; all entries, in no order; n of room */
     size_t n, room;

@@ -87,6 +87,33 @@ write_all(int fd, const char *bytes, size_t n, size_t at)
     return 0;
 }
 
+static void
+batch_seal(struct text *batch, uint64_t sequence)
+{
+    struct batch_head h = {.magic = BATCH_MAGIC, .sequence = sequence};
+
+    h.bytes = batch->bytes - sizeof(h);
+    h.digest = digest_of(batch->data + sizeof(h), h.bytes);
+    memcpy(batch->data, &h, sizeof(h));
+}
+
+/* One batch at the end. What lay there, torn, must not come to lie right behind a new one. */
+static int
+batch_write(struct state *st)
+{
+    int r;
+
+    if (st->torn && ftruncate(st->fd, (off_t)st->end) == -1)
+        return -errno;
+    st->torn = false;
+    batch_seal(&st->batch, st->sequence + 1);
+    EDGE("commit-begun");
+    r = write_all(st->fd, st->batch.data, st->batch.bytes, st->end);
+    EDGE("commit-written");
+    st->torn = r < 0;
+    return r;
+}
+
 /* What counts, copied behind each other: one batch of a new file. */
 static int
 gather(const struct state *st, const char *data, struct text *out)
@@ -104,16 +131,6 @@ gather(const struct state *st, const char *data, struct text *out)
         text_addn(out, zero, padded(e->bytes) - e->bytes);
     }
     return out->failed ? -ENOMEM : 0;
-}
-
-static void
-batch_seal(struct text *batch, uint64_t sequence)
-{
-    struct batch_head h = {.magic = BATCH_MAGIC, .sequence = sequence};
-
-    h.bytes = batch->bytes - sizeof(h);
-    h.digest = digest_of(batch->data + sizeof(h), h.bytes);
-    memcpy(batch->data, &h, sizeof(h));
 }
 
 /* Into another memfd, without the history. Return: 1, or negative errno: all goes on as it was. */
@@ -152,12 +169,8 @@ state_commit(struct state *st, struct error *reterr)
 
     if (st->batch.bytes == 0 && r == 0)
         return 0;
-    if (r == 0) {
-        batch_seal(&st->batch, st->sequence + 1);
-        EDGE("commit-begun");
-        r = write_all(st->fd, st->batch.data, st->batch.bytes, st->end);
-        EDGE("commit-written");
-    }
+    if (r == 0)
+        r = batch_write(st);
     if (r == 0) {
         r = state_index(st, st->batch.data + sizeof(struct batch_head),
                         st->batch.bytes - sizeof(struct batch_head),
@@ -171,8 +184,12 @@ state_commit(struct state *st, struct error *reterr)
     if (r < 0)
         return error_set(reterr, r, "keep the state");
     EDGE("commit-done");
-    if (st->old_fd == -1 && st->end > HISTORY_LEAST && st->end > st->live * 3)
-        return rewrite(st) == 1 ? 1 : 0;
+    if (st->old_fd != -1 || st->end <= HISTORY_LEAST || st->end <= st->live * 3 ||
+        st->end < st->patience)
+        return 0;
+    if (rewrite(st) == 1)
+        return 1;
+    st->patience = st->end + HISTORY_LEAST; /* it costs too much to be tried with each */
     return 0;
 }
 
@@ -186,8 +203,10 @@ state_settle(struct state *st, bool kept)
         st->fd = st->old_fd;
         st->end = st->old_end;
         st->old_fd = -1;
+        st->patience = st->end + HISTORY_LEAST;
         return;
     }
+    st->patience = 0;
     st->old_fd = fd_close(st->old_fd);
     /* The index of the new file: records stand there in the order of the list. */
     st->end = sizeof(struct file_head) + sizeof(struct batch_head);

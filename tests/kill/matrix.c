@@ -119,7 +119,8 @@ read_trace(const struct cell *c, const struct options *o)
             r = -1;
         }
     }
-    (void)unlink(path);
+    if (!o->keep)
+        (void)unlink(path);
     return r;
 }
 
@@ -195,6 +196,7 @@ parse(int argc, char **argv, struct options *o)
         {"markdown",    no_argument,       NULL, 'm'},
         {"list",        no_argument,       NULL, 'l'},
         {"all-stories", no_argument,       NULL, 'a'},
+        {"keep",        no_argument,       NULL, 'k'},
         {"edge",        required_argument, NULL, 'e'},
         {"victim",      required_argument, NULL, 'v'},
         {"story",       required_argument, NULL, 's'},
@@ -220,6 +222,9 @@ parse(int argc, char **argv, struct options *o)
             break;
         case 'a':
             o->all_stories = true;
+            break;
+        case 'k':
+            o->keep = true;
             break;
         case 'e':
             o->edge = optarg;

@@ -85,7 +85,7 @@ judge(struct cell *c, int status, const struct options *o)
     (void)snprintf(c->why, sizeof(c->why), "%s",
                    WIFSIGNALED(status) ? "it took too long" : c->outcome->why);
     cell_path(c, o, "log", log, sizeof(log));
-    if (c->verdict != CELL_FAILED)
+    if (c->verdict != CELL_FAILED && !o->keep)
         (void)unlink(log);
 }
 
