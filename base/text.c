@@ -169,6 +169,25 @@ text_add_value(struct text *t, const char *s, size_t bytes)
 }
 
 void
+text_add_line(struct text *t, const char *s, size_t most)
+{
+    size_t bytes = strlen(s);
+
+    for (size_t i = 0, n; i < bytes; i += n ? n : 1) {
+        n = utf8_length((const unsigned char *)s + i, bytes - i);
+        if ((n ? n : 1) > most)
+            return;
+        most -= n ? n : 1;
+        if (n == 0)
+            text_add(t, "?");
+        else if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
+            text_add(t, " ");
+        else
+            text_addn(t, s + i, n);
+    }
+}
+
+void
 strv_finish(struct strv *v)
 {
     for (size_t i = 0; i < v->n; i++)

@@ -37,6 +37,12 @@ void text_add_json(struct text *t, const char *s, size_t bytes);
 /* text_add_value - @s as a logfmt value: bare when plain, otherwise quoted and escaped. */
 void text_add_value(struct text *t, const char *s, size_t bytes);
 
+/*
+ * text_add_line - @s as (a part of) one line of clean UTF-8: control characters become blanks, bytes
+ * that are not UTF-8 '?'. Cut to @most bytes, whole characters only.
+ */
+void text_add_line(struct text *t, const char *s, size_t most);
+
 /* A list of owned strings, NULL-terminated so that it can be an argv or an envp. */
 struct strv {
     char **items; /* NULL while n == 0 */

@@ -37,7 +37,7 @@ struct course {
     unsigned reloads, every;
     pid_t load;
     unsigned done; /* reloads so far */
-    struct vitals looks[SAMPLES_MAX];
+    struct vitals looks[SAMPLES_MAX], keepers[SAMPLES_MAX];
     unsigned n_looks;
     json_int_t stalls, longest_turn_us; /* as of the last look */
     struct sample sample;               /* of the load */
@@ -59,7 +59,8 @@ look(struct course *c, struct error *reterr)
 {
     const struct timespec pause = {0, 20000000};
     int64_t deadline = mono_now_us() + SETTLE_BUDGET_US;
-    struct vitals *v = &c->looks[c->n_looks];
+    struct vitals *v = &c->looks[c->n_looks], *keeper = &c->keepers[c->n_looks];
+    pid_t master;
     json_t *status = NULL;
     const json_t *counters;
     int r = stint_control(&c->bout, "GET /v1/status", NULL, &status, reterr);
@@ -71,19 +72,24 @@ look(struct course *c, struct error *reterr)
         r = error_say(reterr, -EBADMSG, "status has no counters.loop_stalls");
     c->stalls = json_integer_value(json_object_get(counters, "loop_stalls"));
     c->longest_turn_us = json_integer_value(json_object_get(counters, "longest_turn_us"));
+    master =
+        (pid_t)json_integer_value(json_object_get(json_object_get(status, "supervisor"), "master"));
     json_decref(status);
     if (r < 0)
         return r;
     (void)nanosleep(&pause, NULL);
-    while ((r = vitals_read(c->bout.pid, v, reterr)) == 0 && c->n_looks > 0 &&
-           !same_holdings(v, &c->looks[0]) && mono_now_us() < deadline)
+    while ((r = vitals_read(master, v, reterr)) == 0 &&
+           (r = vitals_read(c->bout.pid, keeper, reterr)) == 0 && c->n_looks > 0 &&
+           !(same_holdings(v, &c->looks[0]) && same_holdings(keeper, &c->keepers[0])) &&
+           mono_now_us() < deadline)
         (void)nanosleep(&pause, NULL);
     if (r < 0)
         return r;
     c->n_looks++;
-    (void)printf("| %u | %u | %u | %u | %u | %ld | %" JSON_INTEGER_FORMAT " | %.1f | %.0f |\n",
-                 c->done, v->fds, v->watches, v->threads, v->children, v->rss_kib, c->stalls,
-                 (double)c->longest_turn_us / 1000, v->waited_ms);
+    (void)printf("| %u | %u | %u | %u | %u | %ld | %u | %ld | %" JSON_INTEGER_FORMAT
+                 " | %.1f | %.0f |\n",
+                 c->done, v->fds, v->watches, v->threads, v->children, v->rss_kib, keeper->fds,
+                 keeper->rss_kib, c->stalls, (double)c->longest_turn_us / 1000, v->waited_ms);
     return fflush(stdout) == EOF ? -errno : 0;
 }
 
@@ -94,9 +100,10 @@ run_course(struct course *c, struct error *reterr)
     unsigned next_look = c->every;
     int r = 0;
 
-    (void)printf(
-        "| reloads | fds | inotify watches | threads | children | RSS KiB | stalls | "
-        "longest turn ms | waited for a CPU ms |\n|---|---|---|---|---|---|---|---|---|\n");
+    (void)printf("| reloads | fds | inotify watches | threads | children | RSS KiB | keeper: fds | "
+                 "RSS KiB | "
+                 "stalls | longest turn ms | waited for a CPU ms |\n"
+                 "|---|---|---|---|---|---|---|---|---|---|---|\n");
     while (c->done < c->reloads && r == 0) {
         r = stint_control(&c->bout, "POST /v1/reload", order, NULL, reterr);
         if (r < 0)
@@ -145,18 +152,19 @@ judge(const struct course *c)
     const struct vitals *first = &c->looks[0];
     const struct vitals *last = &c->looks[c->n_looks - 1];
     long growth = last->rss_kib - first->rss_kib;
+    long keeper_growth = c->keepers[c->n_looks - 1].rss_kib - c->keepers[0].rss_kib;
     int broken = 0;
 
     (void)printf("\nrequests %" PRIu64 ", failed %" PRIu64 "; the master grew by %ld KiB from "
                  "reload %u to %u\n",
                  c->sample.requests, c->sample.failed, growth, c->every, c->done);
     for (unsigned i = 1; i < c->n_looks; i++)
-        if (!same_holdings(&c->looks[i], first)) {
+        if (!same_holdings(&c->looks[i], first) || !same_holdings(&c->keepers[i], &c->keepers[0])) {
             (void)printf("BROKEN: after %u reloads it holds something else than after %u\n",
                          (i + 1) * c->every, c->every);
             broken++;
         }
-    if (growth > GROWTH_MAX_KIB)
+    if (growth > GROWTH_MAX_KIB || keeper_growth > GROWTH_MAX_KIB)
         broken += printf("BROKEN: it grew by more than %d KiB\n", GROWTH_MAX_KIB) > 0;
     if (c->stalls > 0)
         broken += printf("BROKEN: its loop stalled %" JSON_INTEGER_FORMAT

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "base/units.h"
 #include "config/config.h"
 #include "config/spec.h"
 #include "supervisor/cli/cli_internal.h"
@@ -21,11 +22,25 @@ hint_config(struct cli *cli)
         (void)cli_fail(cli, CLI_CONFIG, "-c FILE names another configuration");
 }
 
+#define WATCHDOG_MIN_US (500 * US_PER_MS) /* a busy machine keeps a healthy master that long */
+
 int
 verb_run(struct cli *cli)
 {
+    const char *watchdog = cli->values[OPTION_WATCHDOG];
+    struct cli_run told = {.config_path = config_of(cli),
+                           .watchdog_us = -1,
+                           .exit_when_failed = cli->values[OPTION_EXIT_WHEN_FAILED] != NULL};
     struct error e = {0};
-    int r = cli->hooks->run(config_of(cli), cli->values[OPTION_EXIT_WHEN_FAILED] != NULL, &e);
+    int r;
+
+    if (watchdog && strcmp(watchdog, "off") == 0)
+        told.watchdog_us = 0;
+    else if (!cli_duration(cli, OPTION_WATCHDOG, &told.watchdog_us))
+        return CLI_USAGE;
+    if (told.watchdog_us > 0 && told.watchdog_us < WATCHDOG_MIN_US)
+        return cli_fail(cli, CLI_USAGE, "--watchdog is at least 500ms, or off; not '%s'", watchdog);
+    r = cli->hooks->run(&told, &e);
 
     if (r != 0 && e.text[0])
         (void)cli_fail(cli, r, "%s", e.text);

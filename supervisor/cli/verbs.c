@@ -26,6 +26,8 @@ const struct option_row cli_options[OPTION_COUNT] = {
     [OPTION_GENERATION] = {"generation",       'g',  "N",    "of this generation only"                       },
     [OPTION_KEYS] = {"keys",             '\0', NULL,   "print the table of configuration keys"         },
     [OPTION_SCHEMA] = {"schema",           '\0', NULL,   "print the configuration's JSON Schema"         },
+    [OPTION_WATCHDOG] = {"watchdog",         '\0', "TIME",
+                         "replace a master that says nothing for so long (default 10s), or off"            },
     [OPTION_EXIT_WHEN_FAILED] = {"exit-when-failed", '\0', NULL,
                          "end, with its status, when a service has failed for good"                        },
 };
@@ -35,7 +37,7 @@ const struct option_row cli_options[OPTION_COUNT] = {
 
 const struct verb cli_verbs[] = {
     {"run",     "",             "be the supervisor until told to stop",               0, 0,
-     ACCEPTS(OPTION_CONFIG) | ACCEPTS(OPTION_EXIT_WHEN_FAILED),                                      verb_run,
+     ACCEPTS(OPTION_CONFIG) | ACCEPTS(OPTION_WATCHDOG) | ACCEPTS(OPTION_EXIT_WHEN_FAILED),           verb_run,
      "Stays in the foreground and logs to stderr. SIGTERM and SIGINT stop everything within\n"
      "stop_budget, SIGHUP reloads the configuration and every service.\n"
      "  stint run -c stint.yaml\n"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "supervisor/io/capture.h"
+#include "supervisor/io/capture_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,42 +8,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <ev.h>
-
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/mem.h"
-#include "supervisor/io/capture_kept.h"
+#include "supervisor/io/edge.h"
 #include "supervisor/io/peek.h"
 
 #define PIPE_WANTED (1024 * 1024)
-#define READ_BYTES  16384
 #define TURN_READS \
-    1 /* of READ_BYTES each, per stream and turn: hundreds of lines, and there may be many streams */
-
-struct stream {
-    struct capture *capture; /* borrowed: the one it is in */
-    enum capture_stream name;
-    ev_io io;
-    int read_fd;       /* owned; -1 after EOF */
-    int write_fd;      /* owned; -1 after capture_spawned() */
-    size_t pipe_bytes; /* its capacity */
-    size_t drained;    /* of it, since capture_drain() began */
-    bool continued;    /* the line in `line` was cut before */
-    size_t used;       /* bytes in `line` */
-    bool told;         /* on_rest() was given something: it has to hear of the end of it */
-    char *line;        /* owned; what came without a newline yet: CAPTURE_LINE_MAX bytes, or NULL */
-};
-
-struct capture {
-    struct ev_loop *loop; /* borrowed */
-    capture_line_fn *on_line;
-    capture_rest_fn *on_rest; /* NULL = nobody keeps it */
-    void *env;                /* borrowed */
-    uint64_t bytes;           /* read, both streams */
-    struct capture_kept kept; /* the newest lines */
-    struct stream streams[2]; /* indexed by enum capture_stream */
-};
+    1 /* of CAPTURE_READ_BYTES each, per stream and turn: hundreds of lines, and there may be many streams */
 
 static void
 emit(struct stream *s, const char *bytes, size_t n, unsigned flags)
@@ -104,38 +77,57 @@ feed(struct stream *s, const char *bytes, size_t n)
         const char *newline = memchr(bytes, '\n', n);
         size_t line = newline ? (size_t)(newline - bytes) : n;
 
+        unsigned again = newline && s->again > line ? CAPTURE_AGAIN : 0u;
+
         if (newline && s->used == 0 && line <= CAPTURE_LINE_MAX) {
-            emit(s, bytes, line, 0); /* the common case: a whole line at once, not copied */
+            emit(s, bytes, line, again); /* the common case: a whole line at once, not copied */
         } else {
             append(s, bytes, line);
             if (newline)
-                emit_line(s, 0);
+                emit_line(s, again);
         }
         if (newline)
             line++;
+        s->again -= s->again < line ? s->again : line;
+        s->again_rest = false;
         bytes += line;
         n -= line;
     }
 }
 
-/* What is put aside is about to be in this process alone. */
-static void
-tell_rest(struct stream *s)
+/* What is put aside is about to be in this process alone. Return: somebody keeps it, too. */
+static bool
+tell_rest(struct stream *s, const char *piece, size_t n)
 {
     struct capture *c = s->capture;
+    const struct capture_rest rest = {s->line, s->used, s->continued, piece, n};
+    bool tell = c->keeper && (s->used > 0 || s->told);
 
-    if (c->on_rest && (s->used > 0 || s->told))
-        c->on_rest(c->env, s->name, s->line, s->used, s->continued);
+    if (tell)
+        c->keeper->on_rest(c->env, s->name, &rest);
     s->told = s->used > 0;
+    return tell;
+}
+
+static int
+take_out(struct stream *s, const char *piece, size_t n)
+{
+    bool told = tell_rest(s, piece, n);
+    int r = peek_take(s->read_fd, n);
+
+    if (told)
+        s->capture->keeper->on_taken(s->capture->env, s->name);
+    return r;
 }
 
 static void
 flush(struct stream *s)
 {
     if (s->used > 0)
-        emit_line(s, CAPTURE_UNENDED);
+        emit_line(s, CAPTURE_UNENDED | (s->again_rest ? CAPTURE_AGAIN : 0u));
+    s->again_rest = false;
     if (s->told)
-        tell_rest(s);
+        (void)tell_rest(s, NULL, 0);
 }
 
 static void
@@ -155,7 +147,7 @@ stream_stop(struct stream *s)
 static bool
 stream_read(struct stream *s, size_t most)
 {
-    char buffer[READ_BYTES];
+    char buffer[CAPTURE_READ_BYTES];
     size_t done = 0;
 
     while (s->read_fd != -1 && done < most) {
@@ -170,8 +162,8 @@ stream_read(struct stream *s, size_t most)
         done += (size_t)n;
         s->capture->bytes += (uint64_t)n;
         feed(s, buffer, (size_t)n);
-        tell_rest(s);
-        if (peek_take(s->read_fd, (size_t)n) < 0)
+        EDGE("lines-told");
+        if (take_out(s, buffer, (size_t)n) < 0)
             stream_stop(s); /* it would be told again and again */
     }
     return s->read_fd == -1;
@@ -182,11 +174,11 @@ on_readable(EV_P_ ev_io *io, int revents)
 {
     (void)loop;
     (void)revents;
-    (void)stream_read(container_of(io, struct stream, io), (size_t)READ_BYTES * TURN_READS);
+    (void)stream_read(container_of(io, struct stream, io), (size_t)CAPTURE_READ_BYTES * TURN_READS);
 }
 
-static void
-stream_watch(struct stream *s, int fd)
+void
+capture_watch(struct stream *s, int fd)
 {
     int bytes = fcntl(fd, F_GETPIPE_SZ);
 
@@ -208,11 +200,11 @@ stream_open(struct stream *s, struct error *reterr)
     if (fd_nonblock(s->read_fd) < 0) /* ours only: a worker expects its stdout to block */
         return error_set(reterr, -errno, "make a pipe for a worker's output");
     (void)fcntl(s->write_fd, F_SETPIPE_SZ, PIPE_WANTED); /* past a user's share: then it is small */
-    stream_watch(s, s->read_fd);
+    capture_watch(s, s->read_fd);
     return 0;
 }
 
-static struct capture *
+struct capture *
 capture_create(struct ev_loop *loop, capture_line_fn *on_line, void *env)
 {
     struct capture *c = calloc(1, sizeof *c);
@@ -231,63 +223,6 @@ capture_create(struct ev_loop *loop, capture_line_fn *on_line, void *env)
         ev_io_init(&s->io, on_readable, -1, EV_READ);
     }
     return c;
-}
-
-int
-capture_adopt(struct ev_loop *loop, int out_fd, int err_fd, capture_line_fn *on_line, void *env,
-              struct capture **ret, struct error *reterr)
-{
-    struct capture *c = capture_create(loop, on_line, env);
-    const int fds[] = {out_fd, err_fd};
-
-    if (!c)
-        return error_set(reterr, -ENOMEM, "capture a worker's output");
-    for (size_t i = 0; i < ARRAY_LEN(c->streams); i++)
-        if (fds[i] >= 0)
-            stream_watch(&c->streams[i], fds[i]);
-    *ret = c;
-    return 0;
-}
-
-void
-capture_on_rest(struct capture *c, capture_rest_fn *on_rest)
-{
-    c->on_rest = on_rest;
-}
-
-int
-capture_set_rest(struct capture *c, enum capture_stream stream, const char *bytes, size_t n,
-                 bool continued)
-{
-    struct stream *s = &c->streams[stream];
-
-    if (n > CAPTURE_LINE_MAX)
-        n = CAPTURE_LINE_MAX;
-    s->line = malloc(CAPTURE_LINE_MAX);
-    if (!s->line)
-        return -ENOMEM;
-    memcpy(s->line, bytes, n);
-    s->used = n;
-    s->continued = continued;
-    s->told = true;
-    return 0;
-}
-
-const char *
-capture_rest(const struct capture *c, enum capture_stream stream, size_t *ret_n,
-             bool *ret_continued)
-{
-    const struct stream *s = &c->streams[stream];
-
-    *ret_n = s->used;
-    *ret_continued = s->continued;
-    return s->line;
-}
-
-int
-capture_fd(const struct capture *c, enum capture_stream stream)
-{
-    return c->streams[stream].read_fd;
 }
 
 int
@@ -332,7 +267,7 @@ capture_spawned(struct capture *c)
 static bool
 stream_drain(struct stream *s)
 {
-    const size_t most = (size_t)READ_BYTES * TURN_READS;
+    const size_t most = (size_t)CAPTURE_READ_BYTES * TURN_READS;
 
     if (s->drained >= s->pipe_bytes) /* the other one is not done yet */
         return true;

@@ -17,16 +17,18 @@ struct capture;
 struct error;
 struct ev_loop;
 
-#define CAPTURE_LINE_MAX  8192 /* bytes; a longer line comes in pieces */
-#define CAPTURE_KEEP      20   /* lines kept for the obituary … */
-#define CAPTURE_KEEP_EACH 400  /* … and the bytes kept of each */
+#define CAPTURE_LINE_MAX   8192  /* bytes; a longer line comes in pieces */
+#define CAPTURE_READ_BYTES 16384 /* the largest piece that is taken out of a pipe at once */
+#define CAPTURE_KEEP       20    /* lines kept for the obituary … */
+#define CAPTURE_KEEP_EACH  400   /* … and the bytes kept of each */
 
 enum capture_stream { CAPTURE_STDOUT, CAPTURE_STDERR };
 
 enum capture_flag {
     CAPTURE_CUT = 1,       /* the line goes on: the next piece is CAPTURE_CONTINUED */
     CAPTURE_CONTINUED = 2, /* goes on where the last piece of this stream was cut */
-    CAPTURE_UNENDED = 4    /* the last words: no newline before the end */
+    CAPTURE_UNENDED = 4,   /* the last words: no newline before the end */
+    CAPTURE_AGAIN = 8      /* the process before us may have told it: see capture_adopt() */
 };
 
 /* One line without its newline; any bytes, NUL among them. Not NUL-terminated. */
@@ -46,17 +48,33 @@ int capture_open(struct ev_loop *loop, capture_line_fn *on_line, void *env, stru
 /**
  * capture_adopt - the same for pipes of a master before us, which are taken over when this succeeds.
  * @out_fd, @err_fd: read ends, non-blocking; -1 = that stream has ended
+ *
+ * Lines that stand at the head of a pipe may have been told already: they are CAPTURE_AGAIN.
  */
 int capture_adopt(struct ev_loop *loop, int out_fd, int err_fd, capture_line_fn *on_line, void *env,
                   struct capture **ret, struct error *reterr);
 
 /*
  * A line is taken out of its pipe when @on_line has returned. Of one that is not whole the beginning
- * is kept in memory: @on_rest hears of it before it is taken out, so that it can be kept elsewhere, too.
+ * is kept in memory: on_rest() hears of it before it is taken out, with the whole piece of the pipe
+ * that is about to be, so that it can be kept elsewhere, too; on_taken() hears when that is done.
+ * Somebody killed in between leaves the piece in the pipe or not: that can be seen.
  */
-typedef void capture_rest_fn(void *env, enum capture_stream stream, const char *bytes, size_t n,
-                             bool continued);
-void capture_on_rest(struct capture *c, capture_rest_fn *on_rest);
+struct capture_rest {
+    const char *bytes; /* put aside; borrowed for the call, like the piece */
+    size_t n;
+    bool continued;
+    const char *piece; /* NULL: nothing is taken out */
+    size_t piece_n;
+};
+
+struct capture_keeper {
+    void (*on_rest)(void *env, enum capture_stream stream, const struct capture_rest *rest);
+    void (*on_taken)(void *env, enum capture_stream stream);
+};
+void capture_kept_by(struct capture *c, const struct capture_keeper *keeper);
+/* It is known that nothing in the pipe was told before: no line will be CAPTURE_AGAIN. */
+void capture_none_again(struct capture *c, enum capture_stream stream);
 /* Before anything is read: what on_rest() heard last. Return: 0 or -ENOMEM. */
 int capture_set_rest(struct capture *c, enum capture_stream stream, const char *bytes, size_t n,
                      bool continued);

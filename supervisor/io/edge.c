@@ -3,21 +3,31 @@
 
 #ifdef STINT_EDGES
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/mem.h"
 #include "supervisor/io/child.h"
 #include "supervisor/io/master_state.h"
+
+static struct master *the_master; /* borrowed; NULL: nobody to strike at */
+
+void
+edge_begin(struct master *m)
+{
+    the_master = m;
+}
 
 /* One worker that has a process, of the first or the last generation that has one. */
 static struct hand *
 edge_victim(const struct master *m, const char *name, bool newest)
 {
-    const struct service *s = name ? core_service_by_name(m->core, name) : NULL;
+    const struct service *s = name && m->core ? core_service_by_name(m->core, name) : NULL;
     struct hand *found = NULL;
 
     if (!s)
@@ -37,55 +47,101 @@ edge_victim(const struct master *m, const char *name, bool newest)
 
 /* NOLINTBEGIN(concurrency-mt-unsafe): one thread */
 static void
+edge_trace(const char *name)
+{
+    const char *path = getenv("STINT_EDGE_TRACE");
+    auto_fd int fd = path ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600) : -1;
+
+    if (fd >= 0)
+        (void)dprintf(fd, "%s\n", name);
+}
+
+/* wish - does the environment want something here? Return: the action, once; NULL: nothing. */
+static const char *
+edge_wish(const char *name)
+{
+    const char *wish = getenv("STINT_EDGE"), *once = getenv("STINT_EDGE_ONCE");
+    char path[512];
+
+    for (int i = 0; wish && once; i++) {
+        const char *end = strchrnul(wish, ' ');
+        const char *action = memrchr(wish, ':', (size_t)(end - wish));
+
+        if (action && strlen(name) == (size_t)(action - wish) &&
+            strncmp(wish, name, strlen(name)) == 0) {
+            (void)snprintf(path, sizeof(path), "%s.%d", once, i);
+            if (unlink(path) == 0)
+                return action + 1;
+        }
+        wish = *end ? end + 1 : NULL;
+    }
+    return NULL;
+}
+/* NOLINTEND(concurrency-mt-unsafe) */
+
+static bool
+edge_is(const char *action, const char *word)
+{
+    return strncmp(action, word, strlen(word)) == 0 && strchr(" ", action[strlen(word)]);
+}
+
+static void
 edge_strike(const struct master *m, const char *action)
 {
+    const char *name = getenv("STINT_EDGE_SERVICE"); /* NOLINT(concurrency-mt-unsafe) */
     struct hand *h;
 
-    if (strcmp(action, "kill") == 0)
+    if (edge_is(action, "kill"))
         (void)raise(SIGKILL);
-    if (strcmp(action, "stop") == 0)
+    if (edge_is(action, "stop"))
         (void)raise(SIGSTOP);
-    h = edge_victim(m, getenv("STINT_EDGE_SERVICE"), strcmp(action, "kill-new") == 0);
+    h = edge_victim(m, name, edge_is(action, "kill-new"));
+    edge_trace(h ? "!struck" : "!nobody"); /* a test wants to know whether there was one */
     if (h)
         (void)child_signal(h->pidfd, SIGKILL);
 }
 
 void
-edge_reached(struct master *m, const char *name)
+edge_reached(const char *name)
 {
-    const char *wish = getenv("STINT_EDGE"), *once = getenv("STINT_EDGE_ONCE");
-    const char *action = wish ? strrchr(wish, ':') : NULL;
+    const char *action;
 
-    if (!action || !once || strlen(name) != (size_t)(action - wish) ||
-        strncmp(wish, name, strlen(name)) != 0)
+    if (!the_master)
         return;
-    if (unlink(once) == 0)
-        edge_strike(m, action + 1);
+    edge_trace(name);
+    action = edge_wish(name);
+    if (action)
+        edge_strike(the_master, action);
+}
+
+bool
+edge_wrong(const char *name)
+{
+    const char *action = edge_wish(name);
+
+    return action && edge_is(action, "wrong");
 }
 
 void
-edge_effect(struct master *m, const char *when, const struct effect *e)
+edge_effect(const char *when, const struct effect *e)
 {
     char name[64];
 
-    if (!getenv("STINT_EDGE"))
-        return;
     (void)snprintf(name, sizeof(name), "%s:%s", when, effect_type_name(e->type));
-    edge_reached(m, name);
+    edge_reached(name);
 }
 
 void
-edge_moves(struct master *m, const char *when)
+edge_moves(const char *when)
 {
-    if (!getenv("STINT_EDGE"))
+    if (!the_master)
         return;
-    for (size_t i = 0; i < m->core->n_moves; i++) {
+    for (size_t i = 0; i < the_master->core->n_moves; i++) {
         char name[160];
 
-        (void)snprintf(name, sizeof(name), "%s:%s", when, move_name(&m->core->moves[i]));
-        edge_reached(m, name);
+        (void)snprintf(name, sizeof(name), "%s:%s", when, move_name(&the_master->core->moves[i]));
+        edge_reached(name);
     }
 }
-/* NOLINTEND(concurrency-mt-unsafe) */
 
 #endif

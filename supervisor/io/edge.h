@@ -5,33 +5,39 @@
 /*
  * Places where tests end or stop somebody: between any two of peek, step, write down, act, consume, on
  * the way from clone to exec, and at each row of the life tables. In a build without STINT_EDGES there
- * is nothing here. With it the environment of the master says what happens, and once:
+ * is nothing here. With it the environment of the master says what happens, and each of it once:
  *
- *   STINT_EDGE=NAME:ACTION   kill, stop: this master; kill-new, kill-old: a worker of the newest, of
- *                            the oldest generation of the service in STINT_EDGE_SERVICE
- *   STINT_EDGE_ONCE=FILE     it happens to whoever can unlink this file
+ *   STINT_EDGE=NAME:ACTION…  kill, stop: this master; kill-new, kill-old: a worker of the newest, of
+ *                            the oldest generation of the service in STINT_EDGE_SERVICE; wrong: see
+ *                            edge_wrong(). Several, separated by blanks
+ *   STINT_EDGE_ONCE=PATH     it happens to whoever can unlink PATH.0, for the second PATH.1 …
+ *   STINT_EDGE_TRACE=FILE    the name of every place that is reached is appended to it
  *
- * NAME: "spawn-cloned" …; "before:spawn", "after:signal" … around an effect; "written:" and a name of
- * move_edge() for a row of a table. `stint-edges` (tests/kill) lists them all.
+ * NAME: one of edge_names.def; "before:spawn", "after:signal" … around an effect; "stepped:",
+ * "written:", "told:" and a name of move_edge() for a row of a table. `kill-matrix --list` has all.
  */
+#include <stdbool.h>
+
 struct effect;
 struct master;
 
 #ifdef STINT_EDGES
-void edge_reached(struct master *m, const char *name);
-void edge_effect(struct master *m, const char *when, const struct effect *e);
-void edge_moves(struct master *m, const char *when);
-#define EDGE(m, name)              edge_reached(m, name)
-#define EDGE_EFFECT(m, when, what) edge_effect(m, when, what)
+void edge_begin(struct master *m); /* whom the following are about, until the process ends */
+void edge_reached(const char *name);
+void edge_effect(const char *when, const struct effect *e);
+void edge_moves(const char *when);
+bool edge_wrong(const char *name); /* shall this be taken for wrong? */
+#define EDGE_BEGIN(m)           edge_begin(m)
+#define EDGE(name)              edge_reached(name)
+#define EDGE_EFFECT(when, what) edge_effect(when, what)
+#define EDGE_MOVES(when)        edge_moves(when)
+#define EDGE_WRONG(name)        edge_wrong(name)
 #else
-static inline void
-edge_moves(const struct master *m, const char *when)
-{
-    (void)m;
-    (void)when;
-}
-#define EDGE(m, name)              ((void)(m))
-#define EDGE_EFFECT(m, when, what) ((void)(m))
+#define EDGE_BEGIN(m)           ((void)(m))
+#define EDGE(name)              ((void)0)
+#define EDGE_EFFECT(when, what) ((void)(what))
+#define EDGE_MOVES(when)        ((void)0)
+#define EDGE_WRONG(name)        false
 #endif
 
 #endif

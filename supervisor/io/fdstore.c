@@ -217,14 +217,26 @@ fdstore_take(struct fdstore *fs, const char *name)
 }
 
 const char *
-fdstore_next(const struct fdstore *fs, const char *prefix)
+fdstore_after(const struct fdstore *fs, const char *prefix, const char *name)
 {
-    if (fs) {
-        list_for_each (n, &fs->given)
-            if (strncmp(container_of(n, struct kept, node)->name, prefix, strlen(prefix)) == 0)
-                return container_of(n, struct kept, node)->name;
+    bool past = !name;
+
+    if (!fs)
+        return NULL;
+    list_for_each (n, &fs->given) {
+        const struct kept *k = container_of(n, struct kept, node);
+
+        if (past && strncmp(k->name, prefix, strlen(prefix)) == 0)
+            return k->name;
+        past = past || strcmp(k->name, name) == 0;
     }
     return NULL;
+}
+
+const char *
+fdstore_next(const struct fdstore *fs, const char *prefix)
+{
+    return fdstore_after(fs, prefix, NULL);
 }
 
 struct fdstore_counts

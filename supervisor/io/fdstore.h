@@ -47,6 +47,9 @@ int fdstore_take(struct fdstore *fs, const char *name);
 /* fdstore_next - the name of one that was given and not taken, beginning with @prefix; NULL: none. */
 const char *fdstore_next(const struct fdstore *fs, const char *prefix);
 
+/* fdstore_after - the one given after @name (NULL: from the first), not taken, beginning with @prefix. */
+const char *fdstore_after(const struct fdstore *fs, const char *prefix, const char *name);
+
 /* fdstore_begin - from now on it is heard; obituaries that came at the start are told by the loop. */
 void fdstore_begin(struct fdstore *fs, struct ev_loop *loop, const struct fdstore_hooks *hooks);
 

@@ -50,7 +50,8 @@ hear(const struct fdstore *fs, struct heard *h)
 
     h->fd = -1;
     if (n == -1)
-        return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+        /* reset: it did not read all we said; what it said before comes behind that, then the end */
+        return errno == EAGAIN || errno == EINTR || errno == ECONNRESET ? 0 : -errno;
     c = CMSG_FIRSTHDR(&msg);
     if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
         memcpy(&h->fd, CMSG_DATA(c), sizeof(h->fd));

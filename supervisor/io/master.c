@@ -20,6 +20,7 @@
 #include "base/units.h"
 #include "config/config.h"
 #include "supervisor/core/event.h"
+#include "supervisor/io/edge.h"
 #include "supervisor/io/fdstore.h"
 #include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
@@ -87,6 +88,7 @@ master_stop(struct master *m, const char *cause)
 static void
 master_hup(struct master *m)
 {
+    announcer_reload(m, "SIGHUP");
     m->hup_waits = true; /* config_reload() sees to it, now or when it knows all names */
     (void)config_reload(m, "SIGHUP", NULL); /* said in the journal and in every status */
 }
@@ -177,6 +179,7 @@ master_create(struct master *m, struct error *reterr)
         r = journal_create(m->loop, &journal, &m->journal);
     if (r == 0)
         r = fdstore_put(m->fdstore, "journal", journal_ring_fd(m->journal));
+    (void)spawn_raise_nofile(); /* not: then surroundings say when it is too low */
     if (r == 0)
         r = peek_init();
     if (r == 0)
@@ -270,10 +273,12 @@ master_run(const struct master_options *options, struct error *reterr)
     list_init(&m.gated);
     list_init(&m.relics);
     listeners_init(&m.listeners);
+    EDGE_BEGIN(&m);
     m.config_path =
         path_absolute(options->config_path); /* watches and messages outlive a chdir() */
     r = m.config_path ? master_create(&m, reterr) : error_set(reterr, -ENOMEM, "start");
     if (r == 0 && takeover_wanted(&m)) {
+        EDGE("takeover-given");
         r = takeover_restore(&m, reterr);
         if (r < 0 && r != -ENODATA)
             takeover_give_up(&m, reterr);
@@ -297,6 +302,7 @@ master_run(const struct master_options *options, struct error *reterr)
         operator_farewell(m.desk, FAREWELL_US);
         journal_flush(m.journal, FAREWELL_US);
     }
+    announcer_end(&m, r < 0 ? reterr->text : NULL);
     takeover_leave(&m);
     master_finish(&m);
     return m.exit_status;

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "config/config.h"
 #include "supervisor/io/cgroup.h"
+#include "supervisor/io/edge.h"
 #include "supervisor/io/fdstore.h"
 #include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
@@ -128,10 +129,15 @@ begin_surroundings(struct master *m)
 {
     const struct keeper_welcome *w = fdstore_welcome(m->fdstore);
     struct surroundings_facts facts = {0};
+    char fdstore_max[16];
 
     surroundings_read(m->spec, environ, &facts);
     facts.pid = m->fdstore ? getppid() : getpid();
     facts.systemd = w && w->flags & KEEPER_SYSTEMD;
+    if (w && w->listeners > 0) { /* the keeper keeps that part of the environment to itself */
+        (void)snprintf(fdstore_max, sizeof(fdstore_max), "%u", w->listeners);
+        facts.fdstore_max = fdstore_max;
+    }
     facts.reaper = true; /* the keeper and we have seen to it */
     facts.cgroup = cgroup_words(m->cgroups);
     facts.cgroup_works = cgroup_tree_works(m->cgroups);
@@ -178,6 +184,7 @@ begin_again(struct master *m, struct error *reterr)
                               ? "stint " STINT_VERSION
                               : "the new program did not hold; the one before goes on");
     (void)config_reload(m, "a master took over", NULL); /* what is wrong is said in every status */
+    EDGE("takeover-configured");
     return 0;
 }
 
@@ -191,6 +198,7 @@ master_begin(struct master *m, struct error *reterr)
     if (r < 0)
         return r;
     numbers_load(m);
+    announcer_begin(m);
     if (m->spec)
         return begin_again(m, reterr);
     r = leaves_begin(m, reterr);

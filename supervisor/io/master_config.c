@@ -98,6 +98,7 @@ config_reject(struct master *m, const char *words, const char *cause)
     m->config_error = strdup(words);
     save_config(m);
     save_commit(m);
+    announcer_changed(m);
     journal_event(m->journal, LOG_LEVEL_ERROR, "config_rejected", fields, ARRAY_LEN(fields));
 }
 

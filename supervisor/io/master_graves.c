@@ -160,11 +160,12 @@ grave_close(struct hand *h)
 {
     int status;
 
-    EDGE(h->master, "dead-not-collected");
+    EDGE("dead-not-collected");
     if (h->adopted)
         fdstore_buried(h->master->fdstore, h->pid, h->start_time);
     else
         (void)child_reap(h->pidfd, &status, NULL);
+    EDGE("dead-collected");
     hand_destroy(h);
 }
 

@@ -176,7 +176,7 @@ start_plumbing(struct start *st, struct error *reterr)
                    h->worker);
     r = capture_open(h->master->loop, hand_on_line, h, &h->capture, reterr);
     if (r == 0)
-        capture_on_rest(h->capture, hand_on_rest);
+        capture_kept_by(h->capture, &hand_capture_keeper);
     if (r == 0)
         r = notify_open(h->master->loop, path, &hooks, &h->notify, reterr);
     if (r == 0 && st->spec->libstint) {
@@ -289,7 +289,7 @@ hands_release(struct master *m)
 
         list_del(n);
         (void)spawn_release(h->exec_fd); /* dead already: its pidfd tells */
-        EDGE(m, "spawn-released");
+        EDGE("spawn-released");
     }
 }
 
@@ -312,7 +312,7 @@ start_all(struct start *st, struct error *reterr)
     h->exec_fd = spawned.exec_fd;
     hand_identify(h);
     list_add(&h->master->gated, &h->gate);
-    EDGE(h->master, "spawn-cloned");
+    EDGE("spawn-cloned");
     if (h->snapshot->identity.uid != IDENTITY_KEEP_UID)
         h->uid = h->snapshot->identity.uid;
     capture_spawned(h->capture);
@@ -322,7 +322,7 @@ start_all(struct start *st, struct error *reterr)
     ev_io_start(h->master->loop, &h->execs);
     start_probe(st);
     keep_hand(h->master, h);
-    EDGE(h->master, "spawn-kept");
+    EDGE("spawn-kept");
     save_hand(h->master, h); /* committed with SPAWNED */
     return 0;
 }

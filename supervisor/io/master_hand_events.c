@@ -7,6 +7,7 @@
 #include "base/units.h"
 #include "supervisor/core/event.h"
 #include "supervisor/io/channel.h"
+#include "supervisor/io/edge.h"
 #include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/notify.h"
@@ -182,18 +183,33 @@ hand_on_line(void *env, enum capture_stream stream, const char *bytes, size_t n,
 
     journal_output(h->master->journal, &from, bytes, n,
                    (flags & CAPTURE_CUT ? JOURNAL_OUTPUT_CUT : 0u) |
-                       (flags & CAPTURE_UNENDED ? JOURNAL_OUTPUT_LAST : 0u));
+                       (flags & CAPTURE_UNENDED ? JOURNAL_OUTPUT_LAST : 0u) |
+                       (flags & CAPTURE_AGAIN ? JOURNAL_OUTPUT_AGAIN : 0u));
 }
 
 /* It is about to be taken out of the pipe, so it has to be written down first. */
-void
-hand_on_rest(void *env, enum capture_stream stream, const char *bytes, size_t n, bool continued)
+static void
+hand_on_rest(void *env, enum capture_stream stream, const struct capture_rest *rest)
 {
     struct hand *h = env;
 
-    save_rest(h->master, h->worker, stream, bytes, n, continued);
+    save_rest(h->master, h->worker, stream, rest->bytes, rest->n, rest->continued);
+    save_piece(h->master, h->worker, stream, rest->piece, rest->piece_n);
+    save_commit(h->master);
+    EDGE("rest-written");
+}
+
+static void
+hand_on_taken(void *env, enum capture_stream stream)
+{
+    struct hand *h = env;
+
+    EDGE("rest-taken");
+    save_piece(h->master, h->worker, stream, NULL, 0);
     save_commit(h->master);
 }
+
+const struct capture_keeper hand_capture_keeper = {hand_on_rest, hand_on_taken};
 
 /* The exec pipe is closed by a successful exec; a failure is kept for the obituary. */
 void

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/mem.h"
@@ -15,6 +16,7 @@
 #include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/notify.h"
+#include "supervisor/io/peek.h"
 #include "supervisor/io/proc.h"
 #include "supervisor/io/state.h"
 
@@ -57,7 +59,7 @@ restore_capture(struct hand *h, struct error *reterr)
         return r;
     (void)steal_fd(out);
     (void)steal_fd(err);
-    capture_on_rest(h->capture, hand_on_rest);
+    capture_kept_by(h->capture, &hand_capture_keeper);
     return 0;
 }
 
@@ -202,6 +204,33 @@ restore_rest(void *env, uint64_t key, const void *bytes, size_t n)
     return capture_set_rest(h->capture, (enum capture_stream)(key % 2), line, rest, continued);
 }
 
+/* The piece was about to be taken out of its pipe, and all of it told: is it there still? */
+static int
+restore_piece(void *env, uint64_t key, const void *bytes, size_t n)
+{
+    struct master *m = env;
+    const struct hand *h = hand_find(m, key / 2);
+    enum capture_stream stream = (enum capture_stream)(key % 2);
+    int fd = h && h->capture ? capture_fd(h->capture, stream) : -1;
+    struct unpack in = UNPACK_INIT(bytes, n);
+    char piece[CAPTURE_READ_BYTES];
+    uint64_t length = unpack_u64(&in);
+    struct digest was = {0}, is;
+
+    was.high = unpack_u64(&in);
+    was.low = unpack_u64(&in);
+    state_drop(m->state, STATE_PIECE, key);
+    if (!unpack_done(&in) || length > sizeof(piece))
+        return -EBADMSG;
+    if (fd < 0)
+        return 0;
+    capture_none_again(h->capture, stream);
+    if (peek_pipe(fd, piece, length) != (ssize_t)length)
+        return 0;
+    is = digest_of(piece, length);
+    return digest_equal(is, was) ? peek_take(fd, length) : 0;
+}
+
 /* It is in the core's books, and nobody knows anything of it: better an end than a worker that hangs. */
 static int
 lose_workers(struct master *m, struct error *reterr)
@@ -227,6 +256,8 @@ restore_hands(struct master *m, struct error *reterr)
 
     if (r == 0)
         r = state_each(m->state, STATE_REST, restore_rest, m);
+    if (r == 0)
+        r = state_each(m->state, STATE_PIECE, restore_piece, m);
     if (r < 0)
         return error_set(reterr, r, "a worker of the state");
     return lose_workers(m, reterr);

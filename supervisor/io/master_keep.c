@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "supervisor/io/channel.h"
+#include "supervisor/io/edge.h"
 #include "supervisor/io/fdstore.h"
 #include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
@@ -55,6 +56,7 @@ keep_listener(struct master *m, struct listener *l)
     l->on_close = on_listener_close;
     l->env = m;
     keep(m, "listener", l->number, l->fd);
+    EDGE("listener-kept");
     save_listener(m, l);
 }
 
@@ -63,6 +65,7 @@ keep_snapshot(struct master *m, const struct snapshot *snap)
 {
     if (snap->exe_fd >= 0)
         keep(m, "exe", snap->id, snap->exe_fd);
+    EDGE("snapshot-kept");
 }
 
 void
@@ -93,6 +96,8 @@ keep_drop_hand(struct master *m, const struct hand *h)
         state_drop(m->state, STATE_HAND, h->worker);
         state_drop(m->state, STATE_REST, h->worker * 2);
         state_drop(m->state, STATE_REST, h->worker * 2 + 1);
+        state_drop(m->state, STATE_PIECE, h->worker * 2);
+        state_drop(m->state, STATE_PIECE, h->worker * 2 + 1);
         m->specs_stale = true;
     }
 }

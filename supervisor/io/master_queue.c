@@ -117,13 +117,13 @@ take_effect(struct master *m, const struct effect *e)
 static void
 queue_effects(struct master *m)
 {
-    edge_moves(m, "stepped");
+    EDGE_MOVES("stepped");
     save_step(m, &m->effects);
     hands_release(m);
-    edge_moves(m, "written");
+    EDGE_MOVES("written");
     for (size_t i = 0; i < m->effects.n; i++)
         take_effect(m, &m->effects.items[i]);
-    edge_moves(m, "told");
+    EDGE_MOVES("told");
     save_commit(m);
     m->effects.lost += m->todo.lost;
     m->todo.lost = 0;
@@ -142,7 +142,7 @@ queue_step(struct master *m, struct queued *q)
 {
     q->event.now_us = mono_now_us();
     m->count.steps++;
-    EDGE(m, "peeked");
+    EDGE("peeked");
     core_step(m->core, &q->event, &m->effects);
     if (q->event.type == EVENT_ESCAPEE) {
         const struct worker *w = core_worker(m->core, m->core->last_worker_id);
@@ -219,9 +219,9 @@ act_until(struct master *m, int64_t until_us)
     while (m->todo_done < m->todo.n && mono_now_us() < until_us) {
         struct effect e = m->todo.items[m->todo_done++]; /* the list may move meanwhile */
 
-        EDGE_EFFECT(m, "before", &e);
+        EDGE_EFFECT("before", &e);
         master_act(m, &e);
-        EDGE_EFFECT(m, "after", &e);
+        EDGE_EFFECT("after", &e);
         save_done(m, &e);
         save_commit(m);
     }
@@ -272,7 +272,7 @@ queue_post(struct master *m, const struct event *ev, int pidfd)
     step_all(m, &now);
     fd_close(now.pidfd);
     act_until(m, m->turn.at_us + BUDGET_US);
-    EDGE(m, "not-consumed");
+    EDGE("not-consumed");
 }
 
 void

@@ -2,11 +2,13 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/pack.h"
 #include "supervisor/core/image.h"
 #include "supervisor/io/channel.h"
+#include "supervisor/io/edge.h"
 #include "supervisor/io/fdstore.h"
 #include "supervisor/io/journal.h"
 #include "supervisor/io/master_books.h"
@@ -158,6 +160,28 @@ save_rest(struct master *m, uint64_t worker, enum capture_stream stream, const c
     pack_u64(&t, continued);
     pack_bytes(&t, bytes, n);
     put(m, STATE_REST, key, &t);
+}
+
+/* Of what is about to be taken out of a pipe; 0 bytes: it was. */
+void
+save_piece(struct master *m, uint64_t worker, enum capture_stream stream, const char *bytes,
+           size_t n)
+{
+    auto_text struct text t = TEXT_INIT;
+    uint64_t key = worker * 2 + (uint64_t)stream;
+    struct digest d;
+
+    if (!m->state)
+        return;
+    if (n == 0) {
+        state_drop(m->state, STATE_PIECE, key);
+        return;
+    }
+    d = digest_of(bytes, n);
+    pack_u64(&t, n);
+    pack_u64(&t, d.high);
+    pack_u64(&t, d.low);
+    put(m, STATE_PIECE, key, &t);
 }
 
 /* ---- effects -------------------------------------------------------------------------------------- */
@@ -347,8 +371,14 @@ save_commit(struct master *m)
         commit_failed(m, &err);
         return;
     }
-    if (r == 1)
-        state_settle(m->state, fdstore_put(m->fdstore, "state", state_fd(m->state)) == 0);
+    if (r == 1) {
+        bool kept;
+
+        EDGE("rewrite-written");
+        kept = fdstore_put(m->fdstore, "state", state_fd(m->state)) == 0;
+        EDGE("rewrite-handed");
+        state_settle(m->state, kept);
+    }
     if (m->state_loud)
         journal_say(m->journal, LOG_LEVEL_INFO, "state_kept", "the state is kept again");
     m->state_loud = false;

@@ -29,6 +29,7 @@
 #include "supervisor/io/spawn.h"
 #include "supervisor/io/surroundings.h"
 
+struct announcer;
 struct cgroup_leaf;
 struct cgroup_tree;
 struct channel;
@@ -126,6 +127,7 @@ struct master {
     bool specs_stale;                /* one may not be needed any more */
     struct list gated;               /* struct hand.gate: children that wait for their release */
     ev_timer alive;                  /* tells the keeper so */
+    struct announcer *announcer;     /* owned; NULL without a service manager */
     int control_fd, control_lock_fd; /* owned until the desk has them; -1 */
     bool desk_stale; /* operator_save() would say something else than the state holds */
     struct run
@@ -259,8 +261,7 @@ extern const struct notify_hooks hand_notify_hooks; /* env to be filled in */
 extern const struct channel_events hand_channel_events;
 void hand_on_line(void *env, enum capture_stream stream, const char *bytes, size_t n,
                   unsigned flags);
-void hand_on_rest(void *env, enum capture_stream stream, const char *bytes, size_t n,
-                  bool continued);
+extern const struct capture_keeper hand_capture_keeper;
 void hand_on_dead(EV_P_ ev_io *io, int revents);
 void hand_on_exec(EV_P_ ev_io *io, int revents);
 void hand_on_ready(void *env);
@@ -342,6 +343,14 @@ void numbers_load(struct master *m);
 void numbers_note(struct master *m, const char *service, uint64_t generation);
 void numbers_save(struct master *m); /* when something changed */
 uint64_t numbers_last(void *master, const char *service);
+
+/* ---- master_announce.c --------------------------------------------------------------------- */
+
+/* What the service manager is told; all of these do nothing without one. Before anything is begun. */
+void announcer_begin(struct master *m);
+void announcer_reload(struct master *m, const char *cause); /* of everything, is about to begin */
+void announcer_changed(struct master *m); /* something that is not an event of the core */
+void announcer_end(struct master *m, const char *failure); /* NULL: there was none */
 
 /* ---- master_turn.c -------------------------------------------------------------------- */
 

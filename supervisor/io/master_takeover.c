@@ -15,6 +15,7 @@
 #include "base/units.h"
 #include "supervisor/core/event.h"
 #include "supervisor/io/child.h"
+#include "supervisor/io/edge.h"
 #include "supervisor/io/fdstore.h"
 #include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
@@ -51,7 +52,9 @@ int
 takeover_restore(struct master *m, struct error *reterr)
 {
     int fd = fdstore_take(m->fdstore, "state");
-    int r = state_adopt(fd, &m->state, reterr);
+    int r = EDGE_WRONG("state-version")
+                ? error_say(reterr, -EPROTO, "the state is of another version")
+                : state_adopt(fd, &m->state, reterr);
 
     if (r < 0) {
         (void)fd_close(fd);
@@ -62,7 +65,10 @@ takeover_restore(struct master *m, struct error *reterr)
             steal(m->state)); /* killed before it had begun: there is nothing to go on with */
         return -ENODATA;
     }
-    return restore_all(m, reterr);
+    r = restore_all(m, reterr);
+    if (r == 0)
+        EDGE("takeover-restored");
+    return r;
 }
 
 const char *
@@ -124,7 +130,9 @@ takeover_begin(struct master *m)
                     "%u processes ended while nobody listened, and are not accounted for", w->lost);
     drop_rest(m);
     m->deaths = true; /* what the one before left half done is an orphan now */
+    EDGE("takeover-told");
     master_resume(m);
+    EDGE("takeover-resumed");
     /* Its watches died with it, so every input may have changed. */
     list_for_each_safe (n, &m->core->services) {
         struct event ev = {.type = EVENT_HINT,
@@ -147,10 +155,20 @@ still_at_its_path(const struct listener *l, struct stat *ret)
     return lstat(path, ret) == 0 && S_ISSOCK(ret->st_mode);
 }
 
+/* One of a socket unit comes twice when it was parked, too: by the unit and from the store. */
+static bool
+same_socket(int a, int b)
+{
+    struct stat sa, sb;
+
+    return fstat(a, &sa) == 0 && fstat(b, &sb) == 0 && sa.st_dev == sb.st_dev &&
+           sa.st_ino == sb.st_ino;
+}
+
 static int
 adopt_socket(struct master *m, int fd, bool foreign, struct listener **ret, struct error *reterr)
 {
-    struct listener *l = NULL;
+    struct listener *other, *l = NULL;
     struct stat st;
     int r = listener_adopt(fd, NULL, &l, reterr);
 
@@ -167,14 +185,30 @@ adopt_socket(struct master *m, int fd, bool foreign, struct listener **ret, stru
         l->device = st.st_dev;
         l->inode = st.st_ino;
     }
-    if (listeners_find(&m->listeners, l->address)) {
+    other = listeners_find(&m->listeners, l->address);
+    if (other) {
+        r = same_socket(l->fd, other->fd) ? -EALREADY : -EEXIST;
         listener_unref(l);
-        return error_say(reterr, -EEXIST, "there is another one of that address");
+        return error_say(reterr, r, "there is another one of that address");
     }
     list_add(&m->listeners.all, &l->node);
     listen_guard_add(m, l);
     *ret = l;
     return 0;
+}
+
+/* Sockets that come back get numbers that none of them has: names of two must not cross on the way. */
+static void
+skip_given_numbers(struct master *m, const char *prefix)
+{
+    const char *given = NULL;
+
+    while ((given = fdstore_after(m->fdstore, prefix, given)) != NULL) {
+        uint64_t number = strtoull(given + strlen(prefix), NULL, 10);
+
+        if (number > m->last_listener)
+            m->last_listener = number;
+    }
 }
 
 /* The first configuration takes those it wants and closes the others: m->bound holds them until then. */
@@ -188,13 +222,16 @@ adopt_sockets(struct master *m, const char *prefix, bool foreign)
         struct listener *l = NULL;
         struct error err = {.text = "no memory"};
         char name[KEEPER_NAME_MAX];
+        int r;
 
         (void)snprintf(name, sizeof(name), "%s", given);
         if (more)
             m->bound = more;
-        if (!more || adopt_socket(m, fdstore_take(m->fdstore, name), foreign, &l, &err) < 0) {
-            journal_say(m->journal, LOG_LEVEL_WARNING, "socket_not_taken", "%s: %s", name,
-                        err.text);
+        r = more ? adopt_socket(m, fdstore_take(m->fdstore, name), foreign, &l, &err) : -ENOMEM;
+        if (r < 0) {
+            if (r != -EALREADY)
+                journal_say(m->journal, LOG_LEVEL_WARNING, "socket_not_taken", "%s: %s", name,
+                            err.text);
         } else {
             m->bound[m->n_bound++] = l;
             journal_say(m->journal, LOG_LEVEL_INFO, "socket_taken", "%s, open already: %s",
@@ -308,8 +345,9 @@ takeover_anew(struct master *m, struct error *reterr)
         return 0;
     if (w->flags & KEEPER_DISTRUST)
         relics_begin(m);
+    skip_given_numbers(m, KEEPER_LISTENER_PREFIX);
+    adopt_sockets(m, KEEPER_ACTIVATED_PREFIX, true); /* first: their files are not ours */
     adopt_sockets(m, KEEPER_LISTENER_PREFIX, false);
-    adopt_sockets(m, KEEPER_ACTIVATED_PREFIX, true);
     drop_rest(m);
     r = state_create(&m->state, reterr);
     if (r == 0)

@@ -235,6 +235,21 @@ spawn_start(const struct spawn_request *req, struct spawned *ret, struct error *
     return 0;
 }
 
+struct rlimit spawn_nofile;
+
+int
+spawn_raise_nofile(void)
+{
+    struct rlimit now;
+
+    if (getrlimit(RLIMIT_NOFILE, &now) == -1)
+        return -errno;
+    if (setrlimit(RLIMIT_NOFILE, &(struct rlimit){now.rlim_max, now.rlim_max}) == -1)
+        return -errno;
+    spawn_nofile = now;
+    return 0;
+}
+
 int
 spawn_release(int exec_fd)
 {

@@ -95,6 +95,12 @@ struct spawn_failure {
  */
 int spawn_start(const struct spawn_request *req, struct spawned *ret, struct error *reterr);
 
+/*
+ * spawn_raise_nofile - as many descriptors for this process as it may have; programs that are started
+ * from now on get the limit that was. Once, at the start. Return: 0 or negative errno.
+ */
+int spawn_raise_nofile(void);
+
 /* spawn_release - a gated child may go on. Return: 0, or negative errno: it is dead already. */
 int spawn_release(int exec_fd);
 

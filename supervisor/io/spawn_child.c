@@ -164,6 +164,8 @@ spawn_child(struct spawn_plan *plan)
     if (plan->join_fd >= 0)
         join_cgroup(plan);
     exe_fd = place_fds(plan); /* before the limits: a low `nofile` is for the program, not for us */
+    if (spawn_nofile.rlim_max > 0) /* lower than ours: cannot fail */
+        (void)setrlimit(RLIMIT_NOFILE, &spawn_nofile);
     for (size_t i = 0; i < req->n_limits; i++) {
         struct rlimit limit = {req->limits[i].soft, req->limits[i].hard};
 

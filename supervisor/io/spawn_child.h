@@ -4,6 +4,7 @@
 
 /* Between clone and exec. Private to spawn.c. */
 #include <stddef.h>
+#include <sys/resource.h>
 
 struct spawn_request;
 
@@ -24,6 +25,8 @@ struct spawn_plan {
     int status_fd; /* the child's end of the socket; CLOEXEC */
     int parent_fd; /* the parent's end, to be closed in the child: our death has to be heard */
 };
+
+extern struct rlimit spawn_nofile; /* of the programs; rlim_max 0: as ours is */
 
 #define LISTEN_PID_ROOM 12 /* digits of a pid and the NUL */
 

@@ -188,7 +188,7 @@ state_scan(struct state *st, const char *data, size_t bytes)
         const char *records = data + st->end + sizeof(h);
 
         memcpy(&h, data + st->end, sizeof(h));
-        if (h.magic != BATCH_MAGIC || h.sequence != st->sequence + 1 ||
+        if (h.magic != BATCH_MAGIC || h.reserved != 0 || h.sequence != st->sequence + 1 ||
             h.bytes > bytes - st->end - sizeof(h) ||
             !digest_equal(h.digest, digest_of(records, h.bytes)) || !batch_sound(records, h.bytes))
             return 0;
@@ -229,6 +229,8 @@ state_adopt(int fd, struct state **ret, struct error *reterr)
         r = error_set(reterr, -ENOMEM, "read the state");
     else
         r = 0;
+    if (r == 0) /* not cut off now: whoever only tries to read it leaves it alone */
+        st->torn = (size_t)status.st_size > st->end;
     (void)munmap(data, (size_t)status.st_size); /* ours, whole: cannot fail */
     if (r < 0) {
         if (st)

@@ -34,6 +34,7 @@ enum state_kind {
     STATE_SNAPSHOT, /* id */
     STATE_HAND,     /* worker id */
     STATE_REST,     /* worker id * 2 + stream: the beginning of a line, taken out of its pipe */
+    STATE_PIECE,    /* the same key: what was about to be taken out of its pipe with it */
     STATE_DESK,     /* key 0: requests that wait for an answer */
     STATE_KIND_COUNT
 };
@@ -60,8 +61,9 @@ void state_forget(struct state *st);
  * state_commit - what was put and dropped since the last time becomes the state.
  *
  * Return: 0; 1: likewise, and the file is another one, to be kept in the place of the old: that
- * stays good until state_settle(); or negative errno: the batch waits for the next commit, and what
- * was committed before is as it was.
+ * stays good until state_settle(), which comes before anything else; or negative errno: the batch is
+ * lost, or is in the file without being known here. What a master would find is whole in either case.
+ * After that put everything anew, behind state_forget().
  */
 int state_commit(struct state *st, struct error *reterr);
 /* After 1. @kept: whether the new file has a keeper; if not, the old one goes on. */

@@ -43,6 +43,7 @@ struct state {
     int fd;              /* owned */
     int old_fd;          /* owned; until state_settle(); -1 */
     size_t end;          /* where the next batch goes */
+    bool torn;           /* something lies there that is no batch: to be cut off first */
     size_t old_end;      /* … in the old file */
     uint64_t sequence;   /* of the last batch */
     size_t live;         /* bytes of the records that count, heads included */

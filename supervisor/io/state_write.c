@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "supervisor/io/edge.h"
 #include "supervisor/io/state_internal.h"
 
 #define HISTORY_LEAST   ((size_t)256 << 10) /* a file this small is never written anew */
@@ -86,6 +87,33 @@ write_all(int fd, const char *bytes, size_t n, size_t at)
     return 0;
 }
 
+static void
+batch_seal(struct text *batch, uint64_t sequence)
+{
+    struct batch_head h = {.magic = BATCH_MAGIC, .sequence = sequence};
+
+    h.bytes = batch->bytes - sizeof(h);
+    h.digest = digest_of(batch->data + sizeof(h), h.bytes);
+    memcpy(batch->data, &h, sizeof(h));
+}
+
+/* One batch at the end. What lay there, torn, must not come to lie right behind a new one. */
+static int
+batch_write(struct state *st)
+{
+    int r;
+
+    if (st->torn && ftruncate(st->fd, (off_t)st->end) == -1)
+        return -errno;
+    st->torn = false;
+    batch_seal(&st->batch, st->sequence + 1);
+    EDGE("commit-begun");
+    r = write_all(st->fd, st->batch.data, st->batch.bytes, st->end);
+    EDGE("commit-written");
+    st->torn = r < 0;
+    return r;
+}
+
 /* What counts, copied behind each other: one batch of a new file. */
 static int
 gather(const struct state *st, const char *data, struct text *out)
@@ -103,16 +131,6 @@ gather(const struct state *st, const char *data, struct text *out)
         text_addn(out, zero, padded(e->bytes) - e->bytes);
     }
     return out->failed ? -ENOMEM : 0;
-}
-
-static void
-batch_seal(struct text *batch, uint64_t sequence)
-{
-    struct batch_head h = {.magic = BATCH_MAGIC, .sequence = sequence};
-
-    h.bytes = batch->bytes - sizeof(h);
-    h.digest = digest_of(batch->data + sizeof(h), h.bytes);
-    memcpy(batch->data, &h, sizeof(h));
 }
 
 /* Into another memfd, without the history. Return: 1, or negative errno: all goes on as it was. */
@@ -151,10 +169,8 @@ state_commit(struct state *st, struct error *reterr)
 
     if (st->batch.bytes == 0 && r == 0)
         return 0;
-    if (r == 0) {
-        batch_seal(&st->batch, st->sequence + 1);
-        r = write_all(st->fd, st->batch.data, st->batch.bytes, st->end);
-    }
+    if (r == 0)
+        r = batch_write(st);
     if (r == 0) {
         r = state_index(st, st->batch.data + sizeof(struct batch_head),
                         st->batch.bytes - sizeof(struct batch_head),
@@ -167,6 +183,7 @@ state_commit(struct state *st, struct error *reterr)
     text_clear(&st->batch);
     if (r < 0)
         return error_set(reterr, r, "keep the state");
+    EDGE("commit-done");
     if (st->old_fd == -1 && st->end > HISTORY_LEAST && st->end > st->live * 3)
         return rewrite(st) == 1 ? 1 : 0;
     return 0;

@@ -12,7 +12,7 @@
 
 static const char *const private_names[] = {
     "NOTIFY_SOCKET",  "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS",        "LISTEN_PID",
-    "LISTEN_FDNAMES", "FDSTORE",       ENVIRON_IMAGE,  "STINT_FDSTORE_MAX", ENVIRON_RETURNED,
+    "LISTEN_FDNAMES", "FDSTORE",       ENVIRON_IMAGE,  "STINT_FDSTORE_MAX",
 };
 
 static bool
@@ -70,7 +70,7 @@ environ_with(char *entry)
     size_t n = 0;
 
     for (char **e = environ; e && *e; e++) {
-        if (is_called(*e, ENVIRON_IMAGE) || is_called(*e, ENVIRON_RETURNED))
+        if (is_called(*e, ENVIRON_IMAGE))
             continue;
         if (n == ENVIRON_MAX)
             return NULL;

@@ -5,9 +5,8 @@
 /* The environment: what is said to us alone is read here, and taken out for the master. */
 #include <stdint.h>
 
-#define ENVIRON_IMAGE    "STINT_KEEPER_IMAGE" /* number of the memfd that an upgrade left for us */
-#define ENVIRON_RETURNED "STINT_KEEPER_RETURNED" /* 1: who should have followed us could not */
-#define ENVIRON_MAX      8192                    /* entries */
+#define ENVIRON_IMAGE "STINT_KEEPER_IMAGE" /* number of the memfd that an upgrade left for us */
+#define ENVIRON_MAX   8192                 /* entries */
 
 const char *environ_get(const char *name);                   /* NULL: not set */
 int64_t environ_number(const char *name, int64_t otherwise); /* not set, not a number, negative */

@@ -16,7 +16,7 @@ struct image_head {
     uint64_t magic;
     uint32_t version;
     int32_t pid;         /* whose it is */
-    int32_t previous_fd; /* the program that wrote it, or -1 */
+    int32_t previous_fd; /* the program that wrote it; -1: it is that program again */
     uint32_t lost;       /* obituaries */
     uint32_t n_kept, n_obituaries;
     uint64_t checksum; /* of all behind the head */

@@ -4,11 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -63,21 +61,21 @@ raise_limit(struct rlimit *ret_before)
     return limit.rlim_cur > FDS_OF_OURS ? (uint32_t)limit.rlim_cur - FDS_OF_OURS : 0;
 }
 
-/* Are we the program that our image was left by? Then the one we were upgraded to could not go on. */
+/* go_back - to the program before, which finds all as it was and in the head that we could not go on. */
 static void
-notice_return(struct keeper *k)
+go_back(struct keeper *k, int image_fd, struct image_head *head)
 {
-    if (k->facts.previous_fd < 0 || environ_number(ENVIRON_RETURNED, 0) == 0)
-        return;
-    k->facts.previous_fd = fd_close(k->facts.previous_fd);
-    k->facts.why &= ~(uint32_t)KEEPER_UPGRADED;
+    int exe_fd = head->previous_fd;
+
+    head->previous_fd = -1;
+    if (exe_fd >= 0 && pwrite(image_fd, head, sizeof *head, 0) == (ssize_t)sizeof *head)
+        launch_exec(exe_fd, k->argv, environ);
 }
 
 /* succeed - go on from the image that the program before us left. Return: 0, -ENOENT: there is none. */
 static int
 succeed(struct keeper *k)
 {
-    static char returned[] = ENVIRON_RETURNED "=1";
     int fd = (int)environ_number(ENVIRON_IMAGE, -1);
     struct image_head head;
     int r = image_read(k, fd, &head);
@@ -86,14 +84,15 @@ succeed(struct keeper *k)
         keeper_log("error", "keeper_reverted", 0,
                    "version=%u msg=\"cannot read what the program before us left: back to it\"",
                    head.version);
-        (void)putenv(returned);
-        if (head.previous_fd >= 0) /* all descriptors and the environment are as it made them */
-            launch_exec(head.previous_fd, k->argv, environ);
+        go_back(k, fd, &head);
     }
     if (r < 0)
         return -ENOENT;
     (void)fd_close(fd);
-    notice_return(k);
+    if (head.previous_fd == -1 && k->facts.previous_fd >= 0) { /* the new one has come back to us */
+        k->facts.previous_fd = fd_close(k->facts.previous_fd);
+        k->facts.why &= ~(uint32_t)KEEPER_UPGRADED;
+    }
     for (uint32_t i = 0; i < k->kept.n; i++) {
         k->systemd.stored += k->kept.entries[i].mirror != MIRROR_NONE;
         k->systemd.wanted += k->kept.entries[i].mirror == MIRROR_WANTED;

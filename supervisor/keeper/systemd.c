@@ -148,7 +148,8 @@ send_queue(struct systemd *s)
     return r;
 }
 
-/* After the queue: the removal of the name's former descriptor is in there. */
+/* FDPOLL=0: a worker may shut a listener down, and the master undoes it; systemd would drop it then.
+ * After the queue: the removal of the name's former descriptor is in there. */
 static int
 send_listeners(struct systemd *s, struct kept *kept)
 {
@@ -159,7 +160,7 @@ send_listeners(struct systemd *s, struct kept *kept)
 
         if (e->mirror != MIRROR_WANTED)
             continue;
-        (void)snprintf(text, sizeof text, "FDSTORE=1\nFDNAME=%s", e->name);
+        (void)snprintf(text, sizeof text, "FDSTORE=1\nFDPOLL=0\nFDNAME=%s", e->name);
         if (transmit(s, text, strlen(text), e->fd) < 0)
             return -EAGAIN;
         e->mirror = MIRROR_DONE;

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/fd.h"
 #include "base/mem.h"
@@ -43,12 +44,26 @@ hear_hello(struct keeper *k)
     }
 }
 
+/* Sockets have an inode each; for other things this would not tell two open files apart. */
+static bool
+same_file(int a, int b)
+{
+    struct stat sa, sb;
+
+    return fstat(a, &sa) == 0 && fstat(b, &sb) == 0 && S_ISSOCK(sa.st_mode) &&
+           sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
+}
+
 static int
 keep(struct keeper *k, const char *name)
 {
     struct kept_entry *e = kept_find(&k->kept, name);
     int r;
 
+    if (e && same_file(e->fd, k->in.fd)) { /* systemd shall not be without it for a moment */
+        e->given = k->facts.masters;
+        return e->mirror == MIRROR_NONE ? systemd_mirror(&k->systemd, e) : 0;
+    }
     if (e)
         systemd_unmirror(&k->systemd, e);
     r = kept_put(&k->kept, name, k->in.fd, k->facts.masters, &e);

@@ -89,16 +89,13 @@ upgrade_go(struct keeper *k, int64_t now_us)
 void
 upgrade_back(struct keeper *k, int64_t now_us)
 {
-    int previous = k->facts.previous_fd;
+    auto_fd int exe_fd = steal_fd(k->facts.previous_fd);
     int r;
 
     keeper_log("error", "keeper_reverted", 0,
                "msg=\"masters of the new program die young: back to the one before\"");
     k->facts.unproved = k->facts.restart.young = k->facts.restart.backoff = 0;
-    k->facts.why &= ~(uint32_t)KEEPER_UPGRADED;
-    k->facts.previous_fd = -1; /* what it becomes has none before it */
-    r = become(k, previous);
-    (void)fd_close(previous);
+    r = become(k, exe_fd);
     k->master.began_us = now_us + RETRY_US;
     keeper_log("error", "keeper_revert_failed", 0, "msg=\"%s; going on with this one\"",
                strerrordesc_np(-r));

@@ -17,6 +17,7 @@
  *   shutdown         shutdown() the shared listener when asked to leave
  *   newline=FD       s6 readiness
  *   pidfile=FILE     write our pid there
+ *   count=FOLDER     print a numbered line for each answer, see actor_count.c
  * and what actor_hostile.c can do.
  */
 #include <errno.h>
@@ -33,6 +34,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "actor_count.h"
 #include "actor_hostile.h"
 
 static const char *word = "-";
@@ -124,6 +126,8 @@ act(const char *what)
         (void)!write(atoi(value), "\n", 1), (void)close(atoi(value));
     else if (strncmp(what, "pidfile=", 8) == 0)
         write_pid(value);
+    else if (strncmp(what, "count=", 6) == 0)
+        actor_count_begin(value);
     else
         actor_hostile(what, value);
 }
@@ -137,10 +141,38 @@ answer(int listener)
 
     if (client == -1)
         return; /* another worker was quicker */
+    actor_count_line();
     (void)snprintf(text, sizeof(text), "%s %s %d %s\n", generation ? generation : "0",
                    slot ? slot : "0", (int)getpid(), word);
     (void)!write(client, text, strlen(text));
     (void)close(client);
+}
+
+static pid_t keeper;
+
+static void
+on_parent_gone(int sig)
+{
+    if (getppid() != keeper)
+        (void)raise(SIGKILL);
+    (void)sig;
+}
+
+/* A test that fails leaves nobody behind; but a master that dies is followed by another one. */
+static void
+die_with_the_keeper(void)
+{
+    char path[64];
+    FILE *f;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)getppid());
+    f = fopen(path, "re");
+    if (!f || fscanf(f, "%*d (%*[^)]) %*c %d", &keeper) != 1)
+        keeper = 0;
+    if (f)
+        (void)fclose(f);
+    (void)signal(SIGUSR2, on_parent_gone);
+    (void)prctl(PR_SET_PDEATHSIG, SIGUSR2);
 }
 
 int
@@ -150,7 +182,7 @@ main(int argc, char **argv)
     sigset_t term;
     int signals;
 
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody behind */
+    die_with_the_keeper();
     sigemptyset(&term);
     sigaddset(&term, SIGTERM);
     (void)sigprocmask(SIG_BLOCK, &term, NULL);

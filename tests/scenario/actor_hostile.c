@@ -81,8 +81,9 @@ tell(const char *fifo)
     (void)close(fd);
 }
 
+/* @take: the byte, so that it is for one of those who wait; else it lets all of them go on. */
 static void
-await(const char *fifo)
+await(const char *fifo, bool take)
 {
     sigset_t term;
     struct pollfd p[2] = {{.events = POLLIN}, {.events = POLLIN}};
@@ -97,7 +98,7 @@ await(const char *fifo)
     do {
         if (poll(p, 2, -1) > 0 && p[1].revents)
             exit(0);
-    } while (read(p[0].fd, &byte, 1) != 1);
+    } while (take ? read(p[0].fd, &byte, 1) != 1 : !(p[0].revents & POLLIN));
     (void)close(p[0].fd);
     (void)close(p[1].fd);
 }
@@ -223,7 +224,9 @@ actor_hostile(const char *what, const char *value)
     else if (strncmp(what, "tell=", 5) == 0)
         tell(value);
     else if (strncmp(what, "await=", 6) == 0)
-        await(value);
+        await(value, true);
+    else if (strncmp(what, "pass=", 5) == 0)
+        await(value, false);
     else if (strncmp(what, "slot-never=", 11) == 0 && slot && strcmp(slot, value) == 0)
         for (;;)
             (void)pause();

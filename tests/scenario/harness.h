@@ -36,6 +36,7 @@ struct scn_world {
     bool no_stderr;  /* descriptor 2 is closed */
     bool no_inotify; /* in a user namespace of its own, where no inotify instance may be made */
     bool has_child;  /* as after "something & exec stint run" in a shell; it ends with the master */
+    const char *watchdog; /* --watchdog, borrowed; NULL: as it is by itself */
     bool slow_names; /* in a mount namespace of its own, where users are looked up by nss_slow.c */
 };
 /* Return: false: such a world cannot be made here; nothing was started. */
@@ -61,6 +62,7 @@ const char *scn_await_any(const char *words, int timeout_ms);
 /* scn_rewind - let the next scn_await() start at the beginning again. */
 void scn_rewind(void);
 void scn_forget_log(void);             /* nobody will ever read it again: its pipe is closed */
+const char *scn_log(void);             /* all of it until now; valid until the next call of any */
 unsigned scn_count(const char *words); /* such lines until now */
 /*
  * scn_did_not_block - no turn of the master's loop was blocked. What it computed does not count: under a

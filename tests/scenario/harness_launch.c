@@ -95,6 +95,7 @@ launch_child(const struct scn_world *world, const char *stint, int log, int told
     if (world->no_stderr)
         (void)close(STDERR_FILENO);
     if (ok && write(told, "!", 1) == 1)
-        (void)execl(stint, "stint", "run", "-c", scn_path("stint.yaml"), (char *)NULL);
+        (void)execl(stint, "stint", "run", "-c", scn_path("stint.yaml"),
+                    world->watchdog ? "--watchdog" : (char *)NULL, world->watchdog, (char *)NULL);
     _exit(127);
 }

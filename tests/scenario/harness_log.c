@@ -185,6 +185,13 @@ scn_forget_log(void)
     the_log.fd = fd_close(the_log.fd);
 }
 
+const char *
+scn_log(void)
+{
+    log_drain();
+    return text_str(&the_log.all);
+}
+
 unsigned
 scn_count(const char *words)
 {

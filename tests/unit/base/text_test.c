@@ -134,6 +134,31 @@ START_TEST(a_plain_logfmt_value_is_bare_and_others_are_quoted)
 }
 END_TEST
 
+START_TEST(a_line_is_clean_utf8_of_whole_characters)
+{
+    static const struct {
+        const char *in;
+        size_t most;
+        const char *out;
+    } lines[] = {
+        {"two\nlines\there\x7f", 99, "two lines here "   },
+        {"d\xc3\xa9j\xc3\xa0",   99, "d\xc3\xa9j\xc3\xa0"},
+        {"d\xc3\xa9j\xc3\xa0",   6,  "d\xc3\xa9j\xc3\xa0"},
+        {"d\xc3\xa9j\xc3\xa0",   5,  "d\xc3\xa9j"        },
+        {"cut \xc3",             99, "cut ?"             },
+        {"\xff\xfe.",            99, "??."               },
+        {"",                     0,  ""                  },
+        {"a",                    0,  ""                  },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+        text_clear(&t);
+        text_add_line(&t, lines[i].in, lines[i].most);
+        ck_assert_str_eq(text_str(&t), lines[i].out);
+    }
+}
+END_TEST
+
 START_TEST(a_list_of_strings_is_null_terminated_and_compares)
 {
     struct strv a = {NULL, 0}, b = {NULL, 0};
@@ -170,6 +195,7 @@ main(void)
     tcase_add_test(c, json_escapes_what_must_be_escaped);
     tcase_add_loop_test(c, json_never_contains_broken_utf8, 0, (int)ARRAY_LEN(broken));
     tcase_add_test(c, a_plain_logfmt_value_is_bare_and_others_are_quoted);
+    tcase_add_test(c, a_line_is_clean_utf8_of_whole_characters);
     tcase_add_test(c, a_list_of_strings_is_null_terminated_and_compares);
     suite_add_tcase(suite, c);
     return unit_main(suite);

@@ -30,14 +30,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "supervisor/keeper/image.h"
 #include "supervisor/keeper/keeper.h"
 #include "supervisor/keeper/wire.h"
 
 #define TEST_SOCKET   "KEEPER_TEST_SOCKET"
 #define TEST_PATIENCE "KEEPER_TEST_PATIENCE_US"
-#define TEST_BROKEN   "KEEPER_TEST_BROKEN" /* its masters exit with this status at once */
-#define TEST_MUTE     "KEEPER_TEST_MUTE"   /* its trial never ends */
-#define HEAP_USED     98                   /* exit status of a keeper that allocated */
+#define TEST_BROKEN   "KEEPER_TEST_BROKEN"  /* its masters exit with this status at once */
+#define TEST_MUTE     "KEEPER_TEST_MUTE"    /* its trial never ends */
+#define TEST_STRANGE  "KEEPER_TEST_STRANGE" /* "new" does not read our image */
+#define HEAP_USED     98                    /* exit status of a keeper that allocated */
 
 static bool heap_is_forbidden;
 
@@ -241,6 +243,24 @@ play_master(int argc, char **argv)
     }
 }
 
+/* A release whose image is another: "new" cannot read ours, and we can. */
+static inline void
+be_strange(void)
+{
+    const char *number =
+        getenv("STINT_KEEPER_IMAGE");    /* NOLINT(concurrency-mt-unsafe): one thread */
+    int fd = number ? atoi(number) : -1; /* NOLINT(cert-err34-c) */
+    struct image_head head;
+    char exe[128] = "";
+
+    if (fd == -1 || pread(fd, &head, sizeof head, 0) != (ssize_t)sizeof head ||
+        readlink("/proc/self/exe", exe, sizeof exe - 1) == -1)
+        return;
+    head.version = IMAGE_VERSION + (strstr(exe, "/new") != NULL);
+    if (pwrite(fd, &head, sizeof head, 0) != (ssize_t)sizeof head)
+        _exit(93);
+}
+
 static inline int
 play_keeper(int argc, char **argv)
 {
@@ -250,6 +270,8 @@ play_keeper(int argc, char **argv)
     struct mallinfo2 before = mallinfo2(), after;
     int status;
 
+    if (getenv(TEST_STRANGE)) /* NOLINT(concurrency-mt-unsafe): one thread */
+        be_strange();
     heap_is_forbidden = true; /* calls of ours; those of libc show in mallinfo2() */
     status = keeper_run(argc, argv, &options);
     heap_is_forbidden = false;

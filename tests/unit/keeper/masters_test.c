@@ -35,14 +35,22 @@ END_TEST
 START_TEST(who_leaves_ends_the_keeper_with_its_status)
 {
     struct fake m;
+    int pidfd;
 
     world_begin(NULL);
     m = master_comes();
     (void)hello(&m);
-    for (int i = 0; i < 20;
-         i++) /* answers that it will never read: its last word is heard all the same */
-        (void)say_text(&m, KEEPER_STORE, "a", STDIN_FILENO);
+    (void)say_text(&m, KEEPER_STORE, "a", STDIN_FILENO);
+    await_readable_for(m.link,
+                       "an answer"); /* which it never reads: the socket is reset when it dies */
+    pidfd = (int)syscall(SYS_pidfd_open, m.pid, 0);
+    ck_assert_int_eq(kill(world.keeper, SIGSTOP), 0);
+    ck_assert_int_eq(waitpid(world.keeper, NULL, WUNTRACED), world.keeper);
+    for (int i = 0; i < 200; i++) /* more than it hears in one turn */
+        (void)say(&m, KEEPER_ALIVE, NULL, 0, -1);
     leave(&m, 42);
+    await_readable_for(pidfd, "its end");
+    ck_assert_int_eq(kill(world.keeper, SIGCONT), 0);
     keeper_exits_with(42);
 }
 END_TEST

@@ -80,19 +80,19 @@ START_TEST(listeners_are_mirrored_into_its_store)
     in = hello(&m);
     ck_assert_uint_eq(in.welcome.listeners, 2);
     ck_assert_int_eq(store(&m, "listener.a", a), 0);
-    expect("FDSTORE=1\nFDNAME=listener.a", a);
+    expect("FDSTORE=1\nFDPOLL=0\nFDNAME=listener.a", a);
     ck_assert_int_eq(store(&m, "state", b), 0); /* the first thing to be heard is not about that */
     ck_assert_int_eq(store(&m, "listener.b", b), 0);
-    expect("FDSTORE=1\nFDNAME=listener.b", b);
+    expect("FDSTORE=1\nFDPOLL=0\nFDNAME=listener.b", b);
     ck_assert_int_eq(store(&m, "listener.c", b), -E2BIG);
     ck_assert_int_eq(store(&m, "listener.a", b), 0); /* another one of the same name */
     expect("FDSTOREREMOVE=1\nFDNAME=listener.a", -1);
-    expect("FDSTORE=1\nFDNAME=listener.a", b);
+    expect("FDSTORE=1\nFDPOLL=0\nFDNAME=listener.a", b);
     (void)say_text(&m, KEEPER_DROP, "listener.c", -1); /* was never there */
     (void)say_text(&m, KEEPER_DROP, "listener.b", -1);
     expect("FDSTOREREMOVE=1\nFDNAME=listener.b", -1);
     ck_assert_int_eq(store(&m, "listener.d", a), 0); /* there is room again */
-    expect("FDSTORE=1\nFDNAME=listener.d", a);
+    expect("FDSTORE=1\nFDPOLL=0\nFDNAME=listener.d", a);
     leave(&m, 0);
     keeper_exits_with(0);
 }
@@ -116,6 +116,34 @@ START_TEST(a_listener_beyond_its_store_is_kept_here)
     in = hello(&m);
     ck_assert_int_eq(in.n_given, 2);
     ck_assert(same_file(given(&in, "listener.b"), b));
+    leave(&m, 0);
+    keeper_exits_with(0);
+}
+END_TEST
+
+START_TEST(after_an_upgrade_it_knows_what_is_in_the_store)
+{
+    int a = file_with("a");
+    struct inheritance in;
+    uint64_t number;
+    struct fake m;
+
+    manager_open(false);
+    ck_assert_int_eq(setenv("FDSTORE", "1", 1), 0);
+    world_begin(NULL);
+    m = master_comes();
+    (void)hello(&m);
+    ck_assert_int_eq(store(&m, "listener.a", a), 0);
+    expect("FDSTORE=1\nFDPOLL=0\nFDNAME=listener.a", a);
+    number = say_text(&m, KEEPER_UPGRADE, "itself", open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
+    ck_assert_int_eq(hear_ack(&m, number), 0);
+    master_exits(&m, 0);
+    m = master_comes();
+    in = hello(&m);
+    ck_assert_uint_eq(in.welcome.flags, KEEPER_SUCCEEDS | KEEPER_UPGRADED | KEEPER_SYSTEMD);
+    ck_assert_int_eq(store(&m, "listener.b", a), -E2BIG);
+    (void)say_text(&m, KEEPER_DROP, "listener.a", -1);
+    expect("FDSTOREREMOVE=1\nFDNAME=listener.a", -1);
     leave(&m, 0);
     keeper_exits_with(0);
 }
@@ -237,6 +265,7 @@ suite(void)
     tcase_add_loop_test(t, texts_are_relayed_as_they_are, 0, 2);
     tcase_add_loop_test(t, listeners_are_mirrored_into_its_store, 0, 2);
     tcase_add_test(t, a_listener_beyond_its_store_is_kept_here);
+    tcase_add_test(t, after_an_upgrade_it_knows_what_is_in_the_store);
     tcase_add_test(t, the_watchdog_hears_of_us_even_without_a_master);
     tcase_add_test(t, a_watchdog_that_is_meant_for_another_is_not_ours);
     tcase_add_test(t, texts_wait_for_a_manager_that_does_not_read);

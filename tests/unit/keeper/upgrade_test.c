@@ -213,6 +213,37 @@ START_TEST(when_its_masters_die_young_the_program_before_comes_back)
     ck_assert_uint_eq(in.welcome.flags, KEEPER_SUCCEEDS);
     ck_assert_int_eq(WEXITSTATUS(in.welcome.wait_status), 9);
     ck_assert(same_file(given(&in, "one"), one));
+    for (int i = 0; i < 3; i++) { /* that was it: nothing else to go back to */
+        master_exits(&m, 9);
+        m = master_comes();
+        (void)log_await("event=master_restart");
+    }
+    ck_assert_ptr_null(strstr(world.log + world.log_at, "keeper_reverted"));
+    leave(&m, 0);
+    keeper_exits_with(0);
+}
+END_TEST
+
+START_TEST(a_program_that_cannot_read_the_image_goes_back_at_once)
+{
+    int one = file_with("one");
+    struct inheritance in;
+    struct fake m;
+
+    ck_assert_int_eq(setenv(TEST_STRANGE, "1", 1), 0);
+    world_begin(NULL);
+    m = master_comes();
+    (void)hello(&m);
+    ck_assert_int_eq(store(&m, "one", one), 0);
+    ck_assert_int_eq(ask_upgrade(&m, "new", program("new", NULL)), 0);
+    master_exits(&m, 0);
+    (void)log_await("event=keeper_reverted");
+    m = master_comes();
+    in = hello(&m);
+    ck_assert(!runs("new"));
+    ck_assert_uint_eq(in.welcome.flags, KEEPER_SUCCEEDS);
+    ck_assert(same_file(given(&in, "one"), one));
+    ck_assert_int_eq(atoi(strchr(ask(&m, "l"), ' ')), 3 + 1 + 2); /* NOLINT(cert-err34-c) */
     leave(&m, 0);
     keeper_exits_with(0);
 }
@@ -256,6 +287,7 @@ suite(void)
     tcase_add_test(t, a_program_that_does_not_answer_is_refused_and_killed);
     tcase_add_test(t, a_program_that_cannot_be_executed_changes_nothing);
     tcase_add_test(t, when_its_masters_die_young_the_program_before_comes_back);
+    tcase_add_test(t, a_program_that_cannot_read_the_image_goes_back_at_once);
     tcase_add_test(t, a_program_that_has_proved_itself_stays);
     suite_add_tcase(s, t);
     return s;

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef STINT_IO_CAPTURE_INTERNAL_H
+#define STINT_IO_CAPTURE_INTERNAL_H
+
+/* What capture.c (reading) and capture_adopt.c (going on where another process was) share. */
+#include <ev.h>
+
+#include "supervisor/io/capture.h"
+#include "supervisor/io/capture_kept.h"
+
+struct stream {
+    struct capture *capture; /* borrowed: the one it is in */
+    enum capture_stream name;
+    ev_io io;
+    int read_fd;       /* owned; -1 after EOF */
+    int write_fd;      /* owned; -1 after capture_spawned() */
+    size_t pipe_bytes; /* its capacity */
+    size_t drained;    /* of it, since capture_drain() began */
+    bool continued;    /* the line in `line` was cut before */
+    size_t used;       /* bytes in `line` */
+    bool told;         /* on_rest() was given something: it has to hear of the end of it */
+    size_t again;      /* bytes at the head of the pipe that the process before may have told */
+    bool again_rest;   /* … and it may have told what is in `line` */
+    char *line;        /* owned; what came without a newline yet: CAPTURE_LINE_MAX bytes, or NULL */
+};
+
+struct capture {
+    struct ev_loop *loop; /* borrowed */
+    capture_line_fn *on_line;
+    const struct capture_keeper *keeper; /* borrowed; NULL = nobody keeps it */
+    void *env;                           /* borrowed */
+    uint64_t bytes;                      /* read, both streams */
+    struct capture_kept kept;            /* the newest lines */
+    struct stream streams[2];            /* indexed by enum capture_stream */
+};
+
+/* capture_create - with both streams ended. NULL: no memory */
+struct capture *capture_create(struct ev_loop *loop, capture_line_fn *on_line, void *env);
+void capture_watch(struct stream *s, int fd); /* takes the read end over */
+
+#endif

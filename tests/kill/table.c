@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdlib.h>
+#include <string.h>
+
+#include "matrix.h"
+
+static const char *const words[] = {
+    [CELL_NOT_PLAYED] = "",   [CELL_OK] = "ok",         [CELL_NOBODY] = "–",
+    [CELL_FAILED] = "FAILED", [CELL_MISSED] = "missed",
+};
+
+/* The worst of the cells of one place and victim. */
+static enum result
+worst(const struct cell *cells, size_t n, const struct edge *e, int v)
+{
+    enum result found = CELL_NOT_PLAYED;
+
+    for (size_t i = 0; i < n; i++)
+        if (cells[i].edge == e && (int)cells[i].victim == v && cells[i].verdict > found)
+            found = cells[i].verdict;
+    return found;
+}
+
+static const char *
+story_of(const struct edge *e)
+{
+    for (size_t s = 0; s < n_stories; s++)
+        if (e->stories & UINT64_C(1) << s)
+            return stories[s].name;
+    return "";
+}
+
+static void
+say_row(const struct cell *cells, size_t n, const struct edge *e, const struct options *o)
+{
+    (void)printf(o->markdown ? "| `%s` | %s |" : "%-48s %-18s", e->name, story_of(e));
+    for (int v = 0; v < VICTIM_COUNT; v++)
+        (void)printf(o->markdown ? " %s |" : " %-16s", words[worst(cells, n, e, v)]);
+    (void)printf("\n");
+}
+
+static void
+say_head(const struct options *o)
+{
+    (void)printf(o->markdown ? "| edge | story |" : "%-48s %-18s", "edge", "story");
+    for (int v = 0; v < VICTIM_COUNT; v++)
+        (void)printf(o->markdown ? " %s |" : " %-16s", victim_names[v]);
+    (void)printf("\n");
+    if (o->markdown) {
+        (void)printf("|---|---|");
+        for (int v = 0; v < VICTIM_COUNT; v++)
+            (void)printf("---|");
+        (void)printf("\n");
+    }
+}
+
+/* Places that no story comes by. Return: whether the list of the excused is right. */
+static bool
+say_not_reached(const struct options *o)
+{
+    bool right = true;
+    size_t count = 0;
+
+    for (size_t i = 0; i < n_edges; i++) {
+        const struct edge *e = &edges[i];
+
+        count += e->stories == 0;
+        if (e->stories == 0 && !e->excused) {
+            (void)fprintf(stderr, "not reached by any story, and not excused: %s\n", e->name);
+            right = false;
+        } else if (e->stories != 0 && e->excused) {
+            (void)fprintf(stderr, "excused, but the story '%s' reaches it: %s\n", story_of(e),
+                          e->name);
+            right = false;
+        }
+    }
+    (void)printf("%s%zu of %zu places are not reached by any story%s\n", o->markdown ? "\n" : "",
+                 count, n_edges, o->not_reached ? "; why is in tests/kill/not-reached" : "");
+    return right;
+}
+
+int
+table_say(const struct cell *cells, size_t n, const struct options *o, double seconds)
+{
+    unsigned counts[CELL_MISSED + 1] = {0};
+    bool right = true;
+
+    say_head(o);
+    for (size_t i = 0; i < n_edges; i++)
+        for (size_t k = 0; k < n; k++)
+            if (cells[k].edge == &edges[i]) {
+                say_row(cells, n, &edges[i], o);
+                break;
+            }
+    for (size_t i = 0; i < n; i++) {
+        counts[cells[i].verdict]++;
+        if (cells[i].verdict == CELL_MISSED)
+            (void)fprintf(stderr, "missed: %s, %s, in '%s'\n", cells[i].edge->name,
+                          victim_names[cells[i].victim], cells[i].story->name);
+    }
+    if (!o->story)
+        right = say_not_reached(o);
+    (void)printf("%s%zu cells in %.0f s: %u ok, %u with nobody to kill, %u failed, %u missed\n",
+                 o->markdown ? "\n" : "", n, seconds, counts[CELL_OK], counts[CELL_NOBODY],
+                 counts[CELL_FAILED], counts[CELL_MISSED]);
+    return right && counts[CELL_FAILED] + counts[CELL_MISSED] == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef STINT_TESTS_SCENARIO_ACTOR_COUNT_H
+#define STINT_TESTS_SCENARIO_ACTOR_COUNT_H
+
+/* actor_count_begin - from now on lines are numbered; how many is in @folder/PID, a uint64_t. */
+void actor_count_begin(const char *folder);
+/* actor_count_line - print the next one, in two pieces, and count it when it is out. */
+void actor_count_line(void);
+
+#endif
