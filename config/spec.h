@@ -106,6 +106,7 @@ struct service_spec {
     int64_t backoff_first_us, backoff_max_us;
     unsigned limit_count;    /* a candidate is rejected after this many failures … */
     int64_t limit_within_us; /* … within this time */
+    bool give_up;            /* … and a generation that has served, too */
 };
 
 /* A cgroup for each generation: where ours was delegated, never, or wherever we stand. */

@@ -16,22 +16,21 @@ static struct {
 
 /* A verb that needs the io room; the others talk to it over the control socket. */
 static int
-run(const char *config_path, int64_t watchdog_us, struct error *reterr)
+run(const struct cli_run *told, struct error *reterr)
 {
-    struct master_options options = {.config_path = config_path};
+    struct master_options options = {.config_path = told->config_path,
+                                     .exit_when_failed = told->exit_when_failed};
 
-    (void)watchdog_us; /* the keeper's */
     return master_run(&options, reterr);
 }
 
 static int
-keep(const char *config_path, int64_t watchdog_us, struct error *reterr)
+keep(const struct cli_run *told, struct error *reterr)
 {
-    struct keeper_options options = {.patience_us =
-                                         watchdog_us < 0 ? KEEPER_PATIENCE_US : watchdog_us};
+    struct keeper_options options = {.patience_us = told->watchdog_us < 0 ? KEEPER_PATIENCE_US
+                                                                          : told->watchdog_us};
 
-    (void)config_path; /* the masters find it in their argv; the keeper reads none */
-    (void)reterr;      /* the keeper and its masters have said what there was to say */
+    (void)reterr; /* the keeper and its masters have said what there was to say */
     return keeper_run(command.argc, command.argv, &options);
 }
 

@@ -6,6 +6,7 @@
  * `stint VERB`: one table of verbs (verbs.c), one table of exit codes (below), text for people and
  * --json for programs. This room talks to the master over HTTP only; it sees neither core nor io.
  */
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -28,10 +29,17 @@ enum cli_exit {
 struct spec;
 struct strv;
 
+/* What `stint run` was told. */
+struct cli_run {
+    const char *config_path; /* borrowed */
+    int64_t watchdog_us;     /* 0: none; -1: not given */
+    bool exit_when_failed;
+};
+
 /* What only the program can do, because it sees the io room. */
 struct cli_hooks {
-    /* @watchdog_us: 0: none; -1: not given. Return: exit status; sentence when not 0 */
-    int (*run)(const char *config_path, int64_t watchdog_us, struct error *reterr);
+    /* Return: exit status; sentence when not 0 */
+    int (*run)(const struct cli_run *told, struct error *reterr);
     /* What is not wrong with a configuration, but will be missed here: sentences. NULL: nobody knows. */
     int (*warn)(const struct spec *spec, struct strv *ret);
 };

@@ -30,6 +30,7 @@ enum cli_option {
     OPTION_KEYS,
     OPTION_SCHEMA,
     OPTION_WATCHDOG,
+    OPTION_EXIT_WHEN_FAILED,
     OPTION_COUNT
 };
 

@@ -4,30 +4,32 @@
 
 const struct option_row cli_options[OPTION_COUNT] = {
     [OPTION_CONFIG] =
-        {"config",     'c',  "FILE",
+        {"config",           'c',  "FILE",
                          "the configuration, whose runtime_dir has the control socket; run and check: "
-         "default " CLI_CONFIG_DEFAULT                                                               },
-    [OPTION_SOCKET] = {"socket",     '\0', "PATH",
+         "default " CLI_CONFIG_DEFAULT                                                                     },
+    [OPTION_SOCKET] = {"socket",           '\0', "PATH",
                          "the control socket; default that of --config, else $STINT_SOCKET, "
-                       "else " CLI_SOCKET_DEFAULT                                                    },
-    [OPTION_JSON] = {"json",       '\0', NULL,   "the answer as JSON, for programs"              },
-    [OPTION_HELP] = {"help",       'h',  NULL,   "what this verb does, with examples"            },
-    [OPTION_FORCE] = {"force",      '\0', NULL,   "a new generation even when nothing changed"    },
-    [OPTION_WAIT] = {"wait",       '\0', "WHAT",
+                       "else " CLI_SOCKET_DEFAULT                                                          },
+    [OPTION_JSON] = {"json",             '\0', NULL,   "the answer as JSON, for programs"              },
+    [OPTION_HELP] = {"help",             'h',  NULL,   "what this verb does, with examples"            },
+    [OPTION_FORCE] = {"force",            '\0', NULL,   "a new generation even when nothing changed"    },
+    [OPTION_WAIT] = {"wait",             '\0', "WHAT",
                          "serving (default), gone: until the old generation has left, or none; "
-                     "stop: gone or none"                                                            },
-    [OPTION_TIMEOUT] = {"timeout",    '\0', "TIME",
-                         "give up waiting after so long (10s, 5m); default 10m, of upgrade 1m"       },
-    [OPTION_ALL] = {"all",        'a',  NULL,   "every service"                                 },
-    [OPTION_FOR] = {"for",        '\0', "WHAT", "ready (default), gone, or generation=N"        },
-    [OPTION_FOLLOW] = {"follow",     'f',  NULL,   "go on with what comes, until interrupted"      },
-    [OPTION_SINCE] = {"since",      '\0', "N",    "only what comes after number N (seq in --json)"},
-    [OPTION_LINES] = {"lines",      'n',  "N",    "the last N lines"                              },
-    [OPTION_GENERATION] = {"generation", 'g',  "N",    "of this generation only"                       },
-    [OPTION_KEYS] = {"keys",       '\0', NULL,   "print the table of configuration keys"         },
-    [OPTION_SCHEMA] = {"schema",     '\0', NULL,   "print the configuration's JSON Schema"         },
-    [OPTION_WATCHDOG] = {"watchdog",   '\0', "TIME",
-                         "replace a master that says nothing for so long (default 10s), or off"      },
+                     "stop: gone or none"                                                                  },
+    [OPTION_TIMEOUT] = {"timeout",          '\0', "TIME",
+                         "give up waiting after so long (10s, 5m); default 10m, of upgrade 1m"             },
+    [OPTION_ALL] = {"all",              'a',  NULL,   "every service"                                 },
+    [OPTION_FOR] = {"for",              '\0', "WHAT", "ready (default), gone, or generation=N"        },
+    [OPTION_FOLLOW] = {"follow",           'f',  NULL,   "go on with what comes, until interrupted"      },
+    [OPTION_SINCE] = {"since",            '\0', "N",    "only what comes after number N (seq in --json)"},
+    [OPTION_LINES] = {"lines",            'n',  "N",    "the last N lines"                              },
+    [OPTION_GENERATION] = {"generation",       'g',  "N",    "of this generation only"                       },
+    [OPTION_KEYS] = {"keys",             '\0', NULL,   "print the table of configuration keys"         },
+    [OPTION_SCHEMA] = {"schema",           '\0', NULL,   "print the configuration's JSON Schema"         },
+    [OPTION_WATCHDOG] = {"watchdog",         '\0', "TIME",
+                         "replace a master that says nothing for so long (default 10s), or off"            },
+    [OPTION_EXIT_WHEN_FAILED] = {"exit-when-failed", '\0', NULL,
+                         "end, with its status, when a service has failed for good"                        },
 };
 
 #define REMOTE (ACCEPTS(OPTION_CONFIG) | ACCEPTS(OPTION_SOCKET) | ACCEPTS(OPTION_JSON))
@@ -35,10 +37,11 @@ const struct option_row cli_options[OPTION_COUNT] = {
 
 const struct verb cli_verbs[] = {
     {"run",     "",             "be the supervisor until told to stop",               0, 0,
-     ACCEPTS(OPTION_CONFIG) | ACCEPTS(OPTION_WATCHDOG),                                              verb_run,
+     ACCEPTS(OPTION_CONFIG) | ACCEPTS(OPTION_WATCHDOG) | ACCEPTS(OPTION_EXIT_WHEN_FAILED),           verb_run,
      "Stays in the foreground and logs to stderr. SIGTERM and SIGINT stop everything within\n"
      "stop_budget, SIGHUP reloads the configuration and every service.\n"
-     "  stint run -c stint.yaml\n"                                                                          },
+     "  stint run -c stint.yaml\n"
+     "  stint run --exit-when-failed   in a container: it ends when its service cannot run\n"               },
     {"check",   "",             "look for mistakes in a configuration",               0, 0,
      ACCEPTS(OPTION_CONFIG) | ACCEPTS(OPTION_JSON) | ACCEPTS(OPTION_KEYS) | ACCEPTS(OPTION_SCHEMA),
      verb_check,                                                                                                   "All findings of one run, each as file:line:column. Exit 78 when there are any.\n"

@@ -193,7 +193,7 @@ core_take(struct core *c, const struct event *ev)
         agenda_add_all(c);
         break;
     case EVENT_STOP_ALL:
-        stop_all(c, ev->request.cause ? ev->request.cause : "asked to");
+        stop_all(c, ev->request.cause ? ev->request.cause : "asked to", ev->request.status);
         agenda_add_all(c);
         break;
     case EVENT_HINT:

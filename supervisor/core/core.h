@@ -43,6 +43,18 @@ int64_t core_next_deadline_us(const struct core *c);
 /* Everything has stopped after EVENT_STOP_ALL (abandoned workers do not count). */
 bool core_stopped(const struct core *c);
 
+/**
+ * core_spent - is there nothing to be expected of a service any more, or of all of them?
+ *
+ * A service has failed for good when it shall be up and nothing of it serves, its candidate was
+ * rejected, and no run is under way that may change it. One whose generation serves has not, whatever
+ * was rejected since; nor has one that crashes and is respawned.
+ *
+ * Return: -1: go on. Else what to exit with, and @why in words: the worst of those that failed, 1 to
+ * 255; 0: none failed, but every one was stopped, or waits for one that was.
+ */
+int core_spent(const struct core *c, char *why, size_t room);
+
 struct service *core_service(const struct core *c, uint32_t id);
 struct service *core_service_by_name(const struct core *c, const char *name);
 struct worker *core_worker(const struct core *c, uint64_t id);

@@ -60,6 +60,7 @@ struct event {
             uint64_t snapshot;    /* LOOK_OK: now the core's, given back by FX_DISCARD; else 0 */
             struct digest digest; /* of the watched inputs */
             const char *reason;
+            int error; /* LOOK_BROKEN: negative errno when it is the program's; 0 = something else */
         } looked;
         struct {
             uint64_t reload; /* echoed from FX_CHECK */
@@ -96,6 +97,7 @@ struct event {
         struct {
             bool force;        /* a new generation even when nothing changed */
             const char *cause; /* "operator reload by uid 0" */
+            unsigned status;   /* STOP_ALL: what stint exits with then; 0 to 255 */
         } request;             /* RELOAD, START, STOP, STOP_ALL */
         struct {
             const char *path; /* what changed, or NULL */

@@ -25,6 +25,14 @@ generation_abort_because(struct core *c, struct generation *g, const char *reaso
         reload_end(c, s, OUTCOME_REJECTED, reason);
 }
 
+/* Healthy for a while: what failed before is forgotten. */
+static void
+slot_forgive(const struct core *c, struct generation *g, const struct worker *w)
+{
+    if (w->ready_us > 0 && c->now_us - w->ready_us >= g->spec->limit_within_us)
+        g->slots[w->slot].failures = 0;
+}
+
 static void
 slot_retry(struct core *c, struct generation *g, const struct worker *w, const char *why)
 {
@@ -33,9 +41,7 @@ slot_retry(struct core *c, struct generation *g, const struct worker *w, const c
     struct record *r;
     char spell[32];
 
-    /* Healthy for a while: what failed before is forgotten. */
-    if (w->ready_us > 0 && c->now_us - w->ready_us >= g->spec->limit_within_us)
-        slot->failures = 0;
+    slot_forgive(c, g, w);
     slot->failures++;
     delay = backoff_us(c, g->spec, slot->failures);
     slot->next_spawn_us = c->now_us + delay;
@@ -69,6 +75,38 @@ generation_limit_reached(struct core *c, struct generation *g, const struct work
            g->slots[w->slot].failures + 1 >= g->spec->limit_count;
 }
 
+/*
+ * For those who would rather see the service fail than be retried for ever. As long as another worker
+ * serves, or a candidate is on its way, it is not that bad.
+ */
+static bool
+generation_given_up(struct core *c, struct generation *g, const struct worker *w, const char *why)
+{
+    struct service *s = g->service;
+    char reason[sizeof(s->rejected_reason)];
+    struct record *r;
+
+    if (!g->spec->give_up || g->state != GENERATION_SERVING || s->reload.state >= RELOAD_CHECKING)
+        return false;
+    slot_forgive(c, g, w);
+    if (!generation_limit_reached(c, g, w) || generation_works(g))
+        return false;
+    (void)snprintf(g->reason, sizeof(g->reason),
+                   "worker %u %s (given up: limit of failures reached)", w->slot,
+                   why ? why : "was not ready in time");
+    if (s->input_rejected) /* what came after it: that is still what lies there */
+        (void)snprintf(reason, sizeof(reason), "%s; and before: %s", g->reason, s->rejected_reason);
+    else
+        copy_text(reason, sizeof(reason), g->reason);
+    service_reject(s, s->input_rejected ? s->rejected : g->digest, reason);
+    r = record_generation(c, RECORD_SERVICE, g);
+    if (r)
+        r->warning = true;
+    record_text(r, "failed: %s", g->reason);
+    (void)generation_step(c, g, GE_RELIEVE);
+    return true;
+}
+
 void
 generation_failure(struct core *c, struct generation *g, struct worker *w, const char *why,
                    bool fatal)
@@ -94,6 +132,8 @@ generation_failure(struct core *c, struct generation *g, struct worker *w, const
             return;
         }
     }
+    if (generation_given_up(c, g, w, why))
+        return;
     if (why && g->has_served)
         g->service->respawns++;
     slot_retry(c, g, w, why);

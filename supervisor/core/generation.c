@@ -45,6 +45,7 @@ generation_serve(struct core *c, struct generation *g)
     g->has_served = true;
     g->serving_us = c->now_us;
     g->deadline_us = TIME_NEVER;
+    g->window_failures = 0;
     if (r)
         r->duration_us = c->now_us - g->started_us;
     list_for_each (n, &s->generations) {
@@ -200,6 +201,7 @@ generation_create(struct core *c, struct service *s)
     for (unsigned i = 0; i < g->n_slots; i++)
         g->slots[i].next_spawn_us = c->now_us;
     list_init(&g->workers);
+    s->failure = 0;
     list_add(&s->generations, &g->node);
     return steal(g);
 }

@@ -10,6 +10,7 @@
 #include "supervisor/core/pure.h"
 
 #define ID_MOST     (UINT64_MAX >> 2) /* ids are counted on from here */
+#define STATUS_MOST 255
 #define BUDGET_MOST (UINT64_C(366) * 24 * 3600 * US_PER_S)
 
 #define BETWEEN(type, member, least, most)                      \
@@ -45,6 +46,7 @@ static const struct image_field core_fields[] = {
     FLAG(core, hurried),
     TIME(core, stop_deadline_us),
     NUMBER(core, stop_budget_us, BUDGET_MOST),
+    NUMBER(core, exit_status, STATUS_MOST),
 };
 
 /* The spec, the reload, the verdict and the generations follow. */
@@ -58,6 +60,7 @@ static const struct image_field service_fields[] = {
     FLAG(service, input_rejected),
     TEXT(service, rejected_reason),
     NUMBER(service, respawns, UINT64_MAX),
+    NUMBER(service, failure, STATUS_MOST),
 };
 
 /* Its spec follows. */

@@ -42,6 +42,10 @@ void move_note(struct core *c, struct move move);
 
 /* obituary_text - one sentence on how it ended, from the wait status or the exec error. */
 void obituary_text(const struct worker *w, const struct event *ev, char *buf, size_t room);
+/* obituary_status - the same as a shell would say it: 0 to 255. */
+unsigned obituary_status(const struct event *ev);
+/* failure_to_start - … of a program that never ran. @error: negative errno, 0: not the program's fault */
+unsigned failure_to_start(int error);
 
 /* ---- worker.c: worker_step() is the only writer of worker.state --------------------------- */
 
@@ -67,6 +71,7 @@ struct generation *generation_create(struct core *c, struct service *s);
 void generation_destroy(struct generation *g);
 bool generation_live(const struct generation *g);   /* has a process that blocks something */
 bool generation_active(const struct generation *g); /* STARTING, SOAKING or SERVING */
+bool generation_works(const struct generation *g);  /* a worker starts or is ready */
 /* It starts, and a worker has failed already. */
 bool generation_falters(const struct generation *g);
 struct worker *slot_worker(const struct generation *g,
@@ -137,7 +142,7 @@ void service_apply_policy(struct core *c, struct service *s, const char *keys);
 int64_t stop_leak_at_us(const struct core *c);
 int64_t stop_kill_at_us(const struct core *c);
 int64_t stop_end_us(const struct core *c);
-void stop_all(struct core *c, const char *cause);
+void stop_all(struct core *c, const char *cause, unsigned status);
 
 void plan_config(struct core *c, const struct event *ev);
 

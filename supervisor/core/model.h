@@ -108,7 +108,7 @@ struct generation {
     int64_t
         deadline_us;   /* SOAKING: probation ends; DRAINING: announce delay ends; else TIME_NEVER */
     int64_t window_us; /* start of the present window of the failure limit */
-    unsigned window_failures;                /* in it; of a candidate only */
+    unsigned window_failures;                /* in it; once it serves: with give_up only */
     unsigned spawns, leaks, kills, escapees; /* for the certificate */
     uint64_t reload;                         /* id of the reload that made it */
     char trace[33];
@@ -224,6 +224,7 @@ struct service {
     char rejected_reason[1024];
     struct verdict last;
     uint64_t respawns; /* crashes answered by a respawn, over all generations */
+    unsigned failure;  /* what its last failure exits with, as a shell says it; 0 = none yet */
 
     /* agenda.c: when and because of whom it has to be looked at again */
     struct list agenda;              /* in core.agenda, or alone */
@@ -256,6 +257,7 @@ struct core {
     bool hurried;        /* … and the time to wait for dependents is over */
     int64_t stop_deadline_us;
     int64_t stop_budget_us;
+    unsigned exit_status;          /* of EVENT_STOP_ALL: what stint exits with */
     struct effects *fx;            /* of the present step; NULL between steps */
     struct move moves[CORE_MOVES]; /* of the present or last step, in order; n_moves of them */
     size_t n_moves, moves_lost;    /* … and how many found no place */

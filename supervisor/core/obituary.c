@@ -1,10 +1,37 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 
 #include "supervisor/core/internal.h"
 #include "supervisor/core/pure.h"
+
+/* What a shell says, and container runtimes with it. */
+#define STATUS_FAILED   1
+#define STATUS_NO_EXEC  126
+#define STATUS_MISSING  127
+#define STATUS_SIGNALED 128
+
+unsigned
+failure_to_start(int error)
+{
+    if (error == 0)
+        return STATUS_FAILED;
+    return error == -ENOENT ? STATUS_MISSING : STATUS_NO_EXEC;
+}
+
+unsigned
+obituary_status(const struct event *ev)
+{
+    int status = ev->death.wait_status;
+
+    if (ev->death.exec_error)
+        return failure_to_start(ev->death.exec_error);
+    if (WIFSIGNALED(status))
+        return STATUS_SIGNALED + (unsigned)WTERMSIG(status);
+    return (unsigned)WEXITSTATUS(status);
+}
 
 /* What it was doing, as a clause. */
 static const char *

@@ -58,6 +58,7 @@ void
 reload_untried(struct core *c, struct service *s, const char *why)
 {
     service_reject(s, (struct digest){0, 0}, why);
+    s->failure = failure_to_start(0);
     if (s->reload.state == RELOAD_HANDING && s->reload.previous > 0)
         (void)reload_step(c, s, RE_RESTORE);
     else
@@ -240,7 +241,7 @@ reload_hint(struct core *c, struct service *s, const char *path)
     struct reload *r = &s->reload;
     char cause[160];
 
-    (void)snprintf(cause, sizeof(cause), "%s changed", path ? path : "an input");
+    (void)snprintf(cause, sizeof(cause), "%s changed", path ? path : "nobody watched for a while: an input may have");
     if (r->state == RELOAD_IDLE) {
         reload_first(c, s, RE_HINT, ++c->last_reload_id, cause);
         return;

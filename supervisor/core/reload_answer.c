@@ -98,6 +98,7 @@ reload_looked(struct core *c, struct service *s, const struct event *ev)
         __attribute__((fallthrough)); /* clang does not read comments */
     case LOOK_BROKEN:
         service_reject(s, (struct digest){0, 0}, reason);
+        s->failure = failure_to_start(ev->looked.error);
         reload_end(c, s, OUTCOME_REJECTED, reason);
         break;
     }
@@ -125,5 +126,6 @@ reload_checked(struct core *c, struct service *s, const struct event *ev)
     if (strv_equal(&s->reload.spec->check, &s->spec->check))
         condemned = s->reload.digest;
     service_reject(s, condemned, ev->checked.reason ? ev->checked.reason : "check failed");
+    s->failure = failure_to_start(0);
     reload_end(c, s, OUTCOME_REJECTED, s->rejected_reason);
 }

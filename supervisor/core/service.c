@@ -55,7 +55,7 @@ service_live(const struct service *s)
     return false;
 }
 
-static bool
+bool
 generation_works(const struct generation *g)
 {
     list_for_each (n, &g->workers) {

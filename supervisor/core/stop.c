@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <string.h>
+#include <stdio.h>
 
 #include "base/units.h"
 #include "supervisor/core/internal.h"
@@ -42,11 +42,12 @@ stop_clip(struct core *c, struct service *s)
 }
 
 void
-stop_all(struct core *c, const char *cause)
+stop_all(struct core *c, const char *cause, unsigned status)
 {
     if (c->stopping)
         return;
     c->stopping = true;
+    c->exit_status = status;
     c->stop_deadline_us = c->now_us + c->stop_budget_us;
     list_for_each (n, &c->services) {
         struct service *s = container_of(n, struct service, node);
@@ -56,4 +57,42 @@ stop_all(struct core *c, const char *cause)
         stop_clip(c, s);
         record_text(record_service(c, RECORD_SERVICE, s), "stops: %s", cause);
     }
+}
+
+/* ---- before anybody asks ---------------------------------------------------------------------- */
+
+static bool
+failed_for_good(const struct service *s)
+{
+    return service_state(s) == SERVICE_FAILED && s->reload.state == RELOAD_IDLE &&
+           !s->reload.trailing;
+}
+
+static bool
+goes_on(const struct core *c, const struct service *s)
+{
+    return service_live(s) || (s->want == WANT_UP && !service_waits_in_vain(c, s));
+}
+
+int
+core_spent(const struct core *c, char *why, size_t room)
+{
+    bool any = false;
+    int worst = 0;
+
+    list_for_each (n, &c->services) {
+        const struct service *s = container_of(n, struct service, node);
+        int status = failed_for_good(s) ? (int)(s->failure > 0 ? s->failure : 1) : 0;
+
+        any = any || (status == 0 && goes_on(c, s));
+        if (status <= worst)
+            continue;
+        worst = status;
+        (void)snprintf(why, room, "%s failed for good: %s", s->name, s->rejected_reason);
+    }
+    if (worst == 0 && any)
+        return -1;
+    if (worst == 0)
+        (void)snprintf(why, room, "no service is left to run");
+    return worst;
 }

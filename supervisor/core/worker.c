@@ -336,6 +336,8 @@ worker_exit(struct core *c, struct worker *w, const struct event *ev)
     record_text(r, "%s%s", w->escapee ? "escapee: " : "", text);
     if (!w->escapee && !abandoned && generation_active(g)) {
         g->excused = busy;
+        if (!expected)
+            g->service->failure = obituary_status(ev);
         generation_failure(c, g, w, expected ? NULL : text, fatal && !expected);
     }
     worker_destroy(w);

@@ -200,10 +200,12 @@ look_now(struct look *l, const struct look_request *rq)
     struct error err;
     bool more = false;
 
-    if (exe_open(rq->executable, &l->answer, &err) < 0) {
+    l->answer.error = exe_open(rq->executable, &l->answer, &err);
+    if (l->answer.error < 0) {
         broken(&f, err.text);
     } else if (measure(rq, &l->answer, INLINE_ENTRIES, &f)) {
-        if (exe_check(rq->executable, &l->answer, &err) < 0)
+        l->answer.error = exe_check(rq->executable, &l->answer, &err);
+        if (l->answer.error < 0)
             broken(&f, err.text);
         else if (f.too_much)
             more = true;

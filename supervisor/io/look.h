@@ -45,6 +45,7 @@ struct look_answer {
     struct digest exe_digest; /* LOOK_OK: of the executable's bytes; none unless watched */
     struct digest digest;     /* LOOK_OK: inputs in order, and the executable when watched */
     char reason[480];         /* not LOOK_OK: one sentence */
+    int error;                /* LOOK_BROKEN: negative errno when it is the executable's; else 0 */
     uint64_t bytes;           /* read */
     bool helped;              /* read in a child */
 };

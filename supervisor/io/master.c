@@ -261,7 +261,8 @@ master_run(const struct master_options *options, struct error *reterr)
                        .signal_fd = -1,
                        .schedstat_fd = -1,
                        .listener_epoll = -1,
-                       .exit_status = EX_OSERR};
+                       .exit_status = EX_OSERR,
+                       .exit_when_failed = options->exit_when_failed};
     int r;
 
     list_init(&m.queue);
@@ -292,8 +293,9 @@ master_run(const struct master_options *options, struct error *reterr)
     if (r == 0)
         r = master_begin(&m, reterr);
     if (r == 0) {
-        ev_run(m.loop, 0);
-        m.exit_status = 0;
+        if (!core_stopped(m.core)) /* when it took over, already: nothing would wake it */
+            ev_run(m.loop, 0);
+        m.exit_status = (int)m.core->exit_status;
         if (m.making_way)
             takeover_make_way(&m);
         journal_say(m.journal, LOG_LEVEL_INFO, "stopped", "everything has stopped");

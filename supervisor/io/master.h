@@ -2,10 +2,13 @@
 #ifndef STINT_IO_MASTER_H
 #define STINT_IO_MASTER_H
 
+#include <stdbool.h>
+
 struct error;
 
 struct master_options {
     const char *config_path; /* borrowed; the main configuration file */
+    bool exit_when_failed;   /* stop everything once core_spent() says so, and exit with that */
 };
 
 /**

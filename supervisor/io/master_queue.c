@@ -121,8 +121,10 @@ queue_effects(struct master *m)
     save_step(m, &m->effects);
     hands_release(m);
     EDGE_MOVES("written");
-    for (size_t i = 0; i < m->effects.n; i++)
-        take_effect(m, &m->effects.items[i]);
+    while (m->effects_taken < m->effects.n) {
+        take_effect(m, &m->effects.items[m->effects_taken]);
+        m->effects_taken++;
+    }
     EDGE_MOVES("told");
     save_commit(m);
     m->effects.lost += m->todo.lost;
@@ -134,6 +136,7 @@ queue_effects(struct master *m)
         m->effects.lost = 0;
     }
     effects_clear(&m->effects);
+    m->effects_taken = 0;
 }
 
 /* One event through the core and out again. */
@@ -173,6 +176,24 @@ rearm(struct master *m)
 
 /* ---- events and effects, in order --------------------------------------------------------------- */
 
+/* Which status it is, the core knows from then on: a master that takes over exits with it, too. */
+static void
+end_when_failed(struct master *m)
+{
+    char why[1200];
+    struct event ev = {.type = EVENT_STOP_ALL, .request.cause = why};
+    int status = m->exit_when_failed && m->spec && !m->core->stopping
+                     ? core_spent(m->core, why, sizeof(why))
+                     : -1;
+
+    if (status < 0)
+        return;
+    ev.request.status = (unsigned)status;
+    journal_say(m->journal, status ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "exit_when_failed",
+                "stopping everything, to exit with status %d: %s", status, why);
+    master_post(m, &ev);
+}
+
 static void
 step_all(struct master *m, struct queued *first)
 {
@@ -188,6 +209,7 @@ step_all(struct master *m, struct queued *first)
     rearm(m);
     if (core_stopped(m->core))
         ev_break(m->loop, EVBREAK_ALL);
+    end_when_failed(m);
 }
 
 /* A thousand services that start together must not keep the loop from everybody else. */
@@ -264,6 +286,7 @@ master_resume(struct master *m)
     queue_effects(m);
     m->stepping = false;
     rearm(m);
+    end_when_failed(m); /* before any input is looked at again */
     act_until(m, mono_now_us() + BUDGET_US);
 }
 

@@ -134,17 +134,28 @@ inspection_destroy(struct inspection *d)
 /* ---- looking ------------------------------------------------------------------------------------- */
 
 static void
-inspection_looked(struct inspection *d, enum look_result result, uint64_t snapshot,
-                  struct digest digest, const char *reason)
+inspection_looked(struct inspection *d, const struct look_answer *answer, uint64_t snapshot)
 {
     struct event ev = {.type = EVENT_LOOKED, .service = d->service};
 
     ev.looked.reload = d->look_reload;
-    ev.looked.result = result;
+    ev.looked.result = answer->result;
     ev.looked.snapshot = snapshot;
-    ev.looked.digest = digest;
-    ev.looked.reason = reason;
+    ev.looked.digest = answer->digest;
+    ev.looked.reason = answer->result == LOOK_OK ? NULL : answer->reason;
+    ev.looked.error = answer->error;
     master_post(d->master, &ev);
+}
+
+/* @error: negative errno when it is the program's; 0 = something else is wrong */
+static void
+inspection_broken(struct inspection *d, int error, const char *reason)
+{
+    struct look_answer answer = {.result = LOOK_BROKEN, .error = error};
+
+    snapshot_destroy(steal(d->looking));
+    (void)snprintf(answer.reason, sizeof(answer.reason), "%s", reason);
+    inspection_looked(d, &answer, 0);
 }
 
 static void
@@ -152,19 +163,18 @@ on_looked(void *env, struct look_answer *answer)
 {
     struct inspection *d = env;
     struct snapshot *snap = steal(d->looking);
-    struct digest none = {0, 0};
     struct error err = {.text = "out of memory"};
 
     d->look = NULL;
     if (answer->result != LOOK_OK) {
         snapshot_destroy(snap);
-        inspection_looked(d, answer->result, 0, none, answer->reason);
+        inspection_looked(d, answer, 0);
         return;
     }
     snap->exe_path = strdup(answer->real_path);
     if (!snap->exe_path || environment_read(snap->spec, &snap->env_file, &err) < 0) {
         snapshot_destroy(snap);
-        inspection_looked(d, LOOK_BROKEN, 0, none, err.text);
+        inspection_broken(d, 0, err.text);
         return;
     }
     if (!answer->is_script) /* the kernel hands a script's path to its interpreter */
@@ -175,7 +185,7 @@ on_looked(void *env, struct look_answer *answer)
     table_add(&d->master->snapshot_by_id, &snap->by_id, snap->id);
     keep_snapshot(d->master, snap);
     save_snapshot(d->master, snap);
-    inspection_looked(d, LOOK_OK, snap->id, answer->digest, NULL);
+    inspection_looked(d, answer, snap->id);
 }
 
 /*
@@ -252,28 +262,23 @@ inspection_read(struct inspection *d, const char *exe, struct error *reterr)
 }
 
 static void
-inspection_broken(struct inspection *d, const char *reason)
-{
-    snapshot_destroy(steal(d->looking));
-    inspection_looked(d, LOOK_BROKEN, 0, (struct digest){0, 0}, reason);
-}
-
-static void
 on_identity(void *env, struct identity *id, const struct error *why)
 {
     struct inspection *d = env;
     auto_free char *exe = NULL;
     struct error err = {0};
+    int r;
 
     d->ask = NULL;
     if (!id) {
-        inspection_broken(d, why->text);
+        inspection_broken(d, 0, why->text);
         return;
     }
     d->looking->identity = *id;
     *id = (struct identity)IDENTITY_KEEP;
-    if (look_resolve_command(d->looking->spec, &exe, &err) < 0 || inspection_read(d, exe, &err) < 0)
-        inspection_broken(d, err.text);
+    r = look_resolve_command(d->looking->spec, &exe, &err);
+    if (r < 0 || inspection_read(d, exe, &err) < 0)
+        inspection_broken(d, r, err.text);
 }
 
 static int
@@ -312,6 +317,7 @@ snapshot_look(struct master *m, const struct effect *e)
     const struct service *s = core_service(m->core, e->service);
     struct inspection *d = inspection_get(m, e->service);
     struct error err = {.text = "out of memory"};
+    int r;
 
     if (!s || !s->reload.spec)
         return;
@@ -328,6 +334,7 @@ snapshot_look(struct master *m, const struct effect *e)
     look_cancel(steal(d->look));
     snapshot_destroy(steal(d->looking));
     d->look_reload = e->reload;
-    if (inspection_look(d, s->reload.spec, e->settle_us, &err) < 0)
-        inspection_broken(d, err.text);
+    r = inspection_look(d, s->reload.spec, e->settle_us, &err);
+    if (r < 0)
+        inspection_broken(d, r, err.text);
 }

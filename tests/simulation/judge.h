@@ -64,6 +64,8 @@ struct stint {
     int64_t least_first_us, least_max_us, least_within_us;
     unsigned most_failures; /* limit_count, the largest */
     unsigned window_failures;
+    unsigned failures; /* in all, whatever was configured meanwhile */
+    bool given_up;
     int64_t window_us;
     struct {
         unsigned failures;

@@ -35,13 +35,30 @@ replaced_after_check(const struct judge *j, const struct stint *g)
            (r->check_passed || !judge_wish(j, g)->check);
 }
 
+/* It asked for it, nothing of it works any more, and it has failed often enough. */
+static bool
+given_up(const struct judge *j, const struct stint *g)
+{
+    const struct wish *wish = judge_wish(j, g);
+
+    for (uint64_t id = 1; id < j->n_subjects; id++) {
+        const struct subject *w = &j->subjects[id];
+
+        if (w->id > 0 && w->service == g->service && w->generation == g->number && !w->gone &&
+            !w->escapee && w->asked_us == 0)
+            return false;
+    }
+    return wish->give_up && g->served && g->failures >= wish->limit_count;
+}
+
 void
 judge_handoff_relief(struct judge *j, struct stint *g)
 {
     struct run *r = judge_run(j, j->affairs[g->wish].run);
 
     g->relief_was_right = true;
-    if (judge_unwanted(j, g) || successor_serves(j, g))
+    g->given_up = given_up(j, g);
+    if (judge_unwanted(j, g) || successor_serves(j, g) || g->given_up)
         return;
     if (replaced_after_check(j, g)) {
         r->relieved_serving = true;
@@ -101,6 +118,7 @@ judge_handoff_verdict(struct judge *j, struct run *r, const struct record *v)
     const struct service *s = core_service(j->core, r->service);
     const char *name = v->service;
     uint64_t serving = judge_serving(j, r->service);
+    const struct stint *before = judge_stint(j, r->service, r->serving_before);
 
     r->outcome = v->outcome;
     if (!s || v->outcome == OUTCOME_CANCELLED)
@@ -109,7 +127,8 @@ judge_handoff_verdict(struct judge *j, struct run *r, const struct record *v)
         judge_say(j, I2, "%s: the verdict says serving, but %" PRIu64 " serves", name, serving);
     if (v->outcome == OUTCOME_RESTORED && !r->relieved_serving)
         judge_say(j, I2, "%s: the verdict says restored, but nothing was stopped", name);
-    if (v->outcome != OUTCOME_SERVING && serving != r->serving_before)
+    if (v->outcome != OUTCOME_SERVING && serving != r->serving_before &&
+        !(serving == 0 && before && before->given_up))
         judge_say(j, I2, "%s: verdict %s, yet %" PRIu64 " serves and not %" PRIu64, name,
                   outcome_name(v->outcome), serving, r->serving_before);
 }

@@ -36,6 +36,7 @@ judge_failure(struct judge *j, struct subject *w, struct stint *g)
     int64_t wait = g->least_first_us;
     unsigned failures;
 
+    g->failures++;
     if (w->slot >= JUDGE_SLOTS)
         return;
     if (w->ready && j->now_us - w->ready_us >= g->least_within_us)

@@ -127,6 +127,13 @@ never_give_up(struct spec *c)
 }
 
 static void
+give_all_up(struct spec *c)
+{
+    for (size_t i = 0; i < c->n_services; i++)
+        c->services[i]->give_up = true;
+}
+
+static void
 depend_on_nobody(struct spec *c)
 {
     for (size_t i = 0; i < c->n_services; i++)
@@ -331,6 +338,7 @@ const struct plant plants[] = {
     {"I6.evidence",  I6,            "kills where evidence is due",                                 .effects = kill_unheard       },
     {"I7",           I7,            "takes its time to stop",                                      .spec = stop_at_leisure       },
     {"I8",           I8,            "respawns without a pause",                                    .spec = retry_without_pause   },
+    {"I1.pride",     I1,            "gives up who never asked for it",                             .spec = give_all_up           },
     {"I8.limit",     I8,            "does not give up a candidate",                                .spec = never_give_up         },
     {"I9",           I9,            "loses death certificates",                                    .effects = lose_certificates  },
     {"I9.count",     I9,            "certifies without the leaks",                                 .effects = count_leaks_away   },

@@ -50,6 +50,7 @@ make_policy(struct wish *w, struct random *r)
     w->backoff_first_us = ONE_OF(r, 100 * US_PER_MS, 1 * US_PER_S);
     w->backoff_max_us = ONE_OF(r, 2 * US_PER_S, 30 * US_PER_S);
     w->limit_within_us = ONE_OF(r, 5 * US_PER_S, 60 * US_PER_S);
+    w->give_up = random_chance(r, 25);
 }
 
 static void
@@ -149,6 +150,7 @@ build(const struct wish *w, const char *name)
     s->max_draining = w->max_draining;
     s->limit_count = w->limit_count;
     s->limit_within_us = w->limit_within_us;
+    s->give_up = w->give_up;
     s->stop_signal = w->stop_signal;
     s->settle_us = w->settle_us;
     s->soak_us = w->soak_us;
@@ -181,5 +183,5 @@ wish_judges_otherwise(const struct wish *a, const struct wish *b)
 {
     return a->launch != b->launch || a->check != b->check || a->soak_us != b->soak_us ||
            a->start_timeout_us != b->start_timeout_us || a->limit_count != b->limit_count ||
-           a->limit_within_us != b->limit_within_us;
+           a->limit_within_us != b->limit_within_us || a->give_up != b->give_up;
 }

@@ -48,7 +48,8 @@ wait_for 5 "the status of the new master" property_is StatusText "2 services, 2 
 ok "kill -9 of the master, 3 times: same main pid, same workers, NRestarts=0, 0 of $(load_requests) requests failed"
 web_conf hi
 in_machine systemctl reload stint || fail "the new master does not reload"
-answer hi || fail "the new master's generation does not answer"
+serves 2 hi
+wait_for 10 "the old generation to leave" in_machine stint wait web --for gone
 workers=$(worker_pids)
 
 load_begin

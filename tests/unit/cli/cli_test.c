@@ -111,8 +111,9 @@ START_TEST(run_gets_the_configuration)
     ck_assert_str_eq(ran_with, "before.yaml");
     (void)stint("run --config=after.yaml");
     ck_assert_str_eq(ran_with, "after.yaml");
-    (void)stint("run");
+    (void)stint("run --exit-when-failed");
     ck_assert_str_eq(ran_with, CLI_CONFIG_DEFAULT);
+    ck_assert(ran_exit_when_failed);
 }
 END_TEST
 

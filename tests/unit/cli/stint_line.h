@@ -16,12 +16,14 @@ static char *out, *err;
 static size_t out_bytes, err_bytes;
 static const char *ran_with;
 static int64_t ran_watched_us;
+static bool ran_exit_when_failed;
 
 static inline int
-fake_run(const char *config_path, int64_t watchdog_us, struct error *reterr)
+fake_run(const struct cli_run *told, struct error *reterr)
 {
-    ran_with = config_path;
-    ran_watched_us = watchdog_us;
+    ran_with = told->config_path;
+    ran_watched_us = told->watchdog_us;
+    ran_exit_when_failed = told->exit_when_failed;
     return error_say(reterr, 78, "that file is wrong");
 }
 

@@ -63,32 +63,31 @@ START_TEST(the_canonical_text_is_what_a_person_would_write)
     auto_text struct text t = TEXT_INIT;
 
     service_spec_canonical(s->services[0], &t);
-    ck_assert_str_eq(
-        text_str(&t),
-        "web:\n"
-        "  command: [\"./web\", \"-x\", \"a b\"]\n"
-        "  directory: /\n"
-        "  workers: 1\n"
-        "  listen: {p: {address: \"tcp://0.0.0.0:80\", backlog: 4096}}\n"
-        "  libstint: false\n"
-        "  ready: notify\n"
-        "  watch: {binary: true, paths: [], settle: 200ms}\n"
-        "  check: {command: [], timeout: 10s}\n"
-        "  handoff: overlap\n"
-        "  soak: 0\n"
-        "  environment: {}\n"
-        "  clean_environment: false\n"
-        "  umask: inherit\n"
-        "  limits: {nofile: 9}\n"
-        "  start_timeout: 30s\n"
-        "  drain_signal: TERM\n"
-        "  drain_timeout: 30s\n"
-        "  stop_signal: TERM\n"
-        "  leak_grace: 5s\n"
-        "  announce_delay: 0\n"
-        "  max_draining: 2\n"
-        "  depends_on: []\n"
-        "  respawn: {backoff: {first: 100ms, max: 30s}, limit: {count: 5, within: 30s}}\n");
+    ck_assert_str_eq(text_str(&t), "web:\n"
+                                   "  command: [\"./web\", \"-x\", \"a b\"]\n"
+                                   "  directory: /\n"
+                                   "  workers: 1\n"
+                                   "  listen: {p: {address: \"tcp://0.0.0.0:80\", backlog: 4096}}\n"
+                                   "  libstint: false\n"
+                                   "  ready: notify\n"
+                                   "  watch: {binary: true, paths: [], settle: 200ms}\n"
+                                   "  check: {command: [], timeout: 10s}\n"
+                                   "  handoff: overlap\n"
+                                   "  soak: 0\n"
+                                   "  environment: {}\n"
+                                   "  clean_environment: false\n"
+                                   "  umask: inherit\n"
+                                   "  limits: {nofile: 9}\n"
+                                   "  start_timeout: 30s\n"
+                                   "  drain_signal: TERM\n"
+                                   "  drain_timeout: 30s\n"
+                                   "  stop_signal: TERM\n"
+                                   "  leak_grace: 5s\n"
+                                   "  announce_delay: 0\n"
+                                   "  max_draining: 2\n"
+                                   "  depends_on: []\n"
+                                   "  respawn: {backoff: {first: 100ms, max: 30s}, limit: {count: "
+                                   "5, within: 30s}, give_up: false}\n");
     spec_destroy(s);
 }
 END_TEST

@@ -256,6 +256,7 @@ random_policy(struct service_spec *s)
     s->backoff_max_us = s->backoff_first_us + random_us(3600 * US_PER_S);
     s->limit_count = 1 + (unsigned)random_below(1000);
     s->limit_within_us = US_PER_MS + random_us(3600 * US_PER_S);
+    s->give_up = random_below(2);
     for (size_t n = random_below(4); n > 0; n--)
         ck_assert_int_eq(strv_addf(&s->depends_on, "dep-%zu", n), 0);
 }
