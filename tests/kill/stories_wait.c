@@ -215,7 +215,7 @@ void
 play_settling(void)
 {
     scn_file("input", "first");
-    web("ready", "    watch: {paths: [input], settle: 300ms}\n");
+    web("ready", "    watch: {paths: [input], settle: 1s}\n");
     serve();
     cell_arm();
     scn_file("input", "second");
