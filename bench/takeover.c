@@ -141,7 +141,7 @@ master_of(pid_t keeper)
         f = fopen(path, "re");
         if (f && fgets(title, sizeof(title), f) && strcmp(title, "stint: master") == 0) {
             (void)fclose(f);
-            return (pid_t)atoi(word);
+            return (pid_t)strtol(word, NULL, 10);
         }
         if (f)
             (void)fclose(f);
@@ -230,8 +230,11 @@ by_size(const void *a, const void *b)
 static void
 say(const char *what, int64_t *times_us, unsigned n)
 {
+    int64_t median_us;
+
     qsort(times_us, n, sizeof(*times_us), by_size);
-    (void)printf("  %-34s %7.1f ms  (%.1f..%.1f)\n", what, (double)times_us[n / 2] / 1000.,
+    median_us = times_us[n / 2];
+    (void)printf("  %-34s %7.1f ms  (%.1f..%.1f)\n", what, (double)median_us / 1000.,
                  (double)times_us[0] / 1000., (double)times_us[n - 1] / 1000.);
 }
 

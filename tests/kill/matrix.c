@@ -37,6 +37,7 @@ edge_add(const char *fmt, ...)
     if (n_edges == EDGES_MAX)
         abort();
     va_start(ap, fmt);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it was, one line above */
     (void)vsnprintf(edges[n_edges++].name, sizeof(edges[0].name), fmt, ap);
     va_end(ap);
 }
@@ -230,7 +231,7 @@ parse(int argc, char **argv, struct options *o)
     while ((c = getopt_long(argc, argv, "j:", known, NULL)) != -1) {
         switch (c) {
         case 'j':
-            o->jobs = atoi(optarg);
+            o->jobs = (int)strtol(optarg, NULL, 10);
             break;
         case 'q':
             o->quick = true;

@@ -173,8 +173,8 @@ kill_workers(const char *generation, int most)
                    *pid = strstr(line, " pid=");
 
         if (spawn && at && pid && spawn < end && at < end && pid < end &&
-            scn_alive((pid_t)atoi(pid + 5)) && most-- > 0)
-            (void)kill((pid_t)atoi(pid + 5), SIGKILL);
+            scn_alive((pid_t)strtol(pid + 5, NULL, 10)) && most-- > 0)
+            (void)kill((pid_t)strtol(pid + 5, NULL, 10), SIGKILL);
     }
 }
 

@@ -21,11 +21,11 @@ struct seen {
 };
 
 static struct {
-    pid_t pid;
-    uint64_t lines;       /* that it printed, as it counts itself */
-    struct seen exit;     /* obituaries */
-    bool spawned;         /* the log says so */
     struct seen *printed; /* LINES_MAX of them; owned */
+    uint64_t lines;       /* that it printed, as it counts itself */
+    pid_t pid;
+    struct seen exit; /* obituaries */
+    bool spawned;     /* the log says so */
 } workers[WORKERS_MAX];
 static size_t n_workers;
 
@@ -88,7 +88,7 @@ read_counts(void)
             continue;
         ck_assert_int_eq(file_read(scn_path("count/%s", e->d_name), 4096, &bytes, &n, NULL), 0);
         ck_assert_uint_eq(n, sizeof(uint64_t));
-        memcpy(&workers[worker((pid_t)atoi(e->d_name))].lines, bytes, sizeof(uint64_t));
+        memcpy(&workers[worker((pid_t)strtol(e->d_name, NULL, 10))].lines, bytes, sizeof(uint64_t));
     }
     (void)closedir(d);
 }
@@ -98,17 +98,21 @@ read_line(const char *line, const char *end)
 {
     const char *printed = memmem(line, (size_t)(end - line), "msg=\"line ", 10);
     bool marked = is_marked(line, end);
+    static const char of[] = " of process ";
     unsigned long long number;
-    char text[64];
-    int pid;
+    char text[64], *rest;
+    bool whole;
+    pid_t pid;
 
     if (printed && strstr(line, " event=output ") && strstr(line, " event=output ") < end) {
         (void)snprintf(text, sizeof(text), "%.*s", (int)(end - printed), printed);
-        if (sscanf(text, "msg=\"line %llu of process %d.\"", &number, &pid) != 2 &&
-            memmem(line, (size_t)(end - line), " unfinished=", 12))
+        number = strtoull(text + strlen("msg=\"line "), &rest, 10);
+        whole = strncmp(rest, of, strlen(of)) == 0;
+        pid = whole ? (pid_t)strtol(rest + strlen(of), &rest, 10) : 0;
+        whole = whole && strcmp(rest, ".\"") == 0 && number > 0 && number < LINES_MAX;
+        if (!whole && memmem(line, (size_t)(end - line), " unfinished=", 12))
             return; /* it was killed between the two halves of a line */
-        if (sscanf(text, "msg=\"line %llu of process %d.\"", &number, &pid) != 2 || number == 0 ||
-            number >= LINES_MAX)
+        if (!whole)
             ck_abort_msg("a line of a worker is not whole: %.*s", (int)(end - line), line);
         note(&workers[worker(pid)].printed[number], marked);
     }
