@@ -16,19 +16,19 @@ static struct {
 
 /* A verb that needs the io room; the others talk to it over the control socket. */
 static int
-run(const struct cli_run *rq, struct error *reterr)
+run(const struct cli_run *told, struct error *reterr)
 {
-    struct master_options options = {.config_path = rq->config_path,
-                                     .exit_when_failed = rq->exit_when_failed};
+    struct master_options options = {.config_path = told->config_path,
+                                     .exit_when_failed = told->exit_when_failed};
 
     return master_run(&options, reterr);
 }
 
 static int
-keep(const struct cli_run *rq, struct error *reterr)
+keep(const struct cli_run *told, struct error *reterr)
 {
-    struct keeper_options options = {.patience_us = rq->watchdog_us < 0 ? KEEPER_PATIENCE_US
-                                                                        : rq->watchdog_us};
+    struct keeper_options options = {.patience_us = told->watchdog_us < 0 ? KEEPER_PATIENCE_US
+                                                                          : told->watchdog_us};
 
     (void)reterr; /* the keeper and its masters have said what there was to say */
     return keeper_run(command.argc, command.argv, &options);

@@ -29,17 +29,17 @@ enum cli_exit {
 struct spec;
 struct strv;
 
-/* What `stint run` was asked for. */
+/* What `stint run` was told. */
 struct cli_run {
-    const char *config_path;
-    int64_t watchdog_us; /* 0: none; -1: not given */
+    const char *config_path; /* borrowed */
+    int64_t watchdog_us;     /* 0: none; -1: not given */
     bool exit_when_failed;
 };
 
 /* What only the program can do, because it sees the io room. */
 struct cli_hooks {
-    /* @run is borrowed for the call. Return: exit status; sentence when not 0 */
-    int (*run)(const struct cli_run *run, struct error *reterr);
+    /* Return: exit status; sentence when not 0 */
+    int (*run)(const struct cli_run *told, struct error *reterr);
     /* What is not wrong with a configuration, but will be missed here: sentences. NULL: nobody knows. */
     int (*warn)(const struct spec *spec, struct strv *ret);
 };

@@ -28,20 +28,19 @@ int
 verb_run(struct cli *cli)
 {
     const char *watchdog = cli->values[OPTION_WATCHDOG];
-    struct cli_run rq = {.exit_when_failed = cli->values[OPTION_EXIT_WHEN_FAILED] != NULL};
-    int64_t watchdog_us = -1;
+    struct cli_run told = {.config_path = config_of(cli),
+                           .watchdog_us = -1,
+                           .exit_when_failed = cli->values[OPTION_EXIT_WHEN_FAILED] != NULL};
     struct error e = {0};
     int r;
 
     if (watchdog && strcmp(watchdog, "off") == 0)
-        watchdog_us = 0;
-    else if (!cli_duration(cli, OPTION_WATCHDOG, &watchdog_us))
+        told.watchdog_us = 0;
+    else if (!cli_duration(cli, OPTION_WATCHDOG, &told.watchdog_us))
         return CLI_USAGE;
-    if (watchdog_us > 0 && watchdog_us < WATCHDOG_MIN_US)
+    if (told.watchdog_us > 0 && told.watchdog_us < WATCHDOG_MIN_US)
         return cli_fail(cli, CLI_USAGE, "--watchdog is at least 500ms, or off; not '%s'", watchdog);
-    rq.config_path = config_of(cli);
-    rq.watchdog_us = watchdog_us;
-    r = cli->hooks->run(&rq, &e);
+    r = cli->hooks->run(&told, &e);
 
     if (r != 0 && e.text[0])
         (void)cli_fail(cli, r, "%s", e.text);

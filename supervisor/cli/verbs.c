@@ -26,10 +26,10 @@ const struct option_row cli_options[OPTION_COUNT] = {
     [OPTION_GENERATION] = {"generation",       'g',  "N",    "of this generation only"                       },
     [OPTION_KEYS] = {"keys",             '\0', NULL,   "print the table of configuration keys"         },
     [OPTION_SCHEMA] = {"schema",           '\0', NULL,   "print the configuration's JSON Schema"         },
-    [OPTION_EXIT_WHEN_FAILED] = {"exit-when-failed", '\0', NULL,
-                         "end, with its status, when a service has failed for good"                        },
     [OPTION_WATCHDOG] = {"watchdog",         '\0', "TIME",
                          "replace a master that says nothing for so long (default 10s), or off"            },
+    [OPTION_EXIT_WHEN_FAILED] = {"exit-when-failed", '\0', NULL,
+                         "end, with its status, when a service has failed for good"                        },
 };
 
 #define REMOTE (ACCEPTS(OPTION_CONFIG) | ACCEPTS(OPTION_SOCKET) | ACCEPTS(OPTION_JSON))

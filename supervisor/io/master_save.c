@@ -340,6 +340,8 @@ save_all(struct master *m)
     }
     for (size_t i = m->todo_done; i < m->todo.n; i++)
         save_effect(m, &m->todo.items[i]);
+    for (size_t i = m->effects_taken; i < m->effects.n; i++)
+        save_effect(m, &m->effects.items[i]);
     if (m->desk)
         save_desk(m);
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/capability.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -104,10 +105,23 @@ read_inotify(struct surroundings_facts *f)
     f->max_watches = sysctl("/proc/sys/fs/inotify/max_user_watches");
 }
 
+/* One that is not made yet: in the nearest that is there it would have to be. @directory: absolute */
 static int
 writable(const char *directory)
 {
-    return access(directory, W_OK | X_OK) == 0 || errno == ENOENT ? 0 : -errno; /* not made yet */
+    char path[PATH_MAX];
+    int r = snprintf(path, sizeof path, "%s", directory);
+
+    if (r < 0 || (size_t)r >= sizeof path)
+        return -ENAMETOOLONG;
+    while (access(path, W_OK | X_OK) == -1) {
+        char *slash = strrchr(path, '/');
+
+        if (errno != ENOENT || !slash || path[1] == '\0')
+            return -errno;
+        slash[slash == path] = '\0'; /* "/" stays */
+    }
+    return 0;
 }
 
 /* ---- mounts -------------------------------------------------------------------------------------- */

@@ -19,7 +19,7 @@
 
 #define CELL_US  (90 * US_PER_S) /* nobody takes so long */
 #define JOBS_MAX 32
-#define TRIES    3 /* for a place that is only reached when things come in a certain order */
+#define TRIES    5 /* for a place that is only reached when things come in a certain order */
 
 struct job {
     struct cell *cell;

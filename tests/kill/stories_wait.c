@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -89,7 +93,7 @@ big_input(void)
 {
     int fd = open(scn_path("big"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 
-    ck_assert_int_eq(ftruncate(fd, (off_t)300 << 20), 0);
+    ck_assert_int_eq(ftruncate(fd, (off_t)500 << 20), 0);
     (void)close(fd);
 }
 
@@ -102,8 +106,8 @@ play_looking(void)
     serve();
     cell_arm();
     (void)ask("reload", "--force", "--wait=none");
+    scn_file("input", "second");
     (void)ask("reload", "--wait=none", NULL);
-    disturb();
     (void)scn_await_any("event=verdict service=web reload=2", 15000);
     settle();
 }
@@ -226,19 +230,29 @@ play_settling(void)
     (void)ask("start", NULL, NULL);
 }
 
-/* Somebody goes on writing while it is looked at. */
+/* It goes on changing by another name, in a folder that nobody watches. */
 void
 play_unsettled(void)
 {
+    auto_free char *other = NULL;
+    pid_t child;
+
     scn_file("input", "first");
-    big_input();
-    web("ready", "    watch: {paths: [big, input], settle: 50ms}\n");
+    web("ready", WATCHED);
     serve();
+    ck_assert_int_eq(mkdir(scn_path("elsewhere"), 0700), 0);
+    other = strdup(scn_path("elsewhere/other"));
     cell_arm();
-    for (int i = 0; i < 6; i++) {
-        scn_file("input", "%d", i);
-        for (int k = 0; k < 3 + i; k++) /* longer than it takes to settle, some of the times */
-            (void)ask("status", NULL, NULL);
+    scn_file("input", "second");
+    ck_assert_int_eq(link(scn_path("input"), other), 0);
+    child = fork();
+    for (unsigned i = 0; child == 0 && i < 60; i++) {
+        (void)chmod(other, 0600 + i % 8);
+        (void)poll(NULL, 0, 5);
     }
+    if (child == 0)
+        _exit(0);
+    ck_assert_int_eq(waitpid(child, NULL, 0), child);
+    (void)scn_await_any("event=verdict service=web reload=2", 15000);
     settle();
 }

@@ -19,11 +19,11 @@ static int64_t ran_watched_us;
 static bool ran_exit_when_failed;
 
 static inline int
-fake_run(const struct cli_run *rq, struct error *reterr)
+fake_run(const struct cli_run *told, struct error *reterr)
 {
-    ran_exit_when_failed = rq->exit_when_failed;
-    ran_with = rq->config_path;
-    ran_watched_us = rq->watchdog_us;
+    ran_with = told->config_path;
+    ran_watched_us = told->watchdog_us;
+    ran_exit_when_failed = told->exit_when_failed;
     return error_say(reterr, 78, "that file is wrong");
 }
 

@@ -85,6 +85,28 @@ check_in_a_mount_namespace(const struct spec *spec)
     return 0;
 }
 
+START_TEST(a_directory_that_is_not_there_yet_can_be_made_or_not)
+{
+    char *envp[] = {NULL};
+    char text[512];
+    struct surroundings_facts facts;
+    struct spec *spec;
+
+    own_dir_enter();
+    (void)snprintf(text, sizeof(text),
+                   "version: 1\nruntime_dir: %s/not/there\nstate_dir: /dev/null/there\n"
+                   "services: {a: {command: [/bin/true]}}\n",
+                   own_dir);
+    spec = configured(text);
+    surroundings_read(spec, envp, &facts);
+    ck_assert_int_eq(facts.runtime_dir, 0);
+    ck_assert_int_lt(facts.state_dir, 0);
+    surroundings_facts_finish(&facts);
+    spec_destroy(spec);
+    own_dir_leave();
+}
+END_TEST
+
 START_TEST(check_warns_of_single_files_and_of_a_low_limit)
 {
     auto_text struct text text = TEXT_INIT;
@@ -125,6 +147,7 @@ main(void)
 
     tcase_set_timeout(t, 60);
     tcase_add_test(t, the_place_we_are_in_is_read);
+    tcase_add_test(t, a_directory_that_is_not_there_yet_can_be_made_or_not);
     tcase_add_test(t, check_warns_of_single_files_and_of_a_low_limit);
     suite_add_tcase(s, t);
     return unit_main(s);
