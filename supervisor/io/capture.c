@@ -118,14 +118,17 @@ feed(struct stream *s, const char *bytes, size_t n)
     }
 }
 
-/* What is put aside is about to be in this process alone. */
+/* What is put aside is about to be in this process alone: @taking bytes of the pipe, or 0. */
 static void
-tell_rest(struct stream *s)
+tell_rest(struct stream *s, const char *front, size_t taking)
 {
-    struct capture *c = s->capture;
+    struct capture_rest rest = {
+        s->line, s->used, s->continued, taking, {0, 0}
+    };
 
-    if (c->on_rest && (s->used > 0 || s->told))
-        c->on_rest(c->env, s->name, s->line, s->used, s->continued);
+    if (taking > 0)
+        rest.front = digest_of(front, taking);
+    s->capture->on_rest(s->capture->env, s->name, &rest);
     s->told = s->used > 0;
 }
 
@@ -134,8 +137,8 @@ flush(struct stream *s)
 {
     if (s->used > 0)
         emit_line(s, CAPTURE_UNENDED);
-    if (s->told)
-        tell_rest(s);
+    if (s->told && s->capture->on_rest)
+        tell_rest(s, NULL, 0);
 }
 
 static void
@@ -157,6 +160,7 @@ stream_read(struct stream *s, size_t most)
 {
     char buffer[READ_BYTES];
     size_t done = 0;
+    bool rest;
 
     while (s->read_fd != -1 && done < most) {
         ssize_t n = peek_pipe(s->read_fd, buffer, sizeof buffer);
@@ -170,9 +174,13 @@ stream_read(struct stream *s, size_t most)
         done += (size_t)n;
         s->capture->bytes += (uint64_t)n;
         feed(s, buffer, (size_t)n);
-        tell_rest(s);
+        rest = s->capture->on_rest && (s->used > 0 || s->told);
+        if (rest)
+            tell_rest(s, buffer, (size_t)n);
         if (peek_take(s->read_fd, (size_t)n) < 0)
             stream_stop(s); /* it would be told again and again */
+        else if (rest)
+            tell_rest(s, NULL, 0);
     }
     return s->read_fd == -1;
 }

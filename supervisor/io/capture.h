@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/digest.h"
 #include "base/text.h"
 
 struct capture;
@@ -50,12 +51,22 @@ int capture_open(struct ev_loop *loop, capture_line_fn *on_line, void *env, stru
 int capture_adopt(struct ev_loop *loop, int out_fd, int err_fd, capture_line_fn *on_line, void *env,
                   struct capture **ret, struct error *reterr);
 
+/* The beginning of a line, which is in this process alone, or about to be. */
+struct capture_rest {
+    const char *bytes; /* borrowed for the call; n of them */
+    size_t n;
+    bool continued;      /* as CAPTURE_CONTINUED */
+    size_t taking;       /* what it ends with is still in the pipe: it begins with that many … */
+    struct digest front; /* … bytes, which look like this; 0: they are out */
+};
+
 /*
  * A line is taken out of its pipe when @on_line has returned. Of one that is not whole the beginning
- * is kept in memory: @on_rest hears of it before it is taken out, so that it can be kept elsewhere, too.
+ * is kept in memory: @on_rest hears of it before it is taken out, so that it can be kept elsewhere,
+ * too, and again when it is out. Who was killed between the two has left it to peek_skip().
  */
-typedef void capture_rest_fn(void *env, enum capture_stream stream, const char *bytes, size_t n,
-                             bool continued);
+typedef void capture_rest_fn(void *env, enum capture_stream stream,
+                             const struct capture_rest *rest);
 void capture_on_rest(struct capture *c, capture_rest_fn *on_rest);
 /* Before anything is read: what on_rest() heard last. Return: 0 or -ENOMEM. */
 int capture_set_rest(struct capture *c, enum capture_stream stream, const char *bytes, size_t n,

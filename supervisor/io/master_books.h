@@ -26,8 +26,9 @@ void save_config(struct master *m);
 void save_listener(struct master *m, const struct listener *l);
 void save_snapshot(struct master *m, const struct snapshot *snap);
 void save_hand(struct master *m, struct hand *h);
-void save_rest(struct master *m, uint64_t worker, enum capture_stream stream, const char *bytes,
-               size_t n, bool continued);
+void save_rest(struct master *m, uint64_t worker, enum capture_stream stream,
+               const struct capture_rest *rest);
+void save_taken(struct master *m, uint64_t worker, enum capture_stream stream);
 /* What a step changed, and what it wants done: numbered from here on. */
 void save_step(struct master *m, struct effects *fx);
 void save_done(struct master *m, const struct effect *e);

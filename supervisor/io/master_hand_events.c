@@ -185,13 +185,16 @@ hand_on_line(void *env, enum capture_stream stream, const char *bytes, size_t n,
                        (flags & CAPTURE_UNENDED ? JOURNAL_OUTPUT_LAST : 0u));
 }
 
-/* It is about to be taken out of the pipe, so it has to be written down first. */
+/* It is about to be taken out of the pipe, so it has to be written down first; and then that it is. */
 void
-hand_on_rest(void *env, enum capture_stream stream, const char *bytes, size_t n, bool continued)
+hand_on_rest(void *env, enum capture_stream stream, const struct capture_rest *rest)
 {
     struct hand *h = env;
 
-    save_rest(h->master, h->worker, stream, bytes, n, continued);
+    if (rest->taking == 0)
+        save_taken(h->master, h->worker, stream);
+    if (rest->taking > 0 || rest->n == 0)
+        save_rest(h->master, h->worker, stream, rest);
     save_commit(h->master);
 }
 

@@ -15,6 +15,7 @@
 #include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/notify.h"
+#include "supervisor/io/peek.h"
 #include "supervisor/io/proc.h"
 #include "supervisor/io/state.h"
 
@@ -202,6 +203,25 @@ restore_rest(void *env, uint64_t key, const void *bytes, size_t n)
     return capture_set_rest(h->capture, (enum capture_stream)(key % 2), line, rest, continued);
 }
 
+/* Killed between writing down and taking out: what it had dealt with is taken out now. */
+static int
+restore_taking(void *env, uint64_t key, const void *bytes, size_t n)
+{
+    struct master *m = env;
+    const struct hand *h = hand_find(m, key / 2);
+    enum capture_stream stream = (enum capture_stream)(key % 2);
+    struct unpack in = UNPACK_INIT(bytes, n);
+    uint64_t taking = unpack_most(&in, PEEK_MOST);
+    struct digest front;
+
+    front.high = unpack_u64(&in);
+    front.low = unpack_u64(&in);
+    if (h && h->capture && unpack_done(&in))
+        (void)peek_skip(capture_fd(h->capture, stream), taking, front); /* at worst told twice */
+    state_drop(m->state, STATE_TAKING, key);
+    return 0;
+}
+
 /* It is in the core's books, and nobody knows anything of it: better an end than a worker that hangs. */
 static int
 lose_workers(struct master *m, struct error *reterr)
@@ -227,6 +247,8 @@ restore_hands(struct master *m, struct error *reterr)
 
     if (r == 0)
         r = state_each(m->state, STATE_REST, restore_rest, m);
+    if (r == 0)
+        r = state_each(m->state, STATE_TAKING, restore_taking, m);
     if (r < 0)
         return error_set(reterr, r, "a worker of the state");
     return lose_workers(m, reterr);

@@ -93,6 +93,8 @@ keep_drop_hand(struct master *m, const struct hand *h)
         state_drop(m->state, STATE_HAND, h->worker);
         state_drop(m->state, STATE_REST, h->worker * 2);
         state_drop(m->state, STATE_REST, h->worker * 2 + 1);
+        state_drop(m->state, STATE_TAKING, h->worker * 2);
+        state_drop(m->state, STATE_TAKING, h->worker * 2 + 1);
         m->specs_stale = true;
     }
 }

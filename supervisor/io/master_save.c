@@ -143,21 +143,32 @@ save_hand(struct master *m, struct hand *h)
 }
 
 void
-save_rest(struct master *m, uint64_t worker, enum capture_stream stream, const char *bytes,
-          size_t n, bool continued)
+save_rest(struct master *m, uint64_t worker, enum capture_stream stream,
+          const struct capture_rest *rest)
 {
-    auto_text struct text t = TEXT_INIT;
+    auto_text struct text line = TEXT_INIT, taking = TEXT_INIT;
     uint64_t key = worker * 2 + (uint64_t)stream;
 
     if (!m->state)
         return;
-    if (n == 0 && !continued) {
+    pack_u64(&line, rest->continued);
+    pack_bytes(&line, rest->bytes, rest->n);
+    if (rest->n > 0 || rest->continued)
+        put(m, STATE_REST, key, &line);
+    else
         state_drop(m->state, STATE_REST, key);
-        return;
-    }
-    pack_u64(&t, continued);
-    pack_bytes(&t, bytes, n);
-    put(m, STATE_REST, key, &t);
+    pack_u64(&taking, rest->taking);
+    pack_u64(&taking, rest->front.high);
+    pack_u64(&taking, rest->front.low);
+    if (rest->taking > 0)
+        put(m, STATE_TAKING, key, &taking);
+}
+
+void
+save_taken(struct master *m, uint64_t worker, enum capture_stream stream)
+{
+    if (m->state)
+        state_drop(m->state, STATE_TAKING, worker * 2 + (uint64_t)stream);
 }
 
 /* ---- effects -------------------------------------------------------------------------------------- */
@@ -307,11 +318,10 @@ save_all(struct master *m)
         if (h->pid > 0)
             save_hand(m, h);
         for (unsigned i = 0; h->capture && i < 2; i++) {
-            bool continued;
-            size_t bytes;
-            const char *rest = capture_rest(h->capture, (enum capture_stream)i, &bytes, &continued);
+            struct capture_rest rest = {0};
 
-            save_rest(m, h->worker, (enum capture_stream)i, rest, bytes, continued);
+            rest.bytes = capture_rest(h->capture, (enum capture_stream)i, &rest.n, &rest.continued);
+            save_rest(m, h->worker, (enum capture_stream)i, &rest);
         }
     }
     for (size_t i = m->todo_done; i < m->todo.n; i++)

@@ -260,8 +260,7 @@ extern const struct notify_hooks hand_notify_hooks; /* env to be filled in */
 extern const struct channel_events hand_channel_events;
 void hand_on_line(void *env, enum capture_stream stream, const char *bytes, size_t n,
                   unsigned flags);
-void hand_on_rest(void *env, enum capture_stream stream, const char *bytes, size_t n,
-                  bool continued);
+void hand_on_rest(void *env, enum capture_stream stream, const struct capture_rest *rest);
 void hand_on_dead(EV_P_ ev_io *io, int revents);
 void hand_on_exec(EV_P_ ev_io *io, int revents);
 void hand_on_ready(void *env);

@@ -87,3 +87,18 @@ peek_take(int fd, size_t n)
     }
     return r;
 }
+
+int
+peek_skip(int fd, size_t n, struct digest front)
+{
+    char bytes[PEEK_MOST];
+    ssize_t seen = n > 0 && n <= sizeof(bytes) ? peek_pipe(fd, bytes, n) : 0;
+    int r;
+
+    if (seen < 0)
+        return seen == -EAGAIN ? 0 : (int)seen;
+    if ((size_t)seen != n || n == 0 || !digest_equal(digest_of(bytes, n), front))
+        return 0;
+    r = peek_take(fd, n);
+    return r < 0 ? r : 1;
+}

@@ -9,12 +9,16 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "base/digest.h"
+
+#define PEEK_MOST 65536 /* bytes seen at once */
+
 /* peek_init - make what it needs now, so that the number of descriptors does not grow later. */
 int peek_init(void);
 
 /*
  * peek_pipe - what is at the front of the pipe @fd, and stays there.
- * @bytes: room for at most @n, which is 64 KiB at most
+ * @bytes: room for at most @n, which is PEEK_MOST at most
  *
  * Return: how many; 0: the end (empty, and nobody can write any more); -EAGAIN: empty for now; or
  * another negative errno. Never waits.
@@ -23,5 +27,13 @@ ssize_t peek_pipe(int fd, void *bytes, size_t n);
 
 /* peek_take - take @n bytes that were seen out of the pipe. Return: 0 or negative errno. */
 int peek_take(int fd, size_t n);
+
+/*
+ * peek_skip - a reader before us was about to take @n bytes out, and nobody knows whether it did.
+ *
+ * They are taken out now when the front of the pipe is still what it saw. Return: 1: they were there;
+ * 0: they were not; or negative errno.
+ */
+int peek_skip(int fd, size_t n, struct digest front);
 
 #endif

@@ -35,6 +35,7 @@ enum state_kind {
     STATE_HAND,     /* worker id */
     STATE_REST,     /* worker id * 2 + stream: the beginning of a line, taken out of its pipe */
     STATE_DESK,     /* key 0: requests that wait for an answer */
+    STATE_TAKING,   /* as STATE_REST: what may be in its pipe still, though it was dealt with */
     STATE_KIND_COUNT
 };
 
