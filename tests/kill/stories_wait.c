@@ -118,7 +118,7 @@ crowd(const char *more)
     scn_file("input", "first");
     scn_config(
         "  web:\n    command: [./actor, count=count, deaf, ready]\n    directory: %s\n"
-        "    workers: 2\n    listen: {main: \"unix:%s/web.sock\"}\n    drain_timeout: 400ms\n"
+        "    workers: 2\n    listen: {main: \"unix:%s/web.sock\"}\n    drain_timeout: 700ms\n"
         "    leak_grace: 100ms\n    max_draining: 1\n" WATCHED "%s",
         scn_dir(), scn_dir(), more);
 }
