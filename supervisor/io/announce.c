@@ -115,7 +115,8 @@ announce_turn(struct announce *a, const struct announce_facts *f, struct text *o
     if (!a->stopping && !a->open && !f->busy)
         a->extend_us = TIME_NEVER;
     else if (!a->stopping && a->extend_us == TIME_NEVER)
-        a->extend_us = f->now_us + EXTEND_EVERY_US; /* the time it was given is enough at first */
+        a->extend_us =
+            f->now_us + (a->open ? 0 : EXTEND_EVERY_US); /* most changes are over by then */
     extend(a, f, out);
     if (status)
         say_status(a, f, out);

@@ -94,9 +94,9 @@ on_writable(EV_P_ ev_io *io, int revents)
 }
 
 static void
-on_early(EV_P_ ev_timer *t, int revents)
+on_tell(EV_P_ ev_timer *t, int revents)
 {
-    struct fdstore *fs = container_of(t, struct fdstore, tell_early);
+    struct fdstore *fs = container_of(t, struct fdstore, tell);
 
     (void)loop;
     (void)revents;
@@ -107,6 +107,18 @@ on_early(EV_P_ ev_timer *t, int revents)
         fs->hooks.on_obituary(fs->hooks.env, &e->obituary);
         free(e);
     }
+    if (fs->lost) {
+        fs->lost = false;
+        fs->hooks.on_lost(fs->hooks.env);
+    }
+}
+
+void
+fdstore_tell_soon(struct fdstore *fs)
+{
+    ev_timer_stop(fs->loop, &fs->tell);
+    ev_timer_set(&fs->tell, 0., 0.);
+    ev_timer_start(fs->loop, &fs->tell);
 }
 
 /* ---- beginning and end ------------------------------------------------------------------------------ */
@@ -151,7 +163,7 @@ fdstore_open(int fd, struct fdstore **ret, struct error *reterr)
     list_init(&fs->given);
     list_init(&fs->unsent);
     list_init(&fs->early);
-    ev_timer_init(&fs->tell_early, on_early, 0., 0.);
+    ev_timer_init(&fs->tell, on_tell, 0., 0.);
     r = fd_cloexec(fd, 1);
     if (r == 0)
         r = takeover(fs, reterr);
@@ -172,10 +184,11 @@ fdstore_begin(struct fdstore *fs, struct ev_loop *loop, const struct fdstore_hoo
     fs->hooks = *hooks;
     ev_io_init(&fs->readable, on_readable, fs->fd, EV_READ);
     ev_io_init(&fs->writable, on_writable, fs->fd, EV_WRITE);
-    ev_io_start(loop, &fs->readable);
-    if (!list_empty(&fs->unsent))
+    if (fs->fd != -1)
+        ev_io_start(loop, &fs->readable);
+    if (fs->fd != -1 && !list_empty(&fs->unsent))
         ev_io_start(loop, &fs->writable);
-    ev_timer_start(loop, &fs->tell_early);
+    fdstore_tell_soon(fs);
 }
 
 void
@@ -183,12 +196,9 @@ fdstore_close(struct fdstore *fs)
 {
     if (!fs)
         return;
-    fs->hooks.on_lost = NULL;
-    if (fs->loop)
-        ev_timer_stop(fs->loop, &fs->tell_early);
     fdstore_gone(fs);
-    list_for_each_safe (n, &fs->unsent)
-        fdstore_unsent_free(fs, container_of(n, struct unsent, node));
+    if (fs->loop)
+        ev_timer_stop(fs->loop, &fs->tell);
     list_for_each_safe (n, &fs->early) {
         list_del(n);
         free(container_of(n, struct early, node));

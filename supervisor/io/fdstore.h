@@ -53,8 +53,14 @@ const char *fdstore_after(const struct fdstore *fs, const char *prefix, const ch
 /* fdstore_begin - from now on it is heard; obituaries that came at the start are told by the loop. */
 void fdstore_begin(struct fdstore *fs, struct ev_loop *loop, const struct fdstore_hooks *hooks);
 
-/* fdstore_put - keep @fd (borrowed) under @name, instead of what was there. Return: 0 or -ENOMEM. */
+/*
+ * fdstore_put - keep @fd (borrowed) under @name, instead of what was there.
+ *
+ * Return: 0: said, or waiting to be (see fdstore_counts); -ENOMEM or -EMFILE: what was there stays.
+ */
 int fdstore_put(struct fdstore *fs, const char *name, int fd);
+/* fdstore_put_now - the same, but it is not left waiting here: -EAGAIN, and what was there stays. */
+int fdstore_put_now(struct fdstore *fs, const char *name, int fd);
 void fdstore_drop(struct fdstore *fs, const char *name);
 
 /* fdstore_name - "KIND.ID" into @buf; the names of one kind have one length at most. Return: @buf. */

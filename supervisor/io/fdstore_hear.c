@@ -14,13 +14,15 @@ fdstore_gone(struct fdstore *fs)
 {
     if (fs->fd == -1)
         return;
-    if (fs->loop) {
-        ev_io_stop(fs->loop, &fs->readable);
-        ev_io_stop(fs->loop, &fs->writable);
-    }
     fs->fd = fd_close(fs->fd);
-    if (fs->hooks.on_lost)
-        fs->hooks.on_lost(fs->hooks.env);
+    fs->lost = true;
+    list_for_each_safe (n, &fs->unsent)
+        fdstore_unsent_free(fs, container_of(n, struct unsent, node));
+    if (!fs->loop)
+        return;
+    ev_io_stop(fs->loop, &fs->readable);
+    ev_io_stop(fs->loop, &fs->writable);
+    fdstore_tell_soon(fs); /* whoever made us notice is in the middle of something */
 }
 
 struct heard {
@@ -44,7 +46,7 @@ hear(const struct fdstore *fs, struct heard *h)
     struct msghdr msg = {.msg_iov = parts,
                          .msg_iovlen = 2,
                          .msg_control = &control,
-                         .msg_controllen = sizeof(control)};
+                         .msg_controllen = CMSG_LEN(sizeof(int))}; /* with padding: room for two */
     ssize_t n = recvmsg(fs->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     struct cmsghdr *c;
 
@@ -55,9 +57,10 @@ hear(const struct fdstore *fs, struct heard *h)
     c = CMSG_FIRSTHDR(&msg);
     if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
         memcpy(&h->fd, CMSG_DATA(c), sizeof(h->fd));
-    if (n == 0)
+    if (n == 0 && h->fd == -1)
         return -EPIPE;
-    if ((size_t)n < sizeof(h->frame) || h->frame.length != (size_t)n - sizeof(h->frame)) {
+    if ((size_t)n < sizeof(h->frame) || h->frame.length != (size_t)n - sizeof(h->frame) ||
+        msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
         h->frame = (struct keeper_frame){0};
         h->fd = fd_close(h->fd);
     }

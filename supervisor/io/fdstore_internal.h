@@ -40,13 +40,14 @@ struct fdstore {
     struct ev_loop *loop; /* borrowed; NULL before fdstore_begin() */
     struct fdstore_hooks hooks;
     ev_io readable, writable;
-    ev_timer tell_early;
+    ev_timer tell; /* early obituaries, and that the keeper is gone */
     struct list all, given, unsent, early;
     struct table by_name; /* struct kept */
     uint64_t sent;        /* number of the last message */
     uint64_t upgrade;     /* number of the UPGRADE that is not answered; 0 = none */
     unsigned n_kept, n_refused, n_unsent;
     bool ended; /* END came */
+    bool lost;  /* the keeper is gone, and nobody was told */
 };
 
 struct kept *fdstore_kept_find(const struct fdstore *fs, const char *name); /* NULL: none */
@@ -54,7 +55,7 @@ struct kept *fdstore_kept_make(struct fdstore *fs,
                                const char *name); /* found or new; NULL: no memory */
 void fdstore_kept_free(struct fdstore *fs, struct kept *k);
 
-/* say - one message, now or when there is room. Return: 0, -ENOMEM, -EMSGSIZE. */
+/* say - one message, now or when there is room. Return: 0, -ENOMEM, -EMFILE, -EMSGSIZE. */
 int fdstore_say(struct fdstore *fs, enum keeper_type type, const void *body, size_t n, int fd);
 /* What waits, in order. Return: 0: nothing waits any more; -EAGAIN: the keeper does not read. */
 int fdstore_send(struct fdstore *fs);
@@ -63,5 +64,6 @@ void fdstore_unsent_free(struct fdstore *fs, struct unsent *u);
 /* One message, taken in. Return: 1; 0: there is none (now); negative errno: the keeper is gone. */
 int fdstore_hear(struct fdstore *fs);
 void fdstore_gone(struct fdstore *fs);
+void fdstore_tell_soon(struct fdstore *fs); /* what the loop has to tell */
 
 #endif

@@ -61,35 +61,34 @@ fdstore_unsent_free(struct fdstore *fs, struct unsent *u)
 int
 fdstore_send(struct fdstore *fs)
 {
-    list_for_each_safe (n, &fs->unsent) {
-        struct unsent *u = container_of(n, struct unsent, node);
-        int r = fs->fd == -1 ? 0 : send_now(fs, u->message, u->bytes, u->fd);
+    while (!list_empty(&fs->unsent)) {
+        struct unsent *u = container_of(fs->unsent.next, struct unsent, node);
+        int r = send_now(fs, u->message, u->bytes, u->fd);
 
         if (r == -EAGAIN)
             return r;
-        fdstore_unsent_free(fs, u);
         if (r < 0)
-            fdstore_gone(fs);
+            fdstore_gone(fs); /* and with it all that waits */
+        else
+            fdstore_unsent_free(fs, u);
     }
     return 0;
 }
 
 static int
-keep_unsent(struct fdstore *fs, const struct keeper_frame *frame, const void *body, int fd)
+keep_unsent(struct fdstore *fs, const char *message, size_t bytes, int fd)
 {
-    struct unsent *u = calloc(1, sizeof(*u) + sizeof(*frame) + frame->length);
+    struct unsent *u = calloc(1, sizeof(*u) + bytes);
 
     if (!u)
         return -ENOMEM;
     u->fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
     if (fd >= 0 && u->fd == -1) {
         free(u);
-        return -errno;
+        return -EMFILE;
     }
-    u->bytes = sizeof(*frame) + frame->length;
-    memcpy(u->message, frame, sizeof(*frame));
-    if (frame->length > 0)
-        memcpy(u->message + sizeof(*frame), body, frame->length);
+    u->bytes = bytes;
+    memcpy(u->message, message, bytes);
     list_add(&fs->unsent, &u->node);
     fs->n_unsent++;
     if (fs->loop)
@@ -108,34 +107,57 @@ fdstore_say(struct fdstore *fs, enum keeper_type type, const void *body, size_t 
         return 0;
     if (n > KEEPER_BODY_MAX)
         return -EMSGSIZE;
-    frame.number = ++fs->sent;
-    if (!list_empty(&fs->unsent))
-        return keep_unsent(fs, &frame, body, fd);
+    frame.number = fs->sent + 1;
     memcpy(message, &frame, sizeof(frame));
     if (n > 0)
         memcpy(message + sizeof(frame), body, n);
-    r = send_now(fs, message, sizeof(frame) + n, fd);
-    if (r == -EAGAIN)
-        return keep_unsent(fs, &frame, body, fd);
-    if (r < 0)
+    r = list_empty(&fs->unsent) ? send_now(fs, message, sizeof(frame) + n, fd) : -EAGAIN;
+    if (r == -EAGAIN) {
+        r = keep_unsent(fs, message, sizeof(frame) + n, fd);
+        if (r < 0)
+            return r;
+    } else if (r < 0) {
         fdstore_gone(fs);
+    }
+    fs->sent++;
     return 0;
+}
+
+static int
+store(struct fdstore *fs, const char *name, int fd, bool now)
+{
+    bool known = fdstore_kept_find(fs, name) != NULL;
+    struct kept *k = fdstore_kept_make(fs, name);
+    int r = k ? fdstore_say(fs, KEEPER_STORE, name, strlen(name), fd) : -ENOMEM;
+
+    if (r == 0 && now && !list_empty(&fs->unsent)) { /* taken back */
+        fdstore_unsent_free(fs, container_of(fs->unsent.prev, struct unsent, node));
+        fs->sent--;
+        r = -EAGAIN;
+    }
+    if (r == 0) {
+        k->number = fs->sent;
+        fs->n_refused -= k->refused; /* until it is answered */
+        k->refused = false;
+    } else if (k && !known) {
+        fdstore_kept_free(fs, k);
+    }
+    return r;
 }
 
 int
 fdstore_put(struct fdstore *fs, const char *name, int fd)
 {
-    struct kept *k;
-    int r;
+    return fs && fs->fd != -1 && fd >= 0 ? store(fs, name, fd, false) : 0;
+}
 
-    if (!fs || fs->fd == -1 || fd < 0)
-        return 0;
-    k = fdstore_kept_make(fs, name);
-    if (!k)
-        return -ENOMEM;
-    r = fdstore_say(fs, KEEPER_STORE, name, strlen(name), fd);
-    k->number = fs->sent;
-    return r;
+/* What was sent is the keeper's to read, also when we are dead by then; what waits here dies with us. */
+int
+fdstore_put_now(struct fdstore *fs, const char *name, int fd)
+{
+    if (fs && fdstore_send(fs) == -EAGAIN)
+        return -EAGAIN;
+    return fs && fs->fd != -1 && fd >= 0 ? store(fs, name, fd, true) : 0;
 }
 
 void

@@ -284,6 +284,8 @@ start_probe(struct start *st)
 void
 hands_release(struct master *m)
 {
+    if (fdstore_counts(m->fdstore).waiting > 0) /* killed now, we would take them along */
+        return;
     list_for_each_safe (n, &m->gated) {
         struct hand *h = container_of(n, struct hand, gate);
 

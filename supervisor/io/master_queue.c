@@ -121,8 +121,10 @@ queue_effects(struct master *m)
     save_step(m, &m->effects);
     hands_release(m);
     EDGE_MOVES("written");
-    for (size_t i = 0; i < m->effects.n; i++)
-        take_effect(m, &m->effects.items[i]);
+    while (m->effects_taken < m->effects.n) {
+        take_effect(m, &m->effects.items[m->effects_taken]);
+        m->effects_taken++;
+    }
     EDGE_MOVES("told");
     save_commit(m);
     m->effects.lost += m->todo.lost;
@@ -134,6 +136,7 @@ queue_effects(struct master *m)
         m->effects.lost = 0;
     }
     effects_clear(&m->effects);
+    m->effects_taken = 0;
 }
 
 /* One event through the core and out again. */

@@ -340,6 +340,8 @@ save_all(struct master *m)
     }
     for (size_t i = m->todo_done; i < m->todo.n; i++)
         save_effect(m, &m->todo.items[i]);
+    for (size_t i = m->effects_taken; i < m->effects.n; i++)
+        save_effect(m, &m->effects.items[i]);
     if (m->desk)
         save_desk(m);
 }
@@ -375,7 +377,8 @@ save_commit(struct master *m)
         bool kept;
 
         EDGE("rewrite-written");
-        kept = fdstore_put(m->fdstore, "state", state_fd(m->state)) == 0;
+        /* one that the keeper may never get must not be the only one that goes on */
+        kept = fdstore_put_now(m->fdstore, "state", state_fd(m->state)) == 0;
         EDGE("rewrite-handed");
         state_settle(m->state, kept);
     }

@@ -77,7 +77,8 @@ struct master {
     struct list queue;      /* struct queued.node: events not consumed yet */
     bool stepping;          /* inside a step: posts are queued, not nested */
     bool acting;            /* inside an effect: the next one waits */
-    struct effects effects; /* of the present step */
+    struct effects effects; /* of the present step; effects_taken of them are told or in `todo` */
+    size_t effects_taken;
     struct effects todo; /* effects not carried out yet, but for records; todo_done of them are */
     size_t todo_done;
     ev_timer more; /* effects are left for the next turn */
@@ -249,7 +250,8 @@ void hand_adopt(struct master *m, const struct worker *w, int pidfd); /* takes t
 struct hand *hand_create(struct master *m, const struct worker *w);   /* NULL: no memory */
 void hand_watch(struct hand *h);                                      /* its pidfd */
 int hand_probe(struct hand *h, int ready_fd, struct error *reterr);   /* ask whether it is ready */
-void hands_release(struct master *m); /* they are in the books: their children may go on */
+/* They are in the books: their children may go on, as soon as the keeper has what is theirs. */
+void hands_release(struct master *m);
 struct hand *hand_find(const struct master *m, uint64_t worker);
 struct hand *hand_of_pid(const struct master *m, pid_t pid);
 void hand_destroy(struct hand *h);

@@ -228,7 +228,7 @@ adopt_sockets(struct master *m, const char *prefix, bool foreign)
         if (more)
             m->bound = more;
         r = more ? adopt_socket(m, fdstore_take(m->fdstore, name), foreign, &l, &err) : -ENOMEM;
-        if (r < 0) {
+        if (r < 0 || !l) {
             if (r != -EALREADY)
                 journal_say(m->journal, LOG_LEVEL_WARNING, "socket_not_taken", "%s: %s", name,
                             err.text);

@@ -52,6 +52,7 @@ on_sleeps(EV_P_ ev_prepare *w, int revents)
     (void)revents;
     numbers_save(m);
     save_turn(m);
+    hands_release(m);
     lasted_us = m->turn.at_us ? mono_now_us() - m->turn.at_us : 0;
     if (lasted_us > STALL_US) {
         now = turn_account(m);

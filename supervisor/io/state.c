@@ -200,6 +200,17 @@ state_scan(struct state *st, const char *data, size_t bytes)
     return 0;
 }
 
+static int
+head_check(const struct file_head *head, struct error *reterr)
+{
+    if (head->magic != STATE_MAGIC)
+        return error_say(reterr, -EBADMSG, "what was kept as the state is none");
+    if (head->version != STATE_VERSION)
+        return error_say(reterr, -EPROTO, "the state is of version %u, this stint knows version %d",
+                         head->version, STATE_VERSION);
+    return 0;
+}
+
 int
 state_adopt(int fd, struct state **ret, struct error *reterr)
 {
@@ -218,17 +229,11 @@ state_adopt(int fd, struct state **ret, struct error *reterr)
         return error_set(reterr, -errno, "read the state");
     memcpy(&head, data, sizeof(head));
     st = state_new(fd);
-    if (!st)
-        r = error_set(reterr, -ENOMEM, "read the state");
-    else if (head.magic != STATE_MAGIC)
-        r = error_say(reterr, -EBADMSG, "what was kept as the state is none");
-    else if (head.version != STATE_VERSION)
-        r = error_say(reterr, -EPROTO, "the state is of version %u, this stint knows version %d",
-                      head.version, STATE_VERSION);
-    else if (state_scan(st, data, (size_t)status.st_size) < 0)
-        r = error_set(reterr, -ENOMEM, "read the state");
-    else
-        r = 0;
+    r = st ? head_check(&head, reterr) : -ENOMEM;
+    if (r == 0)
+        r = state_scan(st, data, (size_t)status.st_size);
+    if (r == -ENOMEM)
+        r = error_set(reterr, r, "read the state");
     if (r == 0) /* not cut off now: whoever only tries to read it leaves it alone */
         st->torn = (size_t)status.st_size > st->end;
     (void)munmap(data, (size_t)status.st_size); /* ours, whole: cannot fail */

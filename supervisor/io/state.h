@@ -66,7 +66,7 @@ void state_forget(struct state *st);
  * After that put everything anew, behind state_forget().
  */
 int state_commit(struct state *st, struct error *reterr);
-/* After 1. @kept: whether the new file has a keeper; if not, the old one goes on. */
+/* After 1. @kept: whether the new file has a keeper; if not, the old one goes on for a while. */
 void state_settle(struct state *st, bool kept);
 
 /*

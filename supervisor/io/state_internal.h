@@ -47,6 +47,7 @@ struct state {
     size_t old_end;      /* … in the old file */
     uint64_t sequence;   /* of the last batch */
     size_t live;         /* bytes of the records that count, heads included */
+    size_t patience;     /* not written anew before the file is that long */
     struct table index;  /* struct entry.node */
     struct entry **list; /* owned; all entries, in no order; n of room */
     size_t n, room;

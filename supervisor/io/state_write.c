@@ -184,8 +184,12 @@ state_commit(struct state *st, struct error *reterr)
     if (r < 0)
         return error_set(reterr, r, "keep the state");
     EDGE("commit-done");
-    if (st->old_fd == -1 && st->end > HISTORY_LEAST && st->end > st->live * 3)
-        return rewrite(st) == 1 ? 1 : 0;
+    if (st->old_fd != -1 || st->end <= HISTORY_LEAST || st->end <= st->live * 3 ||
+        st->end < st->patience)
+        return 0;
+    if (rewrite(st) == 1)
+        return 1;
+    st->patience = st->end + HISTORY_LEAST; /* it costs too much to be tried with each */
     return 0;
 }
 
@@ -199,8 +203,10 @@ state_settle(struct state *st, bool kept)
         st->fd = st->old_fd;
         st->end = st->old_end;
         st->old_fd = -1;
+        st->patience = st->end + HISTORY_LEAST;
         return;
     }
+    st->patience = 0;
     st->old_fd = fd_close(st->old_fd);
     /* The index of the new file: records stand there in the order of the list. */
     st->end = sizeof(struct file_head) + sizeof(struct batch_head);

@@ -31,6 +31,11 @@ done <<KEYS
 $(grep '^[^ ]' "$prefix/keys")
 KEYS
 
+unit=$(find "$prefix" -name stint.service)
+[ -n "$unit" ] || fail "no stint.service"
+[ -s "$(dirname "$unit")/stint@.service" ] || fail "no stint@.service"
+grep -qF "ExecStart=$prefix/bin/stint run" "$unit" || fail "stint.service does not name $prefix/bin/stint"
+
 pc=$(find "$prefix" -name stint.pc)
 [ -n "$pc" ] || fail "no stint.pc"
 PKG_CONFIG_PATH=$(dirname "$pc")

@@ -30,6 +30,7 @@ struct story {
     void (*play)(void);
     unsigned losses;   /* requests that the story itself may cost: it kills workers */
     bool http;         /* the service is the web example */
+    bool racy;         /* what comes first decides whether it comes by all of its places */
     const char *first; /* another strike before the cell's own: an edge and its action */
 };
 extern const struct story stories[];

@@ -37,7 +37,7 @@ struct cell {
 
 struct options {
     int jobs;
-    bool quick, markdown, list, all_stories;
+    bool quick, markdown, list, all_stories, keep;
     const char *edge, *victim, *story; /* parts of names; NULL: all */
     const char *logs;                  /* a folder */
     const char *not_reached;           /* the list of those that are excused */

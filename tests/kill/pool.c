@@ -19,7 +19,7 @@
 
 #define CELL_US  (90 * US_PER_S) /* nobody takes so long */
 #define JOBS_MAX 32
-#define TRIES    3 /* for a place that is only reached when things come in a certain order */
+#define TRIES    5 /* for a place that is only reached when things come in a certain order */
 
 struct job {
     struct cell *cell;
@@ -85,7 +85,7 @@ judge(struct cell *c, int status, const struct options *o)
     (void)snprintf(c->why, sizeof(c->why), "%s",
                    WIFSIGNALED(status) ? "it took too long" : c->outcome->why);
     cell_path(c, o, "log", log, sizeof(log));
-    if (c->verdict != CELL_FAILED)
+    if (c->verdict != CELL_FAILED && !o->keep)
         (void)unlink(log);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "stories.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,10 +60,11 @@ play_web(void)
 {
     scn_copy("web", getenv("WEB_BINARY"), "");
     scn_file("web.conf", "greeting = hello\nthreads = 1\ndrain_quiet_ms = 50\n");
-    scn_config("  web:\n    command: [./web, --config, web.conf]\n    directory: %s\n    workers: 2\n"
-               "    libstint: true\n    listen: {http: \"unix:%s/web.sock\"}\n"
-               "    check: [./web, --check, web.conf]\n    watch: {paths: [web.conf]}\n",
-               scn_dir(), scn_dir());
+    scn_config(
+        "  web:\n    command: [./web, --config, web.conf]\n    directory: %s\n    workers: 2\n"
+        "    libstint: true\n    listen: {http: \"unix:%s/web.sock\"}\n"
+        "    check: [./web, --check, web.conf]\n    watch: {paths: [web.conf]}\n",
+        scn_dir(), scn_dir());
     serve();
     cell_arm();
     reload();
@@ -158,9 +160,8 @@ play_replace_fails(void)
     (void)ask("wait", "--for", "gone");
 }
 
-/* Whoever is of generation @generation and alive is killed. */
 static void
-kill_generation(const char *generation)
+kill_workers(const char *generation, int most)
 {
     static const char word[] = " event=worker_spawn ";
     char gen[32];
@@ -172,9 +173,21 @@ kill_generation(const char *generation)
                    *pid = strstr(line, " pid=");
 
         if (spawn && at && pid && spawn < end && at < end && pid < end &&
-            scn_alive((pid_t)atoi(pid + 5)))
+            scn_alive((pid_t)atoi(pid + 5)) && most-- > 0)
             (void)kill((pid_t)atoi(pid + 5), SIGKILL);
     }
+}
+
+void
+kill_generation(const char *generation)
+{
+    kill_workers(generation, INT_MAX);
+}
+
+void
+kill_one(const char *generation)
+{
+    kill_workers(generation, 1);
 }
 
 static void
@@ -229,6 +242,23 @@ play_crash(void)
     cell_arm();
     kill_generation("1");
     (void)scn_await_any("event=worker_exit service=web gen=1", 10000);
+    (void)ask("wait", NULL, NULL);
+}
+
+/* The second of them does not get ready in time, and is tried again. */
+static void
+play_slow_respawn(void)
+{
+    int gate = scn_fifo("gate");
+
+    open_gate(gate);
+    web("pass=gate, ready", "    start_timeout: 200ms\n    respawn: {backoff: {first: 10ms}}\n");
+    serve();
+    shut_gate(gate);
+    cell_arm();
+    kill_one("1");
+    (void)scn_await_any("event=backoff service=web gen=1 ~was+not+ready", 10000);
+    open_gate(gate);
     (void)ask("wait", NULL, NULL);
 }
 
@@ -312,27 +342,45 @@ play_takeover(void)
 }
 
 const struct story stories[] = {
-    {"reload",            play_reload,         0, false, NULL                                             },
-    {"web",               play_web,            0, true,  NULL                                             },
-    {"changed binary",    play_changed_binary, 0, false, NULL                                             },
-    {"failing",           play_failing,        0, false, NULL                                             },
-    {"replace",           play_replace,        0, false, NULL                                             },
-    {"replace fails",     play_replace_fails,  0, false, NULL                                             },
-    {"check fails",       play_check_fails,    0, false, NULL                                             },
-    {"deaf",              play_deaf,           0, false, NULL                                             },
-    {"unchanged",         play_unchanged,      0, false, NULL                                             },
-    {"too slow",          play_too_slow,       0, false, NULL                                             },
-    {"crash",             play_crash,          4, false, NULL                                             },
-    {"escapee",           play_escapee,        0, false, NULL                                             },
-    {"leak leaves",       play_leak_leaves,    4, false, NULL                                             },
-    {"soak fails",        play_soak_fails,     4, false, NULL                                             },
-    {"stop",              play_stop,           0, false, NULL                                             },
-    {"stop and start",    play_stop_start,     0, false, NULL                                             },
-    {"stop starting",     play_stop_starting,  0, false, NULL                                             },
-    {"stop soaking",      play_stop_soaking,   0, false, NULL                                             },
-    {"start",             play_start,          0, false, NULL                                             },
-    {"takeover",          play_takeover,       0, false, NULL                                             },
-    {"takeover mid-step", play_reload,         0, false, "written:generation:STARTING-SERVE->SERVING:kill"},
-    {"many reloads",      play_many_reloads,   0, false, NULL                                             },
+    {.name = "reload",                                           .play = play_reload                                },
+    {.name = "web",                                              .play = play_web,                                    .http = true},
+    {.name = "changed binary",                                                          .play = play_changed_binary                                                                                     },
+    {.name = "failing",                                                          .play = play_failing       },
+    {.name = "replace",                                                          .play = play_replace                                                                                     },
+    {.name = "replace fails",                                                          .play = play_replace_fails },
+    {.name = "check fails",                                                          .play = play_check_fails                                                                                       },
+    {.name = "deaf",                                                          .play = play_deaf        },
+    {.name = "unchanged",                                                          .play = play_unchanged                                                                                  },
+    {.name = "too slow",                                                          .play = play_too_slow         },
+    {.name = "crash",                                                          .play = play_crash,                                                                                      .losses = 4},
+    {.name = "escapee",                                               .play = play_escapee            },
+    {.name = "leak leaves",.play = play_leak_leaves,                               .losses = 4},
+    {.name = "soak fails",                                           .play = play_soak_fails,                                                     .losses = 4},
+    {.name = "stop",                                       .play = play_stop                        },
+    {.name = "stop and start",                                                          .play = play_stop_start                                                                                               },
+    {.name = "stop starting",                                                          .play = play_stop_starting                                                             },
+    {.name = "stop soaking",                                                          .play = play_stop_soaking},
+    {.name = "start",                                                          .play = play_start                          },
+    {.name = "takeover",                                                          .play = play_takeover                                                                                                       },
+    {.name = "takeover mid-step",
+     .play = play_reload,
+     .first = "written:generation:STARTING-SERVE->SERVING:kill"},
+    {.name = "checking",                                                          .play = play_checking},
+    {.name = "handing", .play = play_handing                                                   },
+    {.name = "looking",.play = play_looking,                                                    .racy = true},
+    {.name = "queued",                                      .play = play_queued                                     },
+    {.name = "queued checked",                                                           .play = play_queued_checked                                              },
+    {.name = "relieving",                                           .play = play_relieving                                     },
+    {.name = "relieving stopped",                                   .play = play_relieving_stopped},
+    {.name = "restoring",                                        .play = play_restoring                          },
+    {.name = "settling",                                .play = play_settling,                   .racy = true},
+    {.name = "unsettled",                                        .play = play_unsettled,                              .racy = true},
+    {.name = "depends",                                         .play = play_depends                                       },
+    {.name = "queued, to replace",                                                          .play = play_queued_replace                                                                                          },
+    {.name = "lost looking",                                              .play = play_lost_looking,                                                                    .racy = true},
+    {.name = "lost checking",.play = play_lost_checking         },
+    {.name = "lost relieving",.play = play_lost_relieving},
+    {.name = "slow respawn",.play = play_slow_respawn,.losses = 2},
+    {.name = "many reloads",                                    .play = play_many_reloads                                                               },
 };
 const size_t n_stories = sizeof(stories) / sizeof(stories[0]);

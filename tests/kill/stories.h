@@ -12,4 +12,32 @@ void serve(void); /* start; returns when it serves and is asked */
 int ask(const char *verb, const char *option, const char *more);
 void reload(void); /* to a new generation, until the old one is gone */
 
+/* Whoever is of generation @generation, or one of them, is killed. */
+void kill_generation(const char *generation);
+void kill_one(const char *generation);
+
+/* A named pipe at which they wait while it is empty. */
+void open_gate(int fifo);
+void shut_gate(int fifo);
+void disturb(void);   /* a hint and a request, which have been heard when it returns */
+void big_input(void); /* a file "big" that is looked at for a while */
+#define WATCHED "    watch: {paths: [input], settle: 50ms}\n" /* a file "input" */
+
+/* stories_wait.c, stories_depend.c */
+void play_checking(void);
+void play_handing(void);
+void play_looking(void);
+void play_queued(void);
+void play_queued_checked(void);
+void play_relieving(void);
+void play_relieving_stopped(void);
+void play_restoring(void);
+void play_settling(void);
+void play_unsettled(void);
+void play_depends(void);
+void play_queued_replace(void);
+void play_lost_looking(void);
+void play_lost_checking(void);
+void play_lost_relieving(void);
+
 #endif

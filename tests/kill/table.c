@@ -54,6 +54,31 @@ say_head(const struct options *o)
     }
 }
 
+static void
+say_title(void)
+{
+    (void)printf(
+        "# The kill matrix\n\n"
+        "Written by `tests/kill/matrix --markdown`. Each row is a place between two instructions "
+        "of the\n"
+        "master: around an effect, on the way of a new process, in the middle of writing the state "
+        "down,\n"
+        "at a row of a life table (`stepped`: decided, `written`: in the state, `told`: in the "
+        "log), in a\n"
+        "takeover. Each column is whom it strikes there, once, while a handoff runs under load:\n"
+        "SIGKILL to the master, SIGKILL to a worker of the newest or of the oldest generation, "
+        "SIGSTOP\n"
+        "to the master (the keeper has to notice).\n\n"
+        "*ok*: the place was reached; no request failed but those that a killed worker held; each "
+        "reload\n"
+        "ended in a verdict; each process in one obituary; each line that a worker printed is in "
+        "the\n"
+        "log, and what is there twice says so; `stint run` stopped with status 0 and left no "
+        "process.\n"
+        "*–*: there is no such worker at that place. The story is what was going on, see "
+        "`tests/kill/`.\n\n");
+}
+
 /* Places that no story comes by. Return: whether the list of the excused is right. */
 static bool
 say_not_reached(const struct options *o)
@@ -85,6 +110,8 @@ table_say(const struct cell *cells, size_t n, const struct options *o, double se
     unsigned counts[CELL_MISSED + 1] = {0};
     bool right = true;
 
+    if (o->markdown)
+        say_title();
     say_head(o);
     for (size_t i = 0; i < n_edges; i++)
         for (size_t k = 0; k < n; k++)

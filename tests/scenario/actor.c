@@ -6,6 +6,7 @@
  *
  *   ready            READY=1 on NOTIFY_SOCKET
  *   say=TEXT         a line on standard output
+ *   part=TEXT        … the beginning of one
  *   word=TEXT        the WORD of the answers; word-from=FILE reads it
  *   exit=N           leave at once
  *   die=SIGNAL       kill itself with that signal number
@@ -101,6 +102,8 @@ act(const char *what)
         actor_notify("READY=1\nSTATUS=on stage");
     else if (strncmp(what, "say=", 4) == 0)
         (void)printf("%s\n", value), (void)fflush(stdout);
+    else if (strncmp(what, "part=", 5) == 0)
+        (void)printf("%s", value), (void)fflush(stdout);
     else if (strncmp(what, "word=", 5) == 0)
         word = value;
     else if (strncmp(what, "word-from=", 10) == 0)

@@ -2,6 +2,7 @@
 #include "actor_count.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 
 /* Shared with a file, so that even a SIGKILL leaves behind how many lines were written in full. */
 static volatile uint64_t *count;
+static bool open_line;
 
 void
 actor_count_begin(const char *folder)
@@ -29,6 +31,7 @@ actor_count_begin(const char *folder)
     actor_count_line();
 }
 
+/* The end of the line that is open, then the beginning of the next: who reads sees halves of lines. */
 void
 actor_count_line(void)
 {
@@ -37,11 +40,12 @@ actor_count_line(void)
 
     if (!count)
         return;
+    n = snprintf(text, sizeof(text), "process %d.\n", (int)getpid());
+    if (open_line && write(STDOUT_FILENO, text, (size_t)n) != n)
+        exit(87);
+    *count = *count + open_line;
+    open_line = true;
     n = snprintf(text, sizeof(text), "line %llu of ", (unsigned long long)*count + 1);
     if (write(STDOUT_FILENO, text, (size_t)n) != n)
         exit(87);
-    n = snprintf(text, sizeof(text), "process %d.\n", (int)getpid());
-    if (write(STDOUT_FILENO, text, (size_t)n) != n)
-        exit(87);
-    *count = *count + 1;
 }

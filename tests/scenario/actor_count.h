@@ -4,7 +4,7 @@
 
 /* actor_count_begin - from now on lines are numbered; how many is in @folder/PID, a uint64_t. */
 void actor_count_begin(const char *folder);
-/* actor_count_line - print the next one, in two pieces, and count it when it is out. */
+/* actor_count_line - end the line that is open, count it, and begin the next. */
 void actor_count_line(void);
 
 #endif

@@ -89,6 +89,8 @@ int scn_port(void);
 
 bool scn_alive(pid_t pid); /* exists and is no zombie */
 bool scn_await_gone(pid_t pid, int timeout_ms);
+/* scn_kill_master - with SIGKILL; returns when the next one took over, and which process that is. */
+pid_t scn_kill_master(void);
 unsigned scn_fds(void); /* open descriptors of the master */
 
 /* ---- harness_after.c ---- */

@@ -74,6 +74,19 @@ scn_master(void)
     return 0;
 }
 
+pid_t
+scn_kill_master(void)
+{
+    unsigned before = scn_count("event=took_over");
+    pid_t master = scn_master();
+
+    ck_assert_int_gt(master, 0);
+    ck_assert_int_eq(kill(master, SIGKILL), 0);
+    while (scn_count("event=took_over") == before)
+        (void)scn_await("event=took_over", 10000);
+    return scn_master();
+}
+
 unsigned
 scn_fds(void)
 {

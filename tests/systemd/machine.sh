@@ -170,17 +170,26 @@ pids_named() {
 master_pid() { pids_named 'stint: master'; }
 worker_pids() { pids_named '/opt/t/'; }
 
+# serving: the generation of web that serves now.
+serving() { in_machine stint status web --json | tr -d ' \n' | sed 's/.*"serving":\([0-9]*\).*/\1/'; }
+
+# serves GENERATION GREETING: it does now, and soon it alone answers: the old one may have a client in hand.
+serves() {
+    [ "$(serving)" = "$1" ] || fail "generation $(serving) serves, not $1"
+    wait_for 5 "'$2' to be the only answer" answer "$2"
+}
+
 answer() { in_machine /opt/t/stint-load --address 127.0.0.1:8080 --rate 0 --single 20 --duration 100ms --expect-substring "$1" >/dev/null; }
 
 local_answers() { in_machine /opt/t/stint-load --address unix:/run/stint/web.sock --rate 0 --single 20 --duration 100ms >/dev/null; }
 
-# web_conf GREETING: the configuration of the example.
+# web_conf GREETING [START_DELAY]: the configuration of the example.
 web_conf() {
     machine_file /etc/stint/web.conf <<CONF
 greeting = $1
 threads = 2
 leak = no
-start_delay_ms = 0
+start_delay_ms = ${2:-0}
 drain_quiet_ms = 250
 CONF
 }

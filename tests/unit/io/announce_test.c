@@ -48,7 +48,7 @@ START_TEST(ready_is_said_once_when_all_had_their_verdict)
 {
     announce_begin(&a);
     f.under_way = f.busy = true;
-    ck_assert_str_eq(turn(), "STATUS=1 service, 0 running");
+    ck_assert_str_eq(turn(), "EXTEND_TIMEOUT_USEC=20000000\nSTATUS=1 service, 0 running");
     ck_assert_str_eq(turn(), "");
     f.under_way = f.busy = false;
     f.now_us += 1000;
@@ -67,7 +67,7 @@ START_TEST(a_reload_is_one_datagram_at_its_beginning_and_one_ready_at_its_end)
     f.under_way = true;
     ck_assert_str_eq(reload("SIGHUP"), "RELOADING=1\nMONOTONIC_USEC=1000000005\n"
                                        "STATUS=Looking at all inputs: SIGHUP");
-    ck_assert_str_eq(turn(), "");
+    ck_assert_str_eq(turn(), "EXTEND_TIMEOUT_USEC=20000000");
     f.under_way = false;
     ck_assert_str_eq(turn(), "READY=1\nSTATUS=1 service, 0 running");
     ck_assert_str_eq(turn(), "");
@@ -129,6 +129,18 @@ START_TEST(who_takes_time_asks_for_more_while_it_is_heard_of)
 }
 END_TEST
 
+START_TEST(a_change_asks_for_time_when_it_takes_some)
+{
+    announce_begin(&a);
+    (void)turn();
+    f.busy = true;
+    ck_assert_str_eq(turn(), "");
+    ck_assert_int_eq(again_us, T0 + 5 * US_PER_S);
+    f.now_us = again_us;
+    ck_assert_str_eq(turn(), "EXTEND_TIMEOUT_USEC=20000000");
+}
+END_TEST
+
 START_TEST(a_stop_asks_for_time_up_to_its_own_end)
 {
     announce_begin(&a);
@@ -172,6 +184,7 @@ main(void)
     tcase_add_test(c, a_status_changes_once_a_second_at_most);
     tcase_add_test(c, a_status_is_one_line_of_utf8);
     tcase_add_test(c, who_takes_time_asks_for_more_while_it_is_heard_of);
+    tcase_add_test(c, a_change_asks_for_time_when_it_takes_some);
     tcase_add_test(c, a_stop_asks_for_time_up_to_its_own_end);
     tcase_add_test(c, a_stop_is_the_end_of_reloads_and_of_ready);
     suite_add_tcase(suite, c);

@@ -98,6 +98,28 @@ START_TEST(listeners_are_mirrored_into_its_store)
 }
 END_TEST
 
+START_TEST(a_socket_that_is_there_already_stays_there)
+{
+    int a = socket(AF_UNIX, SOCK_STREAM, 0), b = socket(AF_UNIX, SOCK_STREAM, 0);
+    struct fake m;
+
+    ck_assert(a >= 0 && b >= 0);
+    manager_open(false);
+    ck_assert_int_eq(setenv("FDSTORE", "2", 1), 0);
+    world_begin(NULL);
+    m = master_comes();
+    (void)hello(&m);
+    ck_assert_int_eq(store(&m, "listener.a", a), 0);
+    expect("FDSTORE=1\nFDPOLL=0\nFDNAME=listener.a", a);
+    ck_assert_int_eq(store(&m, "listener.a", a), 0); /* a configuration is read again */
+    ck_assert_int_eq(store(&m, "listener.a", b), 0); /* the next thing to be heard is about b */
+    expect("FDSTOREREMOVE=1\nFDNAME=listener.a", -1);
+    expect("FDSTORE=1\nFDPOLL=0\nFDNAME=listener.a", b);
+    leave(&m, 0);
+    keeper_exits_with(0);
+}
+END_TEST
+
 START_TEST(a_listener_beyond_its_store_is_kept_here)
 {
     int a = file_with("a"), b = file_with("b");
@@ -264,6 +286,7 @@ suite(void)
     tcase_add_checked_fixture(t, NULL, world_end);
     tcase_add_loop_test(t, texts_are_relayed_as_they_are, 0, 2);
     tcase_add_loop_test(t, listeners_are_mirrored_into_its_store, 0, 2);
+    tcase_add_test(t, a_socket_that_is_there_already_stays_there);
     tcase_add_test(t, a_listener_beyond_its_store_is_kept_here);
     tcase_add_test(t, after_an_upgrade_it_knows_what_is_in_the_store);
     tcase_add_test(t, the_watchdog_hears_of_us_even_without_a_master);
