@@ -68,7 +68,7 @@ plan(void)
 void
 cell_load(void)
 {
-    load_begin(scn_path("web.sock"), cell.story->http);
+    load_begin(scn_path("web.sock"), cell.story->flags & STORY_HTTP);
 }
 
 void
@@ -91,7 +91,9 @@ judge_load(void)
     unsigned may = cell.story->losses;
 
     if (cell.edge && (cell.victim == VICTIM_NEW || cell.victim == VICTIM_OLD))
-        may += cell.story->http ? 4 : 2; /* connections of the load that it may have held */
+        may += cell.story->flags & STORY_HTTP
+                   ? 4
+                   : 2; /* connections of the load that it may have held */
     (void)fprintf(stderr, "load: %lu asked, %lu failed %s\n", r.asked, r.failed, r.why);
     if (r.failed > may)
         ck_abort_msg("%lu of %lu requests failed: %s", r.failed, r.asked, r.why);

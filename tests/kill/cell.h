@@ -25,13 +25,17 @@ enum victim {
 extern const char *const victim_names[VICTIM_COUNT];  /* for the table */
 extern const char *const victim_action[VICTIM_COUNT]; /* for STINT_EDGE */
 
+enum story_flag {
+    STORY_HTTP = 1, /* the service is the web example */
+    STORY_RACY = 2  /* what comes first decides whether it comes by all of its places */
+};
+
 struct story {
     const char *name;
     void (*play)(void);
-    unsigned losses;   /* requests that the story itself may cost: it kills workers */
-    bool http;         /* the service is the web example */
-    bool racy;         /* what comes first decides whether it comes by all of its places */
     const char *first; /* another strike before the cell's own: an edge and its action */
+    unsigned losses;   /* requests that the story itself may cost: it kills workers */
+    unsigned flags;    /* enum story_flag */
 };
 extern const struct story stories[];
 extern const size_t n_stories;

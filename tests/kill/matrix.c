@@ -69,7 +69,7 @@ edge_named(const char *name)
 
 /* ---- files ------------------------------------------------------------------------------------------ */
 
-/* Lines "EDGE  reason". */
+/* Lines "EDGE reason" and "sometimes EDGE reason". */
 static int
 read_excuses(const struct options *o)
 {
@@ -89,11 +89,13 @@ read_excuses(const struct options *o)
 
         if (line[0] == '#')
             continue;
-        if (sscanf(line, "%95s %*s", name) != 1 || !(e = edge_named(name))) {
+        bool sometimes = strncmp(line, "sometimes ", 10) == 0;
+
+        if (sscanf(sometimes ? line + 10 : line, "%95s", name) != 1 || !(e = edge_named(name))) {
             (void)fprintf(stderr, "%s: there is no place of that name: %s\n", o->not_reached, line);
             return -1;
         }
-        e->excused = true;
+        *(sometimes ? &e->sometimes : &e->excused) = true;
     }
     return 0;
 }
@@ -143,7 +145,7 @@ play_stories(const struct options *o, bool racy)
     int r = 0;
 
     for (size_t i = 0; i < n_stories; i++)
-        if (wanted(o->story, stories[i].name) && (!racy || stories[i].racy))
+        if (wanted(o->story, stories[i].name) && (!racy || (stories[i].flags & STORY_RACY)))
             cells[n++] = (struct cell){.story = &stories[i], .victim = VICTIM_NONE};
     pool_play(cells, n, o);
     for (size_t i = 0; i < n; i++)
@@ -153,10 +155,10 @@ play_stories(const struct options *o, bool racy)
 }
 
 static bool
-all_reached(void)
+all_reached(bool quick)
 {
     for (size_t i = 0; i < n_edges; i++)
-        if (edges[i].stories == 0 && !edges[i].excused)
+        if (edges[i].stories == 0 && !edges[i].excused && !(quick && edges[i].sometimes))
             return false;
     return true;
 }
@@ -166,7 +168,7 @@ play_undisturbed(const struct options *o)
 {
     int r = play_stories(o, false);
 
-    for (int i = 1; r == 0 && i < ROUNDS && !all_reached() && !o->story; i++)
+    for (int i = 1; r == 0 && i < ROUNDS && !all_reached(o->quick) && !o->story; i++)
         r = play_stories(o, true);
     return r;
 }

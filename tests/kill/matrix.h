@@ -14,6 +14,7 @@ struct edge {
     char name[96];
     uint64_t stories; /* a bit for each story that comes by */
     bool excused;     /* in the list of those that are not reached */
+    bool sometimes;   /* … or only on a machine that is quick enough */
 };
 
 enum result {

