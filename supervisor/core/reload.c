@@ -241,7 +241,8 @@ reload_hint(struct core *c, struct service *s, const char *path)
     struct reload *r = &s->reload;
     char cause[160];
 
-    (void)snprintf(cause, sizeof(cause), "%s changed", path ? path : "nobody watched for a while: an input may have");
+    (void)snprintf(cause, sizeof(cause), "%s changed",
+                   path ? path : "nobody watched for a while: an input may have");
     if (r->state == RELOAD_IDLE) {
         reload_first(c, s, RE_HINT, ++c->last_reload_id, cause);
         return;

@@ -80,7 +80,8 @@ int listeners_acquire(struct listeners *set, const struct listener_spec *spec,
  * @address: its identity; NULL: as it is bound
  * @ret: one reference for the caller; in no set
  *
- * Return: 0; -EINVAL: it is no listening stream socket; or another negative errno.
+ * Return: 0; -EINVAL: it is no listening stream socket, or not that of @address (which one of ours
+ * is also when a worker shut it down); or another negative errno.
  */
 int listener_adopt(int fd, const char *address, struct listener **ret, struct error *reterr);
 

@@ -15,6 +15,7 @@ log=$stage/log
 init=    # the container's PID 1, as seen from here
 runtime= # who waits for it
 cgroup=  # where it is put, if it is
+state_dir=/run/stint/state
 
 chmod 755 "$stage" # the container's user looks through it
 
@@ -88,8 +89,9 @@ make_root() {
 # configure [KEY: VALUE...]: of the whole; the services come on standard input. By rename.
 configure() {
     {
-        printf 'version: 1\nruntime_dir: /run/stint\nstate_dir: /run/stint/state\n'
-        printf '%s\n' "$@"
+        printf 'version: 1\nruntime_dir: /run/stint\n'
+        [ -z "$state_dir" ] || printf 'state_dir: %s\n' "$state_dir"
+        [ $# -eq 0 ] || printf '%s\n' "$@"
         printf 'services:\n'
         cat
     } >"$root/etc/stint/stint.yaml.new"
@@ -115,7 +117,8 @@ runtime_start() {
     exec env -u TMPDIR PATH=/bin "$SETPRIV" "${options[@]}" "$CHROOT" --userspec="$user:$user" "$root" /bin/stint run "$@"
 }
 
-# start [OPTION...]: the container; returns when its PID 1 runs.
+# start [OPTION]: the container; returns when its PID 1 runs.
+# shellcheck disable=SC2120 # of a container, not of the test
 start() {
     local namespaces=(--mount --pid --net) joined=
 
@@ -173,10 +176,9 @@ gone() { ! states | grep -q " $1\$"; }
 master() {
     local pid
 
-    for pid in $(cat "/proc/$init/task/$init/children"); do
-        tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q '^stint: master' && echo "$pid" && return
-    done
-    return 1
+    tr ' ' '\n' <"/proc/$init/task/$init/children" | while read -r pid; do
+        ! tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q '^stint: master' || echo "$pid"
+    done | grep .
 }
 
 # kill_master: and wait for the next one to take over.

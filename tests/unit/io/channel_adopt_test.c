@@ -204,7 +204,7 @@ worker(int fd)
     (void)fcntl(fd, F_SETFD, 0);
     if (stint_init(NULL) < 0 || stint_ready() < 0)
         _exit(1);
-    (void)stint_token_wait(stint_root(), stint_now_us() + 20 * US_PER_S);
+    (void)stint_token_poll(stint_root(), NULL, 0, stint_now_us() + 20 * US_PER_S);
     _exit(stint_token_cancelled(stint_root()) ? 40 : 3);
 }
 

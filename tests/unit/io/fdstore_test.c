@@ -52,6 +52,9 @@ START_TEST(what_was_not_taken_is_listed_in_its_order)
     ck_assert_str_eq(fdstore_next(at.fs, ""), "pidfd.3");
     ck_assert_str_eq(fdstore_next(at.fs, "listener."), "listener.9");
     ck_assert_ptr_null(fdstore_next(at.fs, "state"));
+    ck_assert_str_eq(fdstore_after(at.fs, "pidfd.", "pidfd.3"), "pidfd.1"); /* without taking any */
+    ck_assert_str_eq(fdstore_after(at.fs, "pidfd.", "pidfd.1"), "pidfd.22");
+    ck_assert_ptr_null(fdstore_after(at.fs, "pidfd.", "pidfd.22"));
     (void)close(fdstore_take(at.fs, "pidfd.3"));
     ck_assert_str_eq(fdstore_next(at.fs, "pidfd."), "pidfd.1");
     fdstore_drop(at.fs, "pidfd.1");
@@ -185,6 +188,7 @@ START_TEST(without_a_keeper_everything_is_allowed_and_does_nothing)
     ck_assert_ptr_null(fdstore_welcome(NULL));
     ck_assert_int_eq(fdstore_take(NULL, "state"), -1);
     ck_assert_ptr_null(fdstore_next(NULL, ""));
+    ck_assert_ptr_null(fdstore_after(NULL, "", NULL));
     fdstore_begin(NULL, at.loop, &hooks);
     ck_assert_int_eq(fdstore_put(NULL, "state", 0), 0);
     fdstore_drop(NULL, "state");

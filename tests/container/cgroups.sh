@@ -1,0 +1,111 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# cgroups.sh STINT ACTOR: a container whose cgroup namespace is its own and writable, and a host where a
+# cgroup was delegated: one leaf for each generation, whoever runs away is in it, and nothing is left.
+# shellcheck source=tests/container/lib.sh
+. "${0%/*}/lib.sh"
+make_root "$1" "$2"
+
+# Our cgroup of version 2, wherever it is mounted, and one of the test's own in it.
+mounted=$(findmnt -t cgroup2 -n -o TARGET | head -n 1)
+[ -n "$mounted" ] || skip "no cgroup v2 is mounted here"
+home=$mounted$(sed -n 's/^0:://p' /proc/self/cgroup)
+mkdir "$home/stint-container-$$" 2>/dev/null || skip "no cgroup can be made in $home"
+cgroup=$home/stint-container-$$
+
+# leaves: of the cgroup, in order, on one line.
+leaves() { find "$cgroup" -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | sort | tr '\n' ' '; }
+leaves_are() { [ "$(leaves)" = "$1" ]; }
+empty() { leaves_are '' && [ -z "$(cat "$cgroup/cgroup.procs")" ] && grep -qx 'populated 0' "$cgroup/cgroup.events"; }
+# runaway: the pid of who forked twice and left session and group, in the leaf of generation $1.
+runaway() {
+    local pid
+
+    while read -r pid; do
+        [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != sleep ] || echo "$pid"
+    done <"$cgroup/web.$1/cgroup.procs"
+}
+ran_away() { [ -n "$(runaway "$1")" ]; }
+dead() { ! kill -0 "$1" 2>/dev/null; }
+
+service() { # the worker leaves somebody behind each time
+    cat <<'SERVICES'
+  web:
+    command: [sh, -c, "(setsid sleep 1000 >/dev/null 2>&1 &); exec /bin/actor ready"]
+    listen: {main: "tcp://127.0.0.1:8080"}
+SERVICES
+}
+
+# story: of whoever runs in $cgroup, with stint() to ask him, until all but the end is told.
+story() {
+    local first second inode
+
+    await 10 leaves_are 'stint web.1 '
+    await 10 ran_away 1
+    stint status | grep -q "^cgroup: [^n]" || fail "status does not say where the leaves are"
+    ! stint status | grep -q '^not to be had here: cgroups' || fail "cgroups are had here: $(stint status)"
+    first=$(runaway 1)
+
+    # The next master finds the same leaf, and who is in it.
+    inode=$(stat -c %i "$cgroup/web.1")
+    kill_master
+    leaves_are 'stint web.1 ' || fail "after a takeover there are: $(leaves)"
+    [ "$(stat -c %i "$cgroup/web.1") $(runaway 1)" = "$inode $first" ] || fail "not the same leaf"
+
+    # With its generation the runaway ends, and with him the leaf.
+    stint reload web --force --wait gone --timeout 30s >/dev/null || fail "no reload"
+    await 10 dead "$first"
+    await 10 leaves_are 'stint web.2 '
+    logged 'event=escapee' || say "the runaway was not named"
+    await 10 ran_away 2
+    second=$(runaway 2)
+    kill -TERM "$init"
+    ended_with 0 10
+    dead "$second" || fail "who ran away has survived the end"
+    await 5 empty
+    say "leaves came and went"
+}
+
+# A container: the root of its cgroup namespace is what it has, and it may write there.
+own_cgroups=1
+service | configure 'stop_budget: 8s'
+start
+await 10 serves
+story
+
+# The same, and nothing of it is wanted.
+service | configure 'stop_budget: 8s' 'cgroup: off'
+start
+await 10 serves
+await 10 gone sh
+leaves_are '' || fail "nothing was to be made, but there are: $(leaves)"
+stint status | grep -q "^cgroup: none: switched off" || fail "status does not say that they are off"
+kill -TERM "$init"
+ended_with 0 10
+await 5 empty
+own_cgroups=
+
+# A host: no namespaces; the cgroup is marked as systemd marks what it delegates.
+delegate() {
+    setfattr -n user.delegate -v 1 "$cgroup" 2>/dev/null ||
+        python3 -c 'import os, sys; os.setxattr(sys.argv[1], "user.delegate", b"1")' "$cgroup" 2>/dev/null
+}
+if ! delegate; then
+    say "SKIPPED: a delegated cgroup on the host: no extended attribute can be set on one here"
+    exit 0
+fi
+bin=$1
+{
+    printf 'version: 1\nruntime_dir: %s/run\nstate_dir: %s/state\nstop_budget: 8s\nservices:\n' "$stage" "$stage"
+    service | sed "s|/bin/actor|$2|; /listen:/d"
+} >"$stage/host.yaml"
+: >"$log"
+(
+    echo "$BASHPID" >"$cgroup/cgroup.procs"
+    exec "$bin" run -c "$stage/host.yaml"
+) 2>>"$log" >>"$log" &
+runtime=$!
+init=$runtime
+stint() { "$bin" "$@" -c "$stage/host.yaml"; }
+await 10 logged 'event=verdict .*outcome=serving'
+story
