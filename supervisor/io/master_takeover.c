@@ -192,7 +192,7 @@ adopt_sockets(struct master *m, const char *prefix, bool foreign)
         (void)snprintf(name, sizeof(name), "%s", given);
         if (more)
             m->bound = more;
-        if (!more || adopt_socket(m, fdstore_take(m->fdstore, name), foreign, &l, &err) < 0) {
+        if (!more || adopt_socket(m, fdstore_take(m->fdstore, name), foreign, &l, &err) < 0 || !l) {
             journal_say(m->journal, LOG_LEVEL_WARNING, "socket_not_taken", "%s: %s", name,
                         err.text);
         } else {

@@ -109,7 +109,7 @@ take_out(const struct notify *n)
         char bytes[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(FDS_MAX * sizeof(int))];
         struct cmsghdr align;
     } control;
-    struct notify_sender from;
+    struct notify_sender from = {0};
     struct msghdr message = {.msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
 
     if (recvmsg(n->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) >= 0)

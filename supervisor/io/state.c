@@ -218,18 +218,16 @@ state_adopt(int fd, struct state **ret, struct error *reterr)
         return error_set(reterr, -errno, "read the state");
     memcpy(&head, data, sizeof(head));
     st = state_new(fd);
-    if (!st)
-        r = error_set(reterr, -ENOMEM, "read the state");
-    else if (head.magic != STATE_MAGIC)
+    if (head.magic != STATE_MAGIC)
         r = error_say(reterr, -EBADMSG, "what was kept as the state is none");
     else if (head.version != STATE_VERSION)
         r = error_say(reterr, -EPROTO, "the state is of version %u, this stint knows version %d",
                       head.version, STATE_VERSION);
-    else if (state_scan(st, data, (size_t)status.st_size) < 0)
+    else if (!st || state_scan(st, data, (size_t)status.st_size) < 0)
         r = error_set(reterr, -ENOMEM, "read the state");
     else
         r = 0;
-    if (r == 0) /* not cut off now: whoever only tries to read it leaves it alone */
+    if (st && r == 0) /* not cut off now: whoever only tries to read it leaves it alone */
         st->torn = (size_t)status.st_size > st->end;
     (void)munmap(data, (size_t)status.st_size); /* ours, whole: cannot fail */
     if (r < 0) {

@@ -148,7 +148,7 @@ START_TEST(keys_that_share_a_place_in_the_index_are_told_apart)
     ck_assert_int_eq(commit(), 0);
     found_is(st);
     ck_assert_int_eq(state_one(st, STATE_MASTER, far, content_add, NULL), -ENOENT);
-    ck_assert_uint_eq(st->n, 3U * (STATE_KIND_COUNT - 1));
+    ck_assert_uint_eq(st->n, (size_t)3 * (STATE_KIND_COUNT - 1));
 }
 END_TEST
 
@@ -176,7 +176,7 @@ START_TEST(a_hundred_thousand_records_cost_what_they_change)
     ck_assert_uint_eq(state_live_bytes(next), 100000 * (sizeof(struct record_head) + 64));
     state_destroy(next);
     took_us = mono_now_us() - begin_us;
-    ck_assert_msg(took_us < 20 * 1000000, "it took %lld us", (long long)took_us);
+    ck_assert_msg(took_us < INT64_C(20000000), "it took %lld us", (long long)took_us);
 }
 END_TEST
 
