@@ -227,10 +227,8 @@ actor_hostile(const char *what, const char *value)
         await(value, true);
     else if (strncmp(what, "pass=", 5) == 0)
         await(value, false);
-    else if (strncmp(what, "hang-if=", 8) == 0 && access(value, F_OK) == 0)
-        for (;;)
-            (void)pause();
-    else if (strncmp(what, "slot-never=", 11) == 0 && slot && strcmp(slot, value) == 0)
+    else if ((strncmp(what, "hang-if=", 8) == 0 && access(value, F_OK) == 0) ||
+             (strncmp(what, "slot-never=", 11) == 0 && slot && strcmp(slot, value) == 0))
         for (;;)
             (void)pause();
     else if (strncmp(what, "registry=", 9) == 0)
