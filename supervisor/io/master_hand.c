@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/units.h"
 #include "supervisor/core/event.h"
 #include "supervisor/io/capture.h"
 #include "supervisor/io/cgroup.h"
@@ -284,11 +285,14 @@ start_probe(struct start *st)
 void
 hands_release(struct master *m)
 {
-    if (fdstore_counts(m->fdstore).waiting > 0) /* killed now, we would take them along */
-        return;
+    bool waits = fdstore_counts(m->fdstore).waiting > 0; /* killed now, we would take them along */
+    int64_t long_ago_us = mono_now_us() - GATE_PATIENCE_US;
+
     list_for_each_safe (n, &m->gated) {
         struct hand *h = container_of(n, struct hand, gate);
 
+        if (waits && h->spawned_us > long_ago_us)
+            continue; /* a keeper that does not read for longer stops nobody from serving */
         list_del(n);
         (void)spawn_release(h->exec_fd); /* dead already: its pidfd tells */
         EDGE("spawn-released");

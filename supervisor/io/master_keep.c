@@ -157,7 +157,10 @@ on_alive(EV_P_ ev_timer *t, int revents)
 {
     (void)loop;
     (void)revents;
-    fdstore_alive(container_of(t, struct master, alive)->fdstore);
+    struct fdstore *fs = container_of(t, struct master, alive)->fdstore;
+
+    if (fdstore_counts(fs).waiting == 0) /* what waits says it as well */
+        fdstore_alive(fs);
 }
 
 /* ---- beginning and end --------------------------------------------------------------------------------- */

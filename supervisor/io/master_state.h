@@ -48,6 +48,7 @@ struct watch;
 #define STALL_US          INT64_C(50000) /* a turn of the loop longer than this is a counted event */
 #define BUDGET_US         INT64_C(20000) /* … so after this long, effects wait for the next turn */
 #define FAREWELL_US       (2 * US_PER_S)
+#define GATE_PATIENCE_US  (2 * US_PER_S)
 #define RELIC_PATIENCE_S  10.0
 #define NAMES_PATIENCE_US INT64_C(30000000) /* with a name service that is asked who somebody is */
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Children at the gate while the keeper has not been told yet what is theirs. */
+#include "base/clock.h"
+#include "base/units.h"
 #include "supervisor/io/master_state.h"
 #include "tests/unit/io/fdstore_fixture.h"
 
@@ -8,7 +10,7 @@ static struct hand h;
 static struct spawned child;
 
 static void
-start(void)
+start(int64_t waited_us)
 {
     struct spawn_request req = SPAWN_REQUEST_INIT;
 
@@ -21,7 +23,8 @@ start(void)
     m.loop = at.loop;
     m.fdstore = at.fs;
     list_init(&m.gated);
-    h = (struct hand){.master = &m, .exec_fd = child.exec_fd};
+    h = (struct hand){
+        .master = &m, .exec_fd = child.exec_fd, .spawned_us = mono_now_us() - waited_us};
     list_add(&m.gated, &h.gate);
 }
 
@@ -55,7 +58,7 @@ START_TEST(it_waits_until_the_keeper_has_what_is_its)
     begin();
     while (fdstore_counts(at.fs).waiting == 0)
         ck_assert_int_eq(fdstore_put(at.fs, "pidfd.1", STDIN_FILENO), 0);
-    start();
+    start(0);
     hands_release(&m);
     turn();
     hands_release(&m);
@@ -77,7 +80,19 @@ START_TEST(without_a_keeper_or_when_it_is_gone_nobody_waits)
         at.keeper = fd_close(at.keeper);
         expect_log("lost ");
     }
-    start();
+    start(0);
+    hands_release(&m);
+    runs();
+}
+END_TEST
+
+START_TEST(a_keeper_that_does_not_read_for_long_holds_nobody_back)
+{
+    opened();
+    begin();
+    while (fdstore_counts(at.fs).waiting == 0)
+        ck_assert_int_eq(fdstore_put(at.fs, "pidfd.1", STDIN_FILENO), 0);
+    start(GATE_PATIENCE_US + US_PER_S);
     hands_release(&m);
     runs();
 }
@@ -92,6 +107,7 @@ main(void)
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, it_waits_until_the_keeper_has_what_is_its);
+    tcase_add_test(t, a_keeper_that_does_not_read_for_long_holds_nobody_back);
     tcase_add_loop_test(t, without_a_keeper_or_when_it_is_gone_nobody_waits, 0, 2);
     suite_add_tcase(s, t);
     return unit_main(s);
