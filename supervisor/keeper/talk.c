@@ -116,7 +116,7 @@ hear(struct keeper *k)
         refuse(k, "HELLO comes first");
         return;
     }
-    if (k->link.finished && (type == KEEPER_STORE || type == KEEPER_ALIVE))
+    if (k->link.finished && type == KEEPER_ALIVE) /* its loop turns; a STORE comes before that */
         upgrade_proved(k);
     switch (type) {
     case KEEPER_HELLO:
