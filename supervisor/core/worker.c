@@ -64,6 +64,8 @@ worker_send_drain(struct core *c, struct worker *w)
 void
 worker_ask_evidence(struct core *c, struct worker *w, int64_t from_us)
 {
+    /* an image may hold a time that never comes */
+    from_us = earlier(from_us, TIME_NEVER - EVIDENCE_WAIT_US);
     w->extend_limit_us = earlier(from_us + EVIDENCE_WAIT_US, stop_end_us(c));
     worker_effect(c, w, FX_EVIDENCE, 0);
 }
