@@ -116,7 +116,11 @@ unpack_str(struct unpack *in)
     if (!at)
         return NULL;
     if (!memchr(at, '\0', n))
-        s = strndup(at, n);
+        s = malloc(n + 1);
+    if (s) {
+        memcpy(s, at, n);
+        s[n] = '\0';
+    }
     in->bad = in->bad || !s;
     return s;
 }
