@@ -28,7 +28,7 @@ same_service() { # WHAT: nothing has changed, as seen by systemd and by the clie
     wait_for 10 "the takeover $1" taken_over
     # It is announced as a reload, which ends with the usual status.
     wait_for 10 "the status of the new master $1" property_is StatusText "2 services, 2 running"
-    property_is ActiveState active || fail "$1: it is $(property ActiveState)"
+    wait_for 10 "an active unit $1" property_is ActiveState active
     property_is NRestarts 0 || fail "$1: systemd restarted it"
     [ "$(main_pid)" = "$keeper" ] || fail "$1: the main pid has changed"
     [ "$(worker_pids)" = "$workers" ] || fail "$1: the workers are others: $(worker_pids), not $workers"
