@@ -231,9 +231,9 @@ restore_piece(void *env, uint64_t key, const void *bytes, size_t n)
     return digest_equal(is, was) ? peek_take(fd, length) : 0;
 }
 
-/* It is in the core's books, and nobody knows anything of it: better an end than a worker that hangs. */
+/* Who is in the core's books has a process here, or the state contradicts itself. */
 static int
-lose_workers(struct master *m, struct error *reterr)
+find_all_workers(struct master *m, struct error *reterr)
 {
     list_for_each (n, &m->core->services) {
         list_for_each (g, &container_of(n, struct service, node)->generations) {
@@ -260,5 +260,5 @@ restore_hands(struct master *m, struct error *reterr)
         r = state_each(m->state, STATE_PIECE, restore_piece, m);
     if (r < 0)
         return error_set(reterr, r, "a worker of the state");
-    return lose_workers(m, reterr);
+    return find_all_workers(m, reterr);
 }
