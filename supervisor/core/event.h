@@ -18,7 +18,7 @@ struct spec;
 enum event_type {
     EVENT_TICK,         /* a deadline may have come */
     EVENT_CONFIG,       /* the whole desired configuration, already valid and bound */
-    EVENT_HINT,         /* service: one of its inputs may have changed */
+    EVENT_HINT,         /* service: one of its inputs may have changed; service 0 = all */
     EVENT_LOOKED,       /* service: the answer to FX_LOOK */
     EVENT_CHECKED,      /* service: the answer to FX_CHECK */
     EVENT_SPAWNED,      /* worker: has a pid; exec may still fail (then EVENT_EXIT says so) */

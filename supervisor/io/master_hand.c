@@ -286,8 +286,11 @@ void
 hands_release(struct master *m)
 {
     bool waits = fdstore_counts(m->fdstore).waiting > 0; /* killed now, we would take them along */
-    int64_t long_ago_us = mono_now_us() - GATE_PATIENCE_US;
+    int64_t long_ago_us;
 
+    if (list_empty(&m->gated)) /* as after nearly every step */
+        return;
+    long_ago_us = mono_now_us() - GATE_PATIENCE_US;
     list_for_each_safe (n, &m->gated) {
         struct hand *h = container_of(n, struct hand, gate);
 

@@ -268,6 +268,8 @@ save_desk(struct master *m)
 void
 save_step(struct master *m, struct effects *fx)
 {
+    bool order = false; /* of the services: one came or went */
+
     for (size_t i = 0; i < fx->n; i++)
         fx->items[i].number = ++m->last_effect;
     if (!m->state) {
@@ -286,8 +288,10 @@ save_step(struct master *m, struct effects *fx)
             continue;
         if (!core_service(m->core, r->service_id))
             state_drop(m->state, STATE_SERVICE, r->service_id);
-        save_master(m); /* the order of the services */
+        order = true;
     }
+    if (order)
+        save_master(m);
     if (m->desk_stale)
         save_desk(m);
     specs_sweep(m);

@@ -133,13 +133,8 @@ takeover_begin(struct master *m)
     EDGE("takeover-told");
     master_resume(m);
     EDGE("takeover-resumed");
-    /* Its watches died with it, so every input may have changed. */
-    list_for_each_safe (n, &m->core->services) {
-        struct event ev = {.type = EVENT_HINT,
-                           .service = container_of(n, struct service, node)->id};
-
-        master_post(m, &ev);
-    }
+    /* Its watches died with it, so every input of every service may have changed. */
+    master_post(m, &(struct event){.type = EVENT_HINT});
     if ((w->flags & KEEPER_STOPPING) && !m->core->stopping)
         master_stop(m, "asked to before this master came");
 }
