@@ -59,6 +59,7 @@ const struct entry *entry_find(const struct load *l, const char *name);
 
 /* What cannot be seen in one key alone. Findings go to the reader. */
 void validate_service(struct load *l, const struct entry *e);
+void validate_slots(struct load *l, const struct entry *e);
 void validate_addresses(struct load *l);
 void validate_dependencies(struct load *l);
 void validate_system(struct load *l, const struct entry *e);

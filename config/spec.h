@@ -149,6 +149,18 @@ void service_spec_canonical(const struct service_spec *s, struct text *out);
 struct digest service_spec_launch_digest(const struct service_spec *s);
 bool service_spec_equal(const struct service_spec *a, const struct service_spec *b);
 
+/*
+ * {slot} in `command`, in values of `environment` and in `ready` is another number for each worker
+ * of a generation. A spec holds it as it was written; {{slot}} stands for the text "{slot}".
+ *
+ * slot_in_text - does it stand there, other than as {{slot}}?
+ * slot_text    - @text as the worker in @slot gets it; owned by the caller; NULL: no memory
+ * slot_argv    - the same for each of @argv; *ret is untouched on failure. Return: 0 or -ENOMEM.
+ */
+bool slot_in_text(const char *text);
+char *slot_text(const char *text, unsigned slot);
+int slot_argv(const struct strv *argv, unsigned slot, struct strv *ret);
+
 /* What a change of a spec asks for; the larger wins. */
 enum reload_class {
     RELOAD_NONE,

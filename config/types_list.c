@@ -10,6 +10,14 @@
 #include "config/reader.h"
 #include "config/types.h"
 
+/* A map to YAML, unless it stands in quotes. */
+static const char *
+meant_slot(const struct node *n)
+{
+    return n->kind == NODE_MAP && n->n == 1 && strcmp(n->keys[0]->text, "slot") == 0 ? "\"{slot}\""
+                                                                                     : NULL;
+}
+
 static int
 strings_add(struct reader *r, const struct key *k, const struct node *n, struct strv *v)
 {
@@ -19,8 +27,8 @@ strings_add(struct reader *r, const struct key *k, const struct node *n, struct 
         const struct node *item = n->items[i];
 
         if (item->kind != NODE_SCALAR || node_null(item))
-            result = finding(r, item, NULL, "'%s' item %zu wants a text, not %s", k->name, i + 1,
-                             node_kind_name(item));
+            result = finding(r, item, meant_slot(item), "'%s' item %zu wants a text, not %s",
+                             k->name, i + 1, node_kind_name(item));
         else if (strv_add(v, item->text) < 0)
             return no_memory(r);
     }
@@ -243,8 +251,9 @@ environment_parse(struct reader *r, const struct key *k, const struct node *n, v
                 r, n->keys[i], NULL,
                 "'%s' is no name of a variable: 1 to 256 ASCII letters, no blank, no =", name);
         else if (value->kind != NODE_SCALAR || node_null(value))
-            result = finding(r, value, NULL, "variable '%s' wants a text (\"\" if empty), not %s",
-                             name, node_kind_name(value));
+            result = finding(r, value, meant_slot(value),
+                             "variable '%s' wants a text (\"\" if empty), not %s", name,
+                             node_kind_name(value));
         else if (variable_set(s, name, value->text) < 0)
             return no_memory(r);
     }

@@ -53,6 +53,12 @@ address_given(struct reader *r, const struct key *k, const struct node *n,
 
     if (!text)
         return -EINVAL;
+    if (slot_in_text(text))
+        return finding(r, n, NULL,
+                       "{slot} has no meaning in '%s': a socket is bound once, and all workers of "
+                       "all generations share it; a worker that wants one of its own binds it "
+                       "itself, with SO_REUSEPORT, and gets {slot} in its 'command'",
+                       k->name);
     return parse(text, ret, &err) < 0 ? address_finding(r, k, n, &err) : 0;
 }
 

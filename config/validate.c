@@ -119,4 +119,5 @@ validate_service(struct load *l, const struct entry *e)
     check_ready_probe(l, e);
     check_probe_listener(l, e);
     check_times(l, e);
+    validate_slots(l, e);
 }

@@ -166,6 +166,15 @@ add_listeners(struct strv *env, const struct environment_request *req)
     return r < 0 ? r : environment_set(env, "LISTEN_FDNAMES", text_str(&names));
 }
 
+/* One of `environment`; what runs in no slot, such as a check, sees what the worker in slot 0 does. */
+static int
+add_own(struct strv *env, const struct environment_entry *e, unsigned slot)
+{
+    auto_free char *value = slot_text(e->value, slot);
+
+    return value ? environment_set(env, e->name, value) : -ENOMEM;
+}
+
 static int
 add_stint(struct strv *env, const struct environment_request *req)
 {
@@ -225,7 +234,7 @@ environment_build(const struct environment_request *req, struct strv *ret, struc
     for (size_t i = 0; r == 0 && req->env_file && i < req->env_file->n; i++)
         r = set_entry(&env, req->env_file->items[i]);
     for (size_t i = 0; r == 0 && i < spec->n_environment; i++)
-        r = environment_set(&env, spec->environment[i].name, spec->environment[i].value);
+        r = add_own(&env, &spec->environment[i], req->slot);
     if (r == 0)
         r = add_stint(&env, req);
     if (r < 0)

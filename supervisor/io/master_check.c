@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -55,7 +56,7 @@ inspection_check(struct inspection *d, const struct snapshot *snap, const char *
                  struct error *reterr)
 {
     const struct service_spec *spec = snap->spec;
-    struct strv environment = {NULL, 0};
+    struct strv environment = {NULL, 0}, argv = {NULL, 0};
     struct environment_request erq = {.spec = spec,
                                       .env_file = &snap->env_file,
                                       .own = environ,
@@ -63,7 +64,6 @@ inspection_check(struct inspection *d, const struct snapshot *snap, const char *
                                       .trace_id = trace,
                                       .span_id = snap->id};
     struct run_request rq = {
-        .argv = spec->check.items,
         .directory = spec->directory,
         .identity = &snap->identity,
         .umask = spec->umask,
@@ -75,10 +75,14 @@ inspection_check(struct inspection *d, const struct snapshot *snap, const char *
     };
     int r = environment_build(&erq, &environment, reterr);
 
+    if (r == 0 && slot_argv(&spec->check, 0, &argv) < 0) /* it has no slot, but may have {{slot}} */
+        r = error_set(reterr, -ENOMEM, "run the check of '%s'", spec->name);
     if (r == 0) {
+        rq.argv = argv.items;
         rq.envp = environment.items;
         r = run_start(d->master->loop, &rq, &d->check, reterr);
     }
+    strv_finish(&argv);
     strv_finish(&environment);
     return r;
 }

@@ -18,7 +18,6 @@
 #include "supervisor/io/channel.h"
 #include "supervisor/io/edge.h"
 #include "supervisor/io/environment.h"
-#include "supervisor/io/evidence.h"
 #include "supervisor/io/fdstore.h"
 #include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
@@ -132,6 +131,7 @@ hand_adopt(struct master *m, const struct worker *w, int pidfd)
 struct start {
     struct hand *hand;
     const struct service_spec *spec;              /* borrowed from the hand */
+    struct strv argv;                             /* owned; the command of its slot */
     int channel_theirs, ready_ours, ready_theirs; /* owned */
 };
 
@@ -160,6 +160,8 @@ start_environment(struct start *st, struct error *reterr)
         names[rq.n_listen++] = st->spec->listen[i].name;
     if (h->probe)
         names[rq.n_listen++] = "probe";
+    if (slot_argv(&st->spec->command, h->slot, &st->argv) < 0)
+        return error_set(reterr, -ENOMEM, "build the command of '%s'", h->service);
     return environment_build(&rq, &h->environment, reterr);
 }
 
@@ -222,7 +224,7 @@ start_process(struct start *st, struct spawned *ret, struct error *reterr)
         fds[rq.n_fds++] = (struct spawn_fd){h->registry_fd, -1, "STINT_REGISTRY"};
     if (st->ready_theirs >= 0)
         fds[rq.n_fds++] = (struct spawn_fd){st->ready_theirs, st->spec->ready.fd, NULL};
-    rq.argv = st->spec->command.items;
+    rq.argv = st->argv.items;
     rq.envp = h->environment.items;
     rq.exe_fd = snap->exe_fd;
     rq.exe_path = snap->exe_path;
@@ -246,6 +248,7 @@ hand_probe(struct hand *h, int ready_fd, struct error *reterr)
     auto_text struct text address = TEXT_INIT;
     struct ready_request rq = {
         .spec = &h->spec->ready,
+        .slot = h->slot,
         .pid = h->pid,
         .spawned_us = h->spawned_us,
         .fd = ready_fd,
@@ -358,6 +361,7 @@ hand_start(struct master *m, uint64_t worker)
         r = st.hand->snapshot ? start_all(&st, &err)
                               : error_say(&err, -ENOENT, "its snapshot is gone");
     }
+    strv_finish(&st.argv);
     fd_close(st.channel_theirs);
     fd_close(st.ready_ours);
     fd_close(st.ready_theirs);
@@ -370,29 +374,5 @@ hand_start(struct master *m, uint64_t worker)
         ev.type = EVENT_SPAWNED;
         ev.spawned.pid = st.hand->pid;
     }
-    master_post(m, &ev);
-}
-
-/* ---- evidence ---------------------------------------------------------------------------------- */
-
-void
-hand_evidence(struct master *m, uint64_t worker)
-{
-    auto_text struct text words = TEXT_INIT;
-    struct evidence *evidence = NULL;
-    struct error err = {0};
-    struct event ev = {.type = EVENT_EVIDENCE, .worker = worker};
-    const struct hand *h = hand_find(m, worker);
-
-    if (!h) {
-        text_add(&words, "no evidence: it has no process");
-    } else if (evidence_collect(h->pid, h->registry_fd, mono_now_us(), &evidence, &err) == 0) {
-        evidence_summary(evidence, &words);
-        ev.evidence.stragglers = evidence_stragglers(evidence);
-        evidence_destroy(evidence);
-    } else {
-        text_addf(&words, "no evidence: %s", err.text);
-    }
-    ev.evidence.text = text_str(&words);
     master_post(m, &ev);
 }

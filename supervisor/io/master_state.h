@@ -256,7 +256,6 @@ void hands_release(struct master *m);
 struct hand *hand_find(const struct master *m, uint64_t worker);
 struct hand *hand_of_pid(const struct master *m, pid_t pid);
 void hand_destroy(struct hand *h);
-void hand_evidence(struct master *m, uint64_t worker); /* answers EVIDENCE */
 
 /* ---- master_hand_events.c ---------------------------------------------------------------------- */
 
@@ -269,6 +268,7 @@ void hand_on_dead(EV_P_ ev_io *io, int revents);
 void hand_on_exec(EV_P_ ev_io *io, int revents);
 void hand_on_ready(void *env);
 void hand_on_not_ready(void *env, const char *why);
+void hand_evidence(struct master *m, uint64_t worker); /* answers EVIDENCE */
 
 /* ---- master_graves.c ----------------------------------------------------------------------------- */
 

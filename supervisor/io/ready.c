@@ -38,6 +38,7 @@ struct ready {
     struct ready_request req; /* its pointers as ready.h says; `address` is not kept */
     int fd;                   /* owned; READY_FD */
     char *path;               /* owned; READY_FILE, absolute if the directory is */
+    struct strv argv;         /* owned; READY_EXEC */
     int64_t spawned_wall_us;  /* wall clock of the spawn, as reckoned at the start */
     struct ask_target target; /* READY_TCP, READY_HTTP */
     struct ask *ask;          /* owned; the question under way, or NULL */
@@ -193,7 +194,7 @@ static void
 exec_try(struct ready *r)
 {
     struct run_request run = {
-        .argv = r->req.spec->exec.items,
+        .argv = r->argv.items,
         .envp = r->req.envp,
         .directory = r->req.directory,
         .identity = r->req.identity,
@@ -277,10 +278,11 @@ begin_fd(struct ready *r, const struct ready_request *req, struct error *reterr)
 static int
 begin_file(struct ready *r, const struct ready_request *req, struct error *reterr)
 {
+    auto_free char *file = slot_text(req->spec->file, req->slot);
     bool joined = req->spec->file[0] != '/' && req->directory;
 
-    if (asprintf(&r->path, "%s%s%s", joined ? req->directory : "", joined ? "/" : "",
-                 req->spec->file) == -1) {
+    if (!file ||
+        asprintf(&r->path, "%s%s%s", joined ? req->directory : "", joined ? "/" : "", file) == -1) {
         r->path = NULL; /* undefined after a failure */
         return error_set(reterr, -ENOMEM, "watch '%s'", req->spec->file);
     }
@@ -307,9 +309,12 @@ begin(struct ready *r, const struct ready_request *req, struct error *reterr)
     case READY_FILE:
         return begin_file(r, req, reterr);
     case READY_EXEC:
+        e = slot_argv(&req->spec->exec, req->slot, &r->argv);
+        if (e < 0)
+            return error_set(reterr, e, "ask '%.200s'", req->spec->exec.items[0]);
         r->pause_us = EXEC_FIRST_US;
         try_after(r, 0);
-        progress(r, "asking '%.200s'", req->spec->exec.items[0]);
+        progress(r, "asking '%.200s'", r->argv.items[0]);
         break;
     case READY_TCP:
     case READY_HTTP:
@@ -361,6 +366,7 @@ ready_stop(struct ready *r)
         return;
     stop_watching(r);
     ask_target_finish(&r->target);
+    strv_finish(&r->argv);
     free(r->path);
     free(r);
 }

@@ -20,6 +20,7 @@ struct ready;
 /* Copied or borrowed as noted. */
 struct ready_request {
     const struct ready_spec *spec; /* borrowed until ready_stop() */
+    unsigned slot;                 /* of the worker: what {slot} in it stands for */
     pid_t pid;                     /* the worker */
     int64_t spawned_us;            /* CLOCK_MONOTONIC, taken before it was spawned */
     int fd;                        /* READY_FD: read end of the pipe; ours after success; else -1 */

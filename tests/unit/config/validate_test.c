@@ -4,7 +4,8 @@
 
 #include "tests/unit/config/findings.h"
 
-#define SERVICE "version: 1\nservices:\n  web:\n    command: [x]\n"
+#define SERVICE      "version: 1\nservices:\n  web:\n    command: [x]\n"
+#define SLOT_WAY_OUT "hand it to the program in the arguments of 'command' or in 'environment'"
 
 static const struct wrong wrongs[] = {
 #include "tests/unit/config/validate_wrong.def"

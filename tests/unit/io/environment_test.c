@@ -137,6 +137,32 @@ START_TEST(later_sources_win_and_no_name_comes_twice)
 }
 END_TEST
 
+START_TEST(a_worker_gets_the_number_of_its_slot_in_what_the_service_says_and_nowhere_else)
+{
+    struct environment_entry entries[] = {
+        {(char[]){"PORT"},   (char[]){"910{slot}"}           },
+        {(char[]){"FORMAT"}, (char[]){"{{slot}} {slots} {x}"}},
+        {(char[]){"PAIR"},   (char[]){"{\"slot\": {slot}}"}  },
+    };
+    struct environment_request req = request();
+    struct strv pinned = {0}, env = {0};
+
+    ck_assert_int_eq(strv_add(&pinned, "FILE={slot}"), 0);
+    spec.environment = entries;
+    spec.n_environment = 3;
+    req.env_file = &pinned;
+    req.generation = 4;
+    req.slot = 11;
+    ck_assert_int_eq(environment_build(&req, &env, NULL), 0);
+    ck_assert(has(&env, "PORT=91011"));
+    ck_assert(has(&env, "FORMAT={slot} {slots} {x}"));
+    ck_assert(has(&env, "PAIR={\"slot\": 11}"));
+    ck_assert(has(&env, "FILE={slot}")); /* written for whoever else reads that file, too */
+    strv_finish(&env);
+    strv_finish(&pinned);
+}
+END_TEST
+
 START_TEST(a_clean_environment_is_a_small_one)
 {
     struct environment_request req = request();
@@ -252,6 +278,8 @@ main(void)
     tcase_add_test(t, a_worker_is_told_who_it_is);
     tcase_add_test(t, a_worker_with_libstint_is_told_its_pid);
     tcase_add_test(t, later_sources_win_and_no_name_comes_twice);
+    tcase_add_test(t,
+                   a_worker_gets_the_number_of_its_slot_in_what_the_service_says_and_nowhere_else);
     tcase_add_test(t, a_clean_environment_is_a_small_one);
     tcase_add_test(t, a_user_has_a_home_and_a_nameless_one_does_not_get_ours);
     tcase_add_test(t, an_env_file_is_read_as_it_is_written);

@@ -103,6 +103,31 @@ START_TEST(a_command_is_asked_until_it_exits_0)
 }
 END_TEST
 
+START_TEST(each_slot_has_a_file_and_a_question_of_its_own)
+{
+    struct ready_spec file = {.mode = READY_FILE, .file = (char[]){"web-{slot}.pid"}};
+    struct ready_spec exec = {.mode = READY_EXEC};
+    struct ready_request req = request(&file);
+
+    ck_assert_int_eq(strv_add(&exec.exec, "sh"), 0);
+    ck_assert_int_eq(strv_add(&exec.exec, "-c"), 0);
+    ck_assert_int_eq(strv_add(&exec.exec, "exit {slot}"), 0);
+    req.slot = 3;
+    start(&req);
+    await_progress("web-3.pid': does not exist yet");
+    ready_stop(ready);
+    req = request(&exec);
+    req.slot = 7;
+    start(&req);
+    await_progress("last answer: exit status 7");
+    ready_stop(ready);
+    req.slot = 0;
+    start(&req);
+    await_words("ready ");
+    strv_finish(&exec.exec);
+}
+END_TEST
+
 START_TEST(stopping_while_a_command_is_under_way_leaves_nothing)
 {
     struct ready_spec spec = {.mode = READY_EXEC};
@@ -146,6 +171,7 @@ main(void)
     tcase_add_test(t, a_pid_file_counts_once_it_is_rewritten_with_a_pid_of_the_worker);
     tcase_add_test(t, a_pid_file_left_by_the_one_before_does_not_count);
     tcase_add_test(t, a_command_is_asked_until_it_exits_0);
+    tcase_add_test(t, each_slot_has_a_file_and_a_question_of_its_own);
     tcase_add_test(t, stopping_while_a_command_is_under_way_leaves_nothing);
     tcase_add_loop_test(t, what_others_decide_is_only_described, 0, 2);
     suite_add_tcase(s, t);
