@@ -75,6 +75,7 @@ struct service_spec {
     struct listener_spec *listen;
     size_t n_listen;
     bool libstint;
+    bool gated; /* the listeners are given by the channel, once the generation is ready */
     struct ready_spec ready;
     struct environment_entry *environment;
     size_t n_environment;

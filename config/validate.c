@@ -110,6 +110,27 @@ check_times(struct load *l, const struct entry *e)
                       "before the new one starts");
 }
 
+/* Sockets that come later come by the channel, and "ready" must not be said by somebody else. */
+static void
+check_gated(struct load *l, const struct entry *e)
+{
+    const struct service_spec *s = e->spec;
+    const struct node *at = entry_node(l, e, "gated");
+
+    if (!s->gated)
+        return;
+    if (!s->libstint)
+        (void)finding(&l->reader, at, NULL,
+                      "'gated' needs 'libstint: true': the sockets come by its channel");
+    if (s->n_listen == 0)
+        (void)finding(&l->reader, at, NULL,
+                      "'gated' without 'listen': there is nothing to hold back");
+    if (s->ready.mode != READY_NOTIFY)
+        (void)finding(&l->reader, entry_node(l, e, "ready"), NULL,
+                      "'gated' needs 'ready: notify': the program itself says when it may have "
+                      "clients, with stint_ready()");
+}
+
 void
 validate_service(struct load *l, const struct entry *e)
 {
@@ -120,4 +141,5 @@ validate_service(struct load *l, const struct entry *e)
     check_probe_listener(l, e);
     check_times(l, e);
     validate_slots(l, e);
+    check_gated(l, e);
 }

@@ -4,7 +4,7 @@
 
 #include "worker-api/state.h"
 
-struct state stn = {.nudge_fd = -1, .channel_fd = -1, .channel_kept = -1};
+struct state stn = {.nudge_fd = -1, .channel_fd = -1, .channel_kept = -1, .gate_fd = -1};
 
 struct token stn_top = {.deadline_us = STINT_NEVER, .fd = -1, .refs = 1, .child = &stn_root};
 struct token stn_root = {

@@ -8,7 +8,8 @@
 
 #include "worker-api/state.h"
 
-#define BURST 16 /* frames per call: a chatty supervisor holds nobody up */
+#define BURST   16  /* frames per call: a chatty supervisor holds nobody up */
+#define FDS_MAX 253 /* that the kernel lets a message carry */
 
 int
 stn_channel_poll_fd(void)
@@ -27,6 +28,7 @@ static int
 lost(void)
 {
     __atomic_store_n(&stn.channel_fd, -1, __ATOMIC_RELEASE);
+    stn_gate_shut();
     return -EPIPE;
 }
 
@@ -111,9 +113,34 @@ hear_hello(const char *body, uint32_t length)
     return 1;
 }
 
+/* What a message brought along; owned by whoever has it. */
+struct cargo {
+    int fds[FDS_MAX];
+    unsigned n;
+};
+
+static void
+cargo_drop(struct cargo *cargo)
+{
+    while (cargo->n > 0)
+        stn_close(cargo->fds[--cargo->n]);
+}
+
+static void
+cargo_unload(struct msghdr *msg, struct cargo *ret)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        for (size_t at = CMSG_LEN(0); at + sizeof(int) <= c->cmsg_len && ret->n < FDS_MAX;
+             at += sizeof(int))
+            memcpy(&ret->fds[ret->n++], (const char *)c + at, sizeof(int));
+    }
+}
+
 /* 1 obeyed, 0 skipped, -EPIPE no common language. */
 static int
-hear(const char *bytes, size_t n, struct order *ret)
+hear(const char *bytes, size_t n, struct cargo *cargo, struct order *ret)
 {
     struct stint_frame frame;
     const char *body = bytes + sizeof(frame);
@@ -126,6 +153,11 @@ hear(const char *bytes, size_t n, struct order *ret)
     stn.received = frame.sequence;
     if (frame.type == STINT_FRAME_HELLO)
         return hear_hello(body, frame.length);
+    if (frame.type == STINT_FRAME_LISTENERS && stn.hello_seen) {
+        stn_gate_take(body, frame.length, cargo->fds, cargo->n);
+        cargo->n = 0;
+        return 1;
+    }
     if (frame.type != STINT_FRAME_CANCEL || frame.length < sizeof(ret->frame) || !stn.hello_seen)
         return 0;
     memcpy(&ret->frame, body, sizeof(ret->frame));
@@ -138,15 +170,30 @@ hear(const char *bytes, size_t n, struct order *ret)
 static int
 receive_locked(struct order *ret)
 {
+    union {
+        char bytes[CMSG_SPACE(sizeof(int) * FDS_MAX)];
+        struct cmsghdr align;
+    } control;
     char bytes[STINT_FRAME_MAX + 1];
+    struct iovec part = {bytes, sizeof(bytes)};
+    struct msghdr msg = {.msg_iov = &part,
+                         .msg_iovlen = 1,
+                         .msg_control = &control,
+                         .msg_controllen = sizeof(control)};
+    struct cargo cargo = {.n = 0};
     int fd = stn_channel_poll_fd();
     ssize_t n;
+    int r;
 
     if (fd < 0)
         return -EPIPE;
-    n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT | MSG_TRUNC);
+    n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_CLOEXEC);
+    if (n >= 0)
+        cargo_unload(&msg, &cargo);
+    r = n > 0 ? hear(bytes, (size_t)n, &cargo, ret) : 0;
+    cargo_drop(&cargo);
     if (n > 0)
-        return hear(bytes, (size_t)n, ret);
+        return r;
     if (n == -1 && errno == ECONNRESET)
         return 0; /* said once, when frames of ours were not read: what they sent still lies here */
     if (n == -1)

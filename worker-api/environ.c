@@ -54,28 +54,41 @@ stn_environ_take_fd(const char *variable)
     return good && !is_for_another() ? (int)fd : -1;
 }
 
+/* The first of a list with colons between them. Return: what follows it, NULL at the end. */
+static const char *
+add_listener(int fd, const char *names)
+{
+    size_t length = names ? strcspn(names, ":") : 0;
+
+    if (stn.n_listeners < LISTENERS_MAX) {
+        struct listener *l = &stn.listeners[stn.n_listeners++];
+
+        l->fd = fd;
+        stn_text_copy(l->name, length < sizeof(l->name) ? length + 1 : sizeof(l->name), names);
+    }
+    return names && names[length] == ':' ? names + length + 1 : NULL;
+}
+
+/* Those of a gated service come first: they are its own, what is inherited may be a probe's. */
 static void
 read_listeners(void)
 {
-    const char *names = getenv("LISTEN_FDNAMES");
+    const char *names = getenv("LISTEN_FDNAMES"), *gated = getenv("STINT_GATED");
     uint64_t pid, count;
 
-    if (!number("LISTEN_PID", INT32_MAX, &pid) || (pid_t)pid != getpid() ||
-        !number("LISTEN_FDS", INT32_MAX - FIRST_LISTENER, &count))
+    if (!number("LISTEN_PID", INT32_MAX, &pid) || (pid_t)pid != getpid())
         return; /* meant for another process, or for none */
+    while (gated && *gated)
+        gated = add_listener(-1, gated);
+    if (!number("LISTEN_FDS", INT32_MAX - FIRST_LISTENER, &count))
+        return;
     for (uint64_t i = 0; i < count; i++) {
-        size_t length = names ? strcspn(names, ":") : 0;
         int fd = FIRST_LISTENER + (int)i;
-        bool good = close_on_exec(fd) == 0;
 
-        if (good && stn.n_listeners < LISTENERS_MAX) {
-            struct listener *l = &stn.listeners[stn.n_listeners++];
-
-            l->fd = fd;
-            stn_text_copy(l->name, length < sizeof(l->name) ? length + 1 : sizeof(l->name), names);
-        }
-        if (names)
-            names = names[length] == ':' ? names + length + 1 : NULL;
+        if (close_on_exec(fd) == 0)
+            names = add_listener(fd, names);
+        else if (names)
+            names = strchr(names, ':') ? strchr(names, ':') + 1 : NULL;
     }
 }
 
@@ -140,13 +153,4 @@ const char *
 stint_trace_id(void)
 {
     return stn.trace_id;
-}
-
-int
-stint_listen_fd(const char *name)
-{
-    for (unsigned i = 0; i < stn.n_listeners; i++)
-        if (!name || strcmp(stn.listeners[i].name, name) == 0)
-            return stn.listeners[i].fd;
-    return -ENOENT;
 }

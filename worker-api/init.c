@@ -67,6 +67,7 @@ after_fork_child(void)
         stn_close(stn.nudge_fd);
     stn.nudge_fd = -1;
     stn_channel_after_fork();
+    stn_gate_after_fork();
     stn_registry_after_fork();
     stn_tokens_after_fork();
     stn_callbacks_after_fork();
@@ -102,6 +103,8 @@ stint_init(const struct stint_options *options)
     if (r == 0) /* now, so that a full table of descriptors is found now */
         r = stint_token_fd(&stn_root.head);
     if (r >= 0)
+        r = stn_gate_open();
+    if (r >= 0)
         r = stn_threads_init();
     if (r == 0)
         r = -pthread_atfork(before_fork, after_fork_parent, after_fork_child);
@@ -111,6 +114,8 @@ stint_init(const struct stint_options *options)
         return r;
     stn.initialised = true;
     stn_channel_open(channel);
+    if (stn_channel_poll_fd() < 0)
+        stn_gate_shut();
     if (stn_channel_poll_fd() >= 0 && atexit(stn_channel_bye) != 0)
         return -ENOMEM;
     return asks_for(options, STINT_OPT_LISTENER) ? stn_listener_start() : 0;

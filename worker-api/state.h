@@ -81,7 +81,7 @@ struct stint_thread {
 };
 
 struct listener {
-    int fd;
+    int fd; /* atomic; -1 = gated, and not here yet */
     char name[STINT_NAME_MAX * 2];
 };
 
@@ -115,6 +115,8 @@ struct state {
     char notify[108]; /* "" = nobody listens */
     struct listener listeners[LISTENERS_MAX];
     unsigned n_listeners;
+    int gate_fd;        /* eventfd, readable once nothing more will come; -1 = not gated */
+    uint32_t gate_over; /* atomic: 1 = all are here, or the supervisor has gone */
 };
 
 extern struct state stn;
@@ -173,6 +175,13 @@ int stn_channel_read(void);    /* frames obeyed; -EPIPE when the other side has 
 int stn_channel_poll_fd(void); /* -1 = nothing to poll */
 void stn_channel_bye(void);
 void stn_channel_after_fork(void);
+
+/* gate.c */
+int stn_gate_open(void); /* when a listener is to come; 0 or -errno */
+void stn_gate_take(const char *bytes, uint32_t length, const int *fds,
+                   unsigned n); /* takes the fds */
+void stn_gate_shut(void);       /* nothing more will come */
+void stn_gate_after_fork(void);
 
 /* listener.c */
 int stn_listener_start(void);

@@ -92,9 +92,25 @@ int stint_status(const char *text);
  * Other workers accept from the same socket: it is non-blocking under stint; expect EAGAIN. Never
  * shutdown() it. Borrowed: closing it is allowed and says "I accept no more".
  *
- * Return: the descriptor, -ENOENT when there is none of that name.
+ * Return: the descriptor, -ENOENT when there is none of that name, -EAGAIN when it is still to come:
+ * a `gated` service gets its sockets after it said that it is ready, see stint_listen_wait().
  */
 int stint_listen_fd(const char *name);
+
+struct stint_token;
+
+/**
+ * stint_listen_wait - the same, once it is there; call it after stint_ready().
+ * @token: ends the wait, too; may be NULL
+ *
+ * The sockets of a `gated` service come when all of its generation is ready and not before, so one
+ * that is rejected never has a client. Of any other service they are there at once. Programs with an
+ * event loop poll stint_fd(), call stint_dispatch(), and ask stint_listen_fd() again.
+ *
+ * Return: the descriptor, -ENOENT when none of that name came, -ETIMEDOUT when @abs_us came first,
+ * or as stint_token_err().
+ */
+int stint_listen_wait(struct stint_token *token, const char *name, int64_t abs_us);
 
 uint64_t stint_generation(void);  /* 0 without a supervisor */
 unsigned stint_slot(void);        /* 0.. among the workers of this generation */

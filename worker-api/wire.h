@@ -12,7 +12,7 @@
 /* This and the registry are for the process that $LISTEN_PID names, as the listeners are. */
 
 #define STINT_WIRE_MAJOR 1
-#define STINT_WIRE_MINOR 0
+#define STINT_WIRE_MINOR 1    /* 1: LISTENERS */
 #define STINT_FRAME_MAX  4096 /* header and body together, in bytes */
 
 enum stint_frame_type {
@@ -21,7 +21,8 @@ enum stint_frame_type {
     STINT_FRAME_CANCEL = 3,   /* master: struct stint_cancel_frame */
     STINT_FRAME_EXTEND = 4,   /* worker: struct stint_extend */
     STINT_FRAME_STOPPING = 5, /* worker: no body; it has begun to leave by itself */
-    STINT_FRAME_BYE = 6       /* worker: no body; nothing follows */
+    STINT_FRAME_BYE = 6,      /* worker: no body; nothing follows */
+    STINT_FRAME_LISTENERS = 7 /* master: struct stint_listeners, with descriptors (SCM_RIGHTS) */
 };
 
 struct stint_frame {
@@ -51,6 +52,18 @@ struct stint_cancel_frame {
 
 struct stint_extend {
     uint64_t usec; /* from now */
+};
+
+#define STINT_LISTENERS_MAX 32 /* in one frame; their names are 64 bytes each at most */
+
+/*
+ * The listening sockets of a gated service, whose names $STINT_GATED told at the start, once the
+ * worker may have clients. May come again, whole, after a change of masters: who has one of that name keeps it.
+ */
+struct stint_listeners {
+    uint16_t
+        count; /* of descriptors, and of the names that follow, each with its NUL, in their order */
+    uint16_t more; /* 1: another frame of them follows */
 };
 
 /* ---- The registry: a memfd of fixed size, its number in $STINT_REGISTRY ------------------ */

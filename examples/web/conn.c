@@ -195,11 +195,10 @@ conn_is_quiet(const struct conn *c, int64_t since_us)
 }
 
 void
-site_init(struct site *site, const struct config *config, int listener)
+site_init(struct site *site, const struct config *config)
 {
     memset(site, 0, sizeof(*site));
     site->config = config;
-    site->listener = listener;
     site->body_bytes =
         (size_t)snprintf(site->body, sizeof(site->body),
                          "{\"greeting\":\"%s\",\"generation\":%" PRIu64 ",\"slot\":%u,\"pid\":%d}",

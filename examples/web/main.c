@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* web - a threaded HTTP worker that hands over without losing a request. See ../README.md. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +19,7 @@ fail(const char *what, int error)
 }
 
 static int
-run(const struct config *config, int listener)
+run(const struct config *config)
 {
     static struct stint_thread *threads[64];
     static struct site site;
@@ -28,7 +27,7 @@ run(const struct config *config, int listener)
     struct cache *cache;
     int r;
 
-    site_init(&site, config, listener);
+    site_init(&site, config);
     if (stint_token_sleep(root, (int64_t)config->start_delay_ms * 1000) < 0)
         return EXIT_SUCCESS; /* told to leave before it began */
     cache = cache_start(root, config->leak);
@@ -57,23 +56,19 @@ static int
 serve_with(const char *path)
 {
     struct config config;
-    int listener, flags, r;
+    int r;
 
     if (config_load(path, &config, stderr) > 0)
         return EXIT_FAILURE;
     r = stint_init(NULL);
     if (r < 0)
         return fail("attach to the supervisor", r);
-    listener = stint_listen_fd("http");
-    if (listener < 0) {
+    if (stint_listen_fd("http") == -ENOENT) { /* -EAGAIN: gated, it is still to come */
         (void)fprintf(stderr,
                       "web: no inherited listener is named 'http'; start it by stint run\n");
         return EXIT_FAILURE;
     }
-    flags = fcntl(listener, F_GETFL);
-    if (flags == -1 || fcntl(listener, F_SETFL, flags | O_NONBLOCK) == -1)
-        return fail("use the listener", -errno);
-    return run(&config, listener);
+    return run(&config);
 }
 
 int

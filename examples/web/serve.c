@@ -2,6 +2,7 @@
 #include "examples/web/serve.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@
 struct server {
     const struct site *site;   /* borrowed */
     struct stint_token *token; /* borrowed: the thread's own */
+    int listener;              /* borrowed, non-blocking, shared with other threads and workers */
     int epoll;                 /* owned */
     struct conn *conns;        /* owned */
     bool accepting;            /* the listener is in the epoll set */
@@ -105,7 +107,7 @@ static void
 stop_accepting(struct server *s)
 {
     if (s->accepting)
-        (void)watch(s, EPOLL_CTL_DEL, s->site->listener, 0, NULL); /* it is there */
+        (void)watch(s, EPOLL_CTL_DEL, s->listener, 0, NULL); /* it is there */
     s->accepting = false;
 }
 
@@ -113,7 +115,7 @@ static void
 start_accepting(struct server *s)
 {
     s->accept_again_us = 0;
-    s->accepting = watch(s, EPOLL_CTL_ADD, s->site->listener, EPOLLIN, s) == 0;
+    s->accepting = watch(s, EPOLL_CTL_ADD, s->listener, EPOLLIN, s) == 0;
 }
 
 /*
@@ -124,7 +126,7 @@ start_accepting(struct server *s)
 static void
 accept_one(struct server *s, int64_t now_us)
 {
-    int fd = accept4(s->site->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = accept4(s->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
     if (fd >= 0) {
         conn_add(s, fd, now_us);
@@ -213,12 +215,28 @@ turn(struct server *s)
     stint_beat();
 }
 
+/* In a gated service it comes when all workers are ready, so this thread begins by waiting for it. */
+static bool
+has_listener(struct server *s)
+{
+    int flags;
+
+    STINT_WAIT_SITE("for the listener");
+    s->listener = stint_listen_wait(s->token, "http", STINT_NEVER);
+    if (s->listener < 0)
+        return false; /* told to leave before it had a client */
+    flags = fcntl(s->listener, F_GETFL);
+    return flags != -1 && fcntl(s->listener, F_SETFL, flags | O_NONBLOCK) == 0;
+}
+
 void
 serve(void *arg)
 {
     struct server s = {.site = arg, .token = stint_current()};
     int token_fd = stint_token_fd(s.token);
 
+    if (!has_listener(&s))
+        return;
     s.epoll = epoll_create1(EPOLL_CLOEXEC);
     if (s.epoll == -1 || token_fd < 0 || watch(&s, EPOLL_CTL_ADD, token_fd, EPOLLIN, NULL) == -1) {
         (void)fprintf(stderr, "web: no descriptors to serve with\n");

@@ -9,13 +9,12 @@
 /* What all serving threads share; written before they start. */
 struct site {
     const struct config *config; /* borrowed */
-    int listener;                /* borrowed, non-blocking, shared with other workers */
     char head[256];              /* status line and headers up to Connection */
     char body[512];
     size_t body_bytes;
 };
 
-void site_init(struct site *site, const struct config *config, int listener);
+void site_init(struct site *site, const struct config *config);
 
 /* serve - a thread's whole life: accept and answer until its token is cancelled, then as a lame duck
  * until its last connection has gone. @arg: struct site. */

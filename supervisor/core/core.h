@@ -64,6 +64,9 @@ struct generation *service_generation(const struct service *s, uint64_t number);
 struct generation *service_serving(const struct service *s);
 struct generation *service_candidate(const struct service *s);
 
+/* worker_open - its service is gated, and it may have clients: it was given the listeners. */
+bool worker_open(const struct worker *w);
+
 enum service_state service_state(const struct service *s);
 
 /* service_why - what a service is waiting for, in words; "" when nothing. Return: @buf. */

@@ -31,6 +31,7 @@ generation_soak(struct core *c, struct generation *g)
     char spell[32];
 
     g->deadline_us = c->now_us + g->spec->soak_us;
+    generation_let_in(c, g);
     record_text(r, "every worker is ready; both generations serve for %s",
                 duration_human(g->spec->soak_us, spell, sizeof(spell)));
 }
@@ -42,6 +43,8 @@ generation_serve(struct core *c, struct generation *g)
     struct record *r = record_generation(c, RECORD_SERVING, g);
     bool restored = s->reload.state == RELOAD_RESTORING && g->number == s->reload.previous;
 
+    if (g->spec->soak_us == 0 || g->has_served) /* else it happened then; twice does no harm */
+        generation_let_in(c, g);
     g->has_served = true;
     g->serving_us = c->now_us;
     g->deadline_us = TIME_NEVER;

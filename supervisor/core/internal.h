@@ -64,6 +64,15 @@ void worker_extend(struct core *c, struct worker *w, uint64_t usec);
 void worker_tick(struct core *c, struct worker *w);
 void worker_clip(struct core *c, struct worker *w); /* a stop budget began: shorten its deadline */
 
+/* An effect on it, with its deadline. */
+void worker_effect(struct core *c, const struct worker *w, enum effect_type type,
+                   int signal_number);
+
+/* ---- gate.c ------------------------------------------------------------------------------ */
+
+void worker_let_in(struct core *c, const struct worker *w); /* FX_OPEN, where that is called for */
+void generation_let_in(struct core *c, const struct generation *g);
+
 /* ---- generation.c: generation_step() is the only writer of generation.state ---------------- */
 
 int generation_step(struct core *c, struct generation *g, enum generation_event e);

@@ -34,9 +34,10 @@ static const char *const service_states[SERVICE_STATE_COUNT] = {
 };
 
 static const char *const effect_types[] = {
-    [FX_LOOK] = "look",     [FX_CHECK] = "check",     [FX_SPAWN] = "spawn",
-    [FX_CANCEL] = "cancel", [FX_SIGNAL] = "signal",   [FX_EVIDENCE] = "evidence",
-    [FX_KILL] = "kill",     [FX_DISCARD] = "discard", [FX_RECORD] = "record",
+    [FX_LOOK] = "look",         [FX_CHECK] = "check",   [FX_SPAWN] = "spawn",
+    [FX_OPEN] = "open",         [FX_CANCEL] = "cancel", [FX_SIGNAL] = "signal",
+    [FX_EVIDENCE] = "evidence", [FX_KILL] = "kill",     [FX_DISCARD] = "discard",
+    [FX_RECORD] = "record",
 };
 
 static const char *const record_kinds[RECORD_KIND_COUNT] = {

@@ -14,7 +14,7 @@
 #define EVIDENCE_WAIT_US (10 * US_PER_S)
 #define EXTEND_FACTOR    10 /* a worker may stretch a deadline, but not for ever */
 
-static void
+void
 worker_effect(struct core *c, const struct worker *w, enum effect_type type, int signal_number)
 {
     struct effect *e = effects_add(c->fx, type);
@@ -102,6 +102,7 @@ worker_announce(struct core *c, struct worker *w)
         r->duration_us = w->ready_us - w->spawned_us;
     if (w->generation->spec->ready.mode == READY_ASSUME)
         record_text(r, "assumed: alive for the time configured (weak evidence)");
+    worker_let_in(c, w); /* a respawn; those of a candidate are let in together */
 }
 
 /* The drain deadline counts from the moment the worker is told. */

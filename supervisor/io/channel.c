@@ -12,22 +12,10 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "supervisor/io/channel_internal.h"
 
 #define BURST   16  /* frames a turn: one chatty worker starves nobody */
 #define FDS_MAX 253 /* that the kernel lets a message carry */
-
-struct channel {
-    ev_io io;
-    struct ev_loop *loop;     /* borrowed */
-    int fd;                   /* owned; -1 once the channel is over */
-    struct channel_events ev; /* each may be NULL */
-    void *env;                /* borrowed */
-    uint64_t sent, received;  /* sequence numbers used last */
-    bool hello, bye;
-    bool adopted; /* and nothing has been read yet: any frame may be the first */
-    bool busy;    /* inside a callback: destroy waits */
-    bool doomed;  /* destroyed by a callback */
-};
 
 int
 channel_pair(int *ret_ours, int *ret_theirs)
@@ -58,6 +46,8 @@ body_bytes(uint16_t type)
         return sizeof(struct stint_cancel_frame);
     case STINT_FRAME_EXTEND:
         return sizeof(struct stint_extend);
+    case STINT_FRAME_LISTENERS:
+        return sizeof(struct stint_listeners);
     default: /* READY, STOPPING, BYE, and what is not known */
         return 0;
     }
@@ -82,7 +72,7 @@ wire_decode(const void *bytes, size_t n, struct wire_message *ret, struct error 
     if (m.frame.length < want)
         return error_say(reterr, -EPROTO, "a frame of type %u has %u bytes, it needs %zu",
                          (unsigned)m.frame.type, (unsigned)m.frame.length, want);
-    m.known = m.frame.type >= STINT_FRAME_HELLO && m.frame.type <= STINT_FRAME_BYE;
+    m.known = m.frame.type >= STINT_FRAME_HELLO && m.frame.type <= STINT_FRAME_LISTENERS;
     if (m.frame.type == STINT_FRAME_HELLO) {
         memcpy(&m.hello, body, sizeof(m.hello));
     } else if (m.frame.type == STINT_FRAME_CANCEL) {
@@ -141,6 +131,13 @@ hello(struct channel *ch, const struct stint_hello *h)
     } else if (h->major != STINT_WIRE_MAJOR) {
         (void)error_say(&err, -EPROTO, "its libstint speaks version %u of the wire, we speak %d",
                         (unsigned)h->major, STINT_WIRE_MAJOR);
+        bad(ch, err.text);
+    } else if (h->minor < ch->ev.least_minor) {
+        (void)error_say(&err, -EPROTO,
+                        "its libstint speaks version %u.%u of the wire, and what is asked of it "
+                        "came with %d.%u: link it anew",
+                        (unsigned)h->major, (unsigned)h->minor, STINT_WIRE_MAJOR,
+                        (unsigned)ch->ev.least_minor);
         bad(ch, err.text);
     } else {
         ch->hello = true;
@@ -261,41 +258,38 @@ look_at(struct channel *ch)
 }
 
 static void
+listen_for(struct channel *ch, int events)
+{
+    ev_io_stop(ch->loop, &ch->io);
+    ev_io_set(&ch->io, ch->fd, events);
+    ev_io_start(ch->loop, &ch->io);
+}
+
+void
+channel_await_room(struct channel *ch)
+{
+    if (ch->fd != -1)
+        listen_for(ch, EV_READ | EV_WRITE);
+}
+
+static void
 on_readable(EV_P_ ev_io *io, int revents)
 {
     struct channel *ch = container_of(io, struct channel, io);
 
     (void)loop; /* the channel knows it */
-    (void)revents;
     ch->busy = true;
+    if (revents & EV_WRITE) {
+        listen_for(ch, EV_READ);
+        if (ch->ev.on_room)
+            ch->ev.on_room(ch->env);
+    }
     for (int i = 0; i < BURST && ch->fd != -1; i++)
         if (look_at(ch) == 0)
             break;
     ch->busy = false;
     if (ch->doomed)
         free(ch);
-}
-
-static int
-transmit(struct channel *ch, uint16_t type, const void *body, uint32_t bytes)
-{
-    struct stint_frame frame = {.type = type, .length = bytes, .sequence = ch->sent + 1};
-    union { /* sendmsg() writes to neither */
-        const void *in;
-        void *out;
-    } payload = {.in = body};
-    struct iovec parts[2] = {
-        {&frame,      sizeof(frame)},
-        {payload.out, bytes        }
-    };
-    struct msghdr msg = {.msg_iov = parts, .msg_iovlen = 2};
-
-    if (ch->fd == -1)
-        return -ENOTCONN;
-    if (sendmsg(ch->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) == -1)
-        return errno == EPIPE || errno == ECONNRESET ? -ENOTCONN : -errno;
-    ch->sent++;
-    return 0;
 }
 
 static struct channel *
@@ -323,7 +317,7 @@ channel_open(struct ev_loop *loop, int fd, const struct channel_events *ev, void
 
     if (!ch)
         return -ENOMEM;
-    r = transmit(ch, STINT_FRAME_HELLO, &h, sizeof(h));
+    r = channel_transmit(ch, STINT_FRAME_HELLO, &h, sizeof(h), NULL, 0);
     if (r < 0 && r != -ENOTCONN) /* it died already: reading tells, in its turn */
         return r;
     ev_io_start(loop, &ch->io);
@@ -371,13 +365,4 @@ bool
 channel_managed(const struct channel *ch)
 {
     return ch->hello && ch->fd != -1;
-}
-
-int
-channel_cancel(struct channel *ch, uint32_t cause, const char *text, int64_t deadline_us)
-{
-    struct stint_cancel_frame c = {.deadline_us = deadline_us, .cause = cause};
-
-    (void)memccpy(c.text, text, '\0', sizeof(c.text) - 1); /* cut or not, the last byte stays NUL */
-    return transmit(ch, STINT_FRAME_CANCEL, &c, sizeof(c));
 }

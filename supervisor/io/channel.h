@@ -39,11 +39,13 @@ int wire_decode(const void *bytes, size_t n, struct wire_message *ret, struct er
 
 /* All optional. Any of them may call channel_destroy(). */
 struct channel_events {
+    uint16_t least_minor; /* of its HELLO: what cannot understand us is bad */
     void (*on_hello)(void *env, const struct stint_hello *hello); /* first, once */
     void (*on_ready)(void *env);
     void (*on_extend)(void *env, uint64_t usec); /* from now */
     void (*on_stopping)(void *env);
     void (*on_bye)(void *env);
+    void (*on_room)(void *env);                     /* after channel_await_room() */
     void (*on_bad)(void *env, const char *reason);  /* broke the rules, or another major; last */
     void (*on_lost)(void *env, const char *reason); /* closed without a BYE; last */
 };
@@ -87,5 +89,18 @@ bool channel_managed(const struct channel *ch); /* its HELLO came and the channe
  * channel is gone; or another negative errno.
  */
 int channel_cancel(struct channel *ch, uint32_t cause, const char *text, int64_t deadline_us);
+
+/**
+ * channel_listeners - the sockets of a gated service; the worker gets descriptors of its own.
+ * @names: each at most 64 bytes with its NUL
+ * @fds:   borrowed, as many as names
+ *
+ * In one frame, or several. May be said again, whole: a worker keeps what it has.
+ * Return: as channel_cancel(); with -EAGAIN some may be on their way already.
+ */
+int channel_listeners(struct channel *ch, const char *const *names, const int *fds, size_t n);
+
+/* channel_await_room - on_room, once, as soon as something can be said again. */
+void channel_await_room(struct channel *ch);
 
 #endif

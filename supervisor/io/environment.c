@@ -145,6 +145,17 @@ add_identity(struct strv *env, const struct identity *id)
     return r < 0 ? r : environment_set(env, "SHELL", id->shell);
 }
 
+/* What will come by the channel. */
+static int
+add_gated(struct strv *env, const struct service_spec *spec)
+{
+    auto_text struct text names = TEXT_INIT;
+
+    for (size_t i = 0; i < spec->n_listen; i++)
+        text_addf(&names, "%s%s", i ? ":" : "", spec->listen[i].name);
+    return names.failed ? -ENOMEM : environment_set(env, "STINT_GATED", text_str(&names));
+}
+
 static int
 add_listeners(struct strv *env, const struct environment_request *req)
 {
@@ -155,6 +166,8 @@ add_listeners(struct strv *env, const struct environment_request *req)
     /* The child's own, by spawn_start(). libstint too asks it whether the rest is meant for it. */
     if (req->n_listen > 0 || req->spec->libstint)
         r = environment_set(env, "LISTEN_PID", "");
+    if (r == 0 && req->spec->gated && req->generation > 0)
+        r = add_gated(env, req->spec);
     if (r < 0 || req->n_listen == 0)
         return r;
     for (size_t i = 0; i < req->n_listen; i++)

@@ -13,7 +13,7 @@ struct service_spec;
 
 /* All borrowed for the call. */
 struct environment_request {
-    const struct service_spec *spec; /* environment, clean_environment, name */
+    const struct service_spec *spec; /* environment, clean_environment, name, gated and listen */
     const struct strv *env_file;     /* what was in it, environment_read(); NULL = there is none */
     char *const *own;                /* stint's own environment (environ) */
     const struct identity

@@ -21,6 +21,15 @@ cancel_cause(const struct master *m, const struct worker *w)
 }
 
 static void
+act_open(struct master *m, const struct effect *e)
+{
+    struct hand *h = hand_find(m, e->worker);
+
+    if (h)
+        hand_give_listeners(h);
+}
+
+static void
 act_cancel(struct master *m, const struct effect *e)
 {
     struct hand *h = hand_find(m, e->worker);
@@ -90,6 +99,9 @@ master_act(struct master *m, const struct effect *e)
         break;
     case FX_SPAWN:
         hand_start(m, e->worker);
+        break;
+    case FX_OPEN:
+        act_open(m, e);
         break;
     case FX_CANCEL:
         act_cancel(m, e);

@@ -139,7 +139,7 @@ static int
 start_environment(struct start *st, struct error *reterr)
 {
     struct hand *h = st->hand;
-    const char *names[256];
+    const char *names[INHERITED_MAX];
     char spawn_id[24];
     struct environment_request rq = {
         .spec = st->spec,
@@ -156,10 +156,7 @@ start_environment(struct start *st, struct error *reterr)
     };
 
     (void)snprintf(spawn_id, sizeof(spawn_id), "%" PRIu64, h->worker);
-    for (size_t i = 0; i < st->spec->n_listen && rq.n_listen < ARRAY_LEN(names) - 1; i++)
-        names[rq.n_listen++] = st->spec->listen[i].name;
-    if (h->probe)
-        names[rq.n_listen++] = "probe";
+    rq.n_listen = hand_inherits_names(h, names);
     if (slot_argv(&st->spec->command, h->slot, &st->argv) < 0)
         return error_set(reterr, -ENOMEM, "build the command of '%s'", h->service);
     return environment_build(&rq, &h->environment, reterr);
@@ -185,7 +182,7 @@ start_plumbing(struct start *st, struct error *reterr)
     if (r == 0 && st->spec->libstint) {
         r = channel_pair(&ours, &st->channel_theirs);
         if (r == 0)
-            r = channel_open(h->master->loop, ours, &hand_channel_events, h, &h->channel);
+            r = channel_open(h->master->loop, ours, hand_channel_events(h), h, &h->channel);
         if (r < 0)
             return error_set(reterr, r, "open the channel");
         (void)steal_fd(ours); /* the channel's now */
@@ -212,12 +209,9 @@ start_process(struct start *st, struct spawned *ret, struct error *reterr)
     struct snapshot *snap = h->snapshot;
     struct spawn_request rq = SPAWN_REQUEST_INIT;
     struct spawn_fd fds[3];
-    int listen_fds[256];
+    int listen_fds[INHERITED_MAX];
 
-    for (size_t i = 0; i < snap->n_listeners && rq.n_listen < ARRAY_LEN(listen_fds) - 1; i++)
-        listen_fds[rq.n_listen++] = snap->listeners[i]->fd;
-    if (h->probe)
-        listen_fds[rq.n_listen++] = h->probe->fd;
+    rq.n_listen = hand_inherits_fds(h, listen_fds);
     if (st->channel_theirs >= 0)
         fds[rq.n_fds++] = (struct spawn_fd){st->channel_theirs, -1, "STINT_CHANNEL"};
     if (h->registry_fd >= 0)

@@ -57,7 +57,12 @@ hand_on_notify(void *env, const struct notify_message *msg, const struct notify_
     }
     if (msg->has_extend)
         hand_extends(h, msg->extend_us);
-    if (msg->ready && hand_ready_mode(h) == READY_NOTIFY)
+    if (!msg->ready || hand_ready_mode(h) != READY_NOTIFY)
+        return;
+    if (h->spec && h->spec->gated)
+        hand_on_not_ready(h, "READY=1 came by $NOTIFY_SOCKET: a gated service says it with "
+                             "stint_ready(), by the channel on which its sockets come");
+    else
         hand_says(h, EVENT_READY);
 }
 
@@ -141,12 +146,34 @@ hand_on_channel_hello(void *env, const struct stint_hello *hello)
     save_commit(h->master);
 }
 
-const struct channel_events hand_channel_events = {
-    .on_hello = hand_on_channel_hello,
-    .on_ready = hand_on_channel_ready,
-    .on_extend = hand_on_channel_extend,
-    .on_bad = hand_on_channel_bad,
-};
+static void
+hand_on_channel_room(void *env)
+{
+    hand_give_listeners(env);
+}
+
+#define GATED_SINCE_MINOR 1
+
+const struct channel_events *
+hand_channel_events(const struct hand *h)
+{
+    static const struct channel_events usual = {
+        .on_hello = hand_on_channel_hello,
+        .on_ready = hand_on_channel_ready,
+        .on_extend = hand_on_channel_extend,
+        .on_bad = hand_on_channel_bad,
+    };
+    static const struct channel_events gated = {
+        .least_minor = GATED_SINCE_MINOR,
+        .on_hello = hand_on_channel_hello,
+        .on_ready = hand_on_channel_ready,
+        .on_extend = hand_on_channel_extend,
+        .on_bad = hand_on_channel_bad,
+        .on_room = hand_on_channel_room,
+    };
+
+    return h->spec && h->spec->gated ? &gated : &usual;
+}
 
 /* ---- probes, output, exec, death ------------------------------------------------------------------- */
 

@@ -85,7 +85,7 @@ restore_notify(struct hand *h, struct error *reterr)
 }
 
 static int
-restore_channel(struct hand *h, bool managed, struct error *reterr)
+restore_channel(struct hand *h, const struct worker *w, bool managed, struct error *reterr)
 {
     auto_fd int fd = take(h, "channel");
     int r;
@@ -93,11 +93,13 @@ restore_channel(struct hand *h, bool managed, struct error *reterr)
     h->registry_fd = take(h, "registry");
     if (fd < 0)
         return 0;
-    r = channel_adopt(h->master->loop, fd, &hand_channel_events, h, managed,
+    r = channel_adopt(h->master->loop, fd, hand_channel_events(h), h, managed,
                       fdstore_welcome(h->master->fdstore)->masters, &h->channel);
     if (r < 0)
         return error_set(reterr, r, "take over a channel");
     (void)steal_fd(fd);
+    if (worker_open(w)) /* whether they were sent before that master died nobody knows */
+        hand_give_listeners(h);
     return 0;
 }
 
@@ -155,7 +157,7 @@ restore_hand_fds(struct hand *h, const struct worker *w, bool managed, struct er
     if (r == 0)
         r = restore_notify(h, reterr);
     if (r == 0)
-        r = restore_channel(h, managed, reterr);
+        r = restore_channel(h, w, managed, reterr);
     if (r == 0)
         r = restore_ready(h, w, reterr);
     return r;

@@ -259,8 +259,8 @@ void hand_destroy(struct hand *h);
 
 /* ---- master_hand_events.c ---------------------------------------------------------------------- */
 
-extern const struct notify_hooks hand_notify_hooks; /* env to be filled in */
-extern const struct channel_events hand_channel_events;
+extern const struct notify_hooks hand_notify_hooks;                     /* env to be filled in */
+const struct channel_events *hand_channel_events(const struct hand *h); /* static */
 void hand_on_line(void *env, enum capture_stream stream, const char *bytes, size_t n,
                   unsigned flags);
 extern const struct capture_keeper hand_capture_keeper;
@@ -269,6 +269,16 @@ void hand_on_exec(EV_P_ ev_io *io, int revents);
 void hand_on_ready(void *env);
 void hand_on_not_ready(void *env, const char *why);
 void hand_evidence(struct master *m, uint64_t worker); /* answers EVIDENCE */
+
+/* ---- master_traffic.c ---------------------------------------------------------------------------- */
+
+#define INHERITED_MAX 256 /* listeners of a worker, and its probe's */
+
+/* What it inherits, in the order of LISTEN_FDS; borrowed. Return: how many. */
+size_t hand_inherits_names(const struct hand *h, const char *names[INHERITED_MAX]);
+size_t hand_inherits_fds(const struct hand *h, int fds[INHERITED_MAX]);
+/* In a gated service: it may have clients now. May be said again. */
+void hand_give_listeners(struct hand *h);
 
 /* ---- master_graves.c ----------------------------------------------------------------------------- */
 

@@ -164,6 +164,8 @@ report_generation(const struct report_sources *from, const struct generation *g,
     object_text(&o, "digest", digest_format(g->digest, hex));
     object_number(&o, "policy_rev", g->policy_rev);
     object_text(&o, "ready_grade", g->spec->ready.mode == READY_ASSUME ? "weak" : "strong");
+    if (g->spec->n_listen > 0)
+        object_text(&o, "traffic", g->spec->gated ? "gated" : "ungated");
     if (g->state == GENERATION_SOAKING)
         object_left_ms(&o, "soak_ends_in_ms", g->deadline_us, now_us);
     if (g->aborted)

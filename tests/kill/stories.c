@@ -56,18 +56,30 @@ play_reload(void)
 }
 
 static void
-play_web(void)
+play_http(const char *more)
 {
     scn_copy("web", getenv("WEB_BINARY"), "");
     scn_file("web.conf", "greeting = hello\nthreads = 1\ndrain_quiet_ms = 50\n");
     scn_config(
         "  web:\n    command: [./web, --config, web.conf]\n    directory: %s\n    workers: 2\n"
         "    libstint: true\n    listen: {http: \"unix:%s/web.sock\"}\n"
-        "    check: [./web, --check, web.conf]\n    watch: {paths: [web.conf]}\n",
-        scn_dir(), scn_dir());
+        "    check: [./web, --check, web.conf]\n    watch: {paths: [web.conf]}\n%s",
+        scn_dir(), scn_dir(), more);
     serve();
     cell_arm();
     reload();
+}
+
+static void
+play_web(void)
+{
+    play_http("");
+}
+
+static void
+play_gated(void)
+{
+    play_http("    gated: true\n");
 }
 
 static void

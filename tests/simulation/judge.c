@@ -12,7 +12,7 @@
 
 static const char *const names[LAW_COUNT] = {
     "innocent", "I1",  "I2",        "I3",       "I4",      "I5",     "I6",      "I7",   "I8",
-    "I9",       "I10", "snapshots", "verdicts", "numbers", "wanted", "depends", "sound"};
+    "I9",       "I10", "snapshots", "verdicts", "numbers", "wanted", "depends", "gate", "sound"};
 
 const char *
 invariant_name(enum invariant i)
@@ -355,21 +355,15 @@ effect_on_worker(struct judge *j, const struct effect *e)
         w->asked_us = j->now_us;
 }
 
-/* A run starts what it looked at, whatever is configured meanwhile. */
-static void
-effect_look(struct judge *j, const struct effect *e)
-{
-    for (unsigned i = 0; i < WISHES; i++)
-        if (j->affairs[i].id == e->service)
-            j->affairs[i].looked_for = j->wishes->list[i];
-}
-
 void
 judge_effect(struct judge *j, const struct effect *e)
 {
     switch (e->type) {
     case FX_SPAWN:
         effect_spawn(j, e);
+        break;
+    case FX_OPEN:
+        judge_gate_open(j, e);
         break;
     case FX_CANCEL:
     case FX_SIGNAL:
@@ -392,7 +386,7 @@ judge_effect(struct judge *j, const struct effect *e)
         judge_record(j, e->record);
         break;
     case FX_LOOK:
-        effect_look(j, e);
+        judge_look(j, e);
         break;
     case FX_CHECK:
         break;

@@ -28,6 +28,7 @@ enum invariant {
     LAW_NUMBERS,   /* ids and generation numbers only grow */
     LAW_WANTED,    /* nothing is started that nobody wants */
     LAW_DEPENDS,   /* nothing is started before what it depends on serves */
+    LAW_GATE,      /* (gated) clients from when the whole generation is ready on, and not before */
     LAW_SOUND,     /* no bug record, no lost effect, no deadline left behind */
     LAW_COUNT
 };
@@ -41,6 +42,7 @@ struct subject {
     bool escapee;
     pid_t pid; /* 0: not born yet */
     bool ready, gone, abandoned, extended;
+    bool open;        /* it was let in, FX_OPEN */
     bool scaled_away; /* before it had a pid: it will be signalled with its birth */
     bool evidence_asked, evidence_given, leak_said;
     unsigned obituaries;
@@ -59,6 +61,7 @@ struct stint {
     unsigned launch; /* of the wish it was made from */
     bool served, relieved, aborted, parked, ended;
     bool relief_was_right;
+    bool opened; /* one of it was let in */
     unsigned spawned, living, leaks, certificates;
     int64_t least_start_us, least_drain_us, least_leak_us;
     int64_t least_first_us, least_max_us, least_within_us;
@@ -159,9 +162,12 @@ const struct wish *judge_wish(const struct judge *j, const struct stint *g);
 uint64_t judge_serving(const struct judge *j, uint32_t service);
 bool judge_unwanted(const struct judge *j, const struct stint *g);
 
-void judge_handoff_signal(struct judge *j, struct subject *w, struct stint *g);     /* I1, I2 */
-void judge_handoff_relief(struct judge *j, struct stint *g);                        /* I1, I2 */
-void judge_handoff_serving(struct judge *j, struct stint *g);                       /* I1 */
+void judge_handoff_signal(struct judge *j, struct subject *w, struct stint *g); /* I1, I2 */
+void judge_handoff_relief(struct judge *j, struct stint *g);                    /* I1, I2 */
+void judge_handoff_serving(struct judge *j, struct stint *g);                   /* I1 */
+void judge_gate_open(struct judge *j, const struct effect *e);                  /* LAW_GATE */
+void judge_gate_step(struct judge *j, const struct service *s);                 /* LAW_GATE */
+void judge_look(struct judge *j, const struct effect *e);
 void judge_handoff_verdict(struct judge *j, struct run *r, const struct record *v); /* I2 */
 void judge_crowd(struct judge *j, const struct stint *newest);                      /* I3 */
 void judge_dependencies(struct judge *j, const struct stint *newest);

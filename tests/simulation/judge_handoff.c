@@ -179,3 +179,47 @@ judge_dependencies(struct judge *j, const struct stint *newest)
             judge_say(j, LAW_DEPENDS, "%s/%" PRIu64 " starts, and %s is not ready",
                       wish_name(newest->wish), newest->number, wish_name(on));
 }
+
+/* A run starts what it looked at, whatever is configured meanwhile. */
+void
+judge_look(struct judge *j, const struct effect *e)
+{
+    for (unsigned i = 0; i < WISHES; i++)
+        if (j->affairs[i].id == e->service)
+            j->affairs[i].looked_for = j->wishes->list[i];
+}
+
+/* ---- who has clients ------------------------------------------------------------------------- */
+
+void
+judge_gate_open(struct judge *j, const struct effect *e)
+{
+    struct subject *w = judge_subject(j, e->worker);
+    struct stint *g = w ? judge_stint(j, w->service, w->generation) : NULL;
+    const struct service *s = w ? core_service(j->core, w->service) : NULL;
+    const struct generation *of = s ? service_generation(s, w->generation) : NULL;
+
+    if (!g || !of)
+        return;
+    if (!w->ready)
+        judge_say(j, LAW_GATE, "worker %" PRIu64 " is let in and is not ready", w->id);
+    for (unsigned i = 0; !g->opened && i < of->n_slots; i++)
+        if (!slot_ready(j, of, i))
+            judge_say(j, LAW_GATE,
+                      "worker %" PRIu64 " of %s/%" PRIu64 " is let in, and worker %u is not ready",
+                      w->id, wish_name(g->wish), g->number, i);
+    w->open = g->opened = true;
+}
+
+void
+judge_gate_step(struct judge *j, const struct service *s)
+{
+    list_for_each (n, &s->generations) {
+        list_for_each (k, &container_of(n, struct generation, node)->workers) {
+            const struct worker *w = container_of(k, struct worker, node);
+
+            if (worker_open(w) && !j->subjects[w->id].open)
+                judge_say(j, LAW_GATE, "worker %" PRIu64 " serves and was not let in", w->id);
+        }
+    }
+}

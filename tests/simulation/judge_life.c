@@ -222,6 +222,7 @@ read_generation(struct judge *j, const struct record *r, struct stint *g)
 {
     if (r->kind == RECORD_STARTING) {
         g->relieved = false; /* restored: it may be relieved once more */
+        g->opened = false;   /* … and begins anew */
         for (unsigned i = 0; i < JUDGE_SLOTS; i++)
             g->slots[i].failures = 0, g->slots[i].not_before_us = 0;
     } else if (r->kind == RECORD_SERVING) {

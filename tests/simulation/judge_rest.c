@@ -72,8 +72,10 @@ judge_step(struct judge *j, const struct event *ev)
 
     if (w && w->obituaries != 1)
         judge_say(j, I5, "pid %d died and got %u obituaries", (int)w->pid, w->obituaries);
-    list_for_each (n, &j->core->services)
+    list_for_each (n, &j->core->services) {
         one_of_each(j, container_of(n, struct service, node));
+        judge_gate_step(j, container_of(n, struct service, node));
+    }
     nobody_vanishes(j);
     j->stopped = j->stopped || core_stopped(j->core); /* the master leaves then */
     stop_by = j->stop_us + j->wishes->stop_budget_us;

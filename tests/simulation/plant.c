@@ -97,6 +97,32 @@ believe_every_check(const struct core *c, struct event *ev)
         ev->checked.ok = true;
 }
 
+/* ---- gate ------------------------------------------------------------------------------------ */
+
+static void
+keep_one_out(const struct core *c, struct effects *fx)
+{
+    (void)c;
+    for (size_t i = 0; i < fx->n; i++)
+        if (fx->items[i].type == FX_OPEN) {
+            drop(fx, i);
+            return;
+        }
+}
+
+static void
+let_in_early(const struct core *c, struct effects *fx)
+{
+    for (size_t i = 0, n = fx->n; i < n; i++) {
+        const struct worker *w = is_record(&fx->items[i], RECORD_READY)
+                                     ? core_worker(c, fx->items[i].record->worker)
+                                     : NULL;
+
+        if (w && w->generation->spec->gated)
+            add_signal(fx, FX_OPEN, w->id, 0);
+    }
+}
+
 /* ---- I3, I7, I8, depends: a core that misreads its configuration ----------------------------------------- */
 
 static void
@@ -345,6 +371,9 @@ const struct plant plants[] = {
     {"snapshots",    LAW_SNAPSHOTS, "keeps snapshots nobody needs",                                .effects = keep_snapshots     },
     {"verdicts",     LAW_VERDICTS,  "does not answer reloads",                                     .effects = lose_verdicts      },
     {"depends",      LAW_DEPENDS,   "starts without what it depends on",                           .spec = depend_on_nobody      },
+    {"gate",         LAW_GATE,      "does not let a worker in that serves",                        .effects = keep_one_out       },
+    {"gate.early",   LAW_GATE,      "lets a worker in as soon as it is ready itself",
+     .effects = let_in_early                                                                                                     },
     {"I10",          I10,           "does not touch a service that it changed",                    .touched = touch_one_less     },
     {"I10.image",    I10,           "forgets in an image how often a slot failed",                 .restored = forget_failures   },
     {"I10.backoff",  I8,            "takes over without the back-off of the slots",                .restored = forget_backoff    },

@@ -58,6 +58,7 @@ make_launch(struct wish *w, struct random *r)
 {
     w->libstint = random_chance(r, 50);
     w->ready = random_chance(r, 15) ? READY_ASSUME : READY_NOTIFY;
+    w->gated = w->libstint && random_chance(r, 50);
     w->assume_us = 400 * US_PER_MS;
     w->launch++;
 }
@@ -141,6 +142,7 @@ build(const struct wish *w, const char *name)
     (void)snprintf(argument, sizeof(argument), "launch-%u", w->launch);
     service_argument(s, argument);
     s->libstint = w->libstint;
+    s->gated = w->gated;
     s->ready.mode = w->ready;
     s->ready.assume_us = w->ready == READY_ASSUME ? w->assume_us : 0;
     if (w->check)

@@ -183,6 +183,7 @@ world_act(struct world *w, const struct core *c, const struct effect *e, int64_t
     case FX_SPAWN:
         process_start(w, c, e, now_us);
         break;
+    case FX_OPEN:   /* clients come by themselves */
     case FX_CANCEL: /* the signal that follows is what ends it here */
         break;
     case FX_SIGNAL:

@@ -69,6 +69,7 @@ START_TEST(the_canonical_text_is_what_a_person_would_write)
                                    "  workers: 1\n"
                                    "  listen: {p: {address: \"tcp://0.0.0.0:80\", backlog: 4096}}\n"
                                    "  libstint: false\n"
+                                   "  gated: false\n"
                                    "  ready: notify\n"
                                    "  watch: {binary: true, paths: [], settle: 200ms}\n"
                                    "  check: {command: [], timeout: 10s}\n"

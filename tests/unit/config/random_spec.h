@@ -282,6 +282,7 @@ random_spec(void)
     s->umask = random_below(2) ? (mode_t)-1 : (mode_t)random_below(01000);
     random_limits(s);
     random_policy(s);
+    s->gated = s->libstint && s->n_listen > 0 && s->ready.mode == READY_NOTIFY && random_below(2);
     return s;
 }
 

@@ -50,6 +50,8 @@ yaml_with(const char *key, const char *value)
         text_clear(&t);
         text_add(&t, "version: 1\nservices:\n  web:\n    ");
     }
+    if (strcmp(key, "gated") == 0)
+        text_add(&t, "libstint: true\n    listen: {a: tcp://127.0.0.1:80}\n    ");
     if (strcmp(key, "command") != 0)
         text_add(&t, "command: [x]\n    ");
     for (const char *p = key; *p; p++) { /* watch.settle: is "watch: {settle: …}" */

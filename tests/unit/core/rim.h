@@ -93,6 +93,9 @@ rim_write_effect(struct rim *r, const struct effect *e)
         rim_words(r, "spawn %s/%" PRIu64 ".%u w%" PRIu64, rim_name(r, e->service), e->generation,
                   w ? w->slot : 99, e->worker);
         break;
+    case FX_OPEN:
+        rim_words(r, "open w%" PRIu64, e->worker);
+        break;
     case FX_CANCEL:
         rim_words(r, "cancel w%" PRIu64, e->worker);
         break;

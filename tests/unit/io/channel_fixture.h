@@ -89,8 +89,23 @@ on_lost(void *env, const char *reason)
     note("lost");
 }
 
-static const struct channel_events events = {on_hello, on_ready, on_extend, on_stopping,
-                                             on_bye,   on_bad,   on_lost};
+static inline void
+on_room(void *env)
+{
+    (void)env;
+    note("room");
+}
+
+static const struct channel_events events = {
+    .on_hello = on_hello,
+    .on_ready = on_ready,
+    .on_extend = on_extend,
+    .on_stopping = on_stopping,
+    .on_bye = on_bye,
+    .on_room = on_room,
+    .on_bad = on_bad,
+    .on_lost = on_lost,
+};
 
 static inline void
 setup(void)

@@ -136,6 +136,7 @@ act(const struct effect *fx)
         if (desk)
             operator_record(desk, fx->record);
         break;
+    case FX_OPEN:
     case FX_CANCEL:
     case FX_DISCARD:
         break;

@@ -162,6 +162,7 @@ START_TEST(assumed_readiness_is_called_weak)
     json_t *g = at(at(status, "services", 0), "generations", 1);
 
     ck_assert_str_eq(string(g, "ready_grade"), "weak");
+    ck_assert_ptr_null(json_object_get(g, "traffic")); /* it does not listen */
     ck_assert_str_eq(string(json_object_get(at(g, "workers", 0), "ready"), "grade"), "weak");
     json_decref(status);
 }
