@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "adapter.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/units.h"
+#include "bench/child.h"
+
+#define CHILDREN_MAX 64
+#define GONE_MS      10000
+
+static pid_t master;
+
+static unsigned
+children(pid_t *ret)
+{
+    char path[64];
+    auto_free char *list = NULL;
+    unsigned n = 0;
+    char *at, *end;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)master, (int)master);
+    ck_assert_int_eq(file_read(path, 1 << 16, &list, NULL, NULL), 0);
+    for (at = list; n < CHILDREN_MAX; at = end, n++) {
+        ret[n] = (pid_t)strtol(at, &end, 10);
+        if (end == at)
+            break;
+    }
+    return n;
+}
+
+/* "%u" in @text becomes the port. */
+static const char *
+with_port(const char *text, char *buffer, size_t room)
+{
+    const char *at = strstr(text, "%u");
+
+    if (at)
+        (void)snprintf(buffer, room, "%.*s%u%s", (int)(at - text), text, adp_port(0), at + 2);
+    else
+        (void)snprintf(buffer, room, "%s", text);
+    return buffer;
+}
+
+void
+adp_own_begin(const struct adapter *a)
+{
+    const char *argv[ADP_ARGS] = {NULL};
+    char texts[ADP_ARGS][128], log[128];
+    struct child_spec spec = {.argv = argv, .log = log, .directory = scn_dir(), .uid = (uid_t)-1};
+    struct error err = {0};
+
+    for (size_t i = 0; a->own[i]; i++)
+        argv[i] = with_port(a->own[i], texts[i], sizeof(texts[i]));
+    if (a->own_edit[0])
+        adp_edit(a->edited, a->own_edit[0], with_port(a->own_edit[1], log, sizeof(log)));
+    (void)snprintf(log, sizeof(log), "%s", scn_path("own.log"));
+    master = child_start(&spec, &err);
+    ck_assert_msg(master > 0, "%s", err.text);
+}
+
+void
+adp_own_reload(const struct adapter *a, const char *words)
+{
+    pid_t before[CHILDREN_MAX];
+    unsigned n = children(before);
+
+    ck_assert_uint_gt(n, 0);
+    ck_assert_int_eq(kill(master, a->own_signal), 0);
+    adp_await_words(adp_port(0), words);
+    for (unsigned i = 0; i < n; i++)
+        ck_assert_msg(scn_await_gone(before[i], GONE_MS), "%s: worker %d stays", a->own_words,
+                      (int)before[i]);
+}
+
+void
+adp_own_end(const struct adapter *a)
+{
+    ck_assert_msg(child_end(master, a->own_stop, 10 * US_PER_S) == 0, "%s did not end", a->own[0]);
+    master = 0;
+}
