@@ -10,7 +10,8 @@
 #include "tests/unit/unit.h"
 
 #define ROUNDS 150
-#define LINES  200 /* in one life, at most */
+#define LINES  200  /* in one life, until it is killed … */
+#define MOST   1000 /* … or waits for that */
 
 struct life {
     uint64_t first, said; /* line numbers; said: the call had returned */
@@ -41,7 +42,9 @@ live(int ring, int life)
 
     if (journal_create(own, &options, &journal) < 0)
         _exit(1);
-    for (uint64_t i = shared_load(said) + 1;; i++) {
+    for (uint64_t i = shared_load(said) + 1, most = i + MOST;; i++) {
+        while (i >= most) /* who shall kill us has no processor: more would not find room */
+            (void)pause();
         say(i, life);
         shared_store(said, i);
         if (i % 7 == 0)
