@@ -10,8 +10,8 @@
 #include "tests/unit/unit.h"
 
 #define ROUNDS 150
-#define LINES  200  /* in one life, until it is killed … */
-#define MOST   1000 /* … or waits for that */
+#define LINES  200 /* in one life, until it is killed … */
+#define MOST   300 /* … or waits for that: less than a pipe takes in, so that nothing piles up */
 
 struct life {
     uint64_t first, said; /* line numbers; said: the call had returned */
