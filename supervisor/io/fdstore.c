@@ -215,6 +215,12 @@ fdstore_welcome(const struct fdstore *fs)
     return fs ? &fs->welcome : NULL;
 }
 
+pid_t
+fdstore_run_pid(const struct fdstore *fs)
+{
+    return fs ? getppid() : getpid();
+}
+
 int
 fdstore_take(struct fdstore *fs, const char *name)
 {

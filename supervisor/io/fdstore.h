@@ -41,6 +41,8 @@ int fdstore_open(int fd, struct fdstore **ret, struct error *reterr);
 void fdstore_close(struct fdstore *fs);
 
 const struct keeper_welcome *fdstore_welcome(const struct fdstore *fs); /* NULL without a keeper */
+pid_t fdstore_run_pid(
+    const struct fdstore *fs); /* of `stint run`, which people know: the keeper's, or ours */
 
 /* fdstore_take - one that was given at the start, or -1; the caller's from now on. It stays kept. */
 int fdstore_take(struct fdstore *fs, const char *name);

@@ -132,7 +132,7 @@ begin_surroundings(struct master *m)
     char fdstore_max[16];
 
     surroundings_read(m->spec, environ, &facts);
-    facts.pid = m->fdstore ? getppid() : getpid();
+    facts.pid = fdstore_run_pid(m->fdstore);
     facts.systemd = w && w->flags & KEEPER_SYSTEMD;
     if (w && w->listeners > 0) { /* the keeper keeps that part of the environment to itself */
         (void)snprintf(fdstore_max, sizeof(fdstore_max), "%u", w->listeners);
@@ -205,7 +205,7 @@ master_begin(struct master *m, struct error *reterr)
     if (r < 0)
         return r;
     journal_say(m->journal, LOG_LEVEL_INFO, "started", "stint %s, pid %d, %s", STINT_VERSION,
-                (int)(m->fdstore ? getppid() : getpid()), m->config_path);
+                (int)fdstore_run_pid(m->fdstore), m->config_path);
     r = config_reload(m, "start", reterr);
     if (r < 0)
         m->exit_status = EX_CONFIG;

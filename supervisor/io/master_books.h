@@ -73,7 +73,7 @@ int leaves_begin(struct master *m, struct error *reterr); /* before anything is 
 void leaves_adopted(struct master *m); /* after a takeover: what is in use is open again */
 void leaves_finish(struct master *m);  /* stint ends */
 /* The cgroup of a generation, made when it is new; NULL: there is none. */
-struct cgroup_leaf *leaf_of(struct master *m, const struct hand *h);
+struct cgroup_leaf *leaf_of(const struct hand *h);
 void leaf_kill(struct master *m, const struct hand *h);
 void leaf_retire(struct snapshot *snap); /* its generation is gone */
 

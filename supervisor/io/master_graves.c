@@ -76,7 +76,7 @@ on_elder(void *env, const struct proc_stat *child)
 int
 graves_elders(struct master *m)
 {
-    return proc_children(m->fdstore ? getppid() : getpid(), graves_knows, on_elder, m);
+    return proc_children(fdstore_run_pid(m->fdstore), graves_knows, on_elder, m);
 }
 
 static bool

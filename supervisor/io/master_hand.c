@@ -162,6 +162,12 @@ start_environment(struct start *st, struct error *reterr)
     return environment_build(&rq, &h->environment, reterr);
 }
 
+void
+hand_notify_path(const struct hand *h, char *buf, size_t room)
+{
+    (void)snprintf(buf, room, "%s/notify/%" PRIu64 ".sock", h->master->runtime_dir, h->worker);
+}
+
 static int
 start_plumbing(struct start *st, struct error *reterr)
 {
@@ -172,8 +178,7 @@ start_plumbing(struct start *st, struct error *reterr)
     int r;
 
     hooks.env = h;
-    (void)snprintf(path, sizeof(path), "%s/notify/%" PRIu64 ".sock", h->master->runtime_dir,
-                   h->worker);
+    hand_notify_path(h, path, sizeof(path));
     r = capture_open(h->master->loop, hand_on_line, h, &h->capture, reterr);
     if (r == 0)
         capture_kept_by(h->capture, &hand_capture_keeper);
@@ -230,7 +235,7 @@ start_process(struct start *st, struct spawned *ret, struct error *reterr)
     rq.gated = true;
     rq.stdout_fd = capture_stdout_fd(h->capture);
     rq.stderr_fd = capture_stderr_fd(h->capture);
-    rq.cgroup_fd = cgroup_leaf_fd(leaf_of(h->master, h));
+    rq.cgroup_fd = cgroup_leaf_fd(leaf_of(h));
     rq.listen_fds = listen_fds;
     rq.fds = fds;
     return spawn_start(&rq, ret, reterr);

@@ -74,8 +74,7 @@ restore_notify(struct hand *h, struct error *reterr)
     if (fd < 0)
         return 0;
     hooks.env = h;
-    (void)snprintf(path, sizeof(path), "%s/notify/%" PRIu64 ".sock", h->master->runtime_dir,
-                   h->worker);
+    hand_notify_path(h, path, sizeof(path));
     r = notify_adopt(h->master->loop, fd, path, &hooks, &h->notify, reterr);
     if (r < 0)
         return r;

@@ -46,9 +46,8 @@ leaf_open(struct snapshot *snap, const char *service, uint64_t generation)
 }
 
 struct cgroup_leaf *
-leaf_of(struct master *m, const struct hand *h)
+leaf_of(const struct hand *h)
 {
-    (void)m;
     leaf_open(h->snapshot, h->service, h->generation);
     return h->snapshot->leaf;
 }

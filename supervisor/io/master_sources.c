@@ -111,7 +111,7 @@ source_supervisor(void *env)
     char how[128];
 
     return json_pack(
-        "{s:i, s:i, s:I, s:I, s:s?, s:I, s:I, s:s?, s:o?}", "pid", (int)(w ? getppid() : getpid()),
+        "{s:i, s:i, s:I, s:I, s:s?, s:I, s:I, s:s?, s:o?}", "pid", (int)fdstore_run_pid(m->fdstore),
         "master", (int)getpid(), "masters", (json_int_t)(w ? w->masters : 1), "since_ms",
         (json_int_t)((mono_now_us() - m->master_us) / US_PER_MS), "previous",
         w && w->flags & KEEPER_SUCCEEDS ? takeover_ending(w, how, sizeof(how)) : NULL, "kept",

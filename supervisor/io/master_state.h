@@ -250,6 +250,7 @@ void hand_start(struct master *m, uint64_t worker); /* answers SPAWNED or SPAWN_
 void hand_adopt(struct master *m, const struct worker *w, int pidfd); /* takes the pidfd over */
 struct hand *hand_create(struct master *m, const struct worker *w);   /* NULL: no memory */
 void hand_watch(struct hand *h);                                      /* its pidfd */
+void hand_notify_path(const struct hand *h, char *buf, size_t room);  /* of its notify socket */
 int hand_probe(struct hand *h, int ready_fd, struct error *reterr);   /* ask whether it is ready */
 /* They are in the books: their children may go on, as soon as the keeper has what is theirs. */
 void hands_release(struct master *m);

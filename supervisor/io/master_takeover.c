@@ -38,16 +38,6 @@ takeover_wanted(const struct master *m)
 
 /* ---- with the state ----------------------------------------------------------------------------------- */
 
-static int
-nothing(void *env, uint64_t key, const void *bytes, size_t n)
-{
-    (void)env;
-    (void)key;
-    (void)bytes;
-    (void)n;
-    return 0;
-}
-
 int
 takeover_restore(struct master *m, struct error *reterr)
 {
@@ -60,7 +50,7 @@ takeover_restore(struct master *m, struct error *reterr)
         (void)fd_close(fd);
         return r;
     }
-    if (state_one(m->state, STATE_CONFIG, 0, nothing, NULL) == -ENOENT) {
+    if (!state_has(m->state, STATE_CONFIG, 0)) {
         state_destroy(
             steal(m->state)); /* killed before it had begun: there is nothing to go on with */
         return -ENODATA;

@@ -309,6 +309,14 @@ state_one(const struct state *st, enum state_kind kind, uint64_t key,
     return fn(env, key, bytes, e->bytes);
 }
 
+bool
+state_has(const struct state *st, enum state_kind kind, uint64_t key)
+{
+    const struct entry *e = entry_find(st, kind, key);
+
+    return e && e->at;
+}
+
 size_t
 state_bytes(const struct state *st)
 {

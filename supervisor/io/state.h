@@ -80,6 +80,8 @@ int state_each(const struct state *st, enum state_kind kind,
 int state_one(const struct state *st, enum state_kind kind, uint64_t key,
               int (*fn)(void *env, uint64_t key, const void *bytes, size_t n), void *env);
 
+bool state_has(const struct state *st, enum state_kind kind, uint64_t key);
+
 /* For the status: bytes of the file, and of the records that count. */
 size_t state_bytes(const struct state *st);
 size_t state_live_bytes(const struct state *st);
