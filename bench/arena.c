@@ -18,10 +18,18 @@ ours(char to[PATH_MAX], const char *build, const char *name)
     return snprintf(to, PATH_MAX, "%s/%s", build, name) >= PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
-static const char *
-peer_program(const char *in_sbin, const char *name)
+/* Peers are looked for as a shell would, then where daemons are, then where bench/peers puts what is no package. */
+static int
+extend_path(const char *build)
 {
-    return access(in_sbin, X_OK) == 0 ? in_sbin : name; /* else PATH decides */
+    const char *path = getenv("PATH");
+    char longer[3 * PATH_MAX];
+
+    if (snprintf(longer, sizeof(longer),
+                 "%s:/usr/local/sbin:/usr/sbin:/sbin:%s/bench/peers/node_modules/.bin",
+                 path ? path : "/usr/local/bin:/usr/bin:/bin", build) >= (int)sizeof(longer))
+        return -ENAMETOOLONG;
+    return setenv("PATH", longer, 1) == -1 ? -errno : 0;
 }
 
 int
@@ -45,10 +53,10 @@ arena_init(struct arena *a, struct error *reterr)
     }
     if (ours(a->stint, build, "bin/stint") < 0 || ours(a->web, build, "examples/web/web") < 0 ||
         ours(a->limit, build, "bench/stint-limit-master") < 0 ||
-        ours(a->load, build, "bench/stint-load") < 0)
+        ours(a->load, build, "bench/stint-load") < 0 ||
+        ours(a->listen, build, "bench/stint-listen") < 0 ||
+        ours(a->machine, build, "bench/machine") < 0 || extend_path(build) < 0)
         return error_set(reterr, -ENAMETOOLONG, "programs in '%s'", build);
-    a->nginx = peer_program("/usr/sbin/nginx", "nginx");
-    a->haproxy = peer_program("/usr/sbin/haproxy", "haproxy");
     (void)snprintf(a->work, sizeof(a->work), "%s/stint-bench-XXXXXX", tmp ? tmp : "/tmp");
     if (!mkdtemp(a->work) || chmod(a->work, 0755) == -1)
         return error_set(reterr, -errno, "make '%s'", a->work);

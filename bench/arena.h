@@ -5,8 +5,8 @@
 #include "bench/rival.h"
 
 /**
- * arena_init - our programs beside this one in the build directory, nginx and haproxy from PATH or
- * /usr/sbin, a fresh directory below $TMPDIR.
+ * arena_init - our programs beside this one in the build directory, a fresh directory below $TMPDIR,
+ * and $PATH such that the peers are found that are installed.
  *
  * Return: 0 or negative errno with the sentence in @reterr.
  */

@@ -6,7 +6,6 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,18 +25,6 @@
 #define START_BUDGET_US   (20 * US_PER_S)
 #define STOP_BUDGET_US    (15 * US_PER_S)
 #define COMMAND_BUDGET_US (30 * US_PER_S)
-
-static const struct rival *const rivals[] = {&rival_stint, &rival_limit, &rival_nginx,
-                                             &rival_haproxy};
-
-const struct rival *
-rival_find(const char *name)
-{
-    for (size_t i = 0; i < ARRAY_LEN(rivals); i++)
-        if (strcmp(rivals[i]->name, name) == 0)
-            return rivals[i];
-    return NULL;
-}
 
 static struct child_spec
 spec_of(const struct bout *b, const char *const *argv)
@@ -67,26 +54,17 @@ bout_command(const struct bout *b, const char *const *argv, struct error *reterr
 }
 
 int
-bout_write(const struct bout *b, const char *name, struct error *reterr, const char *fmt, ...)
+bout_signal(const struct bout *b, pid_t pid, int sig, struct error *reterr)
 {
-    char path[PATH_MAX + 256];
-    auto_free char *text = NULL;
-    va_list ap;
-    int n;
+    char number[16], name[16];
+    const char *const argv[] = {"/bin/kill", name, number, NULL};
 
-    va_start(ap, fmt);
-    n = vasprintf(&text, fmt, ap);
-    va_end(ap);
-    if (n < 0)
-        return -ENOMEM;
-    (void)snprintf(path, sizeof(path), "%s/%s", b->dir, name);
-    return file_replace(path, text, (size_t)n, 0644, reterr);
-}
-
-int
-bout_web_config(const struct bout *b, struct error *reterr)
-{
-    return bout_write(b, "web.conf", reterr, "greeting = hello\n");
+    if (b->arena->by_cli) {
+        (void)snprintf(number, sizeof(number), "%d", (int)pid);
+        (void)snprintf(name, sizeof(name), "-%s", sigabbrev_np(sig));
+        return bout_command(b, argv, reterr);
+    }
+    return kill(pid, sig) == -1 ? error_set(reterr, -errno, "signal %s", b->rival->name) : 0;
 }
 
 /* A port nobody has now; the server is to bind it in a moment. */
@@ -198,8 +176,11 @@ remove_one(const char *path, const struct stat *st, int flag, struct FTW *at)
 int
 bout_close(struct bout *b)
 {
-    int killed = child_end(b->pid, b->rival->stop_signal, STOP_BUDGET_US) == -ETIMEDOUT;
+    int killed;
 
+    if (b->pid > 0 && b->rival->stop)
+        b->rival->stop(b);
+    killed = child_end(b->pid, b->rival->stop_signal, STOP_BUDGET_US) == -ETIMEDOUT;
     b->pid = 0;
     killed += child_end_orphans(2 * US_PER_S);
     if (b->dir[0] != '\0')

@@ -17,13 +17,19 @@
 
 #define LOAD_END_BUDGET_US (20 * US_PER_S)
 
+#define MODEST             "--rate", "500", "--keepalive", "16", "--single", "200"
+#define HEAVY              "--rate", "10000", "--keepalive", "16", "--single", "0"
+
 const struct load_kind load_kinds[] = {
     {"A",
-     "500 requests/s over 16 keep-alive connections and 200/s on a connection each",            {"--rate", "500", "--keepalive", "16", "--single", "200", "--blind"}},
+     "500 requests/s over 16 keep-alive connections and 200/s on a connection each",            {MODEST, "--blind"},
+     false},
     {"B",
-     "10,000 requests/s over 16 keep-alive connections, all kept busy",                         {"--rate", "10000", "--keepalive", "16", "--single", "0", "--blind"}},
+     "10,000 requests/s over 16 keep-alive connections, all kept busy",                         {HEAVY, "--blind"},
+     true },
     {"C",
-     "as B, by a client that looks for a close just before it sends (which no network allows)", {"--rate", "10000", "--keepalive", "16", "--single", "0"}           },
+     "as B, by a client that looks for a close just before it sends (which no network allows)", {HEAVY},
+     true },
 };
 const unsigned n_load_kinds = ARRAY_LEN(load_kinds);
 

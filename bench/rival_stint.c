@@ -1,11 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "bench/rival_stint.h"
+
 #include <signal.h>
 #include <stdio.h>
 
-#include "bench/rival.h"
+#include "bench/rival_c.h"
 #include "bench/stint_control.h"
 
-/* No check, nothing watched, settle 0: what is measured is the handoff itself. */
+#define PREAMBLE              \
+    "version: 1\n"            \
+    "runtime_dir: %1$s/run\n" \
+    "state_dir: %1$s/state\n" \
+    "services:\n"             \
+    "  web:\n"                \
+    "    listen:\n"           \
+    "      http: {address: 'tcp://127.0.0.1:%2$u', backlog: 1024}\n"
+
+int
+stint_service(const struct bout *b, const struct stint_service *s, struct error *reterr)
+{
+    if (b->generation > 1) /* a roll; what the program reads was written by the caller */
+        return 0;
+    return bout_write(b, "stint.yaml", reterr,
+                      PREAMBLE "    command: %3$s\n"
+                               "    workers: %4$u\n"
+                               "    ready: %5$s\n"
+                               "    drain_signal: %6$s\n"
+                               "    environment: {%7$s}\n"
+                               "    watch: {binary: false, settle: 0}\n",
+                      b->dir, b->port, s->command, s->workers, s->ready,
+                      s->drain_signal ? s->drain_signal : "TERM",
+                      s->environment ? s->environment : "");
+}
+
 static int
 write_config(const struct bout *b, const char *watch, struct error *reterr)
 {
@@ -13,72 +40,63 @@ write_config(const struct bout *b, const char *watch, struct error *reterr)
 
     if (b->generation > 1) /* a roll without a change, as the limit does it */
         return 0;
-    r = bout_web_config(b, reterr);
+    r = web_config(b, WEB_LAME_DUCK_MS, reterr);
     if (r < 0)
         return r;
     return bout_write(b, "stint.yaml", reterr,
-                      "version: 1\n"
-                      "runtime_dir: %1$s/run\n"
-                      "state_dir: %1$s/state\n"
-                      "services:\n"
-                      "  web:\n"
-                      "    command: [%2$s, --config, web.conf]\n"
-                      "    workers: 2\n"
-                      "    listen:\n"
-                      "      http: {address: 'tcp://127.0.0.1:%3$u', backlog: 1024}\n"
-                      "    libstint: true\n"
-                      "    ready: notify\n"
-                      "    watch: {%4$s, settle: 0}\n",
-                      b->dir, b->arena->web, b->port, watch);
+                      PREAMBLE "    command: [%3$s, --config, web.conf]\n"
+                               "    workers: 2\n"
+                               "    libstint: true\n"
+                               "    ready: notify\n"
+                               "    watch: {%4$s, settle: 0}\n",
+                      b->dir, b->port, b->arena->web, watch);
 }
 
 static int
-stint_configure(const struct bout *b, struct error *reterr)
+configure_web(const struct bout *b, struct error *reterr)
 {
     return write_config(b, "binary: false", reterr);
 }
 
 static int
-stint_configure_watching(const struct bout *b, struct error *reterr)
+configure_watching(const struct bout *b, struct error *reterr)
 {
     return write_config(b, "binary: true, paths: [web.conf]", reterr);
 }
 
-static pid_t
+pid_t
 stint_start(const struct bout *b, struct error *reterr)
 {
-    char conf[PATH_MAX + 16];
-    const char *const argv[] = {b->arena->stint, "run", "-c", conf, NULL};
+    char conf[PATH_MAX];
+    const char *const argv[] = {b->arena->stint, "run", "-c", bout_path(b, "stint.yaml", conf),
+                                NULL};
 
-    (void)snprintf(conf, sizeof(conf), "%s/stint.yaml", b->dir);
     return bout_child(b, argv, reterr);
 }
 
-static int
+int
 stint_reload(const struct bout *b, struct error *reterr)
 {
-    char conf[PATH_MAX + 16];
+    char conf[PATH_MAX];
     const char *const argv[] = {b->arena->stint, "reload", "web", "--force", "-c", conf, NULL};
 
     if (!b->arena->by_cli)
         return stint_control(b, "POST /v1/reload", "{\"services\": [\"web\"], \"force\": true}",
                              NULL, reterr);
-    (void)snprintf(conf, sizeof(conf), "%s/stint.yaml", b->dir);
+    (void)bout_path(b, "stint.yaml", conf);
     return bout_command(b, argv, reterr);
 }
 
 const struct rival rival_stint = {
     .name = "stint",
-    .configure = stint_configure,
-    .start = stint_start,
-    .reload = stint_reload,
-    .stop_signal = SIGTERM,
+    .serves = WEB_SERVES,
+    .configure = configure_web,
+    STINT_RIVAL,
 };
 
 const struct rival rival_stint_watching = {
     .name = "stint-watching",
-    .configure = stint_configure_watching,
-    .start = stint_start,
-    .reload = stint_reload,
-    .stop_signal = SIGTERM,
+    .serves = WEB_SERVES,
+    .configure = configure_watching,
+    STINT_RIVAL,
 };

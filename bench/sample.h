@@ -13,6 +13,7 @@ struct load_kind {
     const char *name;        /* "A" */
     const char *description; /* for the table's title */
     const char *arguments[12];
+    bool heavy; /* only for servers that can answer it on a part of this machine */
 };
 
 extern const struct load_kind load_kinds[];

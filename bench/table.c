@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "base/text.h"
@@ -139,14 +140,20 @@ add_row(struct text *out, const struct entry *e)
     struct latency steady = median_latency(e, false);
     struct latency reload = median_latency(e, true);
 
-    text_addf(out, "| %s%s | %" PRIu64 " / %" PRIu64 " | %u | %.2f | ", e->rival->name,
-              e->again ? " (again)" : "", sum.failed, sum.requests, sum.reloads,
-              sum.reloads ? (double)sum.failed / sum.reloads : 0.0);
+    text_addf(out, "| %s%s | %s | ", e->rival->name, e->again ? " (again)" : "", e->rival->how);
+    if (e->n == 0) {
+        text_addf(out, "not measured: %s | | | | | | | |\n", e->why_not);
+        return;
+    }
+    text_addf(out, "%" PRIu64 " / %" PRIu64 " | %u | %.2f | ", sum.failed, sum.requests,
+              sum.reloads, sum.reloads ? (double)sum.failed / sum.reloads : 0.0);
     text_addf(out, "%.1f (%.1f..%.1f) | %.1f (%.1f..%.1f) | ", gap.median, gap.min, gap.max,
               first.median, first.min, first.max);
     text_addf(out, "%.2f / %.2f / %.2f | %.2f / %.2f / %.2f | ", steady.p50_ms, steady.p99_ms,
               steady.p999_ms, reload.p50_ms, reload.p99_ms, reload.p999_ms);
     add_kinds(out, &sum);
+    if (e->why_not[0] != '\0')
+        text_addf(out, "; then: %s", e->why_not);
     text_add(out, " |\n");
 }
 
@@ -154,12 +161,19 @@ void
 table_add(struct text *out, const struct field *f)
 {
     text_addf(out, "\n**Load %s:** %s.\n\n", f->load->name, f->load->description);
-    text_add(out, "| server | failed / requests | reloads | failed per reload | longest gap ms | "
-                  "command to first new answer ms | steady p50 / p99 / p99.9 ms | "
-                  "in reloads p50 / p99 / p99.9 ms | kinds of failure |\n"
-                  "|---|---|---|---|---|---|---|---|---|\n");
-    for (unsigned i = 0; i < f->n_entries; i++)
+    text_add(
+        out,
+        "| server | reload by | failed / requests | reloads | failed per reload | longest gap ms | "
+        "command to first new answer ms | steady p50 / p99 / p99.9 ms | "
+        "in reloads p50 / p99 / p99.9 ms | kinds of failure |\n"
+        "|---|---|---|---|---|---|---|---|---|---|\n");
+    for (unsigned i = 0; i < f->n_entries; i++) {
+        const char *serves = f->entries[i].rival->serves;
+
+        if (i == 0 || strcmp(serves, f->entries[i - 1].rival->serves) != 0)
+            text_addf(out, "| **%s** | | | | | | | | | |\n", serves);
         add_row(out, &f->entries[i]);
+    }
 }
 
 static const struct entry *
@@ -182,7 +196,7 @@ best_peer(const struct field *f, metric_fn *metric)
         const struct entry *e = &f->entries[i];
         double value = spread_of_entry(e, metric).median;
 
-        if (e->rival == &rival_stint || e->again || (best && value >= best_value))
+        if (!e->rival->measured_twice || e->again || e->n == 0 || (best && value >= best_value))
             continue;
         best = e;
         best_value = value;
@@ -231,11 +245,11 @@ table_ratios_add(struct text *out, const struct field *f)
     const struct entry *limit = entry_of(f, &rival_limit, false);
     const struct entry *limit_again = entry_of(f, &rival_limit, true);
 
-    if (!ours || f->n_entries == 1)
+    if (!ours || ours->n == 0 || f->n_entries == 1)
         return;
     text_addf(out, "\n**Load %s, ratios** (within a round; median, lowest..highest):\n\n",
               f->load->name);
-    if (limit) {
+    if (limit && limit->n > 0) {
         struct spread r = spread_of_ratio(ours, limit, metric_first);
 
         add_ratio(out, "command to first new answer, ours over limit-c", r,

@@ -6,14 +6,16 @@
 
 struct text;
 
-#define ENTRIES_MAX 12
+#define ENTRIES_MAX 64
 
 /* One line of the table: a rival, all its bouts under one load. */
 struct entry {
     const struct rival *rival; /* borrowed */
-    bool again;                /* the second measurement of the same rival: the A/A control */
     struct sample *samples;    /* owned by the caller; one per round */
-    unsigned n;
+    unsigned n;                /* as many as there are */
+    bool again;                /* the second measurement of the same rival: the A/A control */
+    bool broken;               /* it could not be measured, though what it needs is here */
+    char why_not[512];         /* it was not measured, or not in every round; "": it was */
 };
 
 /* All entries that were measured under one load, in the same rounds. */

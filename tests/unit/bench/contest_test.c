@@ -142,9 +142,9 @@ render(struct text *out, struct sample *ours, struct sample *theirs)
     memset(&f, 0, sizeof(f));
     f.load = &load_kinds[0];
     f.n_entries = 3;
-    f.entries[0] = (struct entry){&rival_stint, false, ours, 2};
-    f.entries[1] = (struct entry){&rival_limit, false, theirs, 2};
-    f.entries[2] = (struct entry){&rival_limit, true, theirs, 2};
+    f.entries[0] = (struct entry){.rival = &rival_stint, .samples = ours, .n = 2};
+    f.entries[1] = (struct entry){.rival = &rival_limit, .samples = theirs, .n = 2};
+    f.entries[2] = (struct entry){.rival = &rival_limit, .samples = theirs, .n = 2, .again = true};
     table_add(out, &f);
     table_ratios_add(out, &f);
 }
@@ -178,7 +178,7 @@ START_TEST(the_table_names_kinds_of_failure_and_missed_handoffs)
     };
 
     render(&out, bad, quick);
-    ck_assert_ptr_nonnull(strstr(text_str(&out), "| stint | 3 / 20 | 4 | 0.75 |"));
+    ck_assert_ptr_nonnull(strstr(text_str(&out), "| stint | stint reload | 3 / 20 | 4 | 0.75 |"));
     ck_assert_ptr_nonnull(
         strstr(text_str(&out), "refused 1, short 2, 1 reloads showed no new generation"));
 }
