@@ -91,6 +91,12 @@ exec env -i container=stint-test PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd
 INNER
 }
 
+# What is in it beside this machine's root.
+machine_fill() {
+    DESTDIR=$machine_dir/stage "$CMAKE" --install "$BUILD" --prefix /usr --component runtime >/dev/null
+    cp "$BUILD/examples/web/web" "$BUILD/tests/scenario/scenario_actor" "$BUILD/bench/stint-load" "$machine_dir/t/"
+}
+
 # machine_up: returns when the machine runs. What lies in $machine_dir/t is its /opt/t.
 machine_up() {
     trap machine_down EXIT
@@ -99,8 +105,7 @@ machine_up() {
     machine_dir=$(mktemp -d)
     chmod 755 "$machine_dir" # a lower layer of /, seen by users of the machine
     mkdir "$machine_dir/m" "$machine_dir/t" "$machine_dir/stage"
-    DESTDIR=$machine_dir/stage "$CMAKE" --install "$BUILD" --prefix /usr --component runtime >/dev/null
-    cp "$BUILD/examples/web/web" "$BUILD/tests/scenario/scenario_actor" "$BUILD/bench/stint-load" "$machine_dir/t/"
+    machine_fill
     machine_inner >"$machine_dir/inner.sh"
     # -e: systemd is not started unless the move into a cgroup of our own went well.
     sh -ec 'echo 0 >"$1/cgroup.procs"
