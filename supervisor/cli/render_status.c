@@ -219,6 +219,50 @@ note_of(const json_t *s, struct text *out)
         text_addf(out, "; %s", json_text(s, "why"));
 }
 
+/* The names alone, each once. */
+static void
+add_outdated(const json_t *worker, struct text *out)
+{
+    size_t i;
+    json_t *file;
+
+    json_array_foreach(json_object_get(json_object_get(worker, "libraries"), "files"), i, file)
+    {
+        const char *path = json_string_value(file), *slash = path ? strrchr(path, '/') : NULL;
+        const char *name = slash ? slash + 1 : path;
+
+        if (name && !strstr(text_str(out), name))
+            text_addf(out, "%s%s", out->bytes > 0 ? ", " : "", name);
+    }
+}
+
+static void
+outdated_of(const json_t *s, struct text *out)
+{
+    size_t g, w;
+    json_t *generation, *worker;
+
+    json_array_foreach(json_object_get(s, "generations"), g, generation)
+        json_array_foreach(json_object_get(generation, "workers"), w, worker)
+            add_outdated(worker, out);
+}
+
+static void
+add_libraries(struct table *t, const json_t *s)
+{
+    auto_text struct text files = TEXT_INIT;
+    const json_t *needs = json_object_get(s, "needs_reload");
+
+    if (json_is_true(needs)) {
+        outdated_of(s, &files);
+        add_free(t, PAINT_WARN,
+                 "NEEDS A RELOAD: runs what was replaced on disk: ", text_str(&files));
+    } else if (json_is_null(needs)) {
+        add_free(t, PAINT_FAINT, "",
+                 "whether it runs libraries that were replaced on disk is not known (see --json)");
+    }
+}
+
 static void
 add_service(struct table *t, const json_t *s)
 {
@@ -238,6 +282,7 @@ add_service(struct table *t, const json_t *s)
     json_array_foreach(json_object_get(s, "generations"), i, g) add_generation(t, g);
     if (json_has(s, "rejected"))
         add_free(t, PAINT_BAD, "REJECTED: ", json_text(json_object_get(s, "rejected"), "reason"));
+    add_libraries(t, s);
     if (strncmp(mode, "polling", 7) == 0)
         add_free(t, PAINT_WARN, "its files are watched by ", mode);
     if (json_has(s, "last_verdict"))

@@ -23,6 +23,7 @@
 #include "supervisor/io/edge.h"
 #include "supervisor/io/fdstore.h"
 #include "supervisor/io/master_books.h"
+#include "supervisor/io/master_outdated.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/operator.h"
 #include "supervisor/io/orphans.h"
@@ -72,6 +73,8 @@ on_hint(void *env, uint32_t tag, const char *path)
 
     if (tag == 0)
         config_hint(m);
+    else if (tag == OUTDATED_TAG)
+        outdated_hint(m);
     else
         master_post(m, &ev);
 }
@@ -151,6 +154,7 @@ master_watchers(struct master *m)
     turn_init(m);
     graves_init(m);
     config_init(m);
+    outdated_begin(m);
     master_queue_init(m);
 }
 
@@ -206,6 +210,7 @@ master_finish(struct master *m)
     if (m->loop && m->core && m->journal) {
         relics_finish(m);
         graves_finish(m);
+        outdated_finish(m);
         list_for_each_safe (n, &m->inspections)
             inspection_destroy(container_of(n, struct inspection, node));
         list_for_each_safe (n, &m->snapshots)

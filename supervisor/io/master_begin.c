@@ -14,6 +14,7 @@
 #include "supervisor/io/edge.h"
 #include "supervisor/io/fdstore.h"
 #include "supervisor/io/master_books.h"
+#include "supervisor/io/master_outdated.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/operator.h"
 #include "supervisor/io/state.h"
@@ -94,6 +95,12 @@ on_upgrade_wanted(void *env, const char *path, struct error *reterr)
     return upgrade_begin(env, path, reterr);
 }
 
+static bool
+on_look(void *env)
+{
+    return outdated_look(env);
+}
+
 /* The control socket is also the lock that keeps two masters apart, so it comes first. */
 static int
 begin_desk(struct master *m, struct error *reterr)
@@ -106,6 +113,7 @@ begin_desk(struct master *m, struct error *reterr)
         .submit = on_submit,
         .config_reload = on_config_reload,
         .changed = on_desk_changed,
+        .look = on_look,
         .upgrade = m->fdstore ? on_upgrade_wanted : NULL,
         .listen_fd = steal_fd(m->control_fd),
         .lock_fd = steal_fd(m->control_lock_fd),

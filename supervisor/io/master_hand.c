@@ -85,6 +85,7 @@ hand_destroy(struct hand *h)
     listener_unref(h->probe);
     service_spec_unref(h->spec);
     strv_finish(&h->environment);
+    free(h->outdated.files);
     fd_close(h->registry_fd);
     fd_close(h->exec_fd);
     fd_close(h->pidfd);

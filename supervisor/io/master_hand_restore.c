@@ -134,6 +134,7 @@ restore_hand_fields(struct hand *h, struct unpack *in, bool *ret_managed)
         (void)listener_ref(h->probe);
     *ret_managed = unpack_bool(in);
     h->spawned_us = unpack_i64(in);
+    h->outdated.told = unpack_bool(in);
     unpack_strv(in, &h->environment);
     return unpack_done(in) && h->pid > 0 ? 0 : -EBADMSG;
 }

@@ -140,6 +140,7 @@ save_hand(struct master *m, struct hand *h)
     pack_u64(&t, h->probe ? h->probe->number : 0);
     pack_u64(&t, h->channel && channel_managed(h->channel));
     pack_i64(&t, h->spawned_us);
+    pack_u64(&t, h->outdated.told);
     pack_strv(&t, &h->environment);
     put(m, STATE_HAND, h->worker, &t);
 }

@@ -10,6 +10,7 @@
 #include "supervisor/io/evidence.h"
 #include "supervisor/io/fdstore.h"
 #include "supervisor/io/master_books.h"
+#include "supervisor/io/master_outdated.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/ready.h"
 #include "supervisor/io/report.h"
@@ -134,5 +135,7 @@ sources_fill(struct master *m, struct report_sources *ret)
         .readiness = source_readiness,
         .threads = source_threads,
         .supervisor = source_supervisor,
+        .libraries = outdated_of_worker,
+        .needs_reload = outdated_of_service,
     };
 }

@@ -25,6 +25,7 @@
 #include "supervisor/io/capture.h"
 #include "supervisor/io/identity.h"
 #include "supervisor/io/journal.h"
+#include "supervisor/io/master_outdated.h"
 #include "supervisor/io/sockets.h"
 #include "supervisor/io/spawn.h"
 #include "supervisor/io/surroundings.h"
@@ -140,6 +141,7 @@ struct master {
     enum cgroup_mode first_cgroup; /* as the configuration said before it was in force */
     struct cgroup_tree *cgroups;   /* owned; one without leaves where we may not have them */
     struct surroundings surroundings;
+    struct outdated_state outdated;
     struct list relics; /* workers of a state that is not trusted, on their way out */
     ev_timer relics_late;
 
@@ -185,6 +187,7 @@ struct hand {
     struct snapshot *snapshot; /* borrowed: outlives the workers started from it */
     struct service_spec
         *spec; /* one reference: what it was started with; policy may have moved on */
+    struct outdated_mark outdated;
     char service[65], trace[33];
     uint64_t generation;
     unsigned slot;

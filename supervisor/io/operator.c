@@ -60,25 +60,6 @@ operator_query_flag(const struct control_request *rq, const char *key)
     return s && strcmp(s, "0") != 0 && strcmp(s, "false") != 0;
 }
 
-/* False: there is no such service and @rq was answered. @ret NULL: none was asked for. */
-static bool
-query_service(struct desk *op, struct control_request *rq, struct service **ret)
-{
-    const char *name = control_query(rq, "service");
-
-    *ret = name ? operator_service(op, rq, name) : NULL;
-    return !name || *ret;
-}
-
-static void
-answer_status(struct desk *op, struct control_request *rq)
-{
-    struct service *s;
-
-    if (query_service(op, rq, &s))
-        control_answer(rq, 200, report_status(&op->options.sources, s, mono_now_us()));
-}
-
 static void
 answer_threads(struct desk *op, struct control_request *rq)
 {
@@ -104,7 +85,7 @@ static const struct route {
     void (*serve)(struct desk *op, struct control_request *rq);
     const char *query[6]; /* the keys it knows, NULL-terminated */
 } routes[] = {
-    {"GET",  "/v1/status",  false, answer_status,    {"service", NULL}                            },
+    {"GET",  "/v1/status",  false, operator_status,  {"service", NULL}                            },
     {"GET",  "/v1/threads", false, answer_threads,   {"service", "generation", NULL}              },
     {"GET",  "/v1/events",  false, operator_events,  {"since", "lines", "service", "follow", NULL}},
     {"GET",  "/v1/logs",    false, operator_logs,    {"since", "lines", "service", "follow", NULL}},
@@ -179,9 +160,10 @@ on_gone(void *env, struct control_request *rq)
 {
     struct ticket *t = control_data(rq);
 
-    (void)env;
     if (t)
         ticket_left(t, false); /* what was asked for goes on */
+    else
+        status_gone(env, rq);
 }
 
 static void
@@ -215,6 +197,7 @@ operator_create(const struct operator_options *options, struct desk **ret, struc
     op->options = *options;
     list_init(&op->tickets);
     list_init(&op->streams);
+    list_init(&op->looking);
     ev_prepare_init(&op->settle, operator_on_settle);
     op->settle.data = op;
     ev_set_priority(&op->settle,
@@ -280,5 +263,6 @@ operator_farewell(struct desk *op, int64_t budget_us)
             ticket_answer(t, 503, false);
     }
     operator_end_streams(op);
+    operator_looked(op);
     control_flush(op->control, budget_us);
 }

@@ -65,6 +65,11 @@ struct operator_options {
      * nobody can.
      */
     int (*upgrade)(void *env, const char *path, struct error *reterr);
+    /**
+     * Find out what a status tells and only takes time. Return: false: it is known; true:
+     * operator_looked() will be called within a second or so, not from within this. NULL: nothing is.
+     */
+    bool (*look)(void *env);
     /* What a master before this one left, see control.h; taken over whatever operator_create() returns. */
     int listen_fd, lock_fd; /* <= 0: there is none */
     pid_t pid;              /* whom people know as stint: the keeper; 0: this process */
@@ -122,6 +127,9 @@ void operator_record(struct desk *op, const struct record *r);
  * Every request that waits for one is taken up again. Not from within core_step().
  */
 void operator_config_read(struct desk *op, int r, const char *words);
+
+/* operator_looked - what look() began is known now: whoever asked for the status gets it. */
+void operator_looked(struct desk *op);
 
 /* operator_farewell - the master is about to end: give the answers that can be given, and let them leave. */
 void operator_farewell(struct desk *op, int64_t budget_us);

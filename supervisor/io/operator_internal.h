@@ -24,6 +24,7 @@ struct desk {
     struct list tickets; /* struct ticket.node: requests that wait for the core, oldest first */
     size_t n_remembered; /* … of which have an id */
     struct list streams; /* struct stream.node */
+    struct list looking; /* struct looking.node: they asked for the status, see options.look */
     ev_prepare settle;   /* looks at the tickets before the loop sleeps; runs while there are any */
     bool closing;        /* farewell: streams end, nothing new begins */
     bool leaving;        /* what changes now is not told any more */
@@ -185,6 +186,13 @@ void operator_upgrade(struct desk *op, struct control_request *rq);
 void operator_events(struct desk *op, struct control_request *rq);
 void operator_logs(struct desk *op, struct control_request *rq);
 void operator_end_streams(struct desk *op);
+
+/* ---- operator_status.c ------------------------------------------------------------------ */
+
+void operator_status(struct desk *op, struct control_request *rq);
+void status_gone(struct desk *op, const struct control_request *rq); /* its client went away */
+/* False: there is no such service and @rq was answered. @ret NULL: none was asked for. */
+bool query_service(struct desk *op, struct control_request *rq, struct service **ret);
 
 /* ---- operator.c -------------------------------------------------------------------------- */
 

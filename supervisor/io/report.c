@@ -110,6 +110,8 @@ report_service(const struct report_sources *from, const struct service *s, int64
     if (s->input_rejected)
         object_set(&o, "rejected", rejected_of(s));
     object_number(&o, "respawns", (int64_t)s->respawns);
+    if (from->needs_reload)
+        object_optional(&o, "needs_reload", from->needs_reload(from->env, s));
     add_rim(&o, from, s);
     return object_take(&o);
 }

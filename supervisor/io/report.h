@@ -41,6 +41,9 @@ struct report_sources {
     json_t *(*readiness)(void *env, const struct worker *w);
     /* the evidence of that worker, read now, in bounded time: report_evidence() makes it */
     json_t *(*threads)(void *env, const struct worker *w);
+    /* object {state: current|outdated|unknown, …}: is what it runs still what is on disk? */
+    json_t *(*libraries)(void *env, const struct worker *w);
+    json_t *(*needs_reload)(void *env, const struct service *s); /* true, false; null: not known */
     /**
      * Who supervises, object: "pid" (whom people signal: the keeper's, or our own without one),
      * "master" (our own), "masters" (started so far), "since_ms" (of this master), "previous" (how

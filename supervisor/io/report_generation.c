@@ -50,6 +50,8 @@ worker_of(const struct report_sources *from, const struct worker *w, int64_t now
     object_ago_ms(&o, "uptime_ms", w->spawned_us, now_us);
     object_left_ms(&o, "deadline_in_ms", w->deadline_us, now_us);
     object_text_unless_empty(&o, "status", w->status);
+    if (from->libraries)
+        object_optional(&o, "libraries", from->libraries(from->env, w));
     if (w->evidence) {
         object_number(&o, "stragglers", w->stragglers);
         object_text_unless_empty(&o, "leak", w->leak);

@@ -20,7 +20,7 @@
 struct error;
 struct state;
 
-#define STATE_VERSION 1
+#define STATE_VERSION 2
 
 enum state_kind {
     STATE_NOTHING,  /* no record */

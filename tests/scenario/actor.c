@@ -18,6 +18,7 @@
  *   shutdown         shutdown() the shared listener when asked to leave
  *   newline=FD       s6 readiness
  *   pidfile=FILE     write our pid there
+ *   map=FILE         as if it were a library
  *   count=FOLDER     print a numbered line for each answer, see actor_count.c
  * and what actor_hostile.c can do.
  */
@@ -29,6 +30,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -94,6 +96,16 @@ write_pid(const char *path)
 }
 
 static void
+map_code(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd == -1 || mmap(NULL, 1, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0) == MAP_FAILED)
+        exit(93);
+    (void)close(fd);
+}
+
+static void
 act(const char *what)
 {
     const char *value = strchr(what, '=') ? strchr(what, '=') + 1 : "";
@@ -129,6 +141,8 @@ act(const char *what)
         (void)!write(atoi(value), "\n", 1), (void)close(atoi(value));
     else if (strncmp(what, "pidfile=", 8) == 0)
         write_pid(value);
+    else if (strncmp(what, "map=", 4) == 0)
+        map_code(value);
     else if (strncmp(what, "count=", 6) == 0)
         actor_count_begin(value);
     else

@@ -40,6 +40,30 @@ START_TEST(status_is_an_aligned_table_with_loud_rejections)
 }
 END_TEST
 
+START_TEST(a_service_that_runs_replaced_libraries_is_loud_and_each_is_named_once)
+{
+    static const char with[] = "{\"services\":[{\"name\":\"web\",\"state\":\"running\",\"needs_"
+                               "reload\":true,\"generations\":["
+                               "{\"number\":8,\"state\":\"serving\",\"workers\":["
+                               "{\"slot\":0,\"libraries\":{\"state\":\"outdated\",\"files\":[\"/"
+                               "lib/libssl.so.3\",\"/lib/liba.so\"]}},"
+                               "{\"slot\":1,\"libraries\":{\"state\":\"outdated\",\"files\":[\"/"
+                               "lib/libssl.so.3\"]}}]}]}]}";
+    static const char unknown[] =
+        "{\"services\":[{\"name\":\"web\",\"state\":\"running\",\"needs_reload\":null}]}";
+    static const char without[] =
+        "{\"services\":[{\"name\":\"web\",\"state\":\"running\",\"needs_reload\":false}]}";
+
+    ck_assert_int_eq(stint_asks("status", "200 OK", with, NULL), CLI_OK);
+    ck_assert_ptr_nonnull(
+        strstr(out, "\n  NEEDS A RELOAD: runs what was replaced on disk: libssl.so.3, liba.so\n"));
+    ck_assert_int_eq(stint_asks("status", "200 OK", unknown, NULL), CLI_OK);
+    ck_assert_ptr_nonnull(strstr(out, "replaced on disk is not known"));
+    ck_assert_int_eq(stint_asks("status", "200 OK", without, NULL), CLI_OK);
+    ck_assert_ptr_null(strstr(out, "replaced on disk"));
+}
+END_TEST
+
 START_TEST(with_json_the_answer_is_left_as_it_is)
 {
     json_t *is, *was = json_loads(status_json, 0, NULL);
@@ -98,6 +122,7 @@ main(void)
     tcase_add_checked_fixture(tc, NULL, tear_down);
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, status_is_an_aligned_table_with_loud_rejections);
+    tcase_add_test(tc, a_service_that_runs_replaced_libraries_is_loud_and_each_is_named_once);
     tcase_add_test(tc, with_json_the_answer_is_left_as_it_is);
     tcase_add_test(tc, threads_name_the_stragglers);
     tcase_add_test(tc, events_and_logs_are_lines_for_people);

@@ -185,6 +185,36 @@ START_TEST(status_over_the_socket_shows_the_service)
 }
 END_TEST
 
+START_TEST(a_status_waits_for_what_takes_time_to_find_out_and_nobody_else_does)
+{
+    struct client patient, gone;
+    json_t *answer;
+    int status;
+
+    world.looks_long = true;
+    client_open(&gone, dir);
+    client_request(&gone, "GET", "/v1/status", NULL);
+    client_open(&patient, dir);
+    client_request(&patient, "GET", "/v1/status?service=web", NULL);
+    UNTIL(loop, world.n_told == 2);
+    json_decref(call("GET", "/v1/version", NULL, &status));
+    ck_assert_int_eq(status, 200);
+    ck_assert(!client_ended(&patient));
+    client_close(&gone);
+    json_decref(call("GET", "/v1/version", NULL, &status)); /* some turns, to hear that it left */
+    operator_looked(desk);
+    UNTIL(loop, client_ended(&patient));
+    ck_assert_int_eq(client_status(&patient), 200);
+    answer = client_json(&patient);
+    ck_assert_str_eq(json_at(first_service(answer), "name"), "web");
+    json_decref(answer);
+    client_close(&patient);
+    answer = call("GET", "/v1/status?service=nope", NULL, &status);
+    ck_assert_int_eq(status, 404); /* at once */
+    json_decref(answer);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -200,6 +230,7 @@ main(void)
     tcase_add_test(tc, logs_give_the_last_lines_and_end);
     tcase_add_test(tc, the_last_events_are_those_of_the_service_asked_for);
     tcase_add_test(tc, status_over_the_socket_shows_the_service);
+    tcase_add_test(tc, a_status_waits_for_what_takes_time_to_find_out_and_nobody_else_does);
     suite_add_tcase(suite, tc);
     return unit_main(suite);
 }

@@ -26,6 +26,8 @@ static struct world {
     bool undying;    /* not even SIGKILL ends them */
     bool blind;      /* nobody answers a look */
     bool reads_long; /* config_reload() takes longer */
+    bool looks_long; /* so does finding out what a status tells … */
+    unsigned n_told; /* … which was asked for so often */
     unsigned n_read; /* … was called so often */
     unsigned n_looks;
     int64_t ahead_us;   /* the core's clock, of ours: what takes long there need not here */
@@ -254,6 +256,14 @@ static const char one_service[] = "version: 1\nstop_budget: 1s\nservices:\n"
                                   "    respawn: {backoff: {first: 10ms, max: 20ms}, "
                                   "limit: {count: 2, within: 5s}}\n";
 
+static inline bool
+look(void *env)
+{
+    (void)env;
+    world.n_told++;
+    return world.looks_long;
+}
+
 static inline void
 set_up(void)
 {
@@ -273,7 +283,7 @@ set_up(void)
     ck_assert_int_eq(core_create(1, &core), 0);
     ck_assert_int_eq(journal_create(loop, &(struct journal_options){.fd = -1}, &journal), 0);
     *options = (struct operator_options){
-        .submit = submit, .config_reload = config_reload, .changed = changed};
+        .submit = submit, .config_reload = config_reload, .changed = changed, .look = look};
     options->loop = loop;
     options->runtime_dir = dir;
     options->journal = journal;
