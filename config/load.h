@@ -57,9 +57,13 @@ const struct node *entry_node(const struct load *l, const struct entry *e, const
 /* entry_find - by name; NULL = there is none. */
 const struct entry *entry_find(const struct load *l, const char *name);
 
+/* oneshot_settle - what a service of its type has no use for is as if nobody had said it. 0 or negative errno. */
+int oneshot_settle(struct reader *r, const struct node *at, struct service_spec *s);
+
 /* What cannot be seen in one key alone. Findings go to the reader. */
 void validate_service(struct load *l, const struct entry *e);
 void validate_slots(struct load *l, const struct entry *e);
+void validate_oneshot(struct load *l, const struct entry *e);
 void validate_addresses(struct load *l);
 void validate_dependencies(struct load *l);
 void validate_system(struct load *l, const struct entry *e);

@@ -7,6 +7,24 @@
 #include "config/reader.h"
 #include "config/schema.h"
 
+int
+key_default(struct reader *r, const struct key *k, const struct node *at, void *base)
+{
+    struct node scalar = {.kind = NODE_SCALAR, .plain = true, .n = 0};
+    char text[64];
+
+    if (!k->fallback || !k->type->parse)
+        return 0;
+    /* The node does not own its text: it is gone before anybody could free it. */
+    (void)stpncpy(text, k->fallback, sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    scalar.text = text;
+    scalar.source = at->source;
+    scalar.line = at->line;
+    scalar.column = at->column;
+    return k->type->parse(r, k, &scalar, base);
+}
+
 /* Parents recurse into maps within; the table nests them three deep at most. */
 int /* NOLINTNEXTLINE(misc-no-recursion) */
 object_default(struct reader *r, enum object o, const struct node *at, void *base)
@@ -15,21 +33,10 @@ object_default(struct reader *r, enum object o, const struct node *at, void *bas
 
     schema_for_each(k, o)
     {
-        struct node scalar = {.kind = NODE_SCALAR, .plain = true, .n = 0};
-        char text[64];
-
         if (k->type->nested)
             result = object_default(r, (enum object)k->arg, at, base);
-        if (!k->fallback || !k->type->parse)
-            continue;
-        /* The node does not own its text: it is gone before anybody could free it. */
-        (void)stpncpy(text, k->fallback, sizeof(text) - 1);
-        text[sizeof(text) - 1] = '\0';
-        scalar.text = text;
-        scalar.source = at->source;
-        scalar.line = at->line;
-        scalar.column = at->column;
-        result = k->type->parse(r, k, &scalar, base);
+        if (result == 0)
+            result = key_default(r, k, at, base);
         if (result < 0)
             return result;
     }

@@ -101,6 +101,9 @@ key_member_const(const struct key *k, const void *base)
     return (const char *)base + k->offset;
 }
 
+/* key_default - give one key its default, as if @at had been written with it. 0 or negative errno. */
+int key_default(struct reader *r, const struct key *k, const struct node *at, void *base);
+
 /* object_default - give each key its default, as if @at had been written with all of them. */
 int object_default(struct reader *r, enum object o, const struct node *at, void *base);
 

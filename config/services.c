@@ -69,6 +69,8 @@ entry_read(struct load *l, struct entry *e)
         result = object_read(r, OBJECT_SERVICE, l->defaults, s);
     if (result == 0)
         result = object_read(r, OBJECT_SERVICE, e->value, s);
+    if (result == 0)
+        result = oneshot_settle(r, e->value, s);
     if (!r->no_memory && service_resolve(s) < 0)
         return no_memory(r);
     return result;

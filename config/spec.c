@@ -24,6 +24,15 @@ service_spec_unref(struct service_spec *s)
     free(s);
 }
 
+bool
+service_awaits_completion(const struct service_spec *s, const char *name)
+{
+    for (size_t i = 0; i < s->depends_completed.n; i++)
+        if (strcmp(s->depends_completed.items[i], name) == 0)
+            return true;
+    return false;
+}
+
 void
 spec_destroy(struct spec *s)
 {

@@ -19,6 +19,9 @@
 #include "base/digest.h"
 #include "base/text.h"
 
+/* A service stays; a oneshot runs to its end, and an exit with 0 is what was wanted of it. */
+enum service_type { TYPE_SERVICE, TYPE_ONESHOT };
+
 enum handoff_mode { HANDOFF_OVERLAP, HANDOFF_REPLACE };
 
 enum ready_mode {
@@ -71,7 +74,8 @@ struct service_spec {
     /* launch part */
     char *name;
     struct strv command; /* argv; [0] may be relative to `directory` or looked up in PATH */
-    char *directory;     /* absolute; default: the directory of the config file */
+    enum service_type type;
+    char *directory; /* absolute; default: the directory of the config file */
     struct listener_spec *listen;
     size_t n_listen;
     bool libstint;
@@ -97,17 +101,20 @@ struct service_spec {
     enum handoff_mode handoff;
     int64_t soak_us; /* both generations serve this long before the old one is relieved */
     int64_t start_timeout_us;
+    int64_t run_timeout_us;   /* oneshot: ends a run that takes longer; 0 = none does */
     int drain_signal;         /* default SIGTERM */
     int64_t drain_timeout_us; /* from the drain signal to the verdict */
     int stop_signal;          /* sent at the drain deadline when it differs from drain_signal */
     int64_t leak_grace_us;    /* from the verdict to SIGKILL */
     int64_t announce_delay_us;
     unsigned max_draining;
-    struct strv depends_on; /* names of services that must be ready before this one starts */
+    struct strv depends_on; /* names of services that must be ready before this one starts … */
+    struct strv depends_completed; /* … but for these of them: oneshots that must have completed */
     int64_t backoff_first_us, backoff_max_us;
     unsigned limit_count;    /* a candidate is rejected after this many failures … */
     int64_t limit_within_us; /* … within this time */
     bool give_up;            /* … and a generation that has served, too */
+    bool retry;              /* oneshot: up to that limit it is tried again */
 };
 
 /* A cgroup for each generation: where ours was delegated, never, or wherever we stand. */
@@ -161,6 +168,9 @@ bool service_spec_equal(const struct service_spec *a, const struct service_spec 
 bool slot_in_text(const char *text);
 char *slot_text(const char *text, unsigned slot);
 int slot_argv(const struct strv *argv, unsigned slot, struct strv *ret);
+
+/* Of @name, which is in depends_on: has it to be completed, and not ready? */
+bool service_awaits_completion(const struct service_spec *s, const char *name);
 
 /* What a change of a spec asks for; the larger wins. */
 enum reload_class {

@@ -122,35 +122,54 @@ const struct type type_files = {.about = "a list of paths",
                                 .clear = strings_clear,
                                 .schema = strings_schema};
 
-/* {db: ready}: ready is the only state that can be waited for. */
+/* {db: ready, migrate: completed}: what it waits for of each. */
 static int
-depends_map(struct reader *r, const struct key *k, const struct node *n, struct strv *v)
+depends_map(struct reader *r, const struct key *k, const struct node *n, struct strv *v,
+            struct strv *completed)
 {
     int result = 0;
 
     for (size_t i = 0; i < n->n; i++) {
         const struct node *state = n->items[i];
+        const char *word = state->kind == NODE_SCALAR ? state->text : "";
+        struct suggestion s = {.wanted = word};
 
-        if (state->kind != NODE_SCALAR || strcmp(state->text, "ready") != 0)
-            result = finding(r, state, "ready", "'%s' can wait for 'ready' only", k->name);
+        if (strcmp(word, "completed") == 0) {
+            if (strv_add(completed, n->keys[i]->text) < 0)
+                return no_memory(r);
+        } else if (strcmp(word, "ready") != 0) {
+            suggest(&s, "ready");
+            suggest(&s, "completed");
+            result =
+                finding(r, state, s.best, "'%s' can wait for 'ready' or 'completed' only", k->name);
+        }
         if (strv_add(v, n->keys[i]->text) < 0)
             return no_memory(r);
     }
     return result;
 }
 
+static void
+depends_clear(const struct key *k, void *base)
+{
+    struct service_spec *s = base;
+
+    strings_clear(k, base);
+    strv_finish(&s->depends_completed);
+}
+
 static int
 depends_parse(struct reader *r, const struct key *k, const struct node *n, void *base)
 {
     struct service_spec *s = base;
-    struct strv v = {NULL, 0};
+    struct strv v = {NULL, 0}, completed = {NULL, 0};
     int result;
 
     if (n->kind == NODE_SCALAR)
         return wrong_type(r, k, n);
     if (n->n > (size_t)k->max)
         return finding(r, n, NULL, "'%s' has %zu names: at most %" PRId64, k->name, n->n, k->max);
-    result = n->kind == NODE_MAP ? depends_map(r, k, n, &v) : strings_add(r, k, n, &v);
+    result = n->kind == NODE_MAP ? depends_map(r, k, n, &v, &completed) : strings_add(r, k, n, &v);
     for (size_t i = 0; i < v.n && result == 0; i++)
         for (size_t j = 0; j < i && result == 0; j++)
             if (strcmp(v.items[i], v.items[j]) == 0)
@@ -158,11 +177,39 @@ depends_parse(struct reader *r, const struct key *k, const struct node *n, void 
                     finding(r, n->items[i], NULL, "'%s' names '%s' twice", k->name, v.items[i]);
     if (result < 0) {
         strv_finish(&v);
+        strv_finish(&completed);
         return result;
     }
-    strv_finish(&s->depends_on);
+    depends_clear(k, s);
     s->depends_on = v;
+    s->depends_completed = completed;
     return 0;
+}
+
+static void
+depends_write(const struct key *k, const void *base, struct text *out)
+{
+    const struct service_spec *s = base;
+
+    if (s->depends_completed.n == 0) {
+        strings_write(k, base, out);
+        return;
+    }
+    for (size_t i = 0; i < s->depends_on.n; i++) {
+        text_add(out, i ? ", " : "{");
+        write_string(s->depends_on.items[i], out);
+        text_addf(out, ": %s",
+                  service_awaits_completion(s, s->depends_on.items[i]) ? "completed" : "ready");
+    }
+    text_add(out, "}");
+}
+
+static bool
+depends_equal(const struct key *k, const void *a, const void *b)
+{
+    const struct service_spec *x = a, *y = b;
+
+    return strings_equal(k, a, b) && strv_equal(&x->depends_completed, &y->depends_completed);
 }
 
 static void
@@ -170,16 +217,16 @@ depends_schema(const struct key *k, struct text *out)
 {
     text_addf(out,
               "\"anyOf\": [{\"type\": \"array\", \"items\": {\"type\": \"string\"}, \"maxItems\": "
-              "%" PRId64 "}, {\"type\": \"object\", \"additionalProperties\": {\"const\": "
-              "\"ready\"}}]",
+              "%" PRId64 "}, {\"type\": \"object\", \"additionalProperties\": {\"enum\": "
+              "[\"ready\", \"completed\"]}}]",
               k->max);
 }
 
 const struct type type_depends = {.about = "a list of services, or a map such as {db: ready}",
                                   .parse = depends_parse,
-                                  .write = strings_write,
-                                  .equal = strings_equal,
-                                  .clear = strings_clear,
+                                  .write = depends_write,
+                                  .equal = depends_equal,
+                                  .clear = depends_clear,
                                   .schema = depends_schema};
 
 enum { VARIABLE_NAME_MAX = 256 };

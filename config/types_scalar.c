@@ -156,12 +156,11 @@ static const char *const log_formats[] = {"auto", "logfmt", "json", "journal", N
 static const char *const log_levels[] = {"debug", "info", "warning", "error", NULL};
 static const char *const handoffs[] = {"overlap", "replace", NULL};
 static const char *const cgroups[] = {"auto", "off", "on", NULL};
+static const char *const service_types[] = {"service", "oneshot", NULL};
 
 static const char *const *const words[WORDS_COUNT] = {
-    [WORDS_LOG_FORMAT] = log_formats,
-    [WORDS_LOG_LEVEL] = log_levels,
-    [WORDS_HANDOFF] = handoffs,
-    [WORDS_CGROUP] = cgroups,
+    [WORDS_LOG_FORMAT] = log_formats, [WORDS_LOG_LEVEL] = log_levels, [WORDS_HANDOFF] = handoffs,
+    [WORDS_CGROUP] = cgroups,         [WORDS_TYPE] = service_types,
 };
 
 static void

@@ -136,6 +136,7 @@ validate_service(struct load *l, const struct entry *e)
 {
     if (entry_node(l, e, "command") == e->name)
         (void)finding(&l->reader, e->name, NULL, "service '%s' has no 'command'", e->name->text);
+    validate_oneshot(l, e);
     check_ready_fd(l, e);
     check_ready_probe(l, e);
     check_probe_listener(l, e);

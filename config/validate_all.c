@@ -141,6 +141,25 @@ dependency_node(const struct load *l, const struct entry *e, size_t i)
     return n->kind == NODE_MAP ? n->keys[i] : n->items[i];
 }
 
+/* Who stays is ready, and who ends has completed. */
+static void
+check_awaited(struct load *l, const struct entry *e, const struct entry *on, const struct node *at)
+{
+    const char *name = on->name->text;
+    bool completed = service_awaits_completion(e->spec, name);
+
+    if (!on->spec || completed == (on->spec->type == TYPE_ONESHOT))
+        return;
+    if (completed)
+        (void)finding(&l->reader, at, NULL,
+                      "'%s' is no 'type: oneshot' and never completes: write {%s: ready}", name,
+                      name);
+    else
+        (void)finding(&l->reader, at, NULL,
+                      "'%s' is a 'type: oneshot' and never ready: write {%s: completed}", name,
+                      name);
+}
+
 static void
 check_known(struct load *l, const struct entry *e)
 {
@@ -148,8 +167,10 @@ check_known(struct load *l, const struct entry *e)
         const char *name = e->spec->depends_on.items[i];
         struct suggestion s = {.wanted = name};
 
-        if (entry_find(l, name))
+        if (entry_find(l, name)) {
+            check_awaited(l, e, entry_find(l, name), dependency_node(l, e, i));
             continue;
+        }
         for (size_t j = 0; j < l->n_entries && !findings_full(&l->reader); j++)
             suggest(&s, l->entries[j].name->text);
         (void)finding(&l->reader, dependency_node(l, e, i), s.best,

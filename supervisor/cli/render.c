@@ -64,6 +64,13 @@ say_outcome(const json_t *s, const char *outcome, struct text *out)
             text_addf(out, ": %s", json_text(s, "cause"));
         return PAINT_GOOD;
     }
+    if (strcmp(outcome, "unchanged") == 0 && strcmp(json_text(s, "state"), "completed") == 0) {
+        text_addf(out, "unchanged, generation %" PRId64 " has completed",
+                  json_number(s, "generation"));
+        if (json_text(s, "reason")[0])
+            say_reason(s, out);
+        return PAINT_PLAIN;
+    }
     if (strcmp(outcome, "unchanged") == 0) {
         text_addf(out, "unchanged, generation %" PRId64 " serves", json_number(s, "generation"));
         return PAINT_PLAIN;
@@ -82,6 +89,8 @@ say_outcome(const json_t *s, const char *outcome, struct text *out)
         return PAINT_WARN;
     }
     text_add(out, outcome);
+    if (strcmp(outcome, "completed") == 0 && json_number(s, "generation") > 0)
+        text_addf(out, ", generation %" PRId64, json_number(s, "generation"));
     if (json_flag(s, "ok") && json_has(s, "duration_ms"))
         text_addf(out, ", %s", json_duration(s, "duration_ms", took, sizeof(took)));
     say_reason(s, out);

@@ -107,6 +107,7 @@ state_colour(const char *state)
     } colours[] = {
         {"running",   PAINT_GOOD },
         {"serving",   PAINT_GOOD },
+        {"completed", PAINT_GOOD },
         {"ready",     PAINT_GOOD },
         {"failed",    PAINT_BAD  },
         {"leaked",    PAINT_BAD  },
@@ -154,7 +155,7 @@ add_worker(struct table *t, const json_t *w)
 static void
 add_generation(struct table *t, const json_t *g)
 {
-    char buf[32];
+    char buf[32], ago[32];
     const json_t *drain = json_object_get(g, "drain");
     struct row *row = table_add(t);
     size_t i;
@@ -169,6 +170,9 @@ add_generation(struct table *t, const json_t *g)
     if (drain)
         cell(row, 4, "%s: waits for %s", json_flag(g, "aborted") ? "aborted" : "relieved",
              json_text(drain, "waits_for"));
+    else if (json_has(g, "ended_ago_ms"))
+        cell(row, 4, "ended with 0 after %s, %s ago", json_duration(g, "ran_ms", buf, sizeof(buf)),
+             json_duration(g, "ended_ago_ms", ago, sizeof(ago)));
     else if (json_text(g, "reason")[0])
         cell(row, 4, "%s", json_text(g, "reason"));
     else if (strcmp(json_text(g, "ready_grade"), "weak") == 0)
@@ -210,7 +214,10 @@ note_of(const json_t *s, struct text *out)
 
     if (json_number(s, "serving") > 0)
         text_addf(out, "generation %" PRId64 ", ", json_number(s, "serving"));
-    text_addf(out, "workers %" PRId64, json_number(s, "workers"));
+    if (strcmp(json_text(s, "type"), "oneshot") == 0)
+        text_add(out, "oneshot");
+    else
+        text_addf(out, "workers %" PRId64, json_number(s, "workers"));
     json_array_foreach(json_object_get(s, "listeners"), i, l)
         text_addf(out, ", %s %s", json_text(l, "name"), json_text(l, "address"));
     if (json_number(s, "respawns") > 0)

@@ -74,7 +74,8 @@ const struct verb cli_verbs[] = {
      WAITS | ACCEPTS(OPTION_FOR),                                                                    verb_wait,
      "  stint wait web --timeout 30s\n"
      "  stint wait web --for gone            no old generation is left\n"
-     "  stint wait web --for generation=8    8 or a later one serves\n"                                     },
+     "  stint wait web --for generation=8    8 or a later one serves\n"
+     "  stint wait migrate                   a oneshot has completed\n"                                     },
     {"threads", "[SERVICE]",    "the threads of the workers, and what they wait for", 0, 1,
      REMOTE | ACCEPTS(OPTION_GENERATION),                                                            verb_threads,
      "  stint threads web\n"

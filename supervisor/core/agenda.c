@@ -104,10 +104,11 @@ void
 agenda_note(struct core *c, struct service *s)
 {
     bool ready = service_ready(s);
+    bool completed = service_completed(s);
     bool live = service_live(s);
 
     due_set(c, s, service_next_us(s));
-    if (ready != s->was_ready) {
+    if (ready != s->was_ready || completed != s->was_completed) {
         list_for_each (n, &s->dependents)
             agenda_add(c, container_of(n, struct dependency, node)->who);
     }
@@ -118,6 +119,7 @@ agenda_note(struct core *c, struct service *s)
                 agenda_add(c, s->dependencies[i].on);
     }
     s->was_ready = ready;
+    s->was_completed = completed;
     s->was_live = live;
 }
 
@@ -197,6 +199,7 @@ agenda_restore(struct core *c)
         struct service *s = container_of(n, struct service, node);
 
         s->was_ready = service_ready(s);
+        s->was_completed = service_completed(s);
         s->was_live = service_live(s);
         c->n_live += s->was_live;
         due_set(c, s, service_next_us(s));

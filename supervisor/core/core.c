@@ -87,9 +87,10 @@ on_worker(struct core *c, const struct event *ev)
         worker_spawned(c, w, ev->spawned.pid);
     else if (ev->type == EVENT_SPAWN_FAILED)
         worker_spawn_failed(c, w, ev);
-    else if (ev->type == EVENT_READY)
-        (void)worker_step(c, w, WE_READY);
-    else if (ev->type == EVENT_EXTEND)
+    else if (ev->type == EVENT_READY) {
+        if (!generation_runs_once(w->generation))
+            (void)worker_step(c, w, WE_READY);
+    } else if (ev->type == EVENT_EXTEND)
         worker_extend(c, w, ev->extend.usec);
     else if (ev->type == EVENT_STATUS)
         copy_text(w->status, sizeof(w->status), ev->status.text);

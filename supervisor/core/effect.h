@@ -44,6 +44,7 @@ enum record_kind {
     RECORD_BACKOFF,     /* a slot waits before its next try */
     RECORD_VERDICT,     /* the result of a reload: exactly one for each reload */
     RECORD_CERTIFICATE, /* a generation is gone: exactly one for each generation; leaks counted */
+    RECORD_COMPLETED,   /* a oneshot ended with 0, and nobody of it is left */
     RECORD_BUG,         /* an internal event met an empty cell: our fault, survived */
     RECORD_KIND_COUNT
 };
@@ -55,6 +56,7 @@ enum outcome {
     OUTCOME_REJECTED,  /* the new one did not make it; the serving one was not touched */
     OUTCOME_RESTORED,  /* handoff: replace, and the previous generation was started again */
     OUTCOME_CANCELLED, /* stopped or removed meanwhile */
+    OUTCOME_COMPLETED, /* oneshot: it ran, and ended with 0 */
     OUTCOME_COUNT
 };
 
@@ -70,7 +72,7 @@ struct record {
     pid_t pid;     /* 0 = none */
     int64_t at_us; /* CLOCK_MONOTONIC */
     int64_t
-        duration_us; /* EXIT: lived; READY: since spawn; VERDICT, CERTIFICATE: whole; BACKOFF: wait */
+        duration_us; /* EXIT, COMPLETED: lived; READY: since spawn; VERDICT, CERTIFICATE: whole; BACKOFF: wait */
     unsigned count;  /* LEAK: stragglers; CERTIFICATE: leaks; EXIT: wait status */
     bool warning;    /* worth a louder level */
     uint64_t reload; /* id of the reload it belongs to; 0 = none */

@@ -89,6 +89,7 @@ struct event {
             int exec_error; /* negative errno of the step that failed before the program ran, or 0 */
             const char *exec_step;  /* "execve", "chdir", … or NULL */
             const char *last_lines; /* what it printed last, or NULL */
+            bool unknown;           /* how it ended could not be learnt */
         } death;                    /* EXIT */
         struct {
             pid_t pid;

@@ -22,6 +22,30 @@ generation_drain_workers(struct core *c, struct generation *g)
     }
 }
 
+void
+generation_take_over(struct core *c, struct generation *g, enum outcome o)
+{
+    struct service *s = g->service;
+    bool restored = s->reload.state == RELOAD_RESTORING && g->number == s->reload.previous;
+
+    g->has_served = true;
+    g->serving_us = c->now_us;
+    list_for_each (n, &s->generations) {
+        struct generation *old = container_of(n, struct generation, node);
+
+        if (old->number < g->number && generation_active(old)) /* never the one that comes after */
+            (void)generation_step(c, old, GE_RELIEVE);
+    }
+    if (restored)
+        reload_end(c, s, OUTCOME_RESTORED, s->rejected_reason);
+    else if (s->reload.state == RELOAD_HANDING && g->reload == s->reload.id) {
+        s->input_rejected = false;
+        s->rejected = (struct digest){0, 0};
+        s->rejected_reason[0] = '\0';
+        reload_end(c, s, o, "");
+    }
+}
+
 /* ---- on entry --------------------------------------------------------------------------- */
 
 static void
@@ -39,32 +63,15 @@ generation_soak(struct core *c, struct generation *g)
 static void
 generation_serve(struct core *c, struct generation *g)
 {
-    struct service *s = g->service;
     struct record *r = record_generation(c, RECORD_SERVING, g);
-    bool restored = s->reload.state == RELOAD_RESTORING && g->number == s->reload.previous;
 
     if (g->spec->soak_us == 0 || g->has_served) /* else it happened then; twice does no harm */
         generation_let_in(c, g);
-    g->has_served = true;
-    g->serving_us = c->now_us;
     g->deadline_us = TIME_NEVER;
     g->window_failures = 0;
     if (r)
         r->duration_us = c->now_us - g->started_us;
-    list_for_each (n, &s->generations) {
-        struct generation *old = container_of(n, struct generation, node);
-
-        if (old->number < g->number && generation_active(old)) /* never the one that comes after */
-            (void)generation_step(c, old, GE_RELIEVE);
-    }
-    if (restored)
-        reload_end(c, s, OUTCOME_RESTORED, s->rejected_reason);
-    else if (s->reload.state == RELOAD_HANDING && g->reload == s->reload.id) {
-        s->input_rejected = false;
-        s->rejected = (struct digest){0, 0};
-        s->rejected_reason[0] = '\0';
-        reload_end(c, s, OUTCOME_SERVING, "");
-    }
+    generation_take_over(c, g, OUTCOME_SERVING);
 }
 
 static void
@@ -84,7 +91,7 @@ static void
 generation_relieve(struct core *c, struct generation *g)
 {
     struct record *r = record_generation(c, RECORD_DRAINING, g);
-    int64_t announce = g->has_served ? g->spec->announce_delay_us : 0;
+    int64_t announce = g->has_served && generation_live(g) ? g->spec->announce_delay_us : 0;
     int64_t until = c->now_us + announce;
 
     g->drain_us = c->now_us;
@@ -237,7 +244,7 @@ bool
 generation_active(const struct generation *g)
 {
     return g->state == GENERATION_STARTING || g->state == GENERATION_SOAKING ||
-           g->state == GENERATION_SERVING;
+           g->state == GENERATION_SERVING || g->state == GENERATION_COMPLETED;
 }
 
 bool
@@ -285,13 +292,15 @@ generation_advance(struct core *c, struct generation *g)
 {
     if (!generation_active(g))
         return;
-    for (unsigned i = 0; i < g->n_slots; i++) {
+    for (unsigned i = 0; i < g->n_slots && generation_may_spawn(g); i++) {
         if (g->slots[i].next_spawn_us > c->now_us || slot_worker(g, i))
             continue;
         g->slots[i].next_spawn_us =
             worker_create(c, g, i) ? TIME_NEVER : c->now_us + RETRY_AFTER_OOM_US;
     }
-    if (g->state == GENERATION_STARTING && generation_all_ready(g))
+    if (generation_may_complete(g))
+        (void)generation_step(c, g, GE_COMPLETE);
+    else if (g->state == GENERATION_STARTING && generation_all_ready(g))
         (void)generation_step(c, g,
                               g->spec->soak_us > 0 && !g->has_served ? GE_ALL_READY : GE_SERVE);
     else if (g->state == GENERATION_SOAKING && g->deadline_us == TIME_NEVER &&

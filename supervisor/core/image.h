@@ -23,7 +23,7 @@ struct service;
 struct service_spec;
 struct text;
 
-#define IMAGE_VERSION 1
+#define IMAGE_VERSION 2
 
 /* Specs by number. */
 struct image_specs {

@@ -44,6 +44,8 @@ void move_note(struct core *c, struct move move);
 void obituary_text(const struct worker *w, const struct event *ev, char *buf, size_t room);
 /* obituary_status - the same as a shell would say it: 0 to 255. */
 unsigned obituary_status(const struct event *ev);
+/* It was a oneshot, and ended with 0 by itself. */
+bool obituary_is_success(const struct worker *w, const struct event *ev);
 /* failure_to_start - … of a program that never ran. @error: negative errno, 0: not the program's fault */
 unsigned failure_to_start(int error);
 
@@ -79,7 +81,7 @@ int generation_step(struct core *c, struct generation *g, enum generation_event 
 struct generation *generation_create(struct core *c, struct service *s);
 void generation_destroy(struct generation *g);
 bool generation_live(const struct generation *g);   /* has a process that blocks something */
-bool generation_active(const struct generation *g); /* STARTING, SOAKING or SERVING */
+bool generation_active(const struct generation *g); /* STARTING, SOAKING, SERVING or COMPLETED */
 bool generation_works(const struct generation *g);  /* a worker starts or is ready */
 /* It starts, and a worker has failed already. */
 bool generation_falters(const struct generation *g);
@@ -92,6 +94,28 @@ void generation_failure(struct core *c, struct generation *g, struct worker *w, 
 void generation_tick(struct core *c, struct generation *g);
 void generation_advance(struct core *c, struct generation *g);
 void generation_follow_policy(struct core *c, struct generation *g, struct service_spec *spec);
+
+/* It serves, or has completed: who came before it leaves, and the run that made it has its verdict. */
+void generation_take_over(struct core *c, struct generation *g, enum outcome o);
+
+/* ---- oneshot.c ----------------------------------------------------------------------------- */
+
+#define EXTEND_FACTOR 10 /* a worker may stretch a deadline, but not for ever */
+
+bool generation_runs_once(const struct generation *g);
+bool generation_may_spawn(const struct generation *g);
+bool generation_may_complete(const struct generation *g);
+void generation_complete(struct core *c, struct generation *g); /* on entry of COMPLETED */
+void oneshot_await_end(const struct core *c, struct worker *w);
+void oneshot_exit(struct core *c, struct generation *g, struct worker *w, const struct event *ev,
+                  const char *text);
+/* What it is, if it is one. */
+bool oneshot_state(const struct service *s, enum service_state *ret);
+/* Its last run ended with 0, and nothing newer failed or is under way: others may start. */
+bool service_completed(const struct service *s);
+bool service_is_done(const struct service *s); /* … and nothing is to be expected of it by itself */
+/* Somebody has to leave before a generation of @spec may start. */
+bool service_in_the_way(const struct service *s, const struct service_spec *spec);
 
 /* ---- reload.c: reload_step() is the only writer of reload.state ---------------------------- */
 
@@ -144,6 +168,7 @@ bool service_live(const struct service *s);
 bool service_ready(const struct service *s);
 /* Whatever starts it now has to wait: nothing of it runs, and @ret_on, which it depends on, is not ready. */
 bool service_waits(const struct core *c, const struct service *s, const char **ret_on);
+const char *service_wait_word(const struct service *s, const char *on); /* "be ready", "complete" */
 bool service_has_live_dependents(const struct service *s);
 void service_apply_policy(struct core *c, struct service *s, const char *keys);
 

@@ -74,6 +74,7 @@ enum generation_state {
     GENERATION_SERVING,
     GENERATION_DRAINING,
     GENERATION_PARKED, /* handoff: replace: relieved and empty, kept to be started again if need be */
+    GENERATION_COMPLETED, /* oneshot: its process ended with 0 */
     GENERATION_RETIRED,
     GENERATION_STATE_COUNT
 };
@@ -86,6 +87,7 @@ enum generation_event {
     GE_PARK,      /* empty, and a `replace` may still want it back */
     GE_RESTORE,   /* start again: its successor failed */
     GE_EMPTY,     /* the last process is gone */
+    GE_COMPLETE,  /* oneshot: it ended with 0, and nobody of it is left */
     GE_COUNT
 };
 
@@ -105,6 +107,8 @@ struct generation {
     unsigned n_slots;
     struct list workers; /* struct worker.node; in any state but WORKER_EXITED */
     int64_t started_us, serving_us, drain_us;
+    int64_t ended_us,
+        ran_us; /* oneshot: when its process ended with 0, and after how long; 0 = not */
     int64_t
         deadline_us;   /* SOAKING: probation ends; DRAINING: announce delay ends; else TIME_NEVER */
     int64_t window_us; /* start of the present window of the failure limit */
@@ -187,6 +191,7 @@ enum service_state {
     SERVICE_STOPPING,
     SERVICE_BACKOFF,
     SERVICE_FAILED,
+    SERVICE_COMPLETED, /* oneshot: the last run ended with 0 */
     SERVICE_STATE_COUNT
 };
 
@@ -235,6 +240,7 @@ struct service {
     size_t n_dependencies;
     struct list dependents; /* struct dependency.node: who waits for this one */
     bool was_ready;         /* at the end of its last turn: service_ready() */
+    bool was_completed;     /* … service_completed() */
     bool was_live;          /* … and it had processes */
 };
 

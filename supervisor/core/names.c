@@ -15,7 +15,7 @@ static const char *const generation_states[GENERATION_STATE_COUNT] = {
     [GENERATION_NONE] = "none",         [GENERATION_STARTING] = "starting",
     [GENERATION_SOAKING] = "soaking",   [GENERATION_SERVING] = "serving",
     [GENERATION_DRAINING] = "draining", [GENERATION_PARKED] = "parked",
-    [GENERATION_RETIRED] = "retired",
+    [GENERATION_RETIRED] = "retired",   [GENERATION_COMPLETED] = "completed",
 };
 
 static const char *const reload_states[RELOAD_STATE_COUNT] = {
@@ -30,7 +30,7 @@ static const char *const service_states[SERVICE_STATE_COUNT] = {
     [SERVICE_STOPPED] = "stopped",   [SERVICE_STARTING] = "starting",
     [SERVICE_RUNNING] = "running",   [SERVICE_RELOADING] = "reloading",
     [SERVICE_STOPPING] = "stopping", [SERVICE_BACKOFF] = "backoff",
-    [SERVICE_FAILED] = "failed",
+    [SERVICE_FAILED] = "failed",     [SERVICE_COMPLETED] = "completed",
 };
 
 static const char *const effect_types[] = {
@@ -60,6 +60,7 @@ static const char *const record_kinds[RECORD_KIND_COUNT] = {
     [RECORD_BACKOFF] = "backoff",
     [RECORD_VERDICT] = "verdict",
     [RECORD_CERTIFICATE] = "certificate",
+    [RECORD_COMPLETED] = "generation_completed",
     [RECORD_BUG] = "bug",
 };
 
@@ -67,6 +68,7 @@ static const char *const outcomes[OUTCOME_COUNT] = {
     [OUTCOME_NONE] = "none",           [OUTCOME_SERVING] = "serving",
     [OUTCOME_UNCHANGED] = "unchanged", [OUTCOME_REJECTED] = "rejected",
     [OUTCOME_RESTORED] = "restored",   [OUTCOME_CANCELLED] = "cancelled",
+    [OUTCOME_COMPLETED] = "completed",
 };
 
 static const char *

@@ -28,15 +28,26 @@ obituary_status(const struct event *ev)
 
     if (ev->death.exec_error)
         return failure_to_start(ev->death.exec_error);
+    if (ev->death.unknown)
+        return STATUS_FAILED;
     if (WIFSIGNALED(status))
         return STATUS_SIGNALED + (unsigned)WTERMSIG(status);
     return (unsigned)WEXITSTATUS(status);
+}
+
+bool
+obituary_is_success(const struct worker *w, const struct event *ev)
+{
+    return generation_runs_once(w->generation) && !w->escapee && w->drain_us == 0 &&
+           !ev->death.unknown && ev->death.exec_error == 0 && ev->death.wait_status == 0;
 }
 
 /* What it was doing, as a clause. */
 static const char *
 obituary_when(const struct worker *w)
 {
+    if (generation_runs_once(w->generation) && w->drain_us == 0)
+        return ""; /* it was never to be ready */
     switch (w->state) {
     case WORKER_STARTING:
         return " before it was ready";
@@ -69,7 +80,8 @@ obituary_cause(const struct worker *w, int status, char *buf, size_t room)
         return;
     }
     (void)snprintf(buf, room, "exited with status %d%s%s", WEXITSTATUS(status), obituary_when(w),
-                   WEXITSTATUS(status) == 0 && w->state == WORKER_STARTING && w->escapees > 0
+                   WEXITSTATUS(status) == 0 && w->state == WORKER_STARTING && w->escapees > 0 &&
+                           !generation_runs_once(w->generation)
                        ? ": it daemonised; use its foreground option"
                        : "");
 }
@@ -83,6 +95,8 @@ obituary_text(const struct worker *w, const struct event *ev, char *buf, size_t 
         (void)snprintf(buf, room, "could not be executed: %s",
                        ev->death.exec_step ? ev->death.exec_step
                                            : strerrordesc_np(-ev->death.exec_error));
+    else if (ev->death.unknown)
+        (void)snprintf(buf, room, "ended%s, and nobody knows how", obituary_when(w));
     else
         obituary_cause(w, ev->death.wait_status, buf, room);
     used = strlen(buf);

@@ -40,9 +40,9 @@ static bool
 plan_judges_otherwise(const struct service_spec *a, const struct service_spec *b)
 {
     return !strv_equal(&a->check, &b->check) || a->check_timeout_us != b->check_timeout_us ||
-           a->start_timeout_us != b->start_timeout_us || a->soak_us != b->soak_us ||
-           a->limit_count != b->limit_count || a->limit_within_us != b->limit_within_us ||
-           a->give_up != b->give_up;
+           a->start_timeout_us != b->start_timeout_us || a->run_timeout_us != b->run_timeout_us ||
+           a->retry != b->retry || a->soak_us != b->soak_us || a->limit_count != b->limit_count ||
+           a->limit_within_us != b->limit_within_us || a->give_up != b->give_up;
 }
 
 static void

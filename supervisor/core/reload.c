@@ -95,7 +95,8 @@ reload_wait(struct core *c, struct service *s)
     const char *on = "";
 
     (void)service_waits(c, s, &on);
-    record_text(record_service(c, RECORD_QUEUED, s), "waits for %s to be ready", on);
+    record_text(record_service(c, RECORD_QUEUED, s), "waits for %s to %s", on,
+                service_wait_word(s, on));
     reload_let_go(c, s);
 }
 
@@ -128,7 +129,9 @@ reload_relieve(struct core *c, struct service *s)
     list_for_each (n, &s->generations) {
         struct generation *g = container_of(n, struct generation, node);
 
-        if (!generation_active(g))
+        /* A run that ended is none that could return; nor does one take anybody's place. */
+        if (!generation_active(g) || generation_runs_once(g) ||
+            s->reload.spec->type == TYPE_ONESHOT)
             continue;
         s->reload.previous = g->number; /* should the new one fail, this one returns */
         (void)generation_step(c, g, GE_RELIEVE);

@@ -41,7 +41,7 @@ reload_proceed(struct core *c, struct service *s)
     } else if (serving && service_draining(s) >= s->spec->max_draining) {
         if (s->reload.state != RELOAD_QUEUED)
             (void)reload_step(c, s, RE_CROWDED);
-    } else if (s->reload.spec->handoff == HANDOFF_REPLACE && service_live(s)) {
+    } else if (service_in_the_way(s, s->reload.spec)) {
         (void)reload_step(c, s, RE_RELIEVE); /* a singleton is never there twice */
     } else {
         (void)reload_step(c, s, RE_STARTABLE);
@@ -57,7 +57,10 @@ reload_compare(struct core *c, struct service *s, struct digest digest, uint64_t
 
     r->snapshot = snapshot;
     r->digest = digest;
-    if (!r->force && serving && digest_equal(serving->digest, digest)) {
+    /* The same input may have completed once, and failed when it was run again. */
+    if (!r->force && serving && digest_equal(serving->digest, digest) &&
+        !(generation_runs_once(serving) && s->input_rejected &&
+          digest_equal(s->rejected, digest))) {
         s->input_rejected = false;
         s->rejected = (struct digest){0, 0};
         s->rejected_reason[0] = '\0';

@@ -71,7 +71,8 @@ reload_advance(struct core *c, struct service *s)
         reload_unanswered(c, s);
     else if (r->state == RELOAD_QUEUED && service_draining(s) < s->spec->max_draining)
         reload_proceed(c, s);
-    else if (r->state == RELOAD_RELIEVING && !service_live(s)) /* a handoff goes on in any case */
+    else if (r->state == RELOAD_RELIEVING &&
+             !service_in_the_way(s, r->spec)) /* a handoff goes on in any case */
         (void)reload_step(c, s, waits && r->previous == 0 ? RE_WAIT : RE_STARTABLE);
     else if (r->state == RELOAD_RESTORING)
         reload_restore_parked(c, s);

@@ -78,9 +78,12 @@ enum service_state
 service_state(const struct service *s)
 {
     const struct generation *serving = service_serving(s);
+    enum service_state once;
 
     if (s->want != WANT_UP)
         return service_live(s) ? SERVICE_STOPPING : SERVICE_STOPPED;
+    if (oneshot_state(s, &once))
+        return once;
     if (serving && service_handing(s))
         return SERVICE_RELOADING;
     if (serving)
@@ -123,26 +126,46 @@ service_waits(const struct core *c, const struct service *s, const char **ret_on
     if (s->want != WANT_UP || service_serving(s) || service_candidate(s))
         return false;
     for (size_t i = 0; i < s->spec->depends_on.n; i++) {
-        const struct service *on = core_service_by_name(c, s->spec->depends_on.items[i]);
+        const char *name = s->spec->depends_on.items[i];
+        const struct service *on = core_service_by_name(c, name);
 
-        if (on && service_ready(on))
+        if (on &&
+            (service_awaits_completion(s->spec, name) ? service_completed(on) : service_ready(on)))
             continue;
-        *ret_on = s->spec->depends_on.items[i];
+        *ret_on = name;
         return true;
     }
     return false;
 }
 
+const char *
+service_wait_word(const struct service *s, const char *on)
+{
+    return service_awaits_completion(s->spec, on) ? "complete" : "be ready";
+}
+
+/* It will not become what @s waits for without somebody's help. */
+static bool
+is_hopeless(const struct service *s, const struct service *on)
+{
+    if (on->want != WANT_UP)
+        return true;
+    return on->reload.state == RELOAD_IDLE &&
+           (service_state(on) == SERVICE_FAILED ||
+            (on->input_rejected && service_awaits_completion(s->spec, on->name)));
+}
+
 bool
 service_waits_in_vain(const struct core *c, const struct service *s)
 {
-    const struct service *on = s;
+    const struct service *who = s, *on = s;
     const char *name;
 
-    while (on && service_waits(c, on, &name)) /* ends: the configuration has no cycles */
+    while (on && service_waits(c, on, &name)) { /* ends: the configuration has no cycles */
+        who = on;
         on = core_service_by_name(c, name);
-    return on != s && (!on || on->want != WANT_UP ||
-                       (service_state(on) == SERVICE_FAILED && on->reload.state == RELOAD_IDLE));
+    }
+    return on != s && (!on || is_hopeless(who, on));
 }
 
 bool
@@ -162,7 +185,7 @@ service_why(const struct core *c, const struct service *s, char *buf, size_t roo
 
     buf[0] = '\0';
     if (service_waits(c, s, &on))
-        (void)snprintf(buf, room, "waits for %s to be ready", on);
+        (void)snprintf(buf, room, "waits for %s to %s", on, service_wait_word(s, on));
     else if (s->reload.state == RELOAD_QUEUED)
         (void)snprintf(buf, room, "reload queued: %u generations drain", service_draining(s));
     else if (s->reload.state == RELOAD_RELIEVING)
@@ -170,6 +193,8 @@ service_why(const struct core *c, const struct service *s, char *buf, size_t roo
     else if (s->reload.state == RELOAD_SETTLING)
         (void)snprintf(buf, room, "waits %s for the writer to finish",
                        duration_human(s->reload.deadline_us - c->now_us, spell, sizeof(spell)));
+    else if (s->reload.state == RELOAD_HANDING && s->reload.spec->type == TYPE_ONESHOT)
+        (void)snprintf(buf, room, "its command runs: %s", s->reload.cause);
     else if (s->reload.state > RELOAD_SETTLING)
         (void)snprintf(buf, room, "%s: %s", reload_state_name(s->reload.state), s->reload.cause);
     else if (s->want != WANT_UP && service_has_live_dependents(s))
@@ -279,7 +304,7 @@ generation_next_us(const struct generation *g)
         if (w->pid > 0)
             next = earlier(next, w->assume_us);
     }
-    for (unsigned i = 0; generation_active(g) && i < g->n_slots; i++)
+    for (unsigned i = 0; generation_active(g) && generation_may_spawn(g) && i < g->n_slots; i++)
         if (!g->slots[i].worker)
             next = earlier(next, g->slots[i].next_spawn_us);
     return next;

@@ -71,27 +71,39 @@ failed_for_good(const struct service *s)
 static bool
 goes_on(const struct core *c, const struct service *s)
 {
-    return service_live(s) || (s->want == WANT_UP && !service_waits_in_vain(c, s));
+    return service_live(s) || (s->want == WANT_UP && !failed_for_good(s) && !service_is_done(s) &&
+                               !service_waits_in_vain(c, s));
+}
+
+/* The worst of those that failed; of those that had @completed before, or that never did. 0: none. */
+static int
+worst_failure(const struct core *c, bool completed, char *why, size_t room)
+{
+    int worst = 0;
+
+    list_for_each (n, &c->services) {
+        const struct service *s = container_of(n, struct service, node);
+        int status = s->failure > 0 ? (int)s->failure : 1;
+
+        if (!failed_for_good(s) || (service_serving(s) != NULL) != completed || status <= worst)
+            continue;
+        worst = status;
+        (void)snprintf(why, room, "%s failed for good: %s", s->name, s->rejected_reason);
+    }
+    return worst;
 }
 
 int
 core_spent(const struct core *c, char *why, size_t room)
 {
-    bool any = false;
-    int worst = 0;
+    int worst = worst_failure(c, false, why, room);
 
-    list_for_each (n, &c->services) {
-        const struct service *s = container_of(n, struct service, node);
-        int status = failed_for_good(s) ? (int)(s->failure > 0 ? s->failure : 1) : 0;
-
-        any = any || (status == 0 && goes_on(c, s));
-        if (status <= worst)
-            continue;
-        worst = status;
-        (void)snprintf(why, room, "%s failed for good: %s", s->name, s->rejected_reason);
-    }
-    if (worst == 0 && any)
-        return -1;
+    if (worst > 0)
+        return worst;
+    list_for_each (n, &c->services)
+        if (goes_on(c, container_of(n, struct service, node)))
+            return -1;
+    worst = worst_failure(c, true, why, room); /* a oneshot that does not now is no reason before */
     if (worst == 0)
         (void)snprintf(why, room, "no service is left to run");
     return worst;

@@ -12,7 +12,6 @@
 
 #define ABANDON_AFTER_US (10 * US_PER_S) /* SIGKILL has worked by then, or the kernel is stuck */
 #define EVIDENCE_WAIT_US (10 * US_PER_S)
-#define EXTEND_FACTOR    10 /* a worker may stretch a deadline, but not for ever */
 
 void
 worker_effect(struct core *c, const struct worker *w, enum effect_type type, int signal_number)
@@ -250,6 +249,10 @@ worker_await_ready(const struct core *c, struct worker *w)
 {
     const struct service_spec *spec = w->generation->spec;
 
+    if (generation_runs_once(w->generation)) {
+        oneshot_await_end(c, w);
+        return;
+    }
     w->spawned_us = c->now_us;
     w->deadline_us = c->now_us + spec->start_timeout_us;
     w->extend_limit_us = c->now_us + spec->start_timeout_us * EXTEND_FACTOR;
@@ -334,14 +337,17 @@ worker_exit(struct core *c, struct worker *w, const struct event *ev)
     if (r) {
         r->duration_us = c->now_us - w->spawned_us;
         r->count = (unsigned)ev->death.wait_status;
-        r->warning = !expected || w->leak[0] != '\0';
+        r->warning = (!expected && !obituary_is_success(w, ev)) || w->leak[0] != '\0';
     }
     record_text(r, "%s%s", w->escapee ? "escapee: " : "", text);
     if (!w->escapee && !abandoned && generation_active(g)) {
         g->excused = busy;
         if (!expected)
             g->service->failure = obituary_status(ev);
-        generation_failure(c, g, w, expected ? NULL : text, fatal && !expected);
+        if (generation_runs_once(g) && !expected)
+            oneshot_exit(c, g, w, ev, text);
+        else
+            generation_failure(c, g, w, expected ? NULL : text, fatal && !expected);
     }
     worker_destroy(w);
 }

@@ -64,9 +64,13 @@ worker_tick(struct core *c, struct worker *w)
     if (w->state == WORKER_STARTING && generation_active(g) && !g->has_served) {
         char spell[32], why[192];
 
-        (void)snprintf(why, sizeof(why), "worker %u was not ready within %s: %s", w->slot,
-                       duration_human(g->spec->start_timeout_us, spell, sizeof(spell)),
-                       what_did_not_come(g->spec->ready.mode));
+        if (generation_runs_once(g))
+            (void)snprintf(why, sizeof(why), "did not end within its 'run_timeout' of %s",
+                           duration_human(g->spec->run_timeout_us, spell, sizeof(spell)));
+        else
+            (void)snprintf(why, sizeof(why), "worker %u was not ready within %s: %s", w->slot,
+                           duration_human(g->spec->start_timeout_us, spell, sizeof(spell)),
+                           what_did_not_come(g->spec->ready.mode));
         g->excused = false;
         generation_abort_because(c, g, why); /* drains this worker too */
         return;

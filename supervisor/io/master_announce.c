@@ -73,7 +73,7 @@ look(struct master *m, struct announce_facts *f)
 /* ---- in words -------------------------------------------------------------------------------- */
 
 struct tally {
-    unsigned services, running, starting, stopping, stopped, backoff, rejected;
+    unsigned services, running, starting, stopping, stopped, backoff, completed, rejected;
     const struct service *worst; /* one that was rejected; NULL: none */
 };
 
@@ -96,6 +96,9 @@ tally_service(struct tally *t, const struct service *s)
         break;
     case SERVICE_BACKOFF:
         t->backoff++;
+        break;
+    case SERVICE_COMPLETED:
+        t->completed++;
         break;
     case SERVICE_FAILED: /* it is among the rejected */
     case SERVICE_STATE_COUNT:
@@ -126,6 +129,7 @@ describe(const struct master *m, struct text *out)
     if (m->core->stopping)
         text_add(out, "Stopping: ");
     text_addf(out, "%u service%s, %u running", t.services, t.services == 1 ? "" : "s", t.running);
+    add_count(out, t.completed, "completed");
     add_count(out, t.starting, "starting");
     add_count(out, t.backoff, "in back-off");
     add_count(out, t.stopping, "stopping");

@@ -134,7 +134,7 @@ on_exhume(EV_P_ ev_timer *t, int revents)
     m->deaths = true; /* before the loop sleeps again */
 }
 
-/* How it ended; it is not collected yet. -EAGAIN: that is not known yet. */
+/* How it ended; it is not collected yet. -EAGAIN: that is not known yet, another error: it never will be. */
 static int
 grave_status(struct hand *h, int *ret_status)
 {
@@ -151,7 +151,7 @@ grave_status(struct hand *h, int *ret_status)
                     "%s/%u: the keeper does not tell how process %d ended", h->service, h->slot,
                     (int)h->pid);
     *ret_status = h->wait_status;
-    return 0;
+    return h->told ? 0 : -ENODATA;
 }
 
 /* It is in the books, so nobody has to hear of it again. */
@@ -196,6 +196,7 @@ graves_bury(struct hand *h)
     if (h->capture && status != 0)
         capture_last_lines(h->capture, &last);
     ev.death.wait_status = r == 0 ? status : 0;
+    ev.death.unknown = r < 0;
     ev.death.last_lines = text_str(&last);
     if (h->exec_failure.step != SPAWN_STEP_NONE) {
         ev.death.exec_error = h->exec_failure.error;

@@ -100,7 +100,9 @@ claim_open(struct ticket *t, struct claim *c, const struct service *s)
     put(c->service, sizeof(c->service), s->name);
     c->last_before = s->last.reload;
     c->before = serving ? serving->number : 0;
-    c->was_up = state == SERVICE_RUNNING || state == SERVICE_RELOADING;
+    c->was_up = s->spec->type == TYPE_ONESHOT
+                    ? state == SERVICE_COMPLETED
+                    : state == SERVICE_RUNNING || state == SERVICE_RELOADING;
     if (t->kind == TICKET_STOP || t->kind == TICKET_STOP_ALL)
         relieve_all(c, s, false);
 }
@@ -124,7 +126,8 @@ static void
 decide_by_verdict(const struct ticket *t, struct claim *c, const struct service *s,
                   const struct verdict *v)
 {
-    bool good = v->outcome == OUTCOME_SERVING || v->outcome == OUTCOME_UNCHANGED;
+    bool good = v->outcome == OUTCOME_SERVING || v->outcome == OUTCOME_UNCHANGED ||
+                v->outcome == OUTCOME_COMPLETED;
 
     claim_decide(c, good, outcome_name(v->outcome), v->reason);
     if (t->kind == TICKET_RELOAD)
@@ -153,12 +156,36 @@ settle_reload(const struct ticket *t, struct claim *c, const struct service *s)
         claim_decide(c, false, "waiting", service_why(core_of(t), s, why, sizeof(why)));
 }
 
+/* Whoever starts a oneshot, or waits for it, is answered when it has ended. */
+static void
+settle_completed(const struct ticket *t, struct claim *c, const struct service *s)
+{
+    const struct generation *g = service_serving(s);
+
+    if (service_state(s) != SERVICE_COMPLETED || !g ||
+        (t->target == TARGET_GENERATION && g->number < t->target_generation))
+        return;
+    c->generation = g->number;
+    c->duration_us = mono_now_us() - t->started_us;
+    if (t->kind == TICKET_START && c->was_up)
+        claim_decide(c, true, "unchanged", "'stint reload --force' runs it again");
+    else if (t->kind == TICKET_START && s->last.reload > c->last_before)
+        decide_by_verdict(t, c, s, &s->last);
+    else
+        claim_decide(c, true, "completed", "");
+}
+
 static void
 settle_start(const struct ticket *t, struct claim *c, const struct service *s)
 {
     enum service_state state = service_state(s);
 
-    if (state == SERVICE_RUNNING || (state == SERVICE_RELOADING && c->was_up)) {
+    if (s->spec->type == TYPE_ONESHOT)
+        settle_completed(t, c, s);
+    if (c->decided)
+        return;
+    if (s->spec->type != TYPE_ONESHOT &&
+        (state == SERVICE_RUNNING || (state == SERVICE_RELOADING && c->was_up))) {
         if (s->last.reload > c->last_before)
             decide_by_verdict(t, c, s, &s->last);
         claim_decide(c, true, c->was_up ? "unchanged" : "serving", c->was_up ? "it is up" : NULL);
@@ -213,9 +240,11 @@ settle_wait(const struct ticket *t, struct claim *c, const struct service *s)
     c->duration_us = mono_now_us() - t->started_us;
     if (t->target == TARGET_GONE && nobody_leaves(s))
         claim_decide(c, true, "gone", "");
+    else if (t->target != TARGET_GONE && s->spec->type == TYPE_ONESHOT)
+        settle_completed(t, c, s);
     else if (ready || (t->target == TARGET_GENERATION && up && g->number >= t->target_generation))
         claim_decide(c, true, "serving", "");
-    else if (t->target != TARGET_GONE && state == SERVICE_FAILED)
+    if (!c->decided && t->target != TARGET_GONE && state == SERVICE_FAILED)
         claim_decide(c, false, "failed", s->rejected_reason);
 }
 

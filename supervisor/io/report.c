@@ -95,7 +95,9 @@ report_service(const struct report_sources *from, const struct service *s, int64
     object_text(&o, "state", service_state_name(service_state(s)));
     object_text(&o, "why", service_why(from->core, s, why, sizeof(why)));
     object_text(&o, "want", want_names[s->want]);
-    object_text(&o, "handoff", s->spec->handoff == HANDOFF_REPLACE ? "replace" : "overlap");
+    object_text(&o, "type", s->spec->type == TYPE_ONESHOT ? "oneshot" : "service");
+    if (s->spec->type == TYPE_SERVICE)
+        object_text(&o, "handoff", s->spec->handoff == HANDOFF_REPLACE ? "replace" : "overlap");
     object_number(&o, "workers", s->spec->workers);
     if (serving)
         object_number(&o, "serving", (int64_t)serving->number);

@@ -16,6 +16,12 @@ static const char *const ready_names[] = {
     [READY_ASSUME] = "assume", [READY_TCP] = "tcp", [READY_HTTP] = "http",
 };
 
+static bool
+runs_once(const struct generation *g)
+{
+    return g->spec->type == TYPE_ONESHOT;
+}
+
 /* How the worker says it is ready, and what that is worth. */
 static json_t *
 ready_of(const struct report_sources *from, const struct worker *w, int64_t now_us)
@@ -40,11 +46,14 @@ worker_of(const struct report_sources *from, const struct worker *w, int64_t now
 
     object_number(&o, "slot", w->slot);
     object_number(&o, "pid", w->pid);
-    object_text(&o, "state", worker_state_name(w->state));
+    object_text(&o, "state",
+                runs_once(w->generation) && w->state == WORKER_STARTING
+                    ? "running"
+                    : worker_state_name(w->state));
     if (w->escapee) {
         object_bool(&o, "escapee", true);
         object_text(&o, "name", w->name);
-    } else {
+    } else if (!runs_once(w->generation)) {
         object_set(&o, "ready", ready_of(from, w, now_us));
     }
     object_ago_ms(&o, "uptime_ms", w->spawned_us, now_us);
@@ -150,7 +159,8 @@ state_since(const struct generation *g)
 {
     if (g->state == GENERATION_DRAINING || g->state == GENERATION_PARKED)
         return g->drain_us;
-    return g->state == GENERATION_SERVING ? g->serving_us : g->started_us;
+    return g->state == GENERATION_SERVING || g->state == GENERATION_COMPLETED ? g->serving_us
+                                                                              : g->started_us;
 }
 
 json_t *
@@ -160,12 +170,19 @@ report_generation(const struct report_sources *from, const struct generation *g,
     struct object o = object_new();
 
     object_number(&o, "number", (int64_t)g->number);
-    object_text(&o, "state", generation_state_name(g->state));
+    object_text(&o, "state",
+                runs_once(g) && g->state == GENERATION_STARTING ? "running"
+                                                                : generation_state_name(g->state));
     object_ago_ms(&o, "since_ms", state_since(g), now_us);
     object_ago_ms(&o, "uptime_ms", g->started_us, now_us);
     object_text(&o, "digest", digest_format(g->digest, hex));
     object_number(&o, "policy_rev", g->policy_rev);
-    object_text(&o, "ready_grade", g->spec->ready.mode == READY_ASSUME ? "weak" : "strong");
+    if (!runs_once(g))
+        object_text(&o, "ready_grade", g->spec->ready.mode == READY_ASSUME ? "weak" : "strong");
+    if (g->ended_us > 0) {
+        object_number(&o, "ran_ms", g->ran_us / US_PER_MS);
+        object_ago_ms(&o, "ended_ago_ms", g->ended_us, now_us);
+    }
     if (g->spec->n_listen > 0)
         object_text(&o, "traffic", g->spec->gated ? "gated" : "ungated");
     if (g->state == GENERATION_SOAKING)

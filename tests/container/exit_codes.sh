@@ -34,6 +34,23 @@ ends_with 1 '[/bin/actor, never]' 'start_timeout: 200ms'
 ends_with 134 '[sh, -c, "(sleep 0.3; kill -ABRT $$) & exec /bin/actor ready"]' \
     'respawn: {limit: {count: 3, within: 20s}, give_up: true}'
 
+# A oneshot: its own end counts, and when all of them have completed there is nothing left to run.
+configure 'stop_budget: 2s' <<'SERVICES'
+  first:
+    type: oneshot
+    command: [sh, -c, "exit 0"]
+  second:
+    type: oneshot
+    command: [sh, -c, "exit 0"]
+    depends_on: {first: completed}
+SERVICES
+say "two oneshots"
+start --exit-when-failed
+ended_with 0 20
+logged 'event=verdict service=second .*outcome=completed' || fail "the second one did not run"
+ends_with 42 '[sh, -c, "exit 42"]' 'type: oneshot'
+ends_with 137 '[sh, -c, "kill -KILL $$"]' 'type: oneshot'
+
 # As long as something serves nothing has failed: not a crash, not a version that is rejected.
 good() {
     configure 'stop_budget: 8s' <<SERVICES

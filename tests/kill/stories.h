@@ -40,4 +40,7 @@ void play_lost_looking(void);
 void play_lost_checking(void);
 void play_lost_relieving(void);
 
+/* stories_order.c */
+void play_oneshot(void);
+
 #endif

@@ -11,8 +11,9 @@
 #include "base/units.h"
 
 static const char *const names[LAW_COUNT] = {
-    "innocent", "I1",  "I2",        "I3",       "I4",      "I5",     "I6",      "I7",   "I8",
-    "I9",       "I10", "snapshots", "verdicts", "numbers", "wanted", "depends", "gate", "sound"};
+    "innocent", "I1",      "I2",   "I3",      "I4",        "I5",       "I6",
+    "I7",       "I8",      "I9",   "I10",     "snapshots", "verdicts", "numbers",
+    "wanted",   "depends", "gate", "oneshot", "sound"};
 
 const char *
 invariant_name(enum invariant i)
@@ -124,63 +125,6 @@ judge_unwanted(const struct judge *j, const struct stint *g)
     return j->stop_us > 0 || a->down || !judge_wish(j, g)->present || a->id != g->service;
 }
 
-static void
-least(int64_t *value, int64_t other)
-{
-    if (other < *value)
-        *value = other;
-}
-
-static void
-stint_follow(struct stint *g, const struct wish *w)
-{
-    least(&g->least_start_us, w->start_timeout_us);
-    least(&g->least_drain_us, w->drain_timeout_us);
-    least(&g->least_leak_us, w->leak_grace_us);
-    least(&g->least_first_us, w->backoff_first_us);
-    least(&g->least_max_us, w->backoff_max_us);
-    least(&g->least_within_us, w->limit_within_us);
-    if (w->limit_count > g->most_failures)
-        g->most_failures = w->limit_count;
-}
-
-void
-judge_config(struct judge *j, const struct wishes *after)
-{
-    for (size_t i = j->first_open; i < j->n_stints; i++) {
-        struct stint *g = &j->stints[i];
-        const struct wish *w = &after->list[g->wish];
-
-        stint_follow(g, w);
-        memset(g->slots, 0, sizeof(g->slots)); /* back-off may have become another one */
-    }
-    for (uint64_t id = 1; id < j->n_subjects; id++) {
-        struct subject *w = judge_subject(j, id);
-        const struct stint *g =
-            w && !w->gone && w->pid == 0 ? judge_stint(j, w->service, w->generation) : NULL;
-
-        if (g && w->slot >= after->list[g->wish].workers)
-            w->scaled_away = true;
-    }
-    for (unsigned i = 0; i < WISHES; i++) {
-        struct affair *a = &j->affairs[i];
-        struct run *r = judge_run(j, a->run);
-
-        if (after->list[i].max_draining > a->allowed_draining)
-            a->allowed_draining = after->list[i].max_draining;
-        if (wish_judges_otherwise(&j->wishes->list[i], &after->list[i]) || !after->list[i].present)
-            a->rejected = 0;
-        if (!after->list[i].present)
-            a->down = false; /* it comes back up when it is configured again */
-        if (r && after->list[i].handoff == HANDOFF_REPLACE)
-            r->overlap_all_along = false;
-        if (r && after->list[i].handoff == HANDOFF_OVERLAP)
-            r->replace_all_along = false;
-        if (r && after->list[i].check != j->wishes->list[i].check)
-            r->check_passed = true; /* which one counts depends on the instant: not judged */
-    }
-}
-
 /* ---- events ------------------------------------------------------------------------------------ */
 
 static void
@@ -194,6 +138,8 @@ tell_exit(struct judge *j, const struct event *ev)
     w->gone = true;
     if (g && !w->abandoned)
         g->living--;
+    if (g)
+        judge_once_exit(j, ev, w, g);
     if (g && !w->escapee && !w->abandoned) /* its slot was given to another long ago */
         judge_failure(j, w, g);
 }
@@ -276,10 +222,11 @@ stint_born(struct judge *j, const struct record *r)
     g = &j->stints[j->n_stints++];
     *g = (struct stint){.service = r->service_id, .number = r->generation, .wish = i};
     g->launch = a->looked_for.launch;
-    g->least_start_us = g->least_drain_us = g->least_leak_us = TIME_NEVER;
+    g->once = a->looked_for.oneshot;
+    g->least_start_us = g->least_drain_us = g->least_leak_us = g->least_run_us = TIME_NEVER;
     g->least_first_us = g->least_max_us = g->least_within_us = TIME_NEVER;
-    stint_follow(g, &a->looked_for);
-    stint_follow(g, w);
+    judge_follow(g, &a->looked_for);
+    judge_follow(g, w);
     if (r->generation <= a->last_number)
         judge_say(j, LAW_NUMBERS, "generation %s/%" PRIu64 " was there before", r->service,
                   r->generation);
@@ -312,6 +259,7 @@ effect_spawn(struct judge *j, const struct effect *e)
         return;
     }
     s->slot = w->slot;
+    judge_once_spawn(j, s, g);
     if (g->spawned++ == 0) {
         judge_crowd(j, g);
         judge_dependencies(j, g);

@@ -29,7 +29,8 @@ enum invariant {
     LAW_WANTED,    /* nothing is started that nobody wants */
     LAW_DEPENDS,   /* nothing is started before what it depends on serves */
     LAW_GATE,      /* (gated) clients from when the whole generation is ready on, and not before */
-    LAW_SOUND,     /* no bug record, no lost effect, no deadline left behind */
+    LAW_ONESHOT, /* it completes with an exit of 0 and no other way, is run once, and never twice at once */
+    LAW_SOUND, /* no bug record, no lost effect, no deadline left behind */
     LAW_COUNT
 };
 
@@ -63,7 +64,11 @@ struct stint {
     bool relief_was_right;
     bool opened; /* one of it was let in */
     unsigned spawned, living, leaks, certificates;
-    int64_t least_start_us, least_drain_us, least_leak_us;
+    bool once; /* of a oneshot … */
+    bool may_retry,
+        ended_well; /* … which somebody let try again; … whose process exited with 0, unasked */
+    unsigned ran;   /* … and how many did that, or ended otherwise */
+    int64_t least_start_us, least_drain_us, least_leak_us, least_run_us;
     int64_t least_first_us, least_max_us, least_within_us;
     unsigned most_failures; /* limit_count, the largest */
     unsigned window_failures;
@@ -161,6 +166,17 @@ const struct wish *judge_wish(const struct judge *j, const struct stint *g);
 /* The number of the generation of @service that serves, by what was said; 0 = none. */
 uint64_t judge_serving(const struct judge *j, uint32_t service);
 bool judge_unwanted(const struct judge *j, const struct stint *g);
+
+/* What may be held against @g: the shortest times and the largest numbers that were ever configured. */
+void judge_follow(struct stint *g, const struct wish *w);
+
+void judge_once_exit(struct judge *j, const struct event *ev, const struct subject *w,
+                     struct stint *g);
+void judge_once_spawn(struct judge *j, const struct subject *w, const struct stint *g);
+void judge_once_abort(struct judge *j, const struct stint *g);
+void judge_once_completed(struct judge *j, struct stint *g);
+/* Nothing newer runs, and the last that ended did so with 0. */
+bool judge_once_fulfilled(const struct judge *j, uint32_t service);
 
 void judge_handoff_signal(struct judge *j, struct subject *w, struct stint *g); /* I1, I2 */
 void judge_handoff_relief(struct judge *j, struct stint *g);                    /* I1, I2 */

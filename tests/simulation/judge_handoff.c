@@ -123,12 +123,13 @@ judge_handoff_verdict(struct judge *j, struct run *r, const struct record *v)
     r->outcome = v->outcome;
     if (!s || v->outcome == OUTCOME_CANCELLED)
         return;
-    if (v->outcome == OUTCOME_SERVING && serving != r->candidate)
+    if ((v->outcome == OUTCOME_SERVING || v->outcome == OUTCOME_COMPLETED) &&
+        serving != r->candidate)
         judge_say(j, I2, "%s: the verdict says serving, but %" PRIu64 " serves", name, serving);
     if (v->outcome == OUTCOME_RESTORED && !r->relieved_serving)
         judge_say(j, I2, "%s: the verdict says restored, but nothing was stopped", name);
-    if (v->outcome != OUTCOME_SERVING && serving != r->serving_before &&
-        !(serving == 0 && before && before->given_up))
+    if (v->outcome != OUTCOME_SERVING && v->outcome != OUTCOME_COMPLETED &&
+        serving != r->serving_before && !(serving == 0 && before && before->given_up))
         judge_say(j, I2, "%s: verdict %s, yet %" PRIu64 " serves and not %" PRIu64, name,
                   outcome_name(v->outcome), serving, r->serving_before);
 }
@@ -175,9 +176,12 @@ judge_dependencies(struct judge *j, const struct stint *newest)
     if (judge_serving(j, newest->service) > 0 || r->relieved_serving)
         return;
     for (unsigned on = 0; on < WISHES; on++)
-        if ((w->depends & (1U << on)) && !somebody_ready(j, j->affairs[on].id))
-            judge_say(j, LAW_DEPENDS, "%s/%" PRIu64 " starts, and %s is not ready",
-                      wish_name(newest->wish), newest->number, wish_name(on));
+        if ((w->depends & (1U << on)) &&
+            !(j->wishes->list[on].oneshot ? judge_once_fulfilled(j, j->affairs[on].id)
+                                          : somebody_ready(j, j->affairs[on].id)))
+            judge_say(j, LAW_DEPENDS, "%s/%" PRIu64 " starts, and %s is not %s",
+                      wish_name(newest->wish), newest->number, wish_name(on),
+                      j->wishes->list[on].oneshot ? "completed" : "ready");
 }
 
 /* A run starts what it looked at, whatever is configured meanwhile. */

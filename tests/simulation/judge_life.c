@@ -228,8 +228,11 @@ read_generation(struct judge *j, const struct record *r, struct stint *g)
     } else if (r->kind == RECORD_SERVING) {
         g->served = true;
         judge_handoff_serving(j, g);
+    } else if (r->kind == RECORD_COMPLETED) {
+        judge_once_completed(j, g);
     } else if (r->kind == RECORD_ABORTED) {
         g->aborted = true;
+        judge_once_abort(j, g);
         if (g->served)
             judge_say(j, I8, "%s/%" PRIu64 " has served and is given up", r->service, g->number);
     } else if (r->kind == RECORD_DRAINING) {

@@ -104,12 +104,15 @@ static bool
 dependency_missing(const struct judge *j, unsigned wish)
 {
     for (unsigned on = 0; on < WISHES; on++) {
+        const struct generation *g;
         const struct service *s;
 
         if (!(j->wishes->list[wish].depends & (1U << on)))
             continue;
         s = core_service_by_name(j->core, wish_name(on));
-        if (!s || !service_serving(s))
+        g = s ? service_serving(s) : NULL; /* maybe one of the other type, from before */
+        if (!s || (j->wishes->list[on].oneshot ? service_state(s) != SERVICE_COMPLETED
+                                               : !g || g->state != GENERATION_SERVING))
             return true;
     }
     return false;
@@ -140,6 +143,10 @@ converged(struct judge *j, unsigned i, const struct service *s)
     char why[200];
 
     if (known && world_snapshot(j->world, known->snapshot)->version == disk &&
+        known->launch == wish->launch && g->state == GENERATION_COMPLETED && known->once &&
+        !s->input_rejected)
+        return;
+    if (known && world_snapshot(j->world, known->snapshot)->version == disk &&
         known->launch == wish->launch && g->state == GENERATION_SERVING) {
         if (ready_workers(j, g) != wish->workers)
             judge_say(j, I4, "%s rests with %u workers, %u are wanted", s->name,
@@ -153,10 +160,11 @@ converged(struct judge *j, unsigned i, const struct service *s)
         return;
     judge_say(j, I4,
               "%s rests %s: disk %" PRIu64 " seen %" PRIu64 " launch %u, serving %" PRIu64
-              " made from %" PRIu64 " launch %u, %s",
+              " made from %" PRIu64 " launch %u, %s, '%s'",
               s->name, service_state_name(service_state(s)), disk, a->seen, wish->launch,
               g ? g->number : 0, known ? world_snapshot(j->world, known->snapshot)->version : 0,
-              known ? known->launch : 0, s->input_rejected ? "rejected" : "not rejected");
+              known ? known->launch : 0, s->input_rejected ? "rejected" : "not rejected",
+              service_why(j->core, s, why, sizeof(why)));
 }
 
 static void

@@ -166,6 +166,22 @@ depend_on_nobody(struct spec *c)
         strv_finish(&c->services[i]->depends_on);
 }
 
+static void
+try_all_again(struct spec *c)
+{
+    for (size_t i = 0; i < c->n_services; i++)
+        c->services[i]->retry = true;
+}
+
+static void
+call_every_end_a_success(const struct core *c, struct event *ev)
+{
+    const struct worker *w = ev->type == EVENT_EXIT ? core_worker(c, ev->worker) : NULL;
+
+    if (w && !w->escapee && w->generation->spec->type == TYPE_ONESHOT)
+        ev->death.wait_status = ev->death.exec_error = 0;
+}
+
 /* ---- I4 --------------------------------------------------------------------------------------- */
 
 static void
@@ -374,6 +390,9 @@ const struct plant plants[] = {
     {"gate",         LAW_GATE,      "does not let a worker in that serves",                        .effects = keep_one_out       },
     {"gate.early",   LAW_GATE,      "lets a worker in as soon as it is ready itself",
      .effects = let_in_early                                                                                                     },
+    {"oneshot",      LAW_ONESHOT,   "takes every end of a oneshot for a success",
+     .event = call_every_end_a_success                                                                                           },
+    {"retry",        LAW_ONESHOT,   "runs a oneshot again that failed",                            .spec = try_all_again         },
     {"I10",          I10,           "does not touch a service that it changed",                    .touched = touch_one_less     },
     {"I10.image",    I10,           "forgets in an image how often a slot failed",                 .restored = forget_failures   },
     {"I10.backoff",  I8,            "takes over without the back-off of the slots",                .restored = forget_backoff    },

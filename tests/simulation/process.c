@@ -60,6 +60,29 @@ exec_fails(struct world *w, struct process *p, int64_t at_us, int error)
     });
 }
 
+/* A oneshot: to its end. One that never comes to an end by itself does after all, so that there is rest. */
+static void
+process_run(struct world *w, struct process *p, int64_t at_us, enum nature nature)
+{
+    const struct wish *wish = &w->wishes->list[p->input];
+    int64_t takes_us = random_between(&w->random, 0, 3 * US_PER_S);
+    bool bad_luck = !w->calm && random_chance(&w->random, 4);
+    int status = 0;
+
+    if (nature == NATURE_NEVER_READY)
+        takes_us = 300 * US_PER_S;
+    else if (bad_luck && wish->run_timeout_us > 0 && random_chance(&w->random, 50))
+        takes_us = random_between(&w->random, wish->run_timeout_us * 8 / 10,
+                                  wish->run_timeout_us * 13 / 10);
+    else if (nature == NATURE_CRASHES || bad_luck)
+        status = 1 << 8;
+    else if (nature == NATURE_COLLAPSES)
+        status = SIGSEGV;
+    if (random_chance(&w->random, 10)) /* what it says does not matter: it ends, or not */
+        post(w, p, at_us + takes_us / 2, (struct event){.type = EVENT_READY});
+    process_exit_at(w, p, at_us + takes_us, status);
+}
+
 /* From its first instant to being ready, or not. */
 static void
 process_live(struct world *w, struct process *p, int64_t at_us)
@@ -75,6 +98,10 @@ process_live(struct world *w, struct process *p, int64_t at_us)
     }
     if (!w->calm && random_chance(&w->random, 1)) {
         exec_fails(w, p, at_us, -ETXTBSY);
+        return;
+    }
+    if (p->once) {
+        process_run(w, p, at_us, nature);
         return;
     }
     if (nature == NATURE_CRASHES || (bad_luck && random_chance(&w->random, 50))) {
@@ -112,6 +139,7 @@ process_start(struct world *w, const struct core *c, const struct effect *e, int
     if (snapshot) {
         p->input = snapshot->input;
         p->version = snapshot->version;
+        p->once = asked->generation->spec->type == TYPE_ONESHOT;
         p->says_ready = asked->generation->spec->ready.mode == READY_NOTIFY;
     }
     if (random_chance(&w->random, 30))

@@ -51,6 +51,25 @@ make_policy(struct wish *w, struct random *r)
     w->backoff_max_us = ONE_OF(r, 2 * US_PER_S, 30 * US_PER_S);
     w->limit_within_us = ONE_OF(r, 5 * US_PER_S, 60 * US_PER_S);
     w->give_up = random_chance(r, 25);
+    w->retry = random_chance(r, 30);
+    w->run_timeout_us = ONE_OF(r, 0, 2 * US_PER_S, 10 * US_PER_S);
+}
+
+/* What config/ does: what it has no use for is as if nobody had said it. */
+static void
+settle_type(struct wish *w)
+{
+    if (!w->oneshot) {
+        w->retry = false;
+        w->run_timeout_us = 0;
+        return;
+    }
+    w->ready = READY_NOTIFY;
+    w->handoff = HANDOFF_OVERLAP;
+    w->gated = false;
+    w->workers = 1;
+    w->max_draining = 2;
+    w->soak_us = w->announce_delay_us = 0;
 }
 
 static void
@@ -60,6 +79,7 @@ make_launch(struct wish *w, struct random *r)
     w->ready = random_chance(r, 15) ? READY_ASSUME : READY_NOTIFY;
     w->gated = w->libstint && random_chance(r, 50);
     w->assume_us = 400 * US_PER_MS;
+    w->oneshot = random_chance(r, 25);
     w->launch++;
 }
 
@@ -91,6 +111,7 @@ wishes_make(struct wishes *w, struct random *r)
     for (unsigned i = 0; i < WISHES; i++) {
         make_launch(&w->list[i], r);
         make_policy(&w->list[i], r);
+        settle_type(&w->list[i]);
         w->list[i].present = i < n;
         make_dependencies(w, i, r);
     }
@@ -130,17 +151,22 @@ wishes_change(struct wishes *w, struct random *r)
     default: /* the file was touched, nothing in it changed */
         break;
     }
+    settle_type(one);
     drop_dangling(w);
 }
 
 static struct service_spec *
-build(const struct wish *w, const char *name)
+build(const struct wishes *all, unsigned i)
 {
-    struct service_spec *s = service_new(name);
+    const struct wish *w = &all->list[i];
+    struct service_spec *s = service_new(wish_name(i));
     char argument[32];
 
     (void)snprintf(argument, sizeof(argument), "launch-%u", w->launch);
     service_argument(s, argument);
+    s->type = w->oneshot ? TYPE_ONESHOT : TYPE_SERVICE;
+    s->retry = w->retry;
+    s->run_timeout_us = w->run_timeout_us;
     s->libstint = w->libstint;
     s->gated = w->gated;
     s->ready.mode = w->ready;
@@ -162,9 +188,13 @@ build(const struct wish *w, const char *name)
     s->announce_delay_us = w->announce_delay_us;
     s->backoff_first_us = w->backoff_first_us;
     s->backoff_max_us = w->backoff_max_us;
-    for (unsigned on = 0; on < WISHES; on++)
-        if (w->depends & (1U << on))
-            must_add(&s->depends_on, wish_name(on));
+    for (unsigned on = 0; on < WISHES; on++) {
+        if (!(w->depends & (1U << on)))
+            continue;
+        must_add(&s->depends_on, wish_name(on));
+        if (all->list[on].oneshot)
+            must_add(&s->depends_completed, wish_name(on));
+    }
     return s;
 }
 
@@ -175,7 +205,7 @@ wishes_spec(const struct wishes *w)
 
     for (unsigned i = 0; i < WISHES; i++)
         if (w->list[i].present)
-            spec_take(c, build(&w->list[i], wish_name(i)));
+            spec_take(c, build(w, i));
     c->digest = digest_of(&w->revision, sizeof(w->revision));
     return c;
 }
@@ -185,5 +215,6 @@ wish_judges_otherwise(const struct wish *a, const struct wish *b)
 {
     return a->launch != b->launch || a->check != b->check || a->soak_us != b->soak_us ||
            a->start_timeout_us != b->start_timeout_us || a->limit_count != b->limit_count ||
-           a->limit_within_us != b->limit_within_us || a->give_up != b->give_up;
+           a->limit_within_us != b->limit_within_us || a->give_up != b->give_up ||
+           a->retry != b->retry || a->run_timeout_us != b->run_timeout_us;
 }

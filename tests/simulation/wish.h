@@ -19,11 +19,13 @@ struct wish {
     bool present;
     unsigned launch; /* counts changes of the launch part */
     bool libstint, gated, check, give_up;
+    bool oneshot, retry;
     enum ready_mode ready; /* READY_NOTIFY or READY_ASSUME */
     enum handoff_mode handoff;
     unsigned workers, max_draining, limit_count;
     unsigned depends; /* bit i: on wish i, always an earlier one */
     int stop_signal;
+    int64_t run_timeout_us;
     int64_t assume_us, settle_us, soak_us, start_timeout_us, drain_timeout_us, leak_grace_us;
     int64_t announce_delay_us, backoff_first_us, backoff_max_us, limit_within_us;
 };

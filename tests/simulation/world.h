@@ -44,6 +44,7 @@ struct process {
     uint64_t version;
     pid_t pid;
     bool says_ready;   /* ready: notify */
+    bool once;         /* of a oneshot */
     bool alive;        /* from FX_SPAWN to the news of its end */
     uint64_t token;    /* of the valid EXIT news */
     int64_t exit_us;   /* when that comes; TIME_NEVER */

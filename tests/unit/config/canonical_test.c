@@ -65,6 +65,7 @@ START_TEST(the_canonical_text_is_what_a_person_would_write)
     service_spec_canonical(s->services[0], &t);
     ck_assert_str_eq(text_str(&t), "web:\n"
                                    "  command: [\"./web\", \"-x\", \"a b\"]\n"
+                                   "  type: service\n"
                                    "  directory: /\n"
                                    "  workers: 1\n"
                                    "  listen: {p: {address: \"tcp://0.0.0.0:80\", backlog: 4096}}\n"
@@ -80,6 +81,7 @@ START_TEST(the_canonical_text_is_what_a_person_would_write)
                                    "  umask: inherit\n"
                                    "  limits: {nofile: 9}\n"
                                    "  start_timeout: 30s\n"
+                                   "  run_timeout: 0\n"
                                    "  drain_signal: TERM\n"
                                    "  drain_timeout: 30s\n"
                                    "  stop_signal: TERM\n"
@@ -88,7 +90,7 @@ START_TEST(the_canonical_text_is_what_a_person_would_write)
                                    "  max_draining: 2\n"
                                    "  depends_on: []\n"
                                    "  respawn: {backoff: {first: 100ms, max: 30s}, limit: {count: "
-                                   "5, within: 30s}, give_up: false}\n");
+                                   "5, within: 30s}, give_up: false, retry: false}\n");
     spec_destroy(s);
 }
 END_TEST

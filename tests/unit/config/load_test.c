@@ -364,7 +364,7 @@ START_TEST(the_installed_sample_is_right)
     auto_free char *found = load(text_str(&sample), CONFIG_CHECK_SYNTAX);
 
     ck_assert_str_eq(found, "");
-    ck_assert_uint_eq(spec->n_services, 2);
+    ck_assert_uint_eq(spec->n_services, 3);
 }
 END_TEST
 

@@ -259,6 +259,31 @@ random_policy(struct service_spec *s)
     s->give_up = random_below(2);
     for (size_t n = random_below(4); n > 0; n--)
         ck_assert_int_eq(strv_addf(&s->depends_on, "dep-%zu", n), 0);
+    for (size_t i = 0; i < s->depends_on.n; i++)
+        if (random_below(3) == 0)
+            ck_assert_int_eq(strv_add(&s->depends_completed, s->depends_on.items[i]), 0);
+}
+
+/* What it has no use for is as if nobody had said it. */
+static inline void
+random_oneshot(struct service_spec *s)
+{
+    static const char *const unused[] = {"listen", "ready", "probe_listener"};
+
+    s->type = TYPE_ONESHOT;
+    for (size_t i = 0; i < ARRAY_LEN(unused); i++) {
+        const struct key *k = schema_find(OBJECT_SERVICE, unused[i]);
+
+        k->type->clear(k, s);
+    }
+    s->workers = 1;
+    s->handoff = HANDOFF_OVERLAP;
+    s->gated = false;
+    s->soak_us = s->announce_delay_us = 0;
+    s->start_timeout_us = 30 * US_PER_S;
+    s->max_draining = 2;
+    s->run_timeout_us = random_us(86400 * US_PER_S);
+    s->retry = random_below(2);
 }
 
 static inline struct service_spec *
@@ -283,6 +308,8 @@ random_spec(void)
     random_limits(s);
     random_policy(s);
     s->gated = s->libstint && s->n_listen > 0 && s->ready.mode == READY_NOTIFY && random_below(2);
+    if (random_below(4) == 0)
+        random_oneshot(s);
     return s;
 }
 

@@ -45,11 +45,11 @@ yaml_with(const char *key, const char *value)
     struct text t = TEXT_INIT;
     size_t maps = 0;
 
-    text_add(&t, "version: 1\nservices:\n  web:\n    probe_listener: tcp://127.0.0.1:0\n    ");
-    if (strcmp(key, "probe_listener") == 0) {
-        text_clear(&t);
-        text_add(&t, "version: 1\nservices:\n  web:\n    ");
-    }
+    text_add(&t, "version: 1\nservices:\n  web:\n    ");
+    if (strcmp(key, "run_timeout") == 0 || strcmp(key, "respawn.retry") == 0)
+        text_add(&t, "type: oneshot\n    ");
+    else if (strcmp(key, "probe_listener") != 0 && strcmp(key, "type") != 0)
+        text_add(&t, "probe_listener: tcp://127.0.0.1:0\n    ");
     if (strcmp(key, "gated") == 0)
         text_add(&t, "libstint: true\n    listen: {a: tcp://127.0.0.1:80}\n    ");
     if (strcmp(key, "command") != 0)

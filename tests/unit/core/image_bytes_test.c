@@ -53,7 +53,7 @@ START_TEST(what_is_not_an_image_is_refused_in_words)
     rim_config(r, service_new("web"), service_new("queue"));
     pieces_save(&mine, r->core, &specs);
     mine.services[0].data[0]++;
-    ck_refused(-EPROTO, "version 2");
+    ck_refused(-EPROTO, "version 3");
     mine.services[0].data[0]--;
     mine.services[0].data[4]++;
     ck_refused(-EBADMSG, "another one");
@@ -171,7 +171,7 @@ static const struct span derived_service[] = {
     MEMBER(service, last),           MEMBER(service, agenda),     MEMBER(service, touched),
     MEMBER(service, due_us),         MEMBER(service, due_at),     MEMBER(service, dependencies),
     MEMBER(service, n_dependencies), MEMBER(service, dependents), MEMBER(service, was_ready),
-    MEMBER(service, was_live),
+    MEMBER(service, was_completed),  MEMBER(service, was_live),
 };
 static const struct span derived_reload[] = {MEMBER(reload, spec)};
 static const struct span derived_verdict[] = {MEMBER(verdict, reload)}; /* nothing: it is saved */

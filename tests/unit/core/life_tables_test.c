@@ -23,17 +23,18 @@ static const struct {
 };
 
 static const char *const generation_events[] = {"all ready", "serve",   "abort", "relieve",
-                                                "park",      "restore", "empty"};
+                                                "park",      "restore", "empty", "complete"};
 static const struct {
     const char *from, *to[GE_COUNT];
 } generation_table[] = {
-  /*             all ready  serve      abort       relieve     park      restore     empty */
-    {"starting", {"soaking", "serving", "draining", "draining", ".", ".", "."}},
-    {"soaking",  {".", "serving", "draining", "draining", ".", ".", "."}      },
-    {"serving",  {".", ".", ".", "draining", ".", ".", "."}                   },
-    {"draining", {".", ".", ".", "draining", "parked", ".", "retired"}        },
-    {"parked",   {".", ".", ".", ".", ".", "starting", "retired"}             },
-    {"retired",  {".", ".", ".", ".", ".", ".", "."}                          },
+  /*             all ready  serve      abort       relieve     park      restore     empty    complete */
+    {"starting",  {"soaking", "serving", "draining", "draining", ".", ".", ".", "completed"}},
+    {"soaking",   {".", "serving", "draining", "draining", ".", ".", ".", "."}              },
+    {"serving",   {".", ".", ".", "draining", ".", ".", ".", "."}                           },
+    {"draining",  {".", ".", ".", "draining", "parked", ".", "retired", "."}                },
+    {"parked",    {".", ".", ".", ".", ".", "starting", "retired", "."}                     },
+    {"completed", {".", ".", ".", "draining", ".", ".", ".", "."}                           },
+    {"retired",   {".", ".", ".", ".", ".", ".", ".", "."}                                  },
 };
 
 static const char *const reload_events[] = {"hint",      "request", "timer",     "wait",
