@@ -123,55 +123,7 @@ let_in_early(const struct core *c, struct effects *fx)
     }
 }
 
-/* ---- I3, I7, I8, depends: a core that misreads its configuration ----------------------------------------- */
-
-static void
-let_more_drain(struct spec *c)
-{
-    for (size_t i = 0; i < c->n_services; i++)
-        c->services[i]->max_draining += 2;
-}
-
-static void
-stop_at_leisure(struct spec *c)
-{
-    c->stop_budget_us *= 4;
-}
-
-static void
-retry_without_pause(struct spec *c)
-{
-    for (size_t i = 0; i < c->n_services; i++)
-        c->services[i]->backoff_first_us = c->services[i]->backoff_max_us = 0;
-}
-
-static void
-never_give_up(struct spec *c)
-{
-    for (size_t i = 0; i < c->n_services; i++)
-        c->services[i]->limit_count += 20;
-}
-
-static void
-give_all_up(struct spec *c)
-{
-    for (size_t i = 0; i < c->n_services; i++)
-        c->services[i]->give_up = true;
-}
-
-static void
-depend_on_nobody(struct spec *c)
-{
-    for (size_t i = 0; i < c->n_services; i++)
-        strv_finish(&c->services[i]->depends_on);
-}
-
-static void
-try_all_again(struct spec *c)
-{
-    for (size_t i = 0; i < c->n_services; i++)
-        c->services[i]->retry = true;
-}
+/* ---- oneshot --------------------------------------------------------------------------------- */
 
 static void
 call_every_end_a_success(const struct core *c, struct event *ev)

@@ -29,4 +29,13 @@ extern const struct plant plants[];
 extern const size_t n_plants;
 const struct plant *plant_by_name(const char *name); /* NULL: no such plant */
 
+/* plant_spec.c */
+void let_more_drain(struct spec *c);
+void stop_at_leisure(struct spec *c);
+void retry_without_pause(struct spec *c);
+void never_give_up(struct spec *c);
+void give_all_up(struct spec *c);
+void depend_on_nobody(struct spec *c);
+void try_all_again(struct spec *c);
+
 #endif
