@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -13,7 +14,12 @@
 
 /* The answer to FX_CHECK: the service's own `check:`, of what the look has pinned. */
 
-#define CHECK_EXCERPT 600 /* bytes of its output that go into the verdict */
+/*
+ * Bytes of its output that go into the verdict. When there are more, it is the beginning, which says who
+ * speaks, and the end, where a Python says what is wrong after it has told where it came from.
+ */
+#define CHECK_HEAD 250
+#define CHECK_TAIL 600
 
 extern char **environ;
 
@@ -26,6 +32,28 @@ inspection_checked(struct inspection *d, bool ok, const char *reason)
     ev.checked.ok = ok;
     ev.checked.reason = reason;
     master_post(d->master, &ev);
+}
+
+/* Whole lines, where there are any; in place of what is left out stands "…" on a line of its own. */
+static void
+add_excerpt(struct text *words, const char *output, size_t n)
+{
+    size_t head = CHECK_HEAD, tail = n - CHECK_TAIL; /* [0, head) and [tail, n) */
+    const char *newline;
+
+    if (n <= CHECK_HEAD + CHECK_TAIL) {
+        text_addn(words, output, n);
+        return;
+    }
+    newline = memrchr(output, '\n', head);
+    if (newline && newline > output)
+        head = (size_t)(newline - output);
+    newline = memchr(output + tail, '\n', CHECK_TAIL);
+    if (newline && newline + 1 < output + n)
+        tail = (size_t)(newline - output) + 1;
+    text_addn(words, output, head);
+    text_add(words, "\n…\n");
+    text_addn(words, output + tail, n - tail);
 }
 
 static void
@@ -46,7 +74,7 @@ on_checked(void *env, const struct run_result *result)
     text_addf(&words, "check: %s", run_explain(result, how, sizeof(how)));
     if (n > 0) {
         text_add(&words, ": ");
-        text_addn(&words, result->output, n < CHECK_EXCERPT ? n : CHECK_EXCERPT);
+        add_excerpt(&words, result->output, n);
     }
     inspection_checked(d, false, text_str(&words));
 }

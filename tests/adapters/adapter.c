@@ -22,7 +22,7 @@
 static struct {
     const struct adapter *adapter;
     unsigned rate, single, handoffs;
-} the = {.rate = 600, .single = 250, .handoffs = 12};
+} the = {.rate = 600, .single = 250, .handoffs = 10};
 
 /* ---- one handoff ------------------------------------------------------------------------------------------- */
 
@@ -79,8 +79,9 @@ hand_over(const struct adapter *a, unsigned gen, unsigned *release)
     }
     adp_serving(a->service, gen);
     (void)snprintf(words, sizeof(words), "release %u", *release);
-    adp_certified(a->service, gen - 1);
-    adp_await_words(adp_port(0), words); /* the old one is gone: who answers is new */
+    adp_await_words(adp_port(0), words);
+    if (gen > 2)
+        adp_certified(a->service, gen - 2); /* one may still drain, and a third has to wait */
 }
 
 /* ---- under load ------------------------------------------------------------------------------------------------ */
@@ -126,6 +127,7 @@ under_stint(const struct adapter *a, struct pair *ret)
     begin(loads);
     for (unsigned gen = 2; gen < 2 + the.handoffs; gen++)
         hand_over(a, gen, &release);
+    adp_certified(a->service, the.handoffs);
     end(loads, "stint", ret);
     ck_assert_uint_eq(scn_count("event=verdict ~outcome=rejected"), 0);
     ck_assert_uint_eq(scn_count("event=bug"), 0);
@@ -186,12 +188,12 @@ START_TEST(a_broken_edit_is_rejected_in_the_programs_own_words_and_nobody_notice
     adp_edit(a->edited, a->good, a->bad);
     line = scn_await_any("event=verdict outcome=rejected", SERVE_MS);
     ck_assert_msg(strstr(line, a->complaint) != NULL, "not '%s' but %s", a->complaint, line);
-    (void)printf("%s: a broken edit:%.600s\n", a->name, strstr(line, " msg="));
+    (void)printf("%s: a broken edit:%.1000s\n", a->name, strstr(line, " msg="));
     adp_edit(a->edited, a->bad, a->good);
     (void)scn_await_any("event=verdict outcome=unchanged gen=1", SERVE_MS);
-    ck_assert_uint_eq(scn_count("event=worker_spawn service=*"), scn_count("event=worker_ready"));
-    ck_assert_uint_eq(scn_count("event=generation_draining"), 0);
-    ck_assert_uint_eq(scn_count("event=worker_exit"), 0);
+    if (scn_count("event=generation_draining") + scn_count("event=worker_exit") > 0)
+        (void)fputs(scn_log(), stderr);
+    ck_assert_uint_eq(scn_count("event=generation_draining") + scn_count("event=worker_exit"), 0);
     end(loads, "broken edit", &accounts);
     ck_assert_int_eq(accounts.keep.failed, 0);
     ck_assert_int_eq(accounts.single.failed, 0);

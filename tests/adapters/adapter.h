@@ -32,11 +32,12 @@ struct adapter {
     const char *complaint;     /* what the program says about that, in its own words */
     const char *slow;          /* path of an answer that takes a second or so; NULL: none */
     const char *own[ADP_ARGS]; /* its own way: started without stint, in the foreground … */
-    const char *own_edit[2]; /* … after this text of `edited` was replaced by that (NULL: none) */
+    const char *own_edit[3]; /* … after in the file [0] text [1] became [2] ([0] NULL: nothing) */
     const char *own_words;   /* how people call that, for the report */
     int own_signal;          /* … reloads on this signal (0: it has no way of its own) … */
     int own_stop;            /* … and ends on this one */
-    bool closes_silent;      /* a draining worker closes a connection that has not asked yet */
+    int own_deaf_ms; /* it may not hear that signal while it is busy: sent again after this; 0: it does */
+    bool closes_silent; /* a draining worker closes a connection that has not asked yet */
 };
 
 /* A whole main(): runs the three stories. --rate N --single N --handoffs N: others than the usual. */
@@ -89,7 +90,9 @@ void adp_load_end(int load, struct adp_accounts *ret);
 
 /* adp_ask - GET @path on a connection of its own. Return: status, 0 when cut; @body may be NULL. */
 int adp_ask(unsigned port, const char *path, char *body, size_t room);
-/* adp_await_words - until an answer holds them. */
+/* adp_answers - does an answer to / hold these words, within the time? */
+bool adp_answers(unsigned port, const char *words, int64_t within_us);
+/* adp_await_words - fails the test when none does within 20 s. */
 void adp_await_words(unsigned port, const char *words);
 
 /* ---- fate.c: single connections --------------------------------------------------------------------------- */

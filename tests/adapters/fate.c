@@ -13,11 +13,12 @@
 #include "base/fd.h"
 #include "base/units.h"
 
-#define ASK       "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n"
-#define BEGUN_MS  300 /* in flight by then: what is asked after it has long been answered */
-#define AGAIN_MS  300 /* a client that comes back after so long */
-#define ANSWER_MS 8000
-#define LINGER_US (15 * US_PER_S)
+#define ASK        "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n"
+#define BEGUN_MS   300 /* in flight by then: what is asked after it has long been answered */
+#define AGAIN_MS   300 /* a client that comes back after so long */
+#define ANSWER_MS  8000
+#define AT_ONCE_US (50 * US_PER_MS) /* long before the handoff */
+#define LINGER_US  (15 * US_PER_S)
 
 /* One connection and what came on it. */
 struct fate {
@@ -25,6 +26,7 @@ struct fate {
     char text[65536];
     size_t bytes;
     int64_t ended_us; /* 0: open */
+    int64_t last_us;  /* when the last byte came */
     bool reset;
 };
 
@@ -72,6 +74,7 @@ fate_read(struct fate *f)
     if (n > 0) {
         f->bytes += (size_t)n;
         f->text[f->bytes] = '\0';
+        f->last_us = mono_now_us();
     } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
         f->ended_us = mono_now_us();
         f->reset = n == -1;
@@ -115,6 +118,10 @@ late_question(const struct adapter *a, const char *what, struct fate *f, int64_t
     char text[160];
     bool answered;
 
+    if (f->ended_us != 0 && f->ended_us - f->last_us < AT_ONCE_US && f->last_us < drained_us) {
+        tell(a, what, "none: closed after its answer");
+        return false;
+    }
     if (f->ended_us != 0) {
         (void)snprintf(text, sizeof(text), "%s %.0f ms after the verdict",
                        f->reset ? "reset" : "closed",
@@ -168,9 +175,10 @@ adp_fates(const struct adapter *a, void (*hand_over)(const struct adapter *a))
                    fate_answered(&slow) ? "answered in full"
                    : slow.bytes         ? "cut short"
                                         : "lost",
-                   (double)(mono_now_us() - begun_us) / 1000);
+                   (double)((slow.bytes ? slow.last_us : slow.ended_us) - begun_us) / 1000);
     tell(a, "a request in flight:", text);
     ck_assert_msg(fate_answered(&slow), "%s dropped a request in flight", a->name);
+    ck_assert_msg(slow.last_us > drained_us, "%s was too quick: nothing was in flight", a->slow);
     for (size_t i = 0; i < 3; i++)
         all[i]->fd = fd_close(all[i]->fd);
 }

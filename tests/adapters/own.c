@@ -15,6 +15,8 @@
 
 #define CHILDREN_MAX 64
 #define GONE_MS      10000
+#define TRY_MS       5000
+#define TRIES        5
 
 static pid_t master;
 
@@ -60,21 +62,36 @@ adp_own_begin(const struct adapter *a)
     for (size_t i = 0; a->own[i]; i++)
         argv[i] = with_port(a->own[i], texts[i], sizeof(texts[i]));
     if (a->own_edit[0])
-        adp_edit(a->edited, a->own_edit[0], with_port(a->own_edit[1], log, sizeof(log)));
+        adp_edit(a->own_edit[0], a->own_edit[1], with_port(a->own_edit[2], log, sizeof(log)));
     (void)snprintf(log, sizeof(log), "%s", scn_path("own.log"));
     master = child_start(&spec, &err);
     ck_assert_msg(master > 0, "%s", err.text);
+}
+
+static void
+no_answer(const struct adapter *a, const char *words)
+{
+    auto_free char *log = NULL;
+
+    (void)file_read(scn_path("own.log"), 1 << 20, &log, NULL, NULL);
+    ck_abort_msg("%s: nobody answered '%s'\n%s", a->own_words, words, log ? log : "no log");
 }
 
 void
 adp_own_reload(const struct adapter *a, const char *words)
 {
     pid_t before[CHILDREN_MAX];
-    unsigned n = children(before);
+    unsigned n = children(before), tries = 1;
+    int64_t try_us = (a->own_deaf_ms ? a->own_deaf_ms : TRY_MS) * US_PER_MS;
 
     ck_assert_uint_gt(n, 0);
-    ck_assert_int_eq(kill(master, a->own_signal), 0);
-    adp_await_words(adp_port(0), words);
+    do
+        ck_assert_int_eq(kill(master, a->own_signal), 0);
+    while (!adp_answers(adp_port(0), words, try_us) && ++tries <= TRIES);
+    if (tries > TRIES)
+        no_answer(a, words);
+    if (tries > 1)
+        (void)printf("%s: %u times did %s have no effect\n", a->name, tries - 1, a->own_words);
     for (unsigned i = 0; i < n; i++)
         ck_assert_msg(scn_await_gone(before[i], GONE_MS), "%s: worker %d stays", a->own_words,
                       (int)before[i]);

@@ -22,7 +22,8 @@ static void *
 redis_open(const char *address)
 {
     struct timeval patience = {.tv_sec = 10};
-    redisContext *c = redisConnectWithTimeout("127.0.0.1", (int)strtol(address, NULL, 10), patience);
+    redisContext *c =
+        redisConnectWithTimeout("127.0.0.1", (int)strtol(address, NULL, 10), patience);
 
     if (c && !c->err && redisSetTimeout(c, patience) == REDIS_OK)
         return c;

@@ -121,6 +121,22 @@ START_TEST(a_failed_check_rejects_the_candidate_with_the_words_of_the_check)
 }
 END_TEST
 
+START_TEST(a_check_that_says_much_is_told_with_its_first_line_and_its_last)
+{
+    const char *line;
+
+    scn_file("broken",
+             "#!/bin/sh\ngrep -q bad \"$1\" || exit 0\necho Traceback:\n"
+             "seq -f 'File number %%g of many' 1 200\necho SyntaxError: bad word\nexit 1\n");
+    web("    check: [./broken, word]\n");
+    scn_file("word", "bad");
+    line = scn_await("event=verdict service=web outcome=rejected", 5000);
+    ck_assert_msg(strstr(line, "exit status 1: Traceback:\\nFile number 1 of") != NULL, "%s", line);
+    ck_assert_msg(strstr(line, "of many\\n…\\nFile number") != NULL, "%s", line);
+    ck_assert_msg(strstr(line, "200 of many\\nSyntaxError: bad word\"") != NULL, "%s", line);
+}
+END_TEST
+
 START_TEST(a_candidate_that_dies_is_rejected_after_its_limit_and_nobody_else_notices)
 {
     struct scn_answer before, after;
@@ -235,6 +251,7 @@ scn_main("handoff", an_edit_is_noticed_and_handed_over_and_the_old_ones_end_with
          a_truncated_binary_is_rejected_and_the_old_one_serves_on,
          a_crash_after_a_broken_deploy_respawns_the_generation_that_serves,
          a_failed_check_rejects_the_candidate_with_the_words_of_the_check,
+         a_check_that_says_much_is_told_with_its_first_line_and_its_last,
          a_candidate_that_dies_is_rejected_after_its_limit_and_nobody_else_notices,
          reload_returns_a_verdict_and_an_exit_status, workers_are_scaled_in_place,
          a_singleton_is_replaced_without_being_there_twice_and_restored_when_the_new_one_fails,
