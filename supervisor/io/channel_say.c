@@ -54,7 +54,7 @@ channel_cancel(struct channel *ch, uint32_t cause, const char *text, int64_t dea
 #define NAME_MAX_BYTES 65 /* of a listener, with its NUL; config checks it */
 
 _Static_assert(sizeof(struct stint_frame) + sizeof(struct stint_listeners) +
-                       STINT_LISTENERS_MAX * NAME_MAX_BYTES <=
+                       (size_t)STINT_LISTENERS_MAX * NAME_MAX_BYTES <=
                    STINT_FRAME_MAX,
                "a frame holds the names of all it may bring");
 

@@ -43,10 +43,12 @@ live(int ring, int life)
     if (journal_create(own, &options, &journal) < 0)
         _exit(1);
     for (uint64_t i = shared_load(said) + 1, most = i + MOST;; i++) {
-        while (i >= most) /* who shall kill us has no processor: more would not find room */
+        if (i < most) {
+            say(i, life);
+            shared_store(said, i);
+        } else { /* who shall kill us has no processor: more would not find room */
             (void)pause();
-        say(i, life);
-        shared_store(said, i);
+        }
         if (i % 7 == 0)
             ev_run(own, EVRUN_NOWAIT);
     }
