@@ -44,6 +44,8 @@ slot_retry(struct core *c, struct generation *g, const struct worker *w, const c
     slot_forgive(c, g, w);
     slot->failures++;
     delay = backoff_us(c, g->spec, slot->failures);
+    if (w->ready_us > 0 && why) /* the time that it served counts as waited */
+        delay = delay > c->now_us - w->ready_us ? delay - (c->now_us - w->ready_us) : 0;
     slot->next_spawn_us = c->now_us + delay;
     if (delay == 0)
         return;
@@ -137,4 +139,12 @@ generation_failure(struct core *c, struct generation *g, struct worker *w, const
     if (why && g->has_served)
         g->service->respawns++;
     slot_retry(c, g, w, why);
+}
+
+void
+generation_hasten(struct core *c, struct generation *g)
+{
+    for (unsigned i = 0; i < g->n_slots; i++)
+        if (!g->slots[i].worker && g->slots[i].next_spawn_us != TIME_NEVER)
+            g->slots[i].next_spawn_us = earlier(g->slots[i].next_spawn_us, c->now_us);
 }

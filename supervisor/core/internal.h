@@ -91,6 +91,8 @@ void generation_abort_because(struct core *c, struct generation *g, const char *
 /* A worker of a slot died or could not be made: reject the candidate or plan the next try. */
 void generation_failure(struct core *c, struct generation *g, struct worker *w, const char *why,
                         bool fatal);
+/* What it stumbled over may be mended: slots that wait are tried now, and wait longer if it is not. */
+void generation_hasten(struct core *c, struct generation *g);
 void generation_tick(struct core *c, struct generation *g);
 void generation_advance(struct core *c, struct generation *g);
 void generation_follow_policy(struct core *c, struct generation *g, struct service_spec *spec);

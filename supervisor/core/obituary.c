@@ -13,6 +13,8 @@
 #define STATUS_MISSING  127
 #define STATUS_SIGNALED 128
 
+#define EXCERPT_BYTES   240
+
 unsigned
 failure_to_start(int error)
 {
@@ -86,6 +88,26 @@ obituary_cause(const struct worker *w, int status, char *buf, size_t room)
                        : "");
 }
 
+/*
+ * The end of what it printed, whole lines where they fit: what a talkative program says last is why it died,
+ * and a reason has room for little more.
+ */
+static const char *
+obituary_excerpt(const char *lines)
+{
+    size_t bytes = strlen(lines);
+    const char *from = lines + (bytes > EXCERPT_BYTES ? bytes - EXCERPT_BYTES : 0), *line;
+
+    if (from == lines || from[-1] == '\n')
+        return from;
+    line = strchr(from, '\n');
+    if (line && line[1] != '\0')
+        return line + 1;
+    for (line = from; line > lines && line[-1] != '\n';) /* one long line: its beginning */
+        line--;
+    return line;
+}
+
 void
 obituary_text(const struct worker *w, const struct event *ev, char *buf, size_t room)
 {
@@ -101,5 +123,6 @@ obituary_text(const struct worker *w, const struct event *ev, char *buf, size_t 
         obituary_cause(w, ev->death.wait_status, buf, room);
     used = strlen(buf);
     if (ev->death.last_lines && ev->death.last_lines[0] != '\0')
-        (void)snprintf(buf + used, room - used, "; last output: %s", ev->death.last_lines);
+        (void)snprintf(buf + used, room - used, "; last output: %s",
+                       obituary_excerpt(ev->death.last_lines));
 }

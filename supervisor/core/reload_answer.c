@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/units.h"
 #include "supervisor/core/event.h"
 #include "supervisor/core/internal.h"
 #include "supervisor/core/pure.h"
@@ -52,7 +53,7 @@ static void
 reload_compare(struct core *c, struct service *s, struct digest digest, uint64_t snapshot)
 {
     struct reload *r = &s->reload;
-    const struct generation *serving = service_serving(s);
+    struct generation *serving = service_serving(s);
     char reason[sizeof(s->rejected_reason) + 64];
 
     r->snapshot = snapshot;
@@ -61,6 +62,8 @@ reload_compare(struct core *c, struct service *s, struct digest digest, uint64_t
     if (!r->force && serving && digest_equal(serving->digest, digest) &&
         !(generation_runs_once(serving) && s->input_rejected &&
           digest_equal(s->rejected, digest))) {
+        if (s->input_rejected || r->settle_cap_us == TIME_NEVER) /* mended, or an operator asks */
+            generation_hasten(c, serving);
         s->input_rejected = false;
         s->rejected = (struct digest){0, 0};
         s->rejected_reason[0] = '\0';

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -175,6 +176,7 @@ tell_service(struct judge *j, const struct event *ev)
             continue;
         if (ev->type == EVENT_START || (ev->type == EVENT_RELOAD && ev->request.force))
             a->forced = true;
+        a->asked = a->asked || ev->type == EVENT_START || ev->type == EVENT_RELOAD;
         if (ev->type == EVENT_STOP)
             a->down = j->wishes->list[i].present; /* what leaves for good cannot be stopped */
         else if (ev->type == EVENT_START)
@@ -225,6 +227,7 @@ stint_born(struct judge *j, const struct record *r)
     g->once = a->looked_for.oneshot;
     g->least_start_us = g->least_drain_us = g->least_leak_us = g->least_run_us = TIME_NEVER;
     g->least_first_us = g->least_max_us = g->least_within_us = TIME_NEVER;
+    g->least_failures = UINT_MAX;
     judge_follow(g, &a->looked_for);
     judge_follow(g, w);
     if (r->generation <= a->last_number)

@@ -70,7 +70,8 @@ struct stint {
     unsigned ran;   /* … and how many did that, or ended otherwise */
     int64_t least_start_us, least_drain_us, least_leak_us, least_run_us;
     int64_t least_first_us, least_max_us, least_within_us;
-    unsigned most_failures; /* limit_count, the largest */
+    unsigned most_failures, least_failures; /* limit_count, the largest and the smallest */
+    bool may_give_up;
     unsigned window_failures;
     unsigned failures; /* in all, whatever was configured meanwhile */
     bool given_up;
@@ -84,7 +85,7 @@ struct stint {
 /* … of a reload, by its id. */
 struct run {
     uint32_t service;
-    bool begun, forced, could_run, check_passed, relieved_serving;
+    bool begun, asked, forced, could_run, check_passed, relieved_serving;
     unsigned verdicts;
     enum outcome outcome;
     uint64_t serving_before, candidate; /* generation numbers; 0 = none */
@@ -102,6 +103,8 @@ struct affair {
     unsigned rejected_launch;
     struct wish looked_for; /* what the last FX_LOOK pinned: its run starts that */
     bool forced;            /* … which somebody asked for since */
+    bool asked;             /* somebody wanted a look, for whatever reason */
+    bool bad;               /* its last verdict was bad */
     uint64_t last_number;
     unsigned allowed_draining; /* max_draining, the largest since the run began */
     bool crowd;                /* a stop relieved more than a reload may */

@@ -27,6 +27,9 @@ judge_follow(struct stint *g, const struct wish *w)
     g->may_retry = g->may_retry || w->retry;
     if (w->limit_count > g->most_failures)
         g->most_failures = w->limit_count;
+    if (w->limit_count < g->least_failures)
+        g->least_failures = w->limit_count;
+    g->may_give_up = g->may_give_up || w->give_up; /* what it does not follow is what it had */
 }
 
 void
@@ -51,6 +54,7 @@ judge_config(struct judge *j, const struct wishes *after)
         struct affair *a = &j->affairs[i];
         struct run *r = judge_run(j, a->run);
 
+        a->asked = true; /* a changed configuration asks, too */
         if (after->list[i].max_draining > a->allowed_draining)
             a->allowed_draining = after->list[i].max_draining;
         if (wish_judges_otherwise(&j->wishes->list[i], &after->list[i]) || !after->list[i].present)

@@ -39,16 +39,15 @@ replaced_after_check(const struct judge *j, const struct stint *g)
 static bool
 given_up(const struct judge *j, const struct stint *g)
 {
-    const struct wish *wish = judge_wish(j, g);
-
     for (uint64_t id = 1; id < j->n_subjects; id++) {
         const struct subject *w = &j->subjects[id];
 
         if (w->id > 0 && w->service == g->service && w->generation == g->number && !w->gone &&
-            !w->escapee && w->asked_us == 0)
+            !w->escapee && w->asked_us == 0 &&
+            (w->ready || j->now_us < w->spawned_us + g->least_start_us)) /* or its time is up */
             return false;
     }
-    return wish->give_up && g->served && g->failures >= wish->limit_count;
+    return g->may_give_up && g->served && g->failures >= g->least_failures;
 }
 
 void
@@ -58,12 +57,14 @@ judge_handoff_relief(struct judge *j, struct stint *g)
 
     g->relief_was_right = true;
     g->given_up = given_up(j, g);
-    if (judge_unwanted(j, g) || successor_serves(j, g) || g->given_up)
+    if (judge_unwanted(j, g) || successor_serves(j, g))
         return;
     if (replaced_after_check(j, g)) {
         r->relieved_serving = true;
         return;
     }
+    if (g->given_up)
+        return;
     g->relief_was_right = false;
     judge_say(j, r && !r->overlap_all_along ? I2 : I1,
               "%s/%" PRIu64 " is relieved while nobody can take over", wish_name(g->wish),

@@ -34,6 +34,8 @@ void
 judge_failure(struct judge *j, struct subject *w, struct stint *g)
 {
     int64_t wait = g->least_first_us;
+    int64_t waits_from_us =
+        w->ready && w->asked_us == 0 ? w->ready_us : j->now_us; /* served is waited */
     unsigned failures;
 
     g->failures++;
@@ -46,7 +48,7 @@ judge_failure(struct judge *j, struct subject *w, struct stint *g)
         wait *= 2;
     if (wait > g->least_max_us)
         wait = g->least_max_us;
-    g->slots[w->slot].not_before_us = failures < 2 ? 0 : j->now_us + wait - wait / 4;
+    g->slots[w->slot].not_before_us = failures < 2 ? 0 : waits_from_us + wait - wait / 4;
     if (g->served || w->asked_us > 0 || w->slot >= judge_wish(j, g)->workers)
         return; /* it was told to go, or nobody wants its slot any more */
     if (g->window_failures == 0 || j->now_us - g->window_us > g->least_within_us) {
@@ -171,6 +173,8 @@ read_reload(struct judge *j, struct affair *a, const struct wish *wish, const st
     run->overlap_all_along = wish->handoff == HANDOFF_OVERLAP;
     run->replace_all_along = wish->handoff == HANDOFF_REPLACE;
     run->forced = a->forced;
+    run->asked = a->asked;
+    a->asked = false;
     a->forced = false;
     a->run = r->reload;
     a->allowed_draining = wish->max_draining;
@@ -195,6 +199,15 @@ answered(const struct judge *j, const struct record *r)
     return input->look_lost || input->check_lost || !strstr(r->text, "was not answered");
 }
 
+/* Somebody asked, or what was rejected is mended: who waits may be tried now. */
+static void
+judge_hastened(struct judge *j, uint32_t service)
+{
+    for (size_t i = j->first_open; i < j->n_stints; i++)
+        for (unsigned k = 0; j->stints[i].service == service && k < JUDGE_SLOTS; k++)
+            j->stints[i].slots[k].not_before_us = 0;
+}
+
 static void
 read_verdict(struct judge *j, struct affair *a, const struct record *r)
 {
@@ -209,6 +222,10 @@ read_verdict(struct judge *j, struct affair *a, const struct record *r)
         judge_say(j, I10, "reload %" PRIu64 " of %s: %s", r->reload, r->service, r->text);
     judge_handoff_verdict(j, run, r);
     a->run = 0;
+    if (r->outcome == OUTCOME_UNCHANGED && (run->asked || a->asked || a->bad))
+        judge_hastened(j, r->service_id);
+    if (r->outcome != OUTCOME_CANCELLED)
+        a->bad = r->outcome == OUTCOME_REJECTED || r->outcome == OUTCOME_RESTORED;
     if (r->outcome == OUTCOME_REJECTED && really_tried(j, run, wish_of(r->service))) {
         a->rejected = a->seen;
         a->rejected_launch = a->looked_for.launch;

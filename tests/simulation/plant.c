@@ -277,7 +277,7 @@ forget_failures(struct core *c, bool trial)
 static void
 no_backoff(const struct core *c, struct slot *slot)
 {
-    if (!slot->worker && slot->next_spawn_us > c->now_us)
+    if (!slot->worker && slot->next_spawn_us > c->now_us && slot->next_spawn_us != TIME_NEVER)
         slot->next_spawn_us = c->now_us;
 }
 
@@ -334,6 +334,8 @@ const struct plant plants[] = {
     {"I8",           I8,            "respawns without a pause",                                    .spec = retry_without_pause   },
     {"I1.pride",     I1,            "gives up who never asked for it",                             .spec = give_all_up           },
     {"I8.limit",     I8,            "does not give up a candidate",                                .spec = never_give_up         },
+    {"I8.hint",      I8,            "takes every hint for an order, which ends a back-off",
+     .event = take_hints_for_orders                                                                                              },
     {"I9",           I9,            "loses death certificates",                                    .effects = lose_certificates  },
     {"I9.count",     I9,            "certifies without the leaks",                                 .effects = count_leaks_away   },
     {"snapshots",    LAW_SNAPSHOTS, "keeps snapshots nobody needs",                                .effects = keep_snapshots     },

@@ -38,4 +38,7 @@ void give_all_up(struct spec *c);
 void depend_on_nobody(struct spec *c);
 void try_all_again(struct spec *c);
 
+/* plant_event.c */
+void take_hints_for_orders(const struct core *c, struct event *ev);
+
 #endif

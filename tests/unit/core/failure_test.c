@@ -66,6 +66,42 @@ START_TEST(a_healthy_time_forgives_what_was_before)
 }
 END_TEST
 
+START_TEST(the_time_that_a_worker_served_counts_as_waited)
+{
+    rim_config(r, service_new("web")); /* first 100 ms */
+    ck_assert_int_eq(pause_after_death(), 0);
+    rim_wait(r, 60 * US_PER_MS);
+    ck_assert_int_le(pause_after_death(), 40 * US_PER_MS);
+    rim_wait(r, 10 * US_PER_S); /* not yet healthy, but longer than it would wait */
+    ck_assert_int_eq(pause_after_death(), 0);
+    for (int i = 0; i < 20; i++) /* not for ever: up to 30 s from the one to the next */
+        (void)pause_after_death();
+    rim_wait(r, 10 * US_PER_S);
+    ck_assert_int_gt(pause_after_death(), 10 * US_PER_S);
+}
+END_TEST
+
+START_TEST(somebody_who_asks_ends_a_back_off)
+{
+    rim_config(r, service_new("web"));
+    for (int i = 0; i < 9; i++)
+        (void)pause_after_death();
+    rim_dies(r, newest(), 1 << 8); /* about 25 s */
+    ck_state(r, "web", "backoff");
+    rim_forget(r);
+    rim_step(r, (struct event){.type = EVENT_HINT, .service = rim_id(r, "web")});
+    rim_wait(r, US_PER_S);
+    ck_said(
+        r,
+        "verdict: web/1 unchanged"); /* a touched file is no reason: who dies may be who touches it */
+    ck_state(r, "web", "backoff");
+    rim_ask(r, EVENT_RELOAD, "web", false);
+    ck_did(r, "look web; discard 2; look web; discard 3; spawn web/1.0 w11");
+    ck_state(r, "web", "running");
+    ck_assert_int_gt(pause_after_death(), 20 * US_PER_S); /* … and goes on where it was */
+}
+END_TEST
+
 START_TEST(back_off_belongs_to_the_slot)
 {
     struct service_spec *web = service_new("web");
@@ -279,8 +315,9 @@ START_TEST(assume_after_counts_from_when_it_lives)
 END_TEST
 
 RIM_SUITE_MAIN("failure", a_crash_is_answered_at_once_then_slower_and_slower,
-               a_healthy_time_forgives_what_was_before, back_off_belongs_to_the_slot,
-               a_candidate_is_rejected_at_its_limit,
+               a_healthy_time_forgives_what_was_before,
+               the_time_that_a_worker_served_counts_as_waited, somebody_who_asks_ends_a_back_off,
+               back_off_belongs_to_the_slot, a_candidate_is_rejected_at_its_limit,
                a_candidate_that_fails_slowly_is_rejected_as_well,
                who_has_served_is_retried_for_ever,
                a_program_that_cannot_be_executed_is_rejected_at_once,

@@ -229,6 +229,29 @@ START_TEST(a_restored_generation_that_is_never_ready_does_not_keep_out_a_better_
 }
 END_TEST
 
+/* What it reads is not pinned: it may only come up when its file is mended, and not half a minute later. */
+START_TEST(a_restored_generation_is_tried_at_once_when_its_input_is_mended)
+{
+    queue_serves(singleton());
+    rim_edit(r, "queue");
+    rim_wait(r, US_PER_S);
+    rim_dies(r, 1, 0);
+    rim_exec_error(r, 2, -ENOENT);
+    for (uint64_t w = 3; w < 12; w++) {
+        rim_dies(r, w, 0x100);
+        if (w < 11)
+            rim_wait(r, 30 * US_PER_S);
+    }
+    ck_state(r, "queue", "backoff");
+    rim_forget(r);
+    r->disk[rim_id(r, "queue")]--;
+    rim_step(r, (struct event){.type = EVENT_HINT, .service = rim_id(r, "queue")});
+    rim_wait(r, US_PER_S);
+    ck_said(r, "verdict: queue/1 unchanged");
+    ck_did(r, "look queue; discard 3; spawn queue/1.0 w12");
+}
+END_TEST
+
 RIM_SUITE_MAIN("handoff: replace", the_old_one_leaves_before_the_new_one_starts,
                nothing_is_stopped_before_the_check_passed,
                when_the_new_one_fails_the_previous_one_is_started_again,
@@ -238,4 +261,5 @@ RIM_SUITE_MAIN("handoff: replace", the_old_one_leaves_before_the_new_one_starts,
                a_stop_meanwhile_starts_nothing_again, what_was_stopped_on_purpose_is_not_restored,
                a_restored_generation_does_not_relieve_its_successor,
                a_restored_generation_that_crashes_keeps_nobody_waiting,
-               a_restored_generation_that_is_never_ready_does_not_keep_out_a_better_one)
+               a_restored_generation_that_is_never_ready_does_not_keep_out_a_better_one,
+               a_restored_generation_is_tried_at_once_when_its_input_is_mended)

@@ -257,6 +257,38 @@ START_TEST(an_obituary_ends_with_the_last_lines)
 }
 END_TEST
 
+START_TEST(an_obituary_of_a_talkative_program_has_what_it_said_last)
+{
+    char lines[2048] = "";
+    size_t used = 0;
+
+    for (int i = 0; i < 20; i++)
+        used += (size_t)snprintf(lines + used, sizeof(lines) - used, "line %d of many words\n", i);
+    (void)snprintf(lines + used, sizeof(lines) - used, "bind: in use");
+    rim_step(r, (struct event){
+                    .type = EVENT_EXIT,
+                    .worker = 1,
+                    .death = {.wait_status = 1 << 8, .last_lines = lines}
+    });
+    ck_said(r, "while serving; last output: line 10 of many words\n");
+    ck_said(r, "line 19 of many words\nbind: in use\n");
+}
+END_TEST
+
+START_TEST(an_obituary_has_the_beginning_of_one_long_line)
+{
+    char lines[1024] = "first\nsecond: ";
+
+    memset(lines + strlen(lines), 'x', 600);
+    rim_step(r, (struct event){
+                    .type = EVENT_EXIT,
+                    .worker = 1,
+                    .death = {.wait_status = 1 << 8, .last_lines = lines}
+    });
+    ck_said(r, "while serving; last output: second: xxx");
+}
+END_TEST
+
 START_TEST(an_obituary_tells_a_daemon_to_stay_in_the_foreground)
 {
     r->ready = false;
@@ -292,5 +324,9 @@ RIM_SUITE_MAIN("worker", a_worker_that_is_ready_before_its_pid_is_known_is_not_a
                whoever_has_no_pid_yet_is_neither_signalled_nor_accused, a_leak_is_told_once,
                a_descendant_that_outlives_its_worker_is_named_ended_and_counted,
                an_obituary_says_what_it_was_doing, an_obituary_ends_with_the_last_lines,
+               an_obituary_of_a_talkative_program_has_what_it_said_last,
+               an_obituary_has_the_beginning_of_one_long_line,
+               an_obituary_of_a_talkative_program_has_what_it_said_last,
+               an_obituary_has_the_beginning_of_one_long_line,
                an_obituary_tells_a_daemon_to_stay_in_the_foreground,
                an_obituary_says_which_step_of_the_start_failed)
