@@ -38,6 +38,7 @@ struct adapter {
     int own_stop;            /* … and ends on this one */
     int own_deaf_ms; /* it may not hear that signal while it is busy: sent again after this; 0: it does */
     bool closes_silent; /* a draining worker closes a connection that has not asked yet */
+    bool loses_none;    /* a lame duck: not even one on a kept connection */
 };
 
 /* A whole main(): runs the three stories. --rate N --single N --handoffs N: others than the usual. */
