@@ -22,7 +22,7 @@
 /* A service stays; a oneshot runs to its end, and an exit with 0 is what was wanted of it. */
 enum service_type { TYPE_SERVICE, TYPE_ONESHOT };
 
-enum handoff_mode { HANDOFF_OVERLAP, HANDOFF_REPLACE };
+enum handoff_mode { HANDOFF_OVERLAP, HANDOFF_REPLACE, HANDOFF_SIGNAL };
 
 enum ready_mode {
     READY_NOTIFY, /* READY=1 on NOTIFY_SOCKET, or READY on the libstint channel */
@@ -99,7 +99,11 @@ struct service_spec {
     struct strv check; /* argv; n == 0: none */
     int64_t check_timeout_us;
     enum handoff_mode handoff;
-    int64_t soak_us; /* both generations serve this long before the old one is relieved */
+    int64_t soak_us;   /* both generations serve this long before the old one is relieved */
+    int reload_signal; /* HANDOFF_SIGNAL: asks a worker to take over its new input; default SIGHUP */
+    int64_t reload_timeout_us; /* … what it began is done within this time */
+    int64_t reload_assume_us;  /* … alive for so long, and saying nothing, is taken for done */
+    enum handoff_mode signal_fallback; /* … when a signal cannot do it: no HANDOFF_SIGNAL here */
     int64_t start_timeout_us;
     int64_t run_timeout_us;   /* oneshot: ends a run that takes longer; 0 = none does */
     int drain_signal;         /* default SIGTERM */
@@ -116,6 +120,13 @@ struct service_spec {
     bool give_up;            /* … and a generation that has served, too */
     bool retry;              /* oneshot: up to that limit it is tried again */
 };
+
+/* How a generation relieves another when processes have to be started for it. */
+static inline enum handoff_mode
+service_spec_handoff(const struct service_spec *s)
+{
+    return s->handoff == HANDOFF_SIGNAL ? s->signal_fallback : s->handoff;
+}
 
 /* A cgroup for each generation: where ours was delegated, never, or wherever we stand. */
 enum cgroup_mode { CGROUP_AUTO, CGROUP_OFF, CGROUP_ON };

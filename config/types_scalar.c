@@ -154,13 +154,14 @@ const struct type type_count = {.about = "a whole number",
 /* In the order of the enum they are stored as. */
 static const char *const log_formats[] = {"auto", "logfmt", "json", "journal", NULL};
 static const char *const log_levels[] = {"debug", "info", "warning", "error", NULL};
-static const char *const handoffs[] = {"overlap", "replace", NULL};
+static const char *const handoffs[] = {"overlap", "replace", "signal", NULL};
+static const char *const fallbacks[] = {"overlap", "replace", NULL};
 static const char *const cgroups[] = {"auto", "off", "on", NULL};
 static const char *const service_types[] = {"service", "oneshot", NULL};
 
 static const char *const *const words[WORDS_COUNT] = {
     [WORDS_LOG_FORMAT] = log_formats, [WORDS_LOG_LEVEL] = log_levels, [WORDS_HANDOFF] = handoffs,
-    [WORDS_CGROUP] = cgroups,         [WORDS_TYPE] = service_types,
+    [WORDS_FALLBACK] = fallbacks,     [WORDS_CGROUP] = cgroups,       [WORDS_TYPE] = service_types,
 };
 
 static void

@@ -80,11 +80,11 @@ check_probe_listener(struct load *l, const struct entry *e)
         (void)no_memory(&l->reader); /* it was parsed before */
         return;
     }
-    if (a.port != 0 && s->handoff == HANDOFF_OVERLAP)
+    if (a.port != 0 && service_spec_handoff(s) == HANDOFF_OVERLAP)
         (void)finding(&l->reader, at, NULL,
-                      "'probe_listener' wants port 0 (any free one) with 'handoff: overlap': two "
+                      "'probe_listener' wants port 0 (any free one) with '%s: overlap': two "
                       "generations cannot bind port %u at the same time",
-                      a.port);
+                      s->handoff == HANDOFF_SIGNAL ? "signal_fallback" : "handoff", a.port);
 }
 
 static void
@@ -143,4 +143,5 @@ validate_service(struct load *l, const struct entry *e)
     check_times(l, e);
     validate_slots(l, e);
     check_gated(l, e);
+    validate_signal(l, e);
 }

@@ -62,7 +62,9 @@ say_outcome(const json_t *s, const char *outcome, struct text *out)
         say_serving(s, out);
         if (json_text(s, "cause")[0])
             text_addf(out, ": %s", json_text(s, "cause"));
-        return PAINT_GOOD;
+        if (json_text(s, "reason")[0] && strcmp(outcome, "serving") == 0)
+            text_addf(out, "; %s", json_text(s, "reason"));
+        return strcmp(json_text(s, "evidence"), "assumed") == 0 ? PAINT_WARN : PAINT_GOOD;
     }
     if (strcmp(outcome, "unchanged") == 0 && strcmp(json_text(s, "state"), "completed") == 0) {
         text_addf(out, "unchanged, generation %" PRId64 " has completed",

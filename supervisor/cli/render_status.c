@@ -144,6 +144,10 @@ add_worker(struct table *t, const json_t *w)
     else if (json_has(w, "next_try_in_ms"))
         cell(row, 4, "next try in %s after %" PRId64 " failures",
              json_duration(w, "next_try_in_ms", buf, sizeof(buf)), json_number(w, "failures"));
+    else if (strcmp(json_text(w, "reload"), "asked") == 0)
+        cell(row, 4, "was asked to reload");
+    else if (strcmp(json_text(w, "reload"), "reloading") == 0)
+        cell(row, 4, "reloads");
     else if (json_text(w, "status")[0])
         cell(row, 4, "\"%s\"", json_text(w, "status"));
     else if (progress[0])
@@ -175,6 +179,10 @@ add_generation(struct table *t, const json_t *g)
              json_duration(g, "ended_ago_ms", ago, sizeof(ago)));
     else if (json_text(g, "reason")[0])
         cell(row, 4, "%s", json_text(g, "reason"));
+    else if (strcmp(json_text(g, "reload_evidence"), "assumed") == 0)
+        cell(row, 4, "its reload by signal is only assumed");
+    else if (json_text(g, "reload_evidence")[0])
+        cell(row, 4, "reloaded by signal (%s)", json_text(g, "reload_evidence"));
     else if (strcmp(json_text(g, "ready_grade"), "weak") == 0)
         cell(row, 4, "ready is only assumed");
     json_array_foreach(json_object_get(g, "workers"), i, w) add_worker(t, w);
@@ -199,6 +207,8 @@ add_verdict(struct table *t, const json_t *v)
     auto_text struct text s = TEXT_INIT;
 
     text_addf(&s, "%s", json_text(v, "outcome"));
+    if (json_text(v, "evidence")[0])
+        text_addf(&s, " (%s)", json_text(v, "evidence"));
     if (json_number(v, "generation") > 0)
         text_addf(&s, ", generation %" PRId64, json_number(v, "generation"));
     text_addf(&s, ", %s, %s ago: %s", json_duration(v, "duration_ms", took, sizeof(took)),

@@ -88,9 +88,13 @@ on_worker(struct core *c, const struct event *ev)
     else if (ev->type == EVENT_SPAWN_FAILED)
         worker_spawn_failed(c, w, ev);
     else if (ev->type == EVENT_READY) {
-        if (!generation_runs_once(w->generation))
+        if (!generation_runs_once(w->generation) && !reload_signal_ready(c, w))
             (void)worker_step(c, w, WE_READY);
-    } else if (ev->type == EVENT_EXTEND)
+    } else if (ev->type == EVENT_RELOADING)
+        reload_signal_busy(w, ev->reloading.at_us);
+    else if (ev->type == EVENT_REWRITTEN)
+        reload_signal_rewritten(c, w);
+    else if (ev->type == EVENT_EXTEND)
         worker_extend(c, w, ev->extend.usec);
     else if (ev->type == EVENT_STATUS)
         copy_text(w->status, sizeof(w->status), ev->status.text);
@@ -208,6 +212,8 @@ core_take(struct core *c, const struct event *ev)
     case EVENT_SPAWNED:
     case EVENT_SPAWN_FAILED:
     case EVENT_READY:
+    case EVENT_RELOADING:
+    case EVENT_REWRITTEN:
     case EVENT_EXTEND:
     case EVENT_STATUS:
     case EVENT_EVIDENCE:

@@ -18,6 +18,7 @@ enum effect_type {
     FX_OPEN,     /* worker: it may have clients: in a gated service it gets its listeners now */
     FX_CANCEL,   /* worker: CANCEL frame, deadline_us and text in it (libstint workers only) */
     FX_SIGNAL,   /* worker: signal */
+    FX_RELOAD,   /* worker: signal, and EVENT_REWRITTEN when the file of its `ready` is */
     FX_EVIDENCE, /* worker: who has not left? answer EVENT_EVIDENCE */
     FX_KILL,     /* worker: SIGKILL it and its process group */
     FX_DISCARD,  /* snapshot: not needed any more */
@@ -32,6 +33,10 @@ enum record_kind {
     RECORD_STARTING,    /* a generation begins; cause in text */
     RECORD_SPAWN,       /* a worker was started */
     RECORD_READY,       /* a worker is ready */
+    RECORD_SIGNALLED,   /* a worker is sent its reload_signal */
+    RECORD_RELOADED,    /* … and has taken over its new input */
+    RECORD_FALLBACK,    /* handoff: signal, but a signal cannot do it; why in text */
+    RECORD_HANDED,      /* the workers of the generation before are this one's from now on */
     RECORD_SOAKING,     /* every worker of a candidate is ready, probation runs */
     RECORD_SERVING,     /* a generation serves */
     RECORD_ABORTED,     /* a candidate is given up; reason in text */
@@ -60,10 +65,20 @@ enum outcome {
     OUTCOME_COUNT
 };
 
+/* What says that a worker has taken over its new input on a signal, the weakest first. */
+enum grade {
+    GRADE_NONE,    /* it was not asked to */
+    GRADE_ASSUMED, /* it is still alive */
+    GRADE_FILE,    /* it rewrote the file of its `ready` */
+    GRADE_NOTIFY,  /* RELOADING=1, then READY=1 */
+    GRADE_COUNT
+};
+
 /* One line for people: what happened, to whom, in which reload. Copied, no pointers. */
 struct record {
     enum record_kind kind;
     enum outcome outcome; /* VERDICT */
+    enum grade grade;     /* RELOADED, VERDICT: of a reload by signal */
     uint32_t service_id;
     char service[65];
     uint64_t generation; /* 0 = none */
@@ -110,5 +125,6 @@ struct effect *effects_add(struct effects *fx, enum effect_type type); /* zeroed
 const char *effect_type_name(enum effect_type t);
 const char *record_kind_name(enum record_kind k); /* "worker_exit", "verdict", … as in the logs */
 const char *outcome_name(enum outcome o);
+const char *grade_name(enum grade g); /* "" for GRADE_NONE */
 
 #endif

@@ -24,6 +24,8 @@ enum event_type {
     EVENT_SPAWNED,      /* worker: has a pid; exec may still fail (then EVENT_EXIT says so) */
     EVENT_SPAWN_FAILED, /* worker: never had a pid */
     EVENT_READY,        /* worker: said so, or its probe did */
+    EVENT_RELOADING,    /* worker: RELOADING=1 */
+    EVENT_REWRITTEN,    /* worker: it rewrote the file of its `ready` after FX_RELOAD */
     EVENT_EXTEND,       /* worker: asks for more time */
     EVENT_STATUS,       /* worker: STATUS= text, for people */
     EVENT_EVIDENCE,     /* worker: the answer to FX_EVIDENCE */
@@ -59,6 +61,9 @@ struct event {
             enum look_result result;
             uint64_t snapshot;    /* LOOK_OK: now the core's, given back by FX_DISCARD; else 0 */
             struct digest digest; /* of the watched inputs */
+            /* What a signal does not change: the executable with its interpreter, and the env_file
+             * with user and groups. None: not known, and taken for another one. */
+            struct digest program, setting;
             const char *reason;
             int error; /* LOOK_BROKEN: negative errno when it is the program's; 0 = something else */
         } looked;
@@ -74,6 +79,9 @@ struct event {
             int error; /* negative errno */
             const char *what;
         } spawn_failed;
+        struct {
+            int64_t at_us; /* CLOCK_MONOTONIC, as it says; 0 = it does not say */
+        } reloading;
         struct {
             uint64_t usec; /* from now */
         } extend;

@@ -42,7 +42,7 @@ generation_take_over(struct core *c, struct generation *g, enum outcome o)
         s->input_rejected = false;
         s->rejected = (struct digest){0, 0};
         s->rejected_reason[0] = '\0';
-        reload_end(c, s, o, "");
+        reload_end(c, s, o, s->reload.fallback);
     }
 }
 
@@ -129,6 +129,7 @@ generation_certify(struct core *c, struct generation *g)
 {
     struct record *r = record_generation(c, RECORD_CERTIFICATE, g);
     struct effect *e;
+    char taken[48];
 
     if (r) {
         r->count = g->leaks;
@@ -136,8 +137,10 @@ generation_certify(struct core *c, struct generation *g)
         r->duration_us = c->now_us - g->drain_us;
     }
     record_text(
-        r, "every process is gone: %u started, %u past the drain deadline, %u killed, %u escaped%s",
-        g->spawns, g->leaks, g->kills, g->escapees, g->aborted ? " (aborted)" : "");
+        r,
+        "every process is gone: %u started%s, %u past the drain deadline, %u killed, %u escaped%s",
+        g->spawns, generation_taken_text(g, taken, sizeof(taken)), g->leaks, g->kills, g->escapees,
+        g->aborted ? " (aborted)" : "");
     e = g->snapshot ? effects_add(c->fx, FX_DISCARD) : NULL;
     if (e) {
         e->service = g->service->id;
@@ -199,7 +202,10 @@ generation_create(struct core *c, struct service *s)
     g->service = s;
     g->number = ++s->last_generation;
     g->spec = service_spec_ref(s->reload.spec);
+    g->root = g->number;
     g->digest = s->reload.digest;
+    g->program = s->reload.program;
+    g->setting = s->reload.setting;
     g->snapshot = s->reload.snapshot;
     s->reload.snapshot = 0;
     g->reload = s->reload.id;

@@ -145,6 +145,25 @@ void reload_advance(struct core *c, struct service *s);
 unsigned service_draining(const struct service *s); /* generations that drain and still live */
 void service_reject(struct service *s, struct digest digest, const char *reason);
 
+/* ---- reload_signal.c, reload_hand.c: handoff: signal ----------------------------------------- */
+
+/* Can the workers that serve do it themselves? If not: why, in the record and in reload.fallback. */
+bool reload_by_signal(struct core *c, struct service *s);
+void reload_signal_begin(struct core *c, struct service *s);
+void reload_signal_advance(struct core *c, struct service *s);
+void reload_signal_resume(struct core *c, struct service *s);
+void reload_signal_over(struct service *s); /* the run ends, however: nobody is asked any more */
+/* What a worker says or does meanwhile; ready: true when it was the end of its reload. */
+bool reload_signal_ready(struct core *c, struct worker *w);
+void reload_signal_busy(struct worker *w, int64_t at_us);
+void reload_signal_rewritten(struct core *c, struct worker *w);
+void reload_signal_extend(struct worker *w, int64_t until_us);
+void reload_signal_lost(struct core *c, struct worker *w, const struct event *ev, const char *how);
+/* All are done: a new generation over the same workers, and the verdict. */
+void reload_hand_over(struct core *c, struct service *s, struct generation *old);
+void generation_hand_on(struct core *c, struct generation *g); /* entry of RETIRED */
+const char *generation_taken_text(const struct generation *g, char *buf, size_t room);
+
 /* ---- agenda.c: who is looked at ------------------------------------------------------------ */
 
 /* Something happened to it: service_advance() in this step. */

@@ -36,6 +36,16 @@ enum worker_state {
 
 enum worker_event { WE_READY, WE_DRAIN, WE_DEADLINE, WE_EXIT, WE_COUNT };
 
+/* handoff: signal: how far a worker has come with the present reload. */
+enum reloading {
+    RELOADING_NONE,  /* not concerned: it was started since, from the new input */
+    RELOADING_DUE,   /* to be asked: when its turn comes and it is ready */
+    RELOADING_ASKED, /* FX_RELOAD is out */
+    RELOADING_BUSY,  /* said RELOADING=1 */
+    RELOADING_DONE,
+    RELOADING_COUNT
+};
+
 /* One process the master started, or (escapee) one it inherited from a worker that died. */
 struct worker {
     struct list node;              /* in generation.workers */
@@ -50,7 +60,7 @@ struct worker {
     int64_t deadline_us;                    /* of the present state; TIME_NEVER = none */
     int64_t
         extend_limit_us; /* EXTEND may move deadline_us up to here; LEAKED: evidence awaited so long */
-    int64_t assume_us;   /* ready: {assume_after}: taken for ready then; TIME_NEVER = not so */
+    int64_t assume_us;   /* taken for ready, or for reloaded, then; TIME_NEVER = not so */
     bool signalled;      /* the drain signal went out (or will with SPAWNED) */
     bool evidence;       /* FX_EVIDENCE was answered: SIGKILL is allowed */
     unsigned stragglers; /* from the evidence */
@@ -58,6 +68,12 @@ struct worker {
     char name[16];       /* escapee: comm */
     char status[128];    /* last STATUS= text */
     char leak[512];      /* text of the evidence */
+
+    /* handoff: signal */
+    uint64_t born;            /* number of the generation that started it */
+    enum reloading reloading; /* written by reload_signal.c alone */
+    enum grade grade;         /* of its last reload by signal */
+    int64_t asked_us;         /* when FX_RELOAD went out in this run; 0 = not yet */
 };
 
 /* A place for one worker; back-off belongs to it, not to the generation. */
@@ -86,6 +102,7 @@ enum generation_event {
     GE_RELIEVE,   /* its successor serves, or the service stops */
     GE_PARK,      /* empty, and a `replace` may still want it back */
     GE_RESTORE,   /* start again: its successor failed */
+    GE_HAND,      /* handoff: signal: its workers are the next one's from now on */
     GE_EMPTY,     /* the last process is gone */
     GE_COMPLETE,  /* oneshot: it ended with 0, and nobody of it is left */
     GE_COUNT
@@ -117,6 +134,12 @@ struct generation {
     uint64_t reload;                         /* id of the reload that made it */
     char trace[33];
     char reason[400]; /* why aborted, last failure */
+
+    /* handoff: signal */
+    struct digest program, setting; /* what a signal does not change, see EVENT_LOOKED */
+    uint64_t root;                  /* number of the generation that `snapshot` was taken for */
+    unsigned taken;                 /* for the certificate: started by the generation before */
+    enum grade grade;               /* of the signal that made it: the weakest of its workers' */
 };
 
 enum reload_state {
@@ -130,6 +153,7 @@ enum reload_state {
     RELOAD_RELIEVING, /* handoff: replace: the old one is leaving first */
     RELOAD_HANDING,   /* the candidate is starting or soaking */
     RELOAD_RESTORING, /* handoff: replace: the candidate leaves before the previous one returns */
+    RELOAD_ASKING,    /* handoff: signal: the workers take over the new input where they are */
     RELOAD_STATE_COUNT
 };
 
@@ -145,6 +169,7 @@ enum reload_event {
     RE_UNSETTLED, /* looked: still being written */
     RE_RELIEVE,   /* handoff: replace: the old one has to leave first */
     RE_RESTORE,   /* handoff: replace: the candidate failed */
+    RE_SIGNAL,    /* handoff: signal: the workers can do it themselves */
     RE_END,       /* a verdict was given */
     RE_COUNT
 };
@@ -169,6 +194,12 @@ struct reload {
     char trace[33];
     char cause[160];
     char trailing_cause[160];
+
+    /* handoff: signal */
+    struct digest program, setting; /* as looked at */
+    int64_t patience_us;            /* ASKING: whoever is not done then is waited for no longer */
+    enum grade grade;               /* it ended well: the weakest of the workers' */
+    char fallback[192];             /* why processes are started after all; "" = they are not */
 };
 
 struct verdict {
@@ -179,6 +210,7 @@ struct verdict {
     char cause[160];
     char reason[1024];
     char trace[33];
+    enum grade grade; /* of a reload by signal */
 };
 
 enum want { WANT_UP, WANT_DOWN, WANT_GONE };

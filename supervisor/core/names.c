@@ -24,6 +24,7 @@ static const char *const reload_states[RELOAD_STATE_COUNT] = {
     [RELOAD_LOOKING] = "looking",      [RELOAD_CHECKING] = "checking",
     [RELOAD_QUEUED] = "queued",        [RELOAD_RELIEVING] = "relieving",
     [RELOAD_HANDING] = "handing-over", [RELOAD_RESTORING] = "restoring",
+    [RELOAD_ASKING] = "signalling",
 };
 
 static const char *const service_states[SERVICE_STATE_COUNT] = {
@@ -34,10 +35,10 @@ static const char *const service_states[SERVICE_STATE_COUNT] = {
 };
 
 static const char *const effect_types[] = {
-    [FX_LOOK] = "look",         [FX_CHECK] = "check",   [FX_SPAWN] = "spawn",
-    [FX_OPEN] = "open",         [FX_CANCEL] = "cancel", [FX_SIGNAL] = "signal",
-    [FX_EVIDENCE] = "evidence", [FX_KILL] = "kill",     [FX_DISCARD] = "discard",
-    [FX_RECORD] = "record",
+    [FX_LOOK] = "look",       [FX_CHECK] = "check",       [FX_SPAWN] = "spawn",
+    [FX_OPEN] = "open",       [FX_CANCEL] = "cancel",     [FX_SIGNAL] = "signal",
+    [FX_RELOAD] = "reload",   [FX_EVIDENCE] = "evidence", [FX_KILL] = "kill",
+    [FX_DISCARD] = "discard", [FX_RECORD] = "record",
 };
 
 static const char *const record_kinds[RECORD_KIND_COUNT] = {
@@ -48,6 +49,10 @@ static const char *const record_kinds[RECORD_KIND_COUNT] = {
     [RECORD_STARTING] = "generation_starting",
     [RECORD_SPAWN] = "worker_spawn",
     [RECORD_READY] = "worker_ready",
+    [RECORD_SIGNALLED] = "worker_signalled",
+    [RECORD_RELOADED] = "worker_reloaded",
+    [RECORD_FALLBACK] = "signal_fallback",
+    [RECORD_HANDED] = "workers_handed_over",
     [RECORD_SOAKING] = "generation_soaking",
     [RECORD_SERVING] = "generation_serving",
     [RECORD_ABORTED] = "generation_aborted",
@@ -70,6 +75,11 @@ static const char *const outcomes[OUTCOME_COUNT] = {
     [OUTCOME_RESTORED] = "restored",   [OUTCOME_CANCELLED] = "cancelled",
     [OUTCOME_COMPLETED] = "completed",
 };
+
+static const char *const grades[GRADE_COUNT] = {[GRADE_NONE] = "",
+                                                [GRADE_ASSUMED] = "assumed",
+                                                [GRADE_FILE] = "file",
+                                                [GRADE_NOTIFY] = "notify"};
 
 static const char *
 name_of(const char *const *names, size_t n, unsigned i)
@@ -117,6 +127,12 @@ const char *
 outcome_name(enum outcome o)
 {
     return name_of(outcomes, ARRAY_LEN(outcomes), o);
+}
+
+const char *
+grade_name(enum grade g)
+{
+    return name_of(grades, ARRAY_LEN(grades), g);
 }
 
 void

@@ -57,7 +57,7 @@ bool
 service_in_the_way(const struct service *s, const struct service_spec *spec)
 {
     if (spec->type != TYPE_ONESHOT)
-        return spec->handoff == HANDOFF_REPLACE && service_live(s);
+        return service_spec_handoff(spec) == HANDOFF_REPLACE && service_live(s);
     list_for_each (n, &s->generations) {
         const struct generation *g = container_of(n, struct generation, node);
 

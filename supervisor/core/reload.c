@@ -50,7 +50,7 @@ reload_let_go(struct core *c, struct service *s)
     service_spec_unref(r->spec);
     r->spec = NULL;
     r->snapshot = 0;
-    r->digest = (struct digest){0, 0};
+    r->digest = r->program = r->setting = (struct digest){0, 0};
     r->deadline_us = TIME_NEVER;
 }
 
@@ -155,6 +155,7 @@ reload_hand(struct core *c, struct service *s)
 static void
 reload_finish(struct core *c, struct service *s)
 {
+    reload_signal_over(s);
     reload_let_go(c, s);
     s->reload.settle_cap_us = TIME_NEVER;
     s->reload.force = false;
@@ -216,6 +217,9 @@ reload_begin(struct core *c, struct service *s, uint64_t id, const char *cause)
     r->started_us = c->now_us;
     r->settle_cap_us = TIME_NEVER;
     r->previous = 0;
+    r->patience_us = TIME_NEVER;
+    r->grade = GRADE_NONE;
+    r->fallback[0] = '\0';
     chance_trace(c, r->trace);
     copy_text(r->cause, sizeof(r->cause), cause);
 }
@@ -316,6 +320,7 @@ reload_end(struct core *c, struct service *s, enum outcome o, const char *reason
 
     v->reload = s->reload.id;
     v->outcome = o;
+    v->grade = s->reload.grade;
     v->generation = serving ? serving->number : 0;
     v->at_us = c->now_us;
     v->duration_us = c->now_us - s->reload.started_us;
@@ -324,6 +329,7 @@ reload_end(struct core *c, struct service *s, enum outcome o, const char *reason
     memcpy(v->trace, s->reload.trace, sizeof(v->trace));
     if (r) {
         r->outcome = o;
+        r->grade = v->grade;
         r->generation = v->generation;
         r->duration_us = v->duration_us;
         r->warning = o == OUTCOME_REJECTED || o == OUTCOME_RESTORED;

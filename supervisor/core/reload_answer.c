@@ -39,6 +39,8 @@ reload_proceed(struct core *c, struct service *s)
 
     if (service_waits(c, s, &on)) {
         (void)reload_step(c, s, RE_WAIT);
+    } else if (reload_by_signal(c, s)) {
+        (void)reload_step(c, s, RE_SIGNAL); /* nobody drains, nobody leaves */
     } else if (serving && service_draining(s) >= s->spec->max_draining) {
         if (s->reload.state != RELOAD_QUEUED)
             (void)reload_step(c, s, RE_CROWDED);
@@ -50,14 +52,17 @@ reload_proceed(struct core *c, struct service *s)
 }
 
 static void
-reload_compare(struct core *c, struct service *s, struct digest digest, uint64_t snapshot)
+reload_compare(struct core *c, struct service *s, const struct event *ev)
 {
     struct reload *r = &s->reload;
+    struct digest digest = digest_mix(service_spec_launch_digest(r->spec), ev->looked.digest);
     struct generation *serving = service_serving(s);
     char reason[sizeof(s->rejected_reason) + 64];
 
-    r->snapshot = snapshot;
+    r->snapshot = ev->looked.snapshot;
     r->digest = digest;
+    r->program = ev->looked.program;
+    r->setting = ev->looked.setting;
     /* The same input may have completed once, and failed when it was run again. */
     if (!r->force && serving && digest_equal(serving->digest, digest) &&
         !(generation_runs_once(serving) && s->input_rejected &&
@@ -92,8 +97,7 @@ reload_looked(struct core *c, struct service *s, const struct event *ev)
     }
     switch (ev->looked.result) {
     case LOOK_OK:
-        reload_compare(c, s, digest_mix(service_spec_launch_digest(r->spec), ev->looked.digest),
-                       ev->looked.snapshot);
+        reload_compare(c, s, ev);
         break;
     case LOOK_UNSETTLED:
         if (r->settle_cap_us > c->now_us) { /* TIME_NEVER: it settles for the first time */

@@ -76,6 +76,8 @@ reload_advance(struct core *c, struct service *s)
         (void)reload_step(c, s, waits && r->previous == 0 ? RE_WAIT : RE_STARTABLE);
     else if (r->state == RELOAD_RESTORING)
         reload_restore_parked(c, s);
+    else if (r->state == RELOAD_ASKING)
+        reload_signal_advance(c, s);
     else if (r->state == RELOAD_IDLE && r->trailing)
         reload_begin_trailing(c, s);
 }

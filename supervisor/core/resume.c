@@ -34,6 +34,8 @@ resume_service(struct core *c, struct service *s)
 {
     if (s->reload.state == RELOAD_LOOKING || s->reload.state == RELOAD_CHECKING)
         (void)reload_ask(c, s); /* lost for want of memory: its deadline makes up for it */
+    if (s->reload.state == RELOAD_ASKING)
+        reload_signal_resume(c, s);
     list_for_each (n, &s->generations)
         resume_workers(c, container_of(n, struct generation, node));
 }

@@ -233,6 +233,7 @@ worker_new(struct core *c, struct generation *g, unsigned slot, enum worker_stat
         return NULL;
     w->generation = g;
     w->id = ++c->last_worker_id;
+    w->born = g->number;
     w->slot = slot;
     w->state = first;
     w->spawned_us = c->now_us;
@@ -348,6 +349,8 @@ worker_exit(struct core *c, struct worker *w, const struct event *ev)
             oneshot_exit(c, g, w, ev, text);
         else
             generation_failure(c, g, w, expected ? NULL : text, fatal && !expected);
+        if (!expected)
+            reload_signal_lost(c, w, ev, text);
     }
     worker_destroy(w);
 }

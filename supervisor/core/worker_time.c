@@ -14,6 +14,7 @@ worker_extend(struct core *c, struct worker *w, uint64_t usec)
 {
     int64_t until = usec > (uint64_t)INT64_MAX / 2 ? TIME_NEVER : c->now_us + (int64_t)usec;
 
+    reload_signal_extend(w, until);
     if (w->state != WORKER_STARTING && w->state != WORKER_DRAINING)
         return;
     until = earlier(until, w->extend_limit_us);

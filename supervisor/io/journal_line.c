@@ -70,6 +70,8 @@ add_kind(struct journal_line *l, const struct record *r, char *scratch, size_t r
 
     if (r->kind == RECORD_VERDICT)
         journal_line_add(l, FIELD_TEXT("outcome", outcome_name(r->outcome)));
+    if (r->grade != GRADE_NONE)
+        journal_line_add(l, FIELD_TEXT("evidence", grade_name(r->grade)));
     if (r->kind == RECORD_EXIT)
         add_exit(l, (int)r->count, scratch, room);
     if (r->kind == RECORD_LEAK)

@@ -57,7 +57,7 @@ digest_inputs(const struct look_request *rq, const struct look_answer *a, struct
     struct look_scan exe = {.hash = true}, inputs = {.hash = true};
     struct stat now;
 
-    if (rq->watch_binary)
+    if (rq->watch_binary || rq->know_binary)
         scan_fd(&exe, a->exe_fd, rq->executable);
     scan_all(&inputs, rq);
     if (exe.error != 0 || inputs.error != 0) {
@@ -84,8 +84,9 @@ static bool
 measure(const struct look_request *rq, const struct look_answer *a, unsigned enough,
         struct findings *f)
 {
-    struct look_scan s = {.bytes = rq->watch_binary ? (uint64_t)a->exe_stat.st_size : 0,
-                          .enough = enough};
+    struct look_scan s = {
+        .bytes = rq->watch_binary || rq->know_binary ? (uint64_t)a->exe_stat.st_size : 0,
+        .enough = enough};
 
     scan_age(&s, &a->exe_stat, rq->executable);
     for (size_t i = 0; i < rq->n_inputs && s.error == 0 && !scan_stopped(&s); i++)

@@ -31,6 +31,7 @@ struct look_request {
     const char *const *inputs; /* absolute; files or directories; a missing one is legal */
     size_t n_inputs;
     bool watch_binary;   /* the executable's bytes are part of the digest */
+    bool know_binary;    /* … or at least told in exe_digest */
     int64_t settle_us;   /* what is younger than this may still be being written; 0 = never mind */
     int64_t deadline_us; /* CLOCK_MONOTONIC; later it is LOOK_BROKEN; TIME_NEVER = none */
 };
@@ -38,16 +39,17 @@ struct look_request {
 struct look_answer {
     enum look_result result;
     int exe_fd; /* LOOK_OK: open for reading, CLOEXEC; take it with steal_fd(), or it is closed */
-    struct stat exe_stat;     /* LOOK_OK: of exe_fd; when it differs later the pin is lost */
-    bool is_script;           /* begins with "#!": exec by path, not by fd */
-    char interpreter[256];    /* LOOK_OK: of the script, or the ELF loader; "" when static */
-    char real_path[4096];     /* LOOK_OK: without symbolic links */
-    struct digest exe_digest; /* LOOK_OK: of the executable's bytes; none unless watched */
-    struct digest digest;     /* LOOK_OK: inputs in order, and the executable when watched */
-    char reason[480];         /* not LOOK_OK: one sentence */
-    int error;                /* LOOK_BROKEN: negative errno when it is the executable's; else 0 */
-    uint64_t bytes;           /* read */
-    bool helped;              /* read in a child */
+    struct stat exe_stat;  /* LOOK_OK: of exe_fd; when it differs later the pin is lost */
+    bool is_script;        /* begins with "#!": exec by path, not by fd */
+    char interpreter[256]; /* LOOK_OK: of the script, or the ELF loader; "" when static */
+    char real_path[4096];  /* LOOK_OK: without symbolic links */
+    struct digest
+        exe_digest; /* LOOK_OK: of the executable's bytes; none unless watched or to be known */
+    struct digest digest; /* LOOK_OK: inputs in order, and the executable when watched */
+    char reason[480];     /* not LOOK_OK: one sentence */
+    int error;            /* LOOK_BROKEN: negative errno when it is the executable's; else 0 */
+    uint64_t bytes;       /* read */
+    bool helped;          /* read in a child */
 };
 
 /**
@@ -78,6 +80,9 @@ void look_cancel(struct look *l);
  * there; -ENOMEM.
  */
 int look_resolve_command(const struct service_spec *spec, char **ret_path, struct error *reterr);
+
+/* look_find_program - the same for another name than argv[0]: what its PATH has for @name. */
+int look_find_program(const struct service_spec *spec, const char *name, char **ret_path);
 
 /*
  * look_command_places - the paths where a program without a slash would be, to watch for it: one in

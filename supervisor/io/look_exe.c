@@ -144,6 +144,12 @@ look_resolve_command(const struct service_spec *spec, char **ret_path, struct er
 }
 
 int
+look_find_program(const struct service_spec *spec, const char *name, char **ret_path)
+{
+    return spawn_find_program(name, spec->directory, search_path(spec), ret_path, NULL);
+}
+
+int
 look_command_places(const struct service_spec *spec, struct strv *ret)
 {
     const char *name = spec->command.n > 0 ? spec->command.items[0] : "";

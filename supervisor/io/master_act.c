@@ -5,6 +5,7 @@
 #include "supervisor/io/channel.h"
 #include "supervisor/io/child.h"
 #include "supervisor/io/master_books.h"
+#include "supervisor/io/master_reload.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/operator.h"
 #include "supervisor/io/watch.h"
@@ -75,6 +76,8 @@ act_record(struct master *m, const struct effect *e)
 
     if (r->kind == RECORD_STARTING)
         numbers_note(m, r->service, r->generation);
+    if (r->kind == RECORD_HANDED)
+        hands_renumber(m, r);
     if (r->kind == RECORD_SERVICE)
         m->sweep = true;
     if (e->number && e->number <= m->restored_effect) /* whether it was told nobody knows */
@@ -108,6 +111,9 @@ master_act(struct master *m, const struct effect *e)
         break;
     case FX_SIGNAL:
         act_signal(m, e);
+        break;
+    case FX_RELOAD:
+        hand_reload(m, e);
         break;
     case FX_EVIDENCE:
         hand_evidence(m, e->worker);

@@ -53,7 +53,7 @@ orphan_owner(const struct master *m, const struct orphan *o, bool *ret_alive)
             *ret_alive = !h->dead;
             return h->dead ? h : NULL;
         }
-        if (h->dead && o->generation == h->generation && strcmp(o->service, h->service) == 0)
+        if (h->dead && o->generation == h->born && strcmp(o->service, h->service) == 0)
             relative = h; /* its own worker is long gone; a sibling stands in */
     }
     return relative;

@@ -55,6 +55,7 @@ hand_create(struct master *m, const struct worker *w)
     h->master = m;
     h->worker = w->id;
     h->generation = w->generation->number;
+    h->born = w->born;
     h->slot = w->slot;
     h->uid = getuid();
     h->pidfd = h->exec_fd = h->registry_fd = -1;
@@ -149,7 +150,7 @@ start_environment(struct start *st, struct error *reterr)
         .identity = &h->snapshot->identity,
         .listen_names = names,
         .notify_path = notify_path(h->notify),
-        .generation = h->generation,
+        .generation = h->born,
         .slot = h->slot,
         .spawn_id = spawn_id,
         .trace_id = h->trace,

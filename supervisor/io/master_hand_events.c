@@ -42,6 +42,25 @@ hand_extends(struct hand *h, uint64_t usec)
     master_post(h->master, &ev);
 }
 
+/* It was ready before: what it says now is the end of a reload. */
+static bool
+hand_serves(const struct hand *h)
+{
+    const struct worker *w = core_worker(h->master->core, h->worker);
+
+    return w && w->state == WORKER_READY;
+}
+
+static void
+hand_reloads(struct hand *h, const struct notify_message *msg)
+{
+    struct event ev = {.type = EVENT_RELOADING, .worker = h->worker};
+
+    if (msg->has_monotonic && msg->monotonic_us <= INT64_MAX)
+        ev.reloading.at_us = (int64_t)msg->monotonic_us;
+    master_post(h->master, &ev);
+}
+
 /* ---- the notify socket ------------------------------------------------------------------------ */
 
 static void
@@ -57,13 +76,15 @@ hand_on_notify(void *env, const struct notify_message *msg, const struct notify_
     }
     if (msg->has_extend)
         hand_extends(h, msg->extend_us);
+    if (msg->reloading && hand_ready_mode(h) == READY_NOTIFY)
+        hand_reloads(h, msg);
     if (!msg->ready || hand_ready_mode(h) != READY_NOTIFY)
         return;
-    if (h->spec && h->spec->gated)
+    if (h->spec && h->spec->gated && !hand_serves(h))
         hand_on_not_ready(h, "READY=1 came by $NOTIFY_SOCKET: a gated service says it with "
                              "stint_ready(), by the channel on which its sockets come");
     else
-        hand_says(h, EVENT_READY);
+        hand_says(h, EVENT_READY); /* with RELOADING=1 in one message: it is done already */
 }
 
 #define REFUSAL_LINES   10

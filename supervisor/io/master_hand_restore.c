@@ -14,6 +14,7 @@
 #include "supervisor/io/channel.h"
 #include "supervisor/io/fdstore.h"
 #include "supervisor/io/master_books.h"
+#include "supervisor/io/master_reload.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/notify.h"
 #include "supervisor/io/peek.h"
@@ -108,6 +109,8 @@ restore_ready(struct hand *h, const struct worker *w, struct error *reterr)
     auto_fd int fd = take(h, "ready");
     int r;
 
+    if (w->reloading == RELOADING_ASKED && h->spec)
+        hand_watch_rewrite(h, w, true);
     if (w->state != WORKER_STARTING || !h->spec || (h->spec->ready.mode == READY_FD && fd < 0))
         return 0;
     r = hand_probe(h, fd, reterr);

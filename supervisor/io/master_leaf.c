@@ -8,7 +8,10 @@
 #include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
 
-/* One cgroup for each generation that was started from a snapshot; where there are none, nothing. */
+/*
+ * One cgroup for each generation that was started from a snapshot; where there are none, nothing. It
+ * keeps its name when a signal hands its workers over to another generation.
+ */
 
 static size_t
 ours(const struct master *m, pid_t ret[2])
@@ -48,7 +51,9 @@ leaf_open(struct snapshot *snap, const char *service, uint64_t generation)
 struct cgroup_leaf *
 leaf_of(const struct hand *h)
 {
-    leaf_open(h->snapshot, h->service, h->generation);
+    const struct worker *w = core_worker(h->master->core, h->worker);
+
+    leaf_open(h->snapshot, h->service, w ? w->generation->root : h->generation);
     return h->snapshot->leaf;
 }
 
@@ -83,7 +88,7 @@ leaves_adopted(struct master *m)
             struct snapshot *snap = snapshot_find(m, g->snapshot);
 
             if (snap && !list_empty(&g->workers))
-                leaf_open(snap, s->name, g->number);
+                leaf_open(snap, s->name, g->root);
         }
     }
     (void)cgroup_tree_sweep(m->cgroups, NULL, NULL);

@@ -72,6 +72,8 @@ event_texts(struct event *ev, const char **ret[2])
     case EVENT_CONFIG: /* always posted outside a step, so what it borrows is still there */
     case EVENT_SPAWNED:
     case EVENT_READY:
+    case EVENT_RELOADING:
+    case EVENT_REWRITTEN:
     case EVENT_EXTEND:
     case EVENT_TYPE_COUNT:
         break;

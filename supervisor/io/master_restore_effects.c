@@ -15,6 +15,7 @@ unpack_record(struct unpack *in, struct record *r)
 {
     r->kind = (enum record_kind)unpack_most(in, RECORD_KIND_COUNT - 1);
     r->outcome = (enum outcome)unpack_most(in, OUTCOME_COUNT - 1);
+    r->grade = (enum grade)unpack_most(in, GRADE_COUNT - 1);
     r->service_id = (uint32_t)unpack_u64(in);
     unpack_chars(in, r->service, sizeof(r->service));
     r->generation = unpack_u64(in);

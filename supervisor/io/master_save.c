@@ -192,6 +192,7 @@ pack_record(struct text *t, const struct record *r)
 {
     pack_u64(t, r->kind);
     pack_u64(t, r->outcome);
+    pack_u64(t, r->grade);
     pack_u64(t, r->service_id);
     pack_str(t, r->service);
     pack_u64(t, r->generation);

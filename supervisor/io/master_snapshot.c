@@ -14,6 +14,7 @@
 #include "supervisor/io/identity_ask.h"
 #include "supervisor/io/look.h"
 #include "supervisor/io/master_books.h"
+#include "supervisor/io/master_reload.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/run.h"
 #include "supervisor/io/state.h"
@@ -142,6 +143,8 @@ inspection_looked(struct inspection *d, const struct look_answer *answer, uint64
     ev.looked.result = answer->result;
     ev.looked.snapshot = snapshot;
     ev.looked.digest = answer->digest;
+    ev.looked.program = d->program;
+    ev.looked.setting = d->setting;
     ev.looked.reason = answer->result == LOOK_OK ? NULL : answer->reason;
     ev.looked.error = answer->error;
     master_post(d->master, &ev);
@@ -177,6 +180,8 @@ on_looked(void *env, struct look_answer *answer)
         inspection_broken(d, 0, err.text);
         return;
     }
+    d->program = snapshot_program(snap, answer);
+    d->setting = snapshot_setting(snap);
     if (!answer->is_script) /* the kernel hands a script's path to its interpreter */
         snap->exe_fd = steal_fd(answer->exe_fd);
     snap->exe_stat = answer->exe_stat;
@@ -245,7 +250,9 @@ inspection_read(struct inspection *d, const char *exe, struct error *reterr)
 {
     const struct service_spec *spec = d->looking->spec;
     auto_free const char **inputs = calloc(spec->watch_paths.n + 2, sizeof(*inputs));
-    struct look_request rq = {.watch_binary = spec->watch_binary, .settle_us = d->settle_us};
+    struct look_request rq = {.watch_binary = spec->watch_binary,
+                              .know_binary = spec->handoff == HANDOFF_SIGNAL,
+                              .settle_us = d->settle_us};
     int r;
 
     if (!inputs)

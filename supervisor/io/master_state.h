@@ -189,7 +189,8 @@ struct hand {
         *spec; /* one reference: what it was started with; policy may have moved on */
     struct outdated_mark outdated;
     char service[65], trace[33];
-    uint64_t generation;
+    uint64_t generation; /* whose it is now … */
+    uint64_t born;       /* … and by which it was started: its environment says so */
     unsigned slot;
     int64_t spawned_us; /* CLOCK_MONOTONIC, before it was */
 };
@@ -224,7 +225,8 @@ struct inspection {
     struct snapshot *looking; /* owned; what it will become */
     int64_t settle_us;        /* as it was asked for */
     uint64_t look_reload;     /* the run that asked */
-    struct run *check;        /* owned; the FX_CHECK under way; NULL = none */
+    struct digest program, setting; /* of the last look that went well */
+    struct run *check;              /* owned; the FX_CHECK under way; NULL = none */
     uint64_t check_reload;
     struct strv watched; /* the paths its watch stands for */
 };

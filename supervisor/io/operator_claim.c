@@ -136,6 +136,7 @@ decide_by_verdict(const struct ticket *t, struct claim *c, const struct service 
     c->duration_us = v->duration_us;
     put(c->cause, sizeof(c->cause), v->cause);
     put(c->trace, sizeof(c->trace), v->trace);
+    put(c->evidence, sizeof(c->evidence), grade_name(v->grade));
     if (!s)
         return;
     if (!good && s->last_generation != v->generation) /* there was a candidate */
@@ -293,6 +294,7 @@ claim_record(const struct ticket *t, struct claim *c, const struct record *r)
         r->reload >= c->awaited) {
         struct verdict v = {.reload = r->reload,
                             .outcome = r->outcome,
+                            .grade = r->grade,
                             .generation = r->generation,
                             .duration_us = r->duration_us};
 
@@ -370,6 +372,7 @@ claim_json(const struct ticket *t, const struct claim *c)
         object_number(&o, "reload", (int64_t)c->awaited);
     object_text_unless_empty(&o, "cause", c->cause);
     object_text_unless_empty(&o, "reason", c->reason);
+    object_text_unless_empty(&o, "evidence", c->evidence);
     if (c->duration_us > 0)
         object_number(&o, "duration_ms", c->duration_us / US_PER_MS);
     object_text_unless_empty(&o, "trace", c->trace);

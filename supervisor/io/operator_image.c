@@ -61,6 +61,7 @@ claim_image(const struct claim *c)
     object_text_unless_empty(&o, "cause", c->cause);
     object_text_unless_empty(&o, "reason", c->reason);
     object_text_unless_empty(&o, "trace", c->trace);
+    object_text_unless_empty(&o, "evidence", c->evidence);
     object_text_unless_empty(&o, "last_lines", c->last_lines);
     if (c->n_relieved > 0)
         object_set(&o, "relieved", relieved_image(c));

@@ -67,6 +67,7 @@ struct claim {
     char cause[160];
     char reason[1024];
     char trace[33];
+    char evidence[12]; /* of a reload by signal: grade_name() */
     struct relieved relieved[RELIEVED_MAX];
     unsigned n_relieved;
     json_t *leaks;    /* owned; array, or NULL = none yet */

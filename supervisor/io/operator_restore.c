@@ -140,6 +140,7 @@ take_claim(struct reader *r, const struct core *core, struct claim *c)
     take_text(r, "cause", c->cause, sizeof(c->cause));
     take_text(r, "reason", c->reason, sizeof(c->reason));
     take_text(r, "trace", c->trace, sizeof(c->trace));
+    take_text(r, "evidence", c->evidence, sizeof(c->evidence));
     take_last_lines(r, c);
     take_relieved(r, c);
     take_leaks(r, c);

@@ -39,6 +39,8 @@ struct ready {
     int fd;                   /* owned; READY_FD */
     char *path;               /* owned; READY_FILE, absolute if the directory is */
     struct strv argv;         /* owned; READY_EXEC */
+    struct stat before;       /* READY_FILE: with has_before */
+    bool has_before;
     int64_t spawned_wall_us;  /* wall clock of the spawn, as reckoned at the start */
     struct ask_target target; /* READY_TCP, READY_HTTP */
     struct ask *ask;          /* owned; the question under way, or NULL */
@@ -123,6 +125,12 @@ on_fd(EV_P_ ev_io *io, int revents)
 
 /* ---- file: rewritten since the spawn, and it holds a pid of the worker's tree ---- */
 
+static bool
+same_time(struct timespec a, struct timespec b)
+{
+    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
 /*
  * The wall clock may have been set since the spawn. Reckoning the spawn's wall time again from the
  * monotonic clock and taking the earlier of the two forgives both directions.
@@ -133,6 +141,10 @@ is_rewritten(const struct ready *r, const struct stat *st)
     int64_t changed_us = (int64_t)st->st_ctim.tv_sec * US_PER_S + st->st_ctim.tv_nsec / 1000;
     int64_t spawned_us = wall_now_us() - (mono_now_us() - r->req.spawned_us);
 
+    if (r->has_before && st->st_dev == r->before.st_dev && st->st_ino == r->before.st_ino &&
+        st->st_size == r->before.st_size && same_time(st->st_mtim, r->before.st_mtim) &&
+        same_time(st->st_ctim, r->before.st_ctim))
+        return false;
     if (r->spawned_wall_us < spawned_us)
         spawned_us = r->spawned_wall_us;
     return changed_us >= spawned_us - FILE_TIME_SLACK_US;
@@ -238,7 +250,7 @@ on_timer(EV_P_ ev_timer *timer, int revents)
     case READY_FILE:
         if (file_says_ready(r))
             is_ready(r);
-        else
+        else if (r->req.until_us == 0 || mono_now_us() < r->req.until_us)
             try_again(r, FILE_LAST_US);
         break;
     case READY_EXEC:
@@ -286,6 +298,7 @@ begin_file(struct ready *r, const struct ready_request *req, struct error *reter
         r->path = NULL; /* undefined after a failure */
         return error_set(reterr, -ENOMEM, "watch '%s'", req->spec->file);
     }
+    r->has_before = req->rewritten && stat(r->path, &r->before) == 0;
     r->pause_us = FILE_FIRST_US;
     try_after(r, 0);
     progress(r, "waiting for '%.200s'", r->path);

@@ -7,6 +7,7 @@
  * channel's business and READY_ASSUME the core's clock's; for these two nothing is watched here and
  * only ready_progress() has something to say.
  */
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -24,6 +25,8 @@ struct ready_request {
     pid_t pid;                     /* the worker */
     int64_t spawned_us;            /* CLOCK_MONOTONIC, taken before it was spawned */
     int fd;                        /* READY_FD: read end of the pipe; ours after success; else -1 */
+    bool rewritten;                /* READY_FILE: it has to become another file than it is now */
+    int64_t until_us;              /* READY_FILE: asked no longer, and silently; 0 = for ever */
     const char *directory;         /* borrowed until ready_stop() */
     char *const *envp;             /* READY_EXEC: borrowed until ready_stop() */
     const struct identity *identity; /* READY_EXEC: same; NULL = stay */

@@ -15,6 +15,9 @@
 static const char *const want_names[] = {
     [WANT_UP] = "up", [WANT_DOWN] = "down", [WANT_GONE] = "gone"};
 
+static const char *const handoff_names[] = {
+    [HANDOFF_OVERLAP] = "overlap", [HANDOFF_REPLACE] = "replace", [HANDOFF_SIGNAL] = "signal"};
+
 static json_t *
 verdict_of(const struct verdict *v, int64_t now_us)
 {
@@ -22,6 +25,7 @@ verdict_of(const struct verdict *v, int64_t now_us)
 
     object_number(&o, "reload", (int64_t)v->reload);
     object_text(&o, "outcome", outcome_name(v->outcome));
+    object_text_unless_empty(&o, "evidence", grade_name(v->grade));
     object_number(&o, "generation", (int64_t)v->generation);
     object_text(&o, "cause", v->cause);
     object_text(&o, "reason", v->reason);
@@ -97,7 +101,7 @@ report_service(const struct report_sources *from, const struct service *s, int64
     object_text(&o, "want", want_names[s->want]);
     object_text(&o, "type", s->spec->type == TYPE_ONESHOT ? "oneshot" : "service");
     if (s->spec->type == TYPE_SERVICE)
-        object_text(&o, "handoff", s->spec->handoff == HANDOFF_REPLACE ? "replace" : "overlap");
+        object_text(&o, "handoff", handoff_names[s->spec->handoff]);
     object_number(&o, "workers", s->spec->workers);
     if (serving)
         object_number(&o, "serving", (int64_t)serving->number);

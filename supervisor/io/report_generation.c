@@ -16,6 +16,12 @@ static const char *const ready_names[] = {
     [READY_ASSUME] = "assume", [READY_TCP] = "tcp", [READY_HTTP] = "http",
 };
 
+static const char *const reloading_names[RELOADING_COUNT] = {[RELOADING_NONE] = "",
+                                                             [RELOADING_DUE] = "due",
+                                                             [RELOADING_ASKED] = "asked",
+                                                             [RELOADING_BUSY] = "reloading",
+                                                             [RELOADING_DONE] = "done"};
+
 static bool
 runs_once(const struct generation *g)
 {
@@ -32,7 +38,7 @@ ready_of(const struct report_sources *from, const struct worker *w, int64_t now_
     object_text(&o, "mode", ready_names[spec->mode]);
     object_text(&o, "grade", spec->mode == READY_ASSUME ? "weak" : "strong");
     object_ago_ms(&o, "since_ms", w->ready_us, now_us);
-    if (w->state == WORKER_STARTING)
+    if (w->state == WORKER_STARTING || w->reloading == RELOADING_ASKED)
         object_left_ms(&o, "assumed_in_ms", w->assume_us, now_us);
     if (w->state == WORKER_STARTING && from->readiness)
         object_optional(&o, "progress", from->readiness(from->env, w));
@@ -56,6 +62,11 @@ worker_of(const struct report_sources *from, const struct worker *w, int64_t now
     } else if (!runs_once(w->generation)) {
         object_set(&o, "ready", ready_of(from, w, now_us));
     }
+    if (w->reloading != RELOADING_NONE)
+        object_text(&o, "reload", reloading_names[w->reloading]);
+    object_text_unless_empty(&o, "reload_evidence", grade_name(w->grade));
+    if (w->born != w->generation->number)
+        object_number(&o, "started_by", (int64_t)w->born);
     object_ago_ms(&o, "uptime_ms", w->spawned_us, now_us);
     object_left_ms(&o, "deadline_in_ms", w->deadline_us, now_us);
     object_text_unless_empty(&o, "status", w->status);
@@ -187,6 +198,7 @@ report_generation(const struct report_sources *from, const struct generation *g,
         object_text(&o, "traffic", g->spec->gated ? "gated" : "ungated");
     if (g->state == GENERATION_SOAKING)
         object_left_ms(&o, "soak_ends_in_ms", g->deadline_us, now_us);
+    object_text_unless_empty(&o, "reload_evidence", grade_name(g->grade));
     if (g->aborted)
         object_bool(&o, "aborted", true);
     object_text_unless_empty(&o, "reason", g->reason);

@@ -160,7 +160,7 @@ surroundings_fds_needed(const struct spec *spec)
 
     for (size_t i = 0; i < spec->n_services; i++) {
         const struct service_spec *s = spec->services[i];
-        int64_t generations = s->handoff == HANDOFF_OVERLAP ? 2 : 1;
+        int64_t generations = service_spec_handoff(s) == HANDOFF_OVERLAP ? 2 : 1;
 
         n += generations * ((int64_t)s->workers * FDS_WORKER + FDS_GENERATION);
         n += (int64_t)s->n_listen;

@@ -19,6 +19,7 @@
  *   newline=FD       s6 readiness
  *   pidfile=FILE     write our pid there
  *   map=FILE         as if it were a library
+ *   reload=FILE      reload on SIGHUP, see actor_reload.h
  *   count=FOLDER     print a numbered line for each answer, see actor_count.c
  * and what actor_hostile.c can do.
  */
@@ -39,8 +40,9 @@
 
 #include "actor_count.h"
 #include "actor_hostile.h"
+#include "actor_reload.h"
 
-static const char *word = "-";
+static const char *word = "-", *word_path, *pid_path;
 static bool deaf, shuts_down;
 
 void
@@ -82,6 +84,14 @@ read_word(const char *path)
         exit(96);
     (void)fclose(f);
     word = buffer;
+    word_path = path;
+}
+
+void
+actor_read_again(void)
+{
+    if (word_path)
+        read_word(word_path);
 }
 
 static void
@@ -93,6 +103,13 @@ write_pid(const char *path)
         exit(95);
     (void)fprintf(f, "%d\n", (int)getpid());
     (void)fclose(f);
+    pid_path = path;
+}
+
+void
+actor_write_pid_again(void)
+{
+    write_pid(pid_path);
 }
 
 static void
@@ -143,6 +160,8 @@ act(const char *what)
         write_pid(value);
     else if (strncmp(what, "map=", 4) == 0)
         map_code(value);
+    else if (strncmp(what, "reload=", 7) == 0)
+        actor_reload_by(value);
     else if (strncmp(what, "count=", 6) == 0)
         actor_count_begin(value);
     else
@@ -203,6 +222,7 @@ main(int argc, char **argv)
     sigemptyset(&term);
     sigaddset(&term, SIGTERM);
     (void)sigprocmask(SIG_BLOCK, &term, NULL);
+    sigaddset(&term, SIGHUP); /* comes here once it is blocked, too: reload= */
     signals = signalfd(-1, &term, SFD_CLOEXEC);
     for (int i = 1; i < argc; i++)
         act(argv[i]);
@@ -217,6 +237,10 @@ main(int argc, char **argv)
             return 94;
         if (p[0].revents & POLLIN) {
             (void)!read(signals, &si, sizeof(si));
+            if (si.ssi_signo == SIGHUP) {
+                actor_reload();
+                continue;
+            }
             actor_asked_to_leave();
             if (shuts_down)
                 (void)shutdown(3, SHUT_RDWR);

@@ -129,29 +129,13 @@ judge_unwanted(const struct judge *j, const struct stint *g)
 /* ---- events ------------------------------------------------------------------------------------ */
 
 static void
-tell_exit(struct judge *j, const struct event *ev)
-{
-    struct subject *w = judge_subject(j, ev->worker);
-    struct stint *g = w ? judge_stint(j, w->service, w->generation) : NULL;
-
-    if (!w || w->gone)
-        return;
-    w->gone = true;
-    if (g && !w->abandoned)
-        g->living--;
-    if (g)
-        judge_once_exit(j, ev, w, g);
-    if (g && !w->escapee && !w->abandoned) /* its slot was given to another long ago */
-        judge_failure(j, w, g);
-}
-
-static void
 tell_worker(struct judge *j, const struct event *ev)
 {
     struct subject *w = judge_subject(j, ev->worker);
 
     if (!w)
         return;
+    judge_signal_told(w, ev);
     if (ev->type == EVENT_SPAWNED)
         w->pid = ev->spawned.pid;
     else if (ev->type == EVENT_READY && !w->gone && !w->ready) {
@@ -162,7 +146,7 @@ tell_worker(struct judge *j, const struct event *ev)
     else if (ev->type == EVENT_EXTEND)
         w->extended = true;
     else if (ev->type == EVENT_EXIT || ev->type == EVENT_SPAWN_FAILED)
-        tell_exit(j, ev);
+        judge_exit(j, ev);
 }
 
 static void
@@ -228,16 +212,14 @@ stint_born(struct judge *j, const struct record *r)
     g->least_start_us = g->least_drain_us = g->least_leak_us = g->least_run_us = TIME_NEVER;
     g->least_first_us = g->least_max_us = g->least_within_us = TIME_NEVER;
     g->least_failures = UINT_MAX;
+    g->least_assume_us = TIME_NEVER;
     judge_follow(g, &a->looked_for);
     judge_follow(g, w);
     if (r->generation <= a->last_number)
         judge_say(j, LAW_NUMBERS, "generation %s/%" PRIu64 " was there before", r->service,
                   r->generation);
     a->last_number = r->generation;
-    if (a->rejected > 0 && a->rejected == a->seen && a->rejected_launch == a->looked_for.launch &&
-        !a->forced && !(judge_run(j, a->run) && judge_run(j, a->run)->forced))
-        judge_say(j, I4, "%s/%" PRIu64 " tries what was rejected, and nobody forced it", r->service,
-                  r->generation);
+    judge_again(j, i, r->generation);
     if (judge_run(j, r->reload))
         judge_run(j, r->reload)->candidate = r->generation;
     return g;
@@ -321,6 +303,9 @@ judge_effect(struct judge *j, const struct effect *e)
     case FX_EVIDENCE:
     case FX_KILL:
         effect_on_worker(j, e);
+        break;
+    case FX_RELOAD:
+        judge_signal_asked(j, e);
         break;
     case FX_DISCARD:
         judge_discard(j, e);

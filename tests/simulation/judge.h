@@ -49,6 +49,10 @@ struct subject {
     unsigned obituaries;
     int64_t spawned_us, ready_us, asked_us; /* asked_us: first drain signal; 0 = not yet */
     int64_t evidence_us, killed_us;
+    uint64_t reload_run;       /* the run that asked it to reload last; 0 = none */
+    int64_t reload_us;         /* … and when */
+    bool said_busy, said_done; /* … what it said since: RELOADING=1, then READY=1 … */
+    bool rewritten, reloaded;  /* … its file is another one; and what was made of all that */
 };
 
 #define JUDGE_SLOTS 4
@@ -59,7 +63,8 @@ struct stint {
     uint64_t number;
     unsigned wish;
     uint64_t snapshot;
-    unsigned launch; /* of the wish it was made from */
+    uint64_t version; /* a signal made it: of what its workers read; 0 = of the snapshot */
+    unsigned launch;  /* of the wish it was made from */
     bool served, relieved, aborted, parked, ended;
     bool relief_was_right;
     bool opened; /* one of it was let in */
@@ -69,7 +74,7 @@ struct stint {
         ended_well; /* … which somebody let try again; … whose process exited with 0, unasked */
     unsigned ran;   /* … and how many did that, or ended otherwise */
     int64_t least_start_us, least_drain_us, least_leak_us, least_run_us;
-    int64_t least_first_us, least_max_us, least_within_us;
+    int64_t least_first_us, least_max_us, least_within_us, least_assume_us;
     unsigned most_failures, least_failures; /* limit_count, the largest and the smallest */
     bool may_give_up;
     unsigned window_failures;
@@ -90,6 +95,8 @@ struct run {
     enum outcome outcome;
     uint64_t serving_before, candidate; /* generation numbers; 0 = none */
     bool overlap_all_along, replace_all_along;
+    uint64_t first_asked; /* to reload: the first worker … */
+    unsigned reloaded;    /* … and how many did */
 };
 
 /* … of a service name. */
@@ -124,12 +131,12 @@ struct judge {
     uint64_t last_worker, last_reload;
     uint64_t promised[16]; /* reload ids that requests were told to wait for */
     unsigned n_promised;
-    uint64_t said[RECORD_KIND_COUNT],
-        outcomes[OUTCOME_COUNT]; /* how often: nothing may go untried */
-    unsigned ticks_due;          /* in a row, with the next deadline already there */
-    int64_t stop_us;             /* STOP_ALL came then; 0 = not yet */
-    bool stopped;                /* the core said so, at least once */
-    int64_t back_us;             /* last time a new master took over; 0 = never */
+    uint64_t said[RECORD_KIND_COUNT], outcomes[OUTCOME_COUNT],
+        grades[GRADE_COUNT]; /* how often: nothing may go untried */
+    unsigned ticks_due;      /* in a row, with the next deadline already there */
+    int64_t stop_us;         /* STOP_ALL came then; 0 = not yet */
+    bool stopped;            /* the core said so, at least once */
+    int64_t back_us;         /* last time a new master took over; 0 = never */
     int64_t now_us;
     bool excused;          /* the present event is a failure that condemns no input */
     enum invariant broken; /* the first one; LAW_NONE: innocent */
@@ -188,11 +195,18 @@ void judge_gate_open(struct judge *j, const struct effect *e);                  
 void judge_gate_step(struct judge *j, const struct service *s);                 /* LAW_GATE */
 void judge_look(struct judge *j, const struct effect *e);
 void judge_handoff_verdict(struct judge *j, struct run *r, const struct record *v); /* I2 */
-void judge_crowd(struct judge *j, const struct stint *newest);                      /* I3 */
+void judge_signal_asked(struct judge *j, const struct effect *e);                   /* I2 */
+void judge_signal_told(struct subject *w, const struct event *ev);
+void judge_signal_reloaded(struct judge *j, struct subject *w, const struct record *r);
+void judge_signal_handed(struct judge *j, struct stint *g, const struct record *r);
+/* I4: a run goes on with what was rejected, and nobody forced it. */
+void judge_again(struct judge *j, unsigned wish, uint64_t generation);
+void judge_crowd(struct judge *j, const struct stint *newest); /* I3 */
 void judge_dependencies(struct judge *j, const struct stint *newest);
 void judge_kill(struct judge *j, struct subject *w, const struct stint *g); /* I6 */
 void judge_pace(struct judge *j, struct subject *w, struct stint *g);       /* I8 */
 void judge_failure(struct judge *j, struct subject *w, struct stint *g);    /* I8 */
+void judge_exit(struct judge *j, const struct event *ev);
 void judge_record(struct judge *j, const struct record *r);
 void judge_discard(struct judge *j, const struct effect *e);
 

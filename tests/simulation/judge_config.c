@@ -22,6 +22,7 @@ judge_follow(struct stint *g, const struct wish *w)
     least(&g->least_first_us, w->backoff_first_us);
     least(&g->least_max_us, w->backoff_max_us);
     least(&g->least_within_us, w->limit_within_us);
+    least(&g->least_assume_us, w->reload_assume_us);
     if (w->run_timeout_us > 0)
         least(&g->least_run_us, w->run_timeout_us);
     g->may_retry = g->may_retry || w->retry;
@@ -61,9 +62,9 @@ judge_config(struct judge *j, const struct wishes *after)
             a->rejected = 0;
         if (!after->list[i].present)
             a->down = false; /* it comes back up when it is configured again */
-        if (r && after->list[i].handoff == HANDOFF_REPLACE)
+        if (r && wish_starts(&after->list[i]) == HANDOFF_REPLACE)
             r->overlap_all_along = false;
-        if (r && after->list[i].handoff == HANDOFF_OVERLAP)
+        if (r && wish_starts(&after->list[i]) == HANDOFF_OVERLAP)
             r->replace_all_along = false;
         if (r && after->list[i].check != j->wishes->list[i].check)
             r->check_passed = true; /* which one counts depends on the instant: not judged */

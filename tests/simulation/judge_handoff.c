@@ -107,7 +107,7 @@ judge_handoff_serving(struct judge *j, struct stint *g)
     const struct service *s = core_service(j->core, g->service);
     const struct generation *of = s ? service_generation(s, g->number) : NULL;
 
-    for (unsigned i = 0; of && i < of->n_slots; i++)
+    for (unsigned i = 0; of && i < of->n_slots && g->version == 0; i++)
         if (!slot_ready(j, of, i))
             judge_say(j, I1, "%s/%" PRIu64 " is said to serve, but its worker %u is not ready",
                       wish_name(g->wish), g->number, i);
@@ -204,11 +204,11 @@ judge_gate_open(struct judge *j, const struct effect *e)
     const struct service *s = w ? core_service(j->core, w->service) : NULL;
     const struct generation *of = s ? service_generation(s, w->generation) : NULL;
 
-    if (!g || !of)
+    if (!g)
         return;
     if (!w->ready)
         judge_say(j, LAW_GATE, "worker %" PRIu64 " is let in and is not ready", w->id);
-    for (unsigned i = 0; !g->opened && i < of->n_slots; i++)
+    for (unsigned i = 0; of && !g->opened && i < of->n_slots; i++) /* NULL: handed over */
         if (!slot_ready(j, of, i))
             judge_say(j, LAW_GATE,
                       "worker %" PRIu64 " of %s/%" PRIu64 " is let in, and worker %u is not ready",

@@ -70,6 +70,23 @@ judge_pace(struct judge *j, struct subject *w, struct stint *g)
                   wish_name(g->wish), g->number, g->window_failures);
 }
 
+void
+judge_exit(struct judge *j, const struct event *ev)
+{
+    struct subject *w = judge_subject(j, ev->worker);
+    struct stint *g = w ? judge_stint(j, w->service, w->generation) : NULL;
+
+    if (!w || w->gone)
+        return;
+    w->gone = true;
+    if (g && !w->abandoned)
+        g->living--;
+    if (g)
+        judge_once_exit(j, ev, w, g);
+    if (g && !w->escapee && !w->abandoned) /* its slot was given to another long ago */
+        judge_failure(j, w, g);
+}
+
 /* ---- papers ------------------------------------------------------------------------------------ */
 
 static void
@@ -149,6 +166,8 @@ read_worker(struct judge *j, const struct record *r, struct stint *g)
         return;
     if (r->kind == RECORD_READY)
         read_ready(j, w, g);
+    else if (r->kind == RECORD_RELOADED)
+        judge_signal_reloaded(j, w, r);
     else if (r->kind == RECORD_ABANDONED)
         read_abandoned(j, w, g);
     else if (r->kind == RECORD_LEAK && (w->leak_said || !w->evidence_given))
@@ -170,8 +189,8 @@ read_reload(struct judge *j, struct affair *a, const struct wish *wish, const st
                   r->reload, a->run);
     *run = (struct run){.service = r->service_id, .begun = true};
     run->serving_before = judge_serving(j, r->service_id);
-    run->overlap_all_along = wish->handoff == HANDOFF_OVERLAP;
-    run->replace_all_along = wish->handoff == HANDOFF_REPLACE;
+    run->overlap_all_along = wish_starts(wish) == HANDOFF_OVERLAP;
+    run->replace_all_along = wish_starts(wish) == HANDOFF_REPLACE;
     run->forced = a->forced;
     run->asked = a->asked;
     a->asked = false;
@@ -185,7 +204,10 @@ static bool
 really_tried(const struct judge *j, const struct run *run, unsigned wish)
 {
     const struct input *input = &j->world->inputs[wish];
+    const struct service *s = core_service(j->core, run->service);
 
+    if (run->first_asked > 0 && s && digest_none(s->rejected))
+        return false; /* a worker could not be asked to reload, which says nothing about the input */
     return run->could_run && !j->excused && !input->look_lost && !input->check_lost &&
            j->affairs[wish].looked_for.check == j->wishes->list[wish].check;
 }
@@ -242,6 +264,8 @@ read_generation(struct judge *j, const struct record *r, struct stint *g)
         g->opened = false;   /* … and begins anew */
         for (unsigned i = 0; i < JUDGE_SLOTS; i++)
             g->slots[i].failures = 0, g->slots[i].not_before_us = 0;
+    } else if (r->kind == RECORD_HANDED) {
+        judge_signal_handed(j, g, r);
     } else if (r->kind == RECORD_SERVING) {
         g->served = true;
         judge_handoff_serving(j, g);
@@ -268,8 +292,10 @@ judge_record(struct judge *j, const struct record *r)
     struct stint *g;
 
     j->said[r->kind]++;
-    if (r->kind == RECORD_VERDICT)
+    if (r->kind == RECORD_VERDICT) {
         j->outcomes[r->outcome]++;
+        j->grades[r->grade]++;
+    }
     if (r->kind == RECORD_BUG)
         judge_say(j, LAW_SOUND, "%s", r->text);
     if (i == WISHES)

@@ -140,14 +140,16 @@ converged(struct judge *j, unsigned i, const struct service *s)
     const struct generation *g = service_serving(s);
     struct stint *known = g ? judge_stint(j, s->id, g->number) : NULL;
     uint64_t disk = j->world->inputs[i].version;
+    uint64_t version = known && known->version > 0 ? known->version
+                       : known ? world_snapshot(j->world, known->snapshot)->version
+                               : 0;
     char why[200];
 
-    if (known && world_snapshot(j->world, known->snapshot)->version == disk &&
-        known->launch == wish->launch && g->state == GENERATION_COMPLETED && known->once &&
-        !s->input_rejected)
+    if (known && version == disk && known->launch == wish->launch &&
+        g->state == GENERATION_COMPLETED && known->once && !s->input_rejected)
         return;
-    if (known && world_snapshot(j->world, known->snapshot)->version == disk &&
-        known->launch == wish->launch && g->state == GENERATION_SERVING) {
+    if (known && version == disk && known->launch == wish->launch &&
+        g->state == GENERATION_SERVING) {
         if (ready_workers(j, g) != wish->workers)
             judge_say(j, I4, "%s rests with %u workers, %u are wanted", s->name,
                       ready_workers(j, g), wish->workers);
@@ -162,8 +164,8 @@ converged(struct judge *j, unsigned i, const struct service *s)
               "%s rests %s: disk %" PRIu64 " seen %" PRIu64 " launch %u, serving %" PRIu64
               " made from %" PRIu64 " launch %u, %s, '%s'",
               s->name, service_state_name(service_state(s)), disk, a->seen, wish->launch,
-              g ? g->number : 0, known ? world_snapshot(j->world, known->snapshot)->version : 0,
-              known ? known->launch : 0, s->input_rejected ? "rejected" : "not rejected",
+              g ? g->number : 0, version, known ? known->launch : 0,
+              s->input_rejected ? "rejected" : "not rejected",
               service_why(j->core, s, why, sizeof(why)));
 }
 

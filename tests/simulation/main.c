@@ -88,7 +88,7 @@ replay(const struct options *o, uint64_t seed, uint64_t steps)
 /* What all lives together have tried. */
 struct tally {
     uint64_t steps, lives;
-    uint64_t said[RECORD_KIND_COUNT], outcomes[OUTCOME_COUNT], lost;
+    uint64_t said[RECORD_KIND_COUNT], outcomes[OUTCOME_COUNT], grades[GRADE_COUNT], lost;
     struct deaths deaths;
     enum invariant broken;
 };
@@ -111,6 +111,8 @@ tally_add(struct tally *t, const struct simulation *sim)
         t->said[i] += sim->judge.said[i];
     for (int i = 0; i < OUTCOME_COUNT; i++)
         t->outcomes[i] += sim->judge.outcomes[i];
+    for (int i = 0; i < GRADE_COUNT; i++)
+        t->grades[i] += sim->judge.grades[i];
 }
 
 static bool
@@ -159,6 +161,10 @@ everything_happened(const struct options *o, const struct tally *t)
     for (int i = OUTCOME_NONE + 1; i < OUTCOME_COUNT; i++) {
         printf("  verdict %-12s %9" PRIu64 "\n", outcome_name((enum outcome)i), t->outcomes[i]);
         all = all && t->outcomes[i] > 0;
+    }
+    for (int i = GRADE_NONE + 1; i < GRADE_COUNT; i++) {
+        printf("  evidence %-11s %9" PRIu64 "\n", grade_name((enum grade)i), t->grades[i]);
+        all = all && t->grades[i] > 0;
     }
     printf("  %-20s %9" PRIu64 "\n", "answers lost", t->lost);
     if (o->crashes > 0 && t->steps >= UINT64_C(10) * ENOUGH) /* only a few lives have any */

@@ -9,8 +9,8 @@
 #include "base/mem.h"
 #include "base/units.h"
 
-static void
-add_signal(struct effects *fx, enum effect_type type, uint64_t worker, int signal_number)
+void
+plant_signal(struct effects *fx, enum effect_type type, uint64_t worker, int signal_number)
 {
     struct effect *e = effects_add(fx, type);
 
@@ -36,8 +36,8 @@ drop_all(struct effects *fx, enum effect_type type)
             drop(fx, i - 1);
 }
 
-static bool
-is_record(const struct effect *e, enum record_kind kind)
+bool
+plant_is_record(const struct effect *e, enum record_kind kind)
 {
     return e->type == FX_RECORD && e->record->kind == kind;
 }
@@ -72,7 +72,7 @@ break_before_make(const struct core *c, struct effects *fx)
 
         if (fx->items[i].type == FX_SPAWN && next && next->number == fx->items[i].generation &&
             victim > 0)
-            add_signal(fx, FX_SIGNAL, victim, SIGTERM);
+            plant_signal(fx, FX_SIGNAL, victim, SIGTERM);
     }
 }
 
@@ -80,21 +80,13 @@ static void
 punish_the_serving(const struct core *c, struct effects *fx)
 {
     for (size_t i = 0, n = fx->n; i < n; i++) {
-        uint64_t victim = is_record(&fx->items[i], RECORD_ABORTED)
+        uint64_t victim = plant_is_record(&fx->items[i], RECORD_ABORTED)
                               ? someone_serving(c, fx->items[i].record->service_id)
                               : 0;
 
         if (victim > 0)
-            add_signal(fx, FX_CANCEL, victim, 0);
+            plant_signal(fx, FX_CANCEL, victim, 0);
     }
-}
-
-static void
-believe_every_check(const struct core *c, struct event *ev)
-{
-    (void)c;
-    if (ev->type == EVENT_CHECKED)
-        ev->checked.ok = true;
 }
 
 /* ---- gate ------------------------------------------------------------------------------------ */
@@ -114,12 +106,12 @@ static void
 let_in_early(const struct core *c, struct effects *fx)
 {
     for (size_t i = 0, n = fx->n; i < n; i++) {
-        const struct worker *w = is_record(&fx->items[i], RECORD_READY)
+        const struct worker *w = plant_is_record(&fx->items[i], RECORD_READY)
                                      ? core_worker(c, fx->items[i].record->worker)
                                      : NULL;
 
         if (w && w->generation->spec->gated)
-            add_signal(fx, FX_OPEN, w->id, 0);
+            plant_signal(fx, FX_OPEN, w->id, 0);
     }
 }
 
@@ -161,7 +153,7 @@ bury_twice(const struct core *c, struct effects *fx)
     (void)c;
     for (size_t i = 0, n = fx->n; i < n; i++) {
         struct effect *e =
-            is_record(&fx->items[i], RECORD_EXIT) ? effects_add(fx, FX_RECORD) : NULL;
+            plant_is_record(&fx->items[i], RECORD_EXIT) ? effects_add(fx, FX_RECORD) : NULL;
 
         if (!e)
             continue;
@@ -177,8 +169,8 @@ signal_the_dead(const struct core *c, struct effects *fx)
 {
     (void)c;
     for (size_t i = 0, n = fx->n; i < n; i++)
-        if (is_record(&fx->items[i], RECORD_EXIT))
-            add_signal(fx, FX_SIGNAL, fx->items[i].record->worker, SIGTERM);
+        if (plant_is_record(&fx->items[i], RECORD_EXIT))
+            plant_signal(fx, FX_SIGNAL, fx->items[i].record->worker, SIGTERM);
 }
 
 /* ---- I6 --------------------------------------------------------------------------------------- */
@@ -189,7 +181,7 @@ kill_at_once(const struct core *c, struct effects *fx)
     (void)c;
     for (size_t i = 0, n = fx->n; i < n; i++)
         if (fx->items[i].type == FX_SIGNAL)
-            add_signal(fx, FX_KILL, fx->items[i].worker, SIGKILL);
+            plant_signal(fx, FX_KILL, fx->items[i].worker, SIGKILL);
 }
 
 static void
@@ -210,7 +202,7 @@ lose_certificates(const struct core *c, struct effects *fx)
 {
     (void)c;
     for (size_t i = fx->n; i > 0; i--)
-        if (is_record(&fx->items[i - 1], RECORD_CERTIFICATE))
+        if (plant_is_record(&fx->items[i - 1], RECORD_CERTIFICATE))
             drop(fx, i - 1);
 }
 
@@ -219,7 +211,7 @@ count_leaks_away(const struct core *c, struct effects *fx)
 {
     (void)c;
     for (size_t i = 0; i < fx->n; i++)
-        if (is_record(&fx->items[i], RECORD_CERTIFICATE))
+        if (plant_is_record(&fx->items[i], RECORD_CERTIFICATE))
             fx->items[i].record->count = 0;
 }
 
@@ -235,7 +227,7 @@ lose_verdicts(const struct core *c, struct effects *fx)
 {
     (void)c;
     for (size_t i = fx->n; i > 0; i--)
-        if (is_record(&fx->items[i - 1], RECORD_VERDICT))
+        if (plant_is_record(&fx->items[i - 1], RECORD_VERDICT))
             drop(fx, i - 1);
 }
 
@@ -291,13 +283,13 @@ forget_backoff(struct core *c, bool trial)
 static bool
 drop_obituaries(const struct pending *p, bool right)
 {
-    return right && !is_record(&p->effect, RECORD_EXIT);
+    return right && !plant_is_record(&p->effect, RECORD_EXIT);
 }
 
 static bool
 repeat_obituaries(const struct pending *p, bool right)
 {
-    return right || is_record(&p->effect, RECORD_EXIT);
+    return right || plant_is_record(&p->effect, RECORD_EXIT);
 }
 
 static bool
@@ -322,7 +314,12 @@ const struct plant plants[] = {
     {"I1",           I1,            "signals the serving one as soon as the candidate is spawned",
      .effects = break_before_make                                                                                                },
     {"I2",           I2,            "cancels the serving one when the candidate failed",           .effects = punish_the_serving },
-    {"I2.check",     I2,            "stops the old one although the check failed",                 .event = believe_every_check  },
+    {"I2.check",     I2,            "stops the old one although the check failed",                 .event = plant_believe_checks },
+    {"I2.all",       I2,            "asks all to reload, though the first has not done it",
+     .effects = plant_ask_all                                                                                                    },
+    {"I2.unready",   I2,            "asks who is not ready to reload, which ends it",
+     .effects = plant_ask_unready                                                                                                },
+    {"I2.proved",    I2,            "calls proved what is only assumed",                           .effects = plant_call_proved  },
     {"I3",           I3,            "lets more generations drain than allowed",                    .spec = let_more_drain        },
     {"I4",           I4,            "does not see that the disk changed",                          .event = see_the_old_disk     },
     {"I4.again",     I4,            "tries again what was rejected",                               .event = force_every_reload   },

@@ -25,6 +25,14 @@ struct plant {
     void (*resumed)(struct effects *fx);
 };
 
+/* Shared by the files of the plants. */
+void plant_signal(struct effects *fx, enum effect_type type, uint64_t worker, int signal_number);
+bool plant_is_record(const struct effect *e, enum record_kind kind);
+void plant_ask_all(const struct core *c, struct effects *fx);
+void plant_ask_unready(const struct core *c, struct effects *fx);
+void plant_believe_checks(const struct core *c, struct event *ev);
+void plant_call_proved(const struct core *c, struct effects *fx);
+
 extern const struct plant plants[];
 extern const size_t n_plants;
 const struct plant *plant_by_name(const char *name); /* NULL: no such plant */

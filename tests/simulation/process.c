@@ -178,6 +178,38 @@ process_signal(struct world *w, struct process *p, int64_t now_us)
     /* … and some do not care */
 }
 
+/* What it was told to read anew may be bad, and programs differ in what they say about it. */
+void
+process_reload(struct world *w, struct process *p, enum nature after, int64_t now_us)
+{
+    uint64_t dice = random_below(&w->random, 100);
+    struct event busy = {.type = EVENT_RELOADING};
+    int64_t at_us = now_us + random_between(&w->random, 0, 200 * US_PER_MS);
+    int64_t done_us = at_us + random_between(&w->random, 0, 500 * US_PER_MS);
+
+    busy.reloading.at_us = dice % 2 ? at_us : 0;
+    if (after == NATURE_CRASHES || (!w->calm && dice < 5)) {
+        process_exit_at(w, p, at_us, dice % 2 ? SIGHUP : 1 << 8);
+        return;
+    }
+    if (dice < 20 && !p->says_ready)
+        post(w, p, at_us, (struct event){.type = EVENT_REWRITTEN});
+    if (dice < 30) /* READY=1 alone, or RELOADING=1 of another reload, proves nothing */
+        busy.reloading.at_us = now_us - US_PER_S;
+    if (dice < 40 && dice >= 30)
+        return; /* it says nothing at all */
+    post(w, p, at_us, busy);
+    if (after == NATURE_NEVER_READY)
+        return;
+    if (dice > 90) { /* it takes its time, and says so */
+        post(w, p, at_us, (struct event){.type = EVENT_EXTEND, .extend = {.usec = 5000000}});
+        done_us += 4 * US_PER_S;
+    }
+    post(w, p, done_us, (struct event){.type = EVENT_READY});
+    if (after == NATURE_COLLAPSES && !w->calm)
+        process_exit_at(w, p, done_us + random_between(&w->random, 0, 4 * US_PER_S), SIGSEGV);
+}
+
 void
 process_kill(struct world *w, struct process *p, int64_t now_us)
 {

@@ -114,6 +114,8 @@ comes_again(struct simulation *sim, const struct event *ev, bool persisted)
     switch (ev->type) {
     case EVENT_CONFIG: /* the files are still there */
     case EVENT_STOP_ALL:
+    case EVENT_RELOADING:
+    case EVENT_REWRITTEN:
     case EVENT_READY: /* not taken out of the socket, not buried in the ring */
     case EVENT_EXTEND:
     case EVENT_STATUS:

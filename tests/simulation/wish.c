@@ -23,6 +23,12 @@ wish_of(const char *name)
     return i;
 }
 
+enum handoff_mode
+wish_starts(const struct wish *w)
+{
+    return w->handoff == HANDOFF_SIGNAL ? w->fallback : w->handoff;
+}
+
 static int64_t
 one_of(struct random *r, const int64_t *values, size_t n)
 {
@@ -36,7 +42,12 @@ static void
 make_policy(struct wish *w, struct random *r)
 {
     w->check = random_chance(r, 40);
-    w->handoff = random_chance(r, 30) ? HANDOFF_REPLACE : HANDOFF_OVERLAP;
+    w->handoff = random_chance(r, 30)   ? HANDOFF_REPLACE
+                 : random_chance(r, 30) ? HANDOFF_SIGNAL
+                                        : HANDOFF_OVERLAP;
+    w->fallback = random_chance(r, 50) ? HANDOFF_REPLACE : HANDOFF_OVERLAP;
+    w->reload_timeout_us = ONE_OF(r, 1 * US_PER_S, 10 * US_PER_S);
+    w->reload_assume_us = ONE_OF(r, 300 * US_PER_MS, 1 * US_PER_S);
     w->workers = (unsigned)random_between(r, 1, 4);
     w->max_draining = (unsigned)random_between(r, 1, 3);
     w->limit_count = (unsigned)random_between(r, 1, 5);
@@ -130,11 +141,13 @@ wishes_change(struct wishes *w, struct random *r)
         one->workers = (unsigned)random_between(r, 1, 4);
         break;
     case 2: {
-        enum handoff_mode kept = one->handoff;
+        enum handoff_mode kept = one->handoff, fallback = one->fallback;
 
         make_policy(one, r);
-        if (random_chance(r, 80))
+        if (random_chance(r, 80)) {
             one->handoff = kept;
+            one->fallback = fallback;
+        }
         break;
     }
     case 3:
@@ -174,6 +187,9 @@ build(const struct wishes *all, unsigned i)
     if (w->check)
         must_add(&s->check, "/bin/check");
     s->handoff = w->handoff;
+    s->signal_fallback = w->fallback;
+    s->reload_timeout_us = w->reload_timeout_us;
+    s->reload_assume_us = w->reload_assume_us;
     s->workers = w->workers;
     s->max_draining = w->max_draining;
     s->limit_count = w->limit_count;

@@ -20,14 +20,15 @@ struct wish {
     unsigned launch; /* counts changes of the launch part */
     bool libstint, gated, check, give_up;
     bool oneshot, retry;
-    enum ready_mode ready; /* READY_NOTIFY or READY_ASSUME */
-    enum handoff_mode handoff;
+    enum ready_mode ready;               /* READY_NOTIFY or READY_ASSUME */
+    enum handoff_mode handoff, fallback; /* fallback: of a signal; overlap or replace */
     unsigned workers, max_draining, limit_count;
     unsigned depends; /* bit i: on wish i, always an earlier one */
     int stop_signal;
     int64_t run_timeout_us;
     int64_t assume_us, settle_us, soak_us, start_timeout_us, drain_timeout_us, leak_grace_us;
     int64_t announce_delay_us, backoff_first_us, backoff_max_us, limit_within_us;
+    int64_t reload_timeout_us, reload_assume_us;
 };
 
 struct wishes {
@@ -39,6 +40,9 @@ struct wishes {
 const char *wish_name(unsigned i);
 /* wish_of - the wish of the service called @name, WISHES if there is none. */
 unsigned wish_of(const char *name);
+
+/* wish_starts - how a generation relieves another when processes have to be started for it. */
+enum handoff_mode wish_starts(const struct wish *w);
 
 void wishes_make(struct wishes *w, struct random *r);
 /* wishes_change - one edit of the configuration, as people make them. */

@@ -53,6 +53,14 @@ world_digest(unsigned input, uint64_t version)
     return digest_of(both, sizeof(both));
 }
 
+struct digest
+world_program(const struct world *w, unsigned input, uint64_t version)
+{
+    uint64_t dice = random_mix(w->seed ^ (version * 64 + input) ^ UINT64_C(0x5157)) % 100;
+
+    return world_digest(input, dice < 70 ? 0 : version);
+}
+
 void
 world_write(struct world *w, unsigned input, uint64_t version, int64_t now_us)
 {
@@ -156,6 +164,21 @@ act_check(struct world *w, const struct effect *e, int64_t now_us)
         w->inputs[snapshot->input].check_lost = true;
 }
 
+/* It reads its input anew: what the run that asks has looked at, as far as it knows. */
+static void
+act_reload(struct world *w, const struct core *c, const struct effect *e, int64_t now_us)
+{
+    const struct worker *asked = core_worker(c, e->worker);
+    struct process *p = world_process(w, e->worker);
+    const struct snapshot *looked;
+
+    if (!asked || !p || !p->alive || asked->asked_us == 0)
+        return;
+    looked = world_snapshot(w, asked->generation->service->reload.snapshot);
+    process_reload(w, p, looked ? world_nature(w, p->input, looked->version) : NATURE_HEALTHY,
+                   now_us);
+}
+
 static void
 act_evidence(struct world *w, const struct effect *e, int64_t now_us)
 {
@@ -190,6 +213,9 @@ world_act(struct world *w, const struct core *c, const struct effect *e, int64_t
         if (p)
             process_signal(w, p, now_us);
         break;
+    case FX_RELOAD:
+        act_reload(w, c, e, now_us);
+        break;
     case FX_EVIDENCE:
         act_evidence(w, e, now_us);
         break;
@@ -221,6 +247,7 @@ tell_looked(struct world *w, const struct news *n, struct event *ret, int64_t no
         return;
     }
     ret->looked.digest = world_digest(n->input, version);
+    ret->looked.program = ret->looked.setting = world_program(w, n->input, version);
     if (world_nature(w, n->input, version) == NATURE_BROKEN) {
         ret->looked.result = LOOK_BROKEN;
         ret->looked.reason = "not an executable";
@@ -266,7 +293,8 @@ world_tell(struct world *w, const struct core *c, struct event *ret, int64_t now
         tell_looked(w, &n, ret, now_us);
     if (n.event.type == EVENT_READY) /* sometimes the message outlives its sender */
         return p && (p->alive || random_chance(&w->random, 10));
-    if (n.event.type == EVENT_EXTEND || n.event.type == EVENT_STATUS)
+    if (n.event.type == EVENT_EXTEND || n.event.type == EVENT_STATUS ||
+        n.event.type == EVENT_RELOADING || n.event.type == EVENT_REWRITTEN)
         return p && p->alive;
     return n.event.type != EVENT_EXIT || tell_death(w, p, &n, ret);
 }
@@ -292,6 +320,8 @@ outlives_the_master(struct news *n, void *env)
 
     switch (n->event.type) {
     case EVENT_READY:
+    case EVENT_RELOADING:
+    case EVENT_REWRITTEN: /* the file is still there */
     case EVENT_EXTEND:
     case EVENT_STATUS:
         return !unborn(o, n->event.worker);

@@ -72,6 +72,8 @@ void world_finish(struct world *w);
 
 enum nature world_nature(const struct world *w, unsigned input, uint64_t version);
 struct digest world_digest(unsigned input, uint64_t version);
+/* world_program - of a version: many differ in what a process can read anew, some in the program. */
+struct digest world_program(const struct world *w, unsigned input, uint64_t version);
 /* world_write - somebody writes a file; inotify will tell a little later. */
 void world_write(struct world *w, unsigned input, uint64_t version, int64_t now_us);
 struct snapshot *world_snapshot(struct world *w, uint64_t id); /* NULL: never handed out */
@@ -95,6 +97,7 @@ void world_orphan(struct world *w, const struct core *c);
 /* process.c */
 void process_start(struct world *w, const struct core *c, const struct effect *e, int64_t now_us);
 void process_signal(struct world *w, struct process *p, int64_t now_us);
+void process_reload(struct world *w, struct process *p, enum nature after, int64_t now_us);
 void process_kill(struct world *w, struct process *p, int64_t now_us);
 void process_exit_at(struct world *w, struct process *p, int64_t at_us, int wait_status);
 

@@ -227,7 +227,7 @@ random_signal(void)
 {
     int n = 1 + (int)random_below(64);
 
-    return n == SIGKILL || n == SIGSTOP ? SIGTERM : n;
+    return n == SIGKILL || n == SIGSTOP || n == SIGHUP ? SIGTERM : n;
 }
 
 static inline void
@@ -243,8 +243,12 @@ random_policy(struct service_spec *s)
     s->settle_us = random_us(5 * US_PER_S);
     random_strings(&s->check, 0, 3);
     s->check_timeout_us = US_PER_MS + random_us(3000 * US_PER_S);
-    s->handoff = (enum handoff_mode)random_below(2);
-    s->soak_us = s->handoff == HANDOFF_OVERLAP ? random_us(86400 * US_PER_S) : 0;
+    s->handoff = (enum handoff_mode)random_below(3);
+    s->signal_fallback = (enum handoff_mode)random_below(2);
+    s->soak_us = service_spec_handoff(s) == HANDOFF_OVERLAP ? random_us(86400 * US_PER_S) : 0;
+    s->reload_signal = SIGHUP;
+    s->reload_assume_us = US_PER_MS + random_us(3000 * US_PER_S);
+    s->reload_timeout_us = 10 * US_PER_MS + s->reload_assume_us + random_us(3600 * US_PER_S);
     s->start_timeout_us = 10 * US_PER_MS + s->ready.assume_us + random_us(3600 * US_PER_S);
     s->drain_signal = random_signal();
     s->drain_timeout_us = random_us(US_PER_S * 86400 * 7);

@@ -54,6 +54,8 @@ yaml_with(const char *key, const char *value)
         text_add(&t, "libstint: true\n    listen: {a: tcp://127.0.0.1:80}\n    ");
     if (strcmp(key, "command") != 0)
         text_add(&t, "command: [x]\n    ");
+    if (strncmp(key, "reload_", 7) == 0 || strcmp(key, "signal_fallback") == 0)
+        text_add(&t, "handoff: signal\n    ");
     for (const char *p = key; *p; p++) { /* watch.settle: is "watch: {settle: …}" */
         if (*p != '.') {
             text_addn(&t, p, 1);
@@ -230,7 +232,7 @@ START_TEST(people_see_every_row_with_its_help)
     ck_assert_ptr_nonnull(strstr(text_str(&t), "\nservices.NAME.respawn.backoff.first\n"));
     ck_assert_ptr_nonnull(strstr(text_str(&t), "\nservices.NAME.listen.NAME.backlog\n"));
     ck_assert_ptr_nonnull(strstr(text_str(&t), "0 to 5s; default 200ms; change: in place\n"));
-    ck_assert_ptr_nonnull(strstr(text_str(&t), "overlap, replace; default overlap"));
+    ck_assert_ptr_nonnull(strstr(text_str(&t), "overlap, replace, signal; default overlap"));
 }
 END_TEST
 

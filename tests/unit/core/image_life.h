@@ -3,7 +3,7 @@
 #define STINT_TESTS_CORE_IMAGE_LIFE_H
 
 /*
- * A life in which most of what can happen to three services happens, as a list of acts: between any
+ * A life in which most of what can happen to four services happens, as a list of acts: between any
  * two of them a core may be taken apart and put together again.
  */
 #include "base/mem.h"
@@ -13,7 +13,7 @@ static inline void
 life_configure(struct rim *r, unsigned workers, bool api)
 {
     struct service_spec *web = service_new("web"), *queue = service_new("queue");
-    struct service_spec *last = service_new("api");
+    struct service_spec *last = service_new("api"), *proxy = service_new("proxy");
 
     web->workers = workers;
     web->soak_us = US_PER_S;
@@ -23,12 +23,14 @@ life_configure(struct rim *r, unsigned workers, bool api)
     queue->handoff = HANDOFF_REPLACE;
     must_add(&queue->check, "/bin/check");
     must_add(&last->depends_on, "web");
+    proxy->workers = 2;
+    proxy->handoff = HANDOFF_SIGNAL;
     if (api) {
-        rim_config(r, web, queue, last);
+        rim_config(r, web, queue, last, proxy);
         return;
     }
     service_spec_unref(last);
-    rim_config(r, web, queue);
+    rim_config(r, web, queue, proxy);
 }
 
 /* Of the newest generation; from 0. */
@@ -67,6 +69,7 @@ life_starts(struct rim *r)
     r->ready = r->check = false;
     rim_looked(r, "web");
     rim_looked(r, "queue");
+    rim_looked(r, "proxy");
 }
 
 static inline void
@@ -74,6 +77,8 @@ life_serves(struct rim *r)
 {
     rim_ready(r, life_worker(r, "web", 0));
     rim_ready(r, life_worker(r, "web", 1));
+    rim_ready(r, life_worker(r, "proxy", 0));
+    rim_ready(r, life_worker(r, "proxy", 1));
     rim_wait(r, US_PER_S); /* its probation passes */
     rim_looked(r, "api");
 }
@@ -240,6 +245,31 @@ life_restores(struct rim *r)
 }
 
 static inline void
+life_is_asked(struct rim *r)
+{
+    rim_ask(r, EVENT_RELOAD, "proxy", true);
+    rim_looked(r, "proxy");
+}
+
+static inline void
+life_reloads(struct rim *r)
+{
+    rim_step(r, (struct event){.type = EVENT_RELOADING, .worker = life_worker(r, "proxy", 0)});
+}
+
+static inline void
+life_has_reloaded(struct rim *r)
+{
+    rim_ready(r, life_worker(r, "proxy", 0));
+}
+
+static inline void
+life_is_handed_over(struct rim *r)
+{
+    rim_step(r, (struct event){.type = EVENT_REWRITTEN, .worker = life_worker(r, "proxy", 1)});
+}
+
+static inline void
 life_escapes(struct rim *r)
 {
     r->exit = false;
@@ -302,14 +332,18 @@ static const struct {
     const char *name;
     void (*play)(struct rim *r);
 } life_acts[] = {
-    LIFE_ACT(first_looks),  LIFE_ACT(starts),     LIFE_ACT(queue_serves),  LIFE_ACT(serves),
-    LIFE_ACT(settles),      LIFE_ACT(looks),      LIFE_ACT(settles_again), LIFE_ACT(hands),
-    LIFE_ACT(falters),      LIFE_ACT(soaks),      LIFE_ACT(announces),     LIFE_ACT(drains),
-    LIFE_ACT(leaks),        LIFE_ACT(is_accused), LIFE_ACT(is_killed),     LIFE_ACT(is_abandoned),
-    LIFE_ACT(is_certified), LIFE_ACT(checks),     LIFE_ACT(trails),        LIFE_ACT(relieves),
-    LIFE_ACT(parks),        LIFE_ACT(fails),      LIFE_ACT(restores),      LIFE_ACT(escapes),
-    LIFE_ACT(scales),       LIFE_ACT(shrinks),    LIFE_ACT(is_stopped),    LIFE_ACT(is_removed),
-    LIFE_ACT(ends),         LIFE_ACT(hurries),    LIFE_ACT(is_over),
+    LIFE_ACT(first_looks),   LIFE_ACT(starts),       LIFE_ACT(queue_serves),
+    LIFE_ACT(serves),        LIFE_ACT(settles),      LIFE_ACT(looks),
+    LIFE_ACT(settles_again), LIFE_ACT(hands),        LIFE_ACT(falters),
+    LIFE_ACT(soaks),         LIFE_ACT(announces),    LIFE_ACT(drains),
+    LIFE_ACT(leaks),         LIFE_ACT(is_accused),   LIFE_ACT(is_killed),
+    LIFE_ACT(is_abandoned),  LIFE_ACT(is_certified), LIFE_ACT(checks),
+    LIFE_ACT(trails),        LIFE_ACT(relieves),     LIFE_ACT(parks),
+    LIFE_ACT(fails),         LIFE_ACT(restores),     LIFE_ACT(is_asked),
+    LIFE_ACT(reloads),       LIFE_ACT(has_reloaded), LIFE_ACT(is_handed_over),
+    LIFE_ACT(escapes),       LIFE_ACT(scales),       LIFE_ACT(shrinks),
+    LIFE_ACT(is_stopped),    LIFE_ACT(is_removed),   LIFE_ACT(ends),
+    LIFE_ACT(hurries),       LIFE_ACT(is_over),
 };
 #define LIFE_ACTS (sizeof(life_acts) / sizeof(life_acts[0]))
 

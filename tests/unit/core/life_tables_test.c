@@ -22,45 +22,51 @@ static const struct {
     {"exited",    {".", ".", ".", "."}                        },
 };
 
-static const char *const generation_events[] = {"all ready", "serve",   "abort", "relieve",
-                                                "park",      "restore", "empty", "complete"};
+static const char *const generation_events[] = {"all ready", "serve", "abort", "relieve", "park",
+                                                "restore",   "hand",  "empty", "complete"};
 static const struct {
     const char *from, *to[GE_COUNT];
 } generation_table[] = {
-  /*             all ready  serve      abort       relieve     park      restore     empty    complete */
-    {"starting",  {"soaking", "serving", "draining", "draining", ".", ".", ".", "completed"}},
-    {"soaking",   {".", "serving", "draining", "draining", ".", ".", ".", "."}              },
-    {"serving",   {".", ".", ".", "draining", ".", ".", ".", "."}                           },
-    {"draining",  {".", ".", ".", "draining", "parked", ".", "retired", "."}                },
-    {"parked",    {".", ".", ".", ".", ".", "starting", "retired", "."}                     },
-    {"completed", {".", ".", ".", "draining", ".", ".", ".", "."}                           },
-    {"retired",   {".", ".", ".", ".", ".", ".", ".", "."}                                  },
+  /* all ready, serve, abort, relieve, park, restore, hand, empty, complete */
+    {"starting",  {"soaking", "serving", "draining", "draining", ".", ".", ".", ".", "completed"}},
+    {"soaking",   {".", "serving", "draining", "draining", ".", ".", ".", ".", "."}              },
+    {"serving",   {".", ".", ".", "draining", ".", ".", "retired", ".", "."}                     },
+    {"draining",  {".", ".", ".", "draining", "parked", ".", ".", "retired", "."}                },
+    {"parked",    {".", ".", ".", ".", ".", "starting", ".", "retired", "."}                     },
+    {"completed", {".", ".", ".", "draining", ".", ".", ".", ".", "."}                           },
+    {"retired",   {".", ".", ".", ".", ".", ".", ".", ".", "."}                                  },
 };
 
-static const char *const reload_events[] = {"hint",      "request", "timer",     "wait",
-                                            "ready",     "changed", "startable", "crowded",
-                                            "unsettled", "relieve", "restore",   "end"};
+static const char *const reload_events[] = {
+    "hint",    "request",   "timer",   "wait",    "ready",  "changed", "startable",
+    "crowded", "unsettled", "relieve", "restore", "signal", "end"};
 static const struct {
     const char *from, *to[RE_COUNT];
 } reload_table[] = {
-    {"idle",         {"settling", "looking", ".", "waiting", ".", ".", ".", ".", ".", ".", ".", "."}  },
+    {"idle",         {"settling", "looking", ".", "waiting", ".", ".", ".", ".", ".", ".", ".", ".", "."}},
     {"settling",
-     {"settling", "looking", "looking", "waiting", ".", ".", ".", ".", ".", ".", ".", "idle"}         },
-    {"waiting",      {"waiting", "waiting", ".", ".", "looking", ".", ".", ".", ".", ".", ".", "idle"}},
+     {"settling", "looking", "looking", "waiting", ".", ".", ".", ".", ".", ".", ".", ".", "idle"}       },
+    {"waiting",
+     {"waiting", "waiting", ".", ".", "looking", ".", ".", ".", ".", ".", ".", ".", "idle"}              },
     {"looking",
      {"looking", "looking", ".", "waiting", ".", "checking", "handing-over", "queued", "settling",
-      "relieving", ".", "idle"}                                                                       },
+      "relieving", ".", "signalling", "idle"}                                                            },
     {"checking",
      {"checking", "checking", ".", "waiting", ".", ".", "handing-over", "queued", ".", "relieving",
-      ".", "idle"}                                                                                    },
+      ".", "signalling", "idle"}                                                                         },
     {"queued",
-     {"queued", "queued", ".", ".", ".", ".", "handing-over", ".", ".", "relieving", ".", "idle"}     },
+     {"queued", "queued", ".", ".", ".", ".", "handing-over", ".", ".", "relieving", ".",
+      "signalling", "idle"}                                                                              },
     {"relieving",
-     {"relieving", "relieving", ".", "waiting", ".", ".", "handing-over", ".", ".", ".", ".",
-      "idle"}                                                                                         },
+     {"relieving", "relieving", ".", "waiting", ".", ".", "handing-over", ".", ".", ".", ".", ".",
+      "idle"}                                                                                            },
     {"handing-over",
-     {"handing-over", "handing-over", ".", ".", ".", ".", ".", ".", ".", ".", "restoring", "idle"}    },
-    {"restoring",    {"restoring", "restoring", ".", ".", ".", ".", ".", ".", ".", ".", ".", "idle"}  },
+     {"handing-over", "handing-over", ".", ".", ".", ".", ".", ".", ".", ".", "restoring", ".",
+      "idle"}                                                                                            },
+    {"restoring",
+     {"restoring", "restoring", ".", ".", ".", ".", ".", ".", ".", ".", ".", ".", "idle"}                },
+    {"signalling",
+     {"signalling", "signalling", ".", ".", ".", ".", ".", ".", ".", ".", ".", ".", "idle"}              },
 };
 
 START_TEST(a_worker_lives_by_its_table)

@@ -29,6 +29,7 @@ struct rim {
     int64_t now_us;
     struct text did, said;
     uint64_t disk[RIM_SERVICES + 1]; /* version of each service's inputs, by service id */
+    uint64_t program, setting;       /* of all of them: what a signal does not change */
     uint64_t last_snapshot;
     bool look, check, spawn, ready, evidence, exit; /* answered by the rim itself */
     bool poor;                                      /* memory may run out: effects may be lost */
@@ -71,6 +72,8 @@ rim_write_record(struct rim *r, const struct record *rec)
         text_addf(&r->said, " pid %d", (int)rec->pid);
     if (rec->kind == RECORD_VERDICT)
         text_addf(&r->said, " %s #%" PRIu64, outcome_name(rec->outcome), rec->reload);
+    if (rec->grade != GRADE_NONE)
+        text_addf(&r->said, " %s", grade_name(rec->grade));
     if (rec->kind == RECORD_CERTIFICATE || rec->kind == RECORD_LEAK)
         text_addf(&r->said, " count %u", rec->count);
     text_addf(&r->said, " | %s\n", rec->text);
@@ -101,6 +104,9 @@ rim_write_effect(struct rim *r, const struct effect *e)
         break;
     case FX_SIGNAL:
         rim_words(r, "signal w%" PRIu64 " %d", e->worker, e->signo);
+        break;
+    case FX_RELOAD:
+        rim_words(r, "reload w%" PRIu64 " %d", e->worker, e->signo);
         break;
     case FX_EVIDENCE:
         rim_words(r, "evidence w%" PRIu64, e->worker);
@@ -150,6 +156,8 @@ rim_answer(struct rim *r, const struct effect *e)
         ev->looked.result = LOOK_OK;
         ev->looked.snapshot = ++r->last_snapshot;
         ev->looked.digest = rim_digest(r->disk[e->service]);
+        ev->looked.program = rim_digest(r->program);
+        ev->looked.setting = rim_digest(r->setting);
     } else if (e->type == FX_CHECK && r->check) {
         ev = rim_later(r, EVENT_CHECKED, e);
         ev->checked.reload = e->reload;
@@ -315,6 +323,8 @@ rim_looked(struct rim *r, const char *name)
     ev.looked.result = LOOK_OK;
     ev.looked.snapshot = ++r->last_snapshot;
     ev.looked.digest = rim_digest(r->disk[ev.service]);
+    ev.looked.program = rim_digest(r->program);
+    ev.looked.setting = rim_digest(r->setting);
     rim_step(r, ev);
 }
 

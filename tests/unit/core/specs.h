@@ -46,6 +46,10 @@ service_new(const char *name)
     s->settle_us = 200 * US_PER_MS;
     s->check_timeout_us = 10 * US_PER_S;
     s->handoff = HANDOFF_OVERLAP;
+    s->signal_fallback = HANDOFF_REPLACE;
+    s->reload_signal = SIGHUP;
+    s->reload_timeout_us = 30 * US_PER_S;
+    s->reload_assume_us = 2 * US_PER_S;
     s->start_timeout_us = 10 * US_PER_S;
     s->drain_signal = SIGTERM;
     s->drain_timeout_us = 30 * US_PER_S;

@@ -123,6 +123,8 @@ act(const struct effect *fx)
         if (world.leaves)
             act_leave(fx->worker, 0);
         break;
+    case FX_RELOAD: /* no service here reloads itself */
+        break;
     case FX_EVIDENCE:
         ev.type = EVENT_EVIDENCE;
         ev.evidence.stragglers = 1;
