@@ -108,6 +108,20 @@ reload_signal_over(struct service *s)
     }
 }
 
+/* Of the run that asks, not of the one that started the worker. */
+static struct record *
+record_asked(struct core *c, enum record_kind kind, const struct worker *w)
+{
+    const struct reload *run = &w->generation->service->reload;
+    struct record *r = record_worker(c, kind, w);
+
+    if (!r)
+        return NULL;
+    r->reload = run->id;
+    memcpy(r->trace, run->trace, sizeof(r->trace));
+    return r;
+}
+
 /* Return: false: out of memory, nobody was asked. */
 static bool
 signal_ask(struct core *c, struct worker *w)
@@ -126,7 +140,7 @@ signal_ask(struct core *c, struct worker *w)
     w->asked_us = c->now_us;
     w->assume_us = c->now_us + spec->reload_assume_us;
     r->patience_us = c->now_us + spec->reload_timeout_us; /* later than whatever it was */
-    record_text(record_worker(c, RECORD_SIGNALLED, w), "SIG%s: %s",
+    record_text(record_asked(c, RECORD_SIGNALLED, w), "SIG%s: %s",
                 sigabbrev_np(spec->reload_signal), r->cause);
     return true;
 }
@@ -140,7 +154,7 @@ signal_done(struct core *c, struct worker *w, enum grade grade)
         [GRADE_FILE] = "it rewrote the file of 'ready'",
         [GRADE_NOTIFY] = "RELOADING=1, then READY=1",
     };
-    struct record *r = record_worker(c, RECORD_RELOADED, w);
+    struct record *r = record_asked(c, RECORD_RELOADED, w);
 
     w->reloading = RELOADING_DONE;
     w->assume_us = TIME_NEVER;

@@ -43,4 +43,10 @@ void play_lost_relieving(void);
 /* stories_order.c */
 void play_oneshot(void);
 
+/* stories_signal.c */
+void play_signalled(void);
+void play_signal_assumed(void);
+void play_signal_rejected(void);
+void play_signal_stopped(void);
+
 #endif

@@ -14,6 +14,12 @@
 static volatile uint64_t *count;
 static bool open_line;
 
+bool
+actor_counts(void)
+{
+    return count != NULL;
+}
+
 void
 actor_count_begin(const char *folder)
 {

@@ -46,8 +46,8 @@ START_TEST(the_same_process_goes_on_as_another_generation)
     web("notify", "ready", QUICK);
     ck_assert_int_eq(scn_ask("web.sock", &a), 0);
     scn_file("word", "two");
-    (void)scn_await("event=worker_signalled service=web gen=1 slot=0", 5000);
-    (void)scn_await("event=worker_reloaded service=web gen=1 evidence=notify", 5000);
+    (void)scn_await("event=worker_signalled service=web gen=1 slot=0 reload=2", 5000);
+    (void)scn_await("event=worker_reloaded service=web gen=1 reload=2 evidence=notify", 5000);
     (void)scn_await("event=generation_starting service=web gen=2", 5000);
     (void)scn_await("event=certificate service=web gen=1 leaks=0", 5000);
     (void)scn_await("event=verdict service=web outcome=serving gen=2 evidence=notify", 5000);
