@@ -18,4 +18,6 @@ extern const struct rival rival_unicorn, rival_stint_unicorn;              /* ri
 extern const struct rival rival_puma, rival_puma_phased, rival_stint_puma; /* the same */
 extern const struct rival rival_pm2, rival_stint_node;                     /* rival_node.c */
 
+extern const struct rival rival_starman, rival_stint_starman; /* rival_perl.c */
+
 #endif

@@ -27,10 +27,11 @@ stint_service(const struct bout *b, const struct stint_service *s, struct error 
                                "    ready: %5$s\n"
                                "    drain_signal: %6$s\n"
                                "    environment: {%7$s}\n"
+                               "    max_draining: %8$u\n"
                                "    watch: {binary: false, settle: 0}\n",
                       b->dir, b->port, s->command, s->workers, s->ready,
                       s->drain_signal ? s->drain_signal : "TERM",
-                      s->environment ? s->environment : "");
+                      s->environment ? s->environment : "", s->max_draining ? s->max_draining : 2);
 }
 
 static int

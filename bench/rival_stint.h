@@ -11,6 +11,7 @@ struct stint_service {
     const char *drain_signal; /* NULL: TERM */
     const char *environment;  /* a map; NULL: nothing to add */
     unsigned workers;
+    unsigned max_draining; /* generations; 0: the default */
 };
 
 /*

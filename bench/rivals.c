@@ -42,6 +42,9 @@ const struct rival *const rivals[] = {
     &rival_puma_phased,
     &rival_puma,
 
+    &rival_stint_starman,
+    &rival_starman,
+
     &rival_stint_node,
     &rival_pm2,
 };
