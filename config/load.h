@@ -67,6 +67,8 @@ void validate_slots(struct load *l, const struct entry *e);
 void validate_oneshot(struct load *l, const struct entry *e);
 void validate_addresses(struct load *l);
 void validate_dependencies(struct load *l);
+void validate_log(struct load *l, const struct entry *e);
+void validate_log_files(struct load *l);
 void validate_system(struct load *l, const struct entry *e);
 
 #endif

@@ -37,12 +37,19 @@ const char *
 object_name(enum object o)
 {
     static const char *const names[OBJECT_COUNT] = {
-        [OBJECT_CONFIG] = "configuration",  [OBJECT_LOG] = "log",
-        [OBJECT_SERVICE] = "service",       [OBJECT_LISTENER] = "listener",
-        [OBJECT_READY] = "ready",           [OBJECT_WATCH] = "watch",
-        [OBJECT_CHECK] = "check",           [OBJECT_LIMITS] = "limits",
-        [OBJECT_LIMIT_PAIR] = "limit_pair", [OBJECT_RESPAWN] = "respawn",
-        [OBJECT_BACKOFF] = "backoff",       [OBJECT_RESPAWN_LIMIT] = "respawn_limit",
+        [OBJECT_CONFIG] = "configuration",
+        [OBJECT_LOG] = "log",
+        [OBJECT_SERVICE] = "service",
+        [OBJECT_LISTENER] = "listener",
+        [OBJECT_READY] = "ready",
+        [OBJECT_WATCH] = "watch",
+        [OBJECT_CHECK] = "check",
+        [OBJECT_LIMITS] = "limits",
+        [OBJECT_LIMIT_PAIR] = "limit_pair",
+        [OBJECT_RESPAWN] = "respawn",
+        [OBJECT_BACKOFF] = "backoff",
+        [OBJECT_RESPAWN_LIMIT] = "respawn_limit",
+        [OBJECT_SERVICE_LOG] = "service_log",
     };
 
     return names[o];
@@ -64,6 +71,7 @@ object_place(enum object o)
         [OBJECT_RESPAWN] = "'respawn'",
         [OBJECT_BACKOFF] = "'backoff' of 'respawn'",
         [OBJECT_RESPAWN_LIMIT] = "'limit' of 'respawn'",
+        [OBJECT_SERVICE_LOG] = "'log' of a service",
     };
 
     return places[o];

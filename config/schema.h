@@ -30,6 +30,7 @@ enum object {
     OBJECT_RESPAWN,
     OBJECT_BACKOFF,
     OBJECT_RESPAWN_LIMIT,
+    OBJECT_SERVICE_LOG,
     OBJECT_COUNT
 };
 
@@ -131,6 +132,9 @@ int wrong_type(struct reader *r, const struct key *k, const struct node *n);
 
 /* path_join - @path made absolute by @directory, without "//" and "/./"; NULL: no memory. */
 char *path_join(const char *directory, const char *path);
+
+/* service_log_name - put the service's name in the place of "{service}" in its log.file. 0 or -ENOMEM. */
+int service_log_name(struct service_spec *s);
 
 /* service_resolve - make the paths that are relative to `directory` absolute. 0 or -ENOMEM. */
 int service_resolve(struct service_spec *s);

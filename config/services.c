@@ -71,7 +71,7 @@ entry_read(struct load *l, struct entry *e)
         result = object_read(r, OBJECT_SERVICE, e->value, s);
     if (result == 0)
         result = oneshot_settle(r, e->value, s);
-    if (!r->no_memory && service_resolve(s) < 0)
+    if (!r->no_memory && (service_log_name(s) < 0 || service_resolve(s) < 0))
         return no_memory(r);
     return result;
 }
@@ -149,11 +149,13 @@ load_all_services(struct load *l, enum config_check check)
         if (!l->entries[i].spec)
             continue;
         validate_service(l, &l->entries[i]);
+        validate_log(l, &l->entries[i]);
         if (check == CONFIG_CHECK_SYSTEM)
             validate_system(l, &l->entries[i]);
     }
     if (!l->reader.no_memory) {
         validate_addresses(l);
+        validate_log_files(l);
         if (!l->one_service) /* the others are elsewhere */
             validate_dependencies(l);
     }

@@ -58,6 +58,24 @@ struct listener_spec {
     int backlog;   /* default 4096 (the kernel caps it at somaxconn) */
 };
 
+/* Where what the workers print goes. */
+enum service_log_to { LOG_TO_STDERR, LOG_TO_JOURNAL, LOG_TO_FILE };
+enum service_log_format { LOG_LINES_RAW, LOG_LINES_LOGFMT, LOG_LINES_JSON };
+
+struct service_log {
+    enum service_log_to to;
+    enum service_log_format format; /* of a file's lines */
+    char *file;                     /* absolute; NULL: none is named */
+    char *owner, *group;            /* of the file; NULL = stint's own */
+    uint64_t max_size;              /* bytes of the file before it is rotated; 0 = never for that */
+    int64_t max_age_us;             /* 0 = never for that */
+    uint64_t buffer;                /* bytes that may wait for the file */
+    int64_t block_us;               /* a worker waits no longer than this for its log */
+    unsigned keep;                  /* rotated ones */
+    mode_t mode;
+    bool timestamp; /* before each raw line */
+};
+
 struct limit_spec {
     int resource; /* RLIMIT_… */
     rlim_t soft, hard;
@@ -119,6 +137,7 @@ struct service_spec {
     int64_t limit_within_us; /* … within this time */
     bool give_up;            /* … and a generation that has served, too */
     bool retry;              /* oneshot: up to that limit it is tried again */
+    struct service_log log;
 };
 
 /* How a generation relieves another when processes have to be started for it. */

@@ -175,6 +175,8 @@ validate_system(struct load *l, const struct entry *e)
 
     check_identity(l, e);
     check_listeners(l, e);
+    check_account(l, entry_node(l, e, "log"), s->log.owner, false);
+    check_account(l, entry_node(l, e, "log"), s->log.group, true);
     if (stat(s->directory, &st) == -1) {
         (void)finding(&l->reader, entry_node(l, e, "directory"), NULL, "directory '%s': %s",
                       s->directory, strerror(errno));

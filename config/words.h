@@ -10,6 +10,8 @@ enum words {
     WORDS_FALLBACK,
     WORDS_CGROUP,
     WORDS_TYPE,
+    WORDS_LOG_TO,
+    WORDS_LOG_LINES,
     WORDS_COUNT
 };
 

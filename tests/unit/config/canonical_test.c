@@ -94,7 +94,10 @@ START_TEST(the_canonical_text_is_what_a_person_would_write)
                                    "  max_draining: 2\n"
                                    "  depends_on: []\n"
                                    "  respawn: {backoff: {first: 100ms, max: 30s}, limit: {count: "
-                                   "5, within: 30s}, give_up: false, retry: false}\n");
+                                   "5, within: 30s}, give_up: false, retry: false}\n"
+                                   "  log: {to: stderr, format: raw, timestamp: false, "
+                                   "max_size: 100MiB, max_age: 0, keep: 5, mode: 0640, "
+                                   "buffer: 256KiB, block: 200ms}\n");
     spec_destroy(s);
 }
 END_TEST

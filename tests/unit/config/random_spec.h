@@ -290,6 +290,23 @@ random_oneshot(struct service_spec *s)
     s->retry = random_below(2);
 }
 
+static inline void
+random_log(struct service_log *l)
+{
+    l->file = random_below(2) ? path_join("/var/log", "a b: c.log") : NULL;
+    l->to = (enum service_log_to)random_below(l->file ? 3 : 2);
+    l->format = (enum service_log_format)random_below(3);
+    l->owner = nasty_or_null();
+    l->group = nasty_or_null();
+    l->max_size = random_below(UINT64_C(1) << random_below(50));
+    l->max_age_us = random_us(86400 * US_PER_S * 3650);
+    l->buffer = ((uint64_t)64 << 10) + random_below((uint64_t)1 << 20);
+    l->block_us = random_us(10 * US_PER_S);
+    l->keep = (unsigned)random_below(10001);
+    l->mode = (mode_t)random_below(01000);
+    l->timestamp = random_below(2);
+}
+
 static inline struct service_spec *
 random_spec(void)
 {
@@ -314,6 +331,7 @@ random_spec(void)
     s->gated = s->libstint && s->n_listen > 0 && s->ready.mode == READY_NOTIFY && random_below(2);
     if (random_below(4) == 0)
         random_oneshot(s);
+    random_log(&s->log);
     return s;
 }
 
