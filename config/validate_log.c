@@ -6,6 +6,8 @@
 #include "base/mem.h"
 #include "config/load.h"
 
+enum { LOG_FILE_MAX = 4000 }; /* with the stamp of a rotated one it is a path still */
+
 /* Where @key of `log` is written; or `log` itself, or the name. */
 static const struct node *
 log_node(const struct load *l, const struct entry *e, const char *key)
@@ -27,6 +29,9 @@ validate_log(struct load *l, const struct entry *e)
         (void)finding(&l->reader, log_node(l, e, "to"), NULL,
                       "'log' of service '%s' wants the file: {to: file, file: PATH}",
                       e->spec->name);
+    else if (strlen(log->file) > LOG_FILE_MAX)
+        (void)finding(&l->reader, log_node(l, e, "file"), NULL, "'file' is longer than %d bytes",
+                      LOG_FILE_MAX);
     else if (strpbrk(log->file, "{}"))
         (void)finding(&l->reader, log_node(l, e, "file"), NULL,
                       "'file' knows no placeholder but {service}: '%s'", log->file);
@@ -58,7 +63,7 @@ validate_log_files(struct load *l)
         if (s && s->log.to == LOG_TO_FILE && s->log.file)
             sorted[n++] = &l->entries[i];
     }
-    qsort(sorted, n, sizeof(*sorted), by_file);
+    qsort(sorted, n, sizeof(struct entry *), by_file);
     for (size_t i = 1; i < n; i++)
         if (strcmp(sorted[i - 1]->spec->log.file, sorted[i]->spec->log.file) == 0)
             (void)finding(&l->reader, log_node(l, sorted[i], "file"), NULL,

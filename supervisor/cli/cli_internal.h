@@ -101,6 +101,7 @@ int verb_start(struct cli *cli);
 int verb_stop(struct cli *cli);
 int verb_wait(struct cli *cli);
 int verb_upgrade(struct cli *cli);
+int verb_reopen(struct cli *cli);
 int verb_events(struct cli *cli);
 int verb_logs(struct cli *cli);
 

@@ -216,6 +216,24 @@ add_verdict(struct table *t, const json_t *v)
     add_free(t, PAINT_PLAIN, "last reload: ", text_str(&s));
 }
 
+/* Only when something is wrong, or was. */
+static void
+add_log(struct table *t, const json_t *log)
+{
+    auto_text struct text s = TEXT_INIT;
+    bool failed = strcmp(json_text(log, "state"), "failed") == 0;
+
+    if (failed)
+        text_addf(&s, "cannot be written: %s", json_text(log, "error"));
+    else if (strcmp(json_text(log, "state"), "dropping") == 0)
+        text_add(&s, "is behind");
+    if (json_number(log, "dropped_lines") > 0)
+        text_addf(&s, "%s%" PRId64 " lines dropped", s.bytes ? "; " : "",
+                  json_number(log, "dropped_lines"));
+    if (s.bytes > 0)
+        add_free(t, failed ? PAINT_BAD : PAINT_WARN, "log: ", text_str(&s));
+}
+
 static void
 note_of(const json_t *s, struct text *out)
 {
@@ -300,6 +318,7 @@ add_service(struct table *t, const json_t *s)
     if (json_has(s, "rejected"))
         add_free(t, PAINT_BAD, "REJECTED: ", json_text(json_object_get(s, "rejected"), "reason"));
     add_libraries(t, s);
+    add_log(t, json_object_get(s, "log"));
     if (strncmp(mode, "polling", 7) == 0)
         add_free(t, PAINT_WARN, "its files are watched by ", mode);
     if (json_has(s, "last_verdict"))

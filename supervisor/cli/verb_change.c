@@ -135,6 +135,12 @@ verb_stop(struct cli *cli)
     return order(cli, "/v1/stop", false);
 }
 
+int
+verb_reopen(struct cli *cli)
+{
+    return order(cli, "/v1/reopen", true);
+}
+
 /* As the shell would find it; the name stays, so that a symbolic link means what it means then. */
 static json_t *
 absolute(struct cli *cli, const char *path)

@@ -90,6 +90,10 @@ const struct verb cli_verbs[] = {
      "The last 500 lines of each service are kept in memory; 100 are shown.\n"
      "  stint logs web -n 20\n"
      "  stint logs -f\n"                                                                                    },
+    {"reopen",  "[SERVICE...]", "open log files anew that somebody moved away",       0, -1, REMOTE,
+     verb_reopen,                                                                                                  "For the postrotate of logrotate and the like; not needed for what stint rotates itself.\n"
+     "  stint reopen\n"
+     "  stint reopen web\n"                                                                },
     {"upgrade", "[PATH]",       "become another stint; no service notices",           0, 1,  WAITS,  verb_upgrade,
      "The program at PATH, else that at the path of the one that runs, takes everything over.\n"
      "When it does not start, the old one goes on, and the exit status is 1.\n"

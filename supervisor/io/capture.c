@@ -41,58 +41,91 @@ emit_line(struct stream *s, unsigned flags)
     emit(s, s->line, n, flags);
 }
 
-/* append - put aside; a piece goes out only when a further byte of the same line needs its room. */
-static void
-append(struct stream *s, const char *bytes, size_t n)
+static bool
+has_room(struct stream *s, size_t n)
 {
+    struct capture *c = s->capture;
+
+    s->waits = c->keeper && c->keeper->has_room && !c->keeper->has_room(c->env, n);
+    return !s->waits;
+}
+
+/* A piece goes out only when a further byte of the same line needs its room. */
+static bool
+make_place(struct stream *s)
+{
+    if (s->used < CAPTURE_LINE_MAX)
+        return true;
+    if (!has_room(s, s->used))
+        return false;
+    emit_line(s, CAPTURE_CUT);
+    s->continued = true;
+    return true;
+}
+
+/*
+ * What there is of a line, at most up to its newline: put aside, and told when it ends with @newline.
+ * Return: bytes that were taken, the newline not counted; less than @n: there may be no room.
+ */
+static size_t
+take_part(struct stream *s, const char *bytes, size_t n, bool newline, unsigned again)
+{
+    size_t part;
+
     if (!s->line && n > 0)
         s->line = malloc(CAPTURE_LINE_MAX);
     if (!s->line &&
         n > 0) { /* nothing to put it aside in: it goes out in pieces, but it goes out */
         emit(s, bytes, n, CAPTURE_CUT | (s->continued ? CAPTURE_CONTINUED : 0u));
         s->continued = true;
-        return;
-    }
-    while (n > 0) {
-        size_t part = CAPTURE_LINE_MAX - s->used;
-
-        if (part == 0) {
-            emit_line(s, CAPTURE_CUT);
-            s->continued = true;
-            part = CAPTURE_LINE_MAX;
-        }
+        part = n;
+    } else {
+        if (n > 0 && !make_place(s))
+            return 0;
+        part = CAPTURE_LINE_MAX - s->used;
         if (part > n)
             part = n;
-        memcpy(s->line + s->used, bytes, part);
+        if (part > 0)
+            memcpy(s->line + s->used, bytes, part);
         s->used += part;
-        bytes += part;
-        n -= part;
     }
+    if (!newline || part < n)
+        return part;
+    if (!has_room(s, s->used)) {
+        s->used -= s->line ? part : 0;
+        return 0;
+    }
+    emit_line(s, again);
+    return part;
 }
 
-static void
+/* Return: how much of it was taken; less than @n: there is no room for more now. */
+static size_t
 feed(struct stream *s, const char *bytes, size_t n)
 {
-    while (n > 0) {
-        const char *newline = memchr(bytes, '\n', n);
-        size_t line = newline ? (size_t)(newline - bytes) : n;
+    size_t taken = 0;
 
+    while (taken < n) {
+        const char *at = bytes + taken, *newline = memchr(at, '\n', n - taken);
+        size_t line = newline ? (size_t)(newline - at) : n - taken, part = line;
         unsigned again = newline && s->again > line ? CAPTURE_AGAIN : 0u;
 
-        if (newline && s->used == 0 && line <= CAPTURE_LINE_MAX) {
-            emit(s, bytes, line, again); /* the common case: a whole line at once, not copied */
+        if (newline && s->used == 0 && !s->continued && line <= CAPTURE_LINE_MAX) {
+            if (!has_room(s, line))
+                break;
+            emit(s, at, line, again); /* the common case: a whole line at once, not copied */
         } else {
-            append(s, bytes, line);
-            if (newline)
-                emit_line(s, again);
+            part = take_part(s, at, line, newline != NULL, again);
         }
-        if (newline)
-            line++;
-        s->again -= s->again < line ? s->again : line;
+        if (newline && part == line && !s->waits)
+            part++;
+        s->again -= s->again < part ? s->again : part;
         s->again_rest = false;
-        bytes += line;
-        n -= line;
+        taken += part;
+        if (s->waits)
+            break;
     }
+    return taken;
 }
 
 /* What is put aside is about to be in this process alone. Return: somebody keeps it, too. */
@@ -150,8 +183,9 @@ stream_read(struct stream *s, size_t most)
     char buffer[CAPTURE_READ_BYTES];
     size_t done = 0;
 
-    while (s->read_fd != -1 && done < most) {
+    while (s->read_fd != -1 && !s->waits && done < most) {
         ssize_t n = peek_pipe(s->read_fd, buffer, sizeof buffer);
+        size_t taken;
 
         if (n == -EAGAIN)
             return true;
@@ -159,14 +193,38 @@ stream_read(struct stream *s, size_t most)
             stream_stop(s);
             return true;
         }
-        done += (size_t)n;
-        s->capture->bytes += (uint64_t)n;
-        feed(s, buffer, (size_t)n);
+        taken = feed(s, buffer, (size_t)n);
+        if (s->waits)
+            ev_io_stop(s->capture->loop, &s->io);
+        if (taken == 0)
+            return false;
+        done += taken;
+        s->capture->bytes += taken;
         EDGE("lines-told");
-        if (take_out(s, buffer, (size_t)n) < 0)
+        if (take_out(s, buffer, taken) < 0)
             stream_stop(s); /* it would be told again and again */
     }
     return s->read_fd == -1;
+}
+
+void
+capture_resume(struct capture *c)
+{
+    for (size_t i = 0; i < ARRAY_LEN(c->streams); i++) {
+        struct stream *s = &c->streams[i];
+
+        if (!s->waits)
+            continue;
+        s->waits = false;
+        if (s->read_fd != -1)
+            ev_io_start(c->loop, &s->io);
+    }
+}
+
+bool
+capture_waits(const struct capture *c)
+{
+    return c->streams[CAPTURE_STDOUT].waits || c->streams[CAPTURE_STDERR].waits;
 }
 
 static void
@@ -269,6 +327,8 @@ stream_drain(struct stream *s)
 {
     const size_t most = (size_t)CAPTURE_READ_BYTES * TURN_READS;
 
+    if (s->waits)
+        return false;
     if (s->drained >= s->pipe_bytes) /* the other one is not done yet */
         return true;
     s->drained += most;

@@ -69,10 +69,18 @@ struct capture_rest {
 };
 
 struct capture_keeper {
+    /*
+     * Is there room for a line or piece of @n bytes? False: its stream waits in the pipe until
+     * capture_resume(). NULL: there always is. Not asked for the last words of a stream.
+     */
+    bool (*has_room)(void *env, size_t n);
     void (*on_rest)(void *env, enum capture_stream stream, const struct capture_rest *rest);
     void (*on_taken)(void *env, enum capture_stream stream);
 };
 void capture_kept_by(struct capture *c, const struct capture_keeper *keeper);
+/* capture_resume - ask has_room() again; from the loop, or from within has_room(). */
+void capture_resume(struct capture *c);
+bool capture_waits(const struct capture *c); /* for that */
 /* It is known that nothing in the pipe was told before: no line will be CAPTURE_AGAIN. */
 void capture_none_again(struct capture *c, enum capture_stream stream);
 /* Before anything is read: what on_rest() heard last. Return: 0 or -ENOMEM. */
@@ -98,7 +106,7 @@ void capture_spawned(struct capture *c); /* close the write ends here: the worke
  * work. The sum is bounded by the pipes' size; a grandchild that holds them keeps nothing waiting,
  * and what it prints later still comes until capture_close().
  *
- * Return: that was all, the unended last line included.
+ * Return: that was all, the unended last line included. While capture_waits() it is never all.
  */
 bool capture_drain(struct capture *c);
 

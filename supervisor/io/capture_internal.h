@@ -18,6 +18,7 @@ struct stream {
     size_t drained;    /* of it, since capture_drain() began */
     bool continued;    /* the line in `line` was cut before */
     size_t used;       /* bytes in `line` */
+    bool waits;        /* for room: not read until capture_resume() */
     bool told;         /* on_rest() was given something: it has to hear of the end of it */
     size_t again;      /* bytes at the head of the pipe that the process before may have told */
     bool again_rest;   /* … and it may have told what is in `line` */

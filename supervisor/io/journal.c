@@ -10,16 +10,20 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/table.h"
 #include "base/text.h"
 #include "supervisor/core/effect.h"
 #include "supervisor/io/journal_line.h"
 #include "supervisor/io/journal_state.h"
 
+#define ESCAPED      6   /* the most bytes that one of a line becomes */
+#define FIELDS_BYTES 512 /* … and what a line has beside them */
+
 /* The line for the sink. Return: what it is. */
 static enum queue_kind
 write_line(struct journal *j, const struct journal_line *l, struct text *out)
 {
-    bool native = j->format == LOG_JOURNAL || (j->format == LOG_AUTO && j->here);
+    bool native = l->native || j->format == LOG_JOURNAL || (j->format == LOG_AUTO && j->here);
 
     if (native && journal_native_ready(&j->sink.native)) {
         journal_line_native(l, out);
@@ -166,7 +170,7 @@ render(struct journal *j, const struct journal_line *l, uint64_t seq, enum queue
     text_clear(&j->record);
     text_clear(&j->line);
     journal_line_json(l, seq, &j->record);
-    *ret_kind = write_line(j, l, &j->line);
+    *ret_kind = l->elsewhere ? QUEUE_TEXT : write_line(j, l, &j->line);
     return !j->record.failed && !j->line.failed;
 }
 
@@ -178,7 +182,7 @@ take_event(struct journal *j, const struct journal_line *l)
     if (l->level < j->level || !render(j, l, j->last_event + 1, &kind))
         return;
     journal_keep_event(j, l);
-    journal_sink_put(&j->sink, kind, &j->line, true);
+    journal_sink_put(&j->sink, kind, &j->line, SINK_EVENT);
     wake(j);
 }
 
@@ -258,8 +262,8 @@ take_output(struct journal *j, const struct journal_line *l)
     if (!render(j, l, j->last_output + 1, &kind))
         return;
     journal_keep_output(j, l);
-    if (LOG_LEVEL_INFO >= j->level)
-        journal_sink_put(&j->sink, kind, &j->line, false);
+    if (LOG_LEVEL_INFO >= j->level && !l->elsewhere)
+        journal_sink_put(&j->sink, kind, &j->line, table_key(l->service));
     wake(j);
 }
 
@@ -282,9 +286,8 @@ origin_line(const struct journal_origin *from, const char *event, enum log_level
     return l;
 }
 
-void
-journal_output(struct journal *j, const struct journal_origin *from, const char *bytes, size_t n,
-               unsigned flags)
+static struct journal_line
+output_line(const struct journal_origin *from, const char *bytes, size_t n, unsigned flags)
 {
     struct journal_line l = origin_line(from, "output", LOG_LEVEL_INFO);
 
@@ -295,19 +298,51 @@ journal_output(struct journal *j, const struct journal_origin *from, const char 
     if (flags & JOURNAL_OUTPUT_AGAIN)
         journal_line_add(&l, FIELD_NUMBER("repeated", 1));
     l.is_output = true;
+    l.elsewhere = flags & JOURNAL_OUTPUT_KEPT;
+    l.native = flags & JOURNAL_OUTPUT_NATIVE;
     l.msg = bytes;
     l.msg_bytes = n > JOURNAL_LINE_BYTES ? JOURNAL_LINE_BYTES : n;
+    return l;
+}
+
+void
+journal_output(struct journal *j, const struct journal_origin *from, const char *bytes, size_t n,
+               unsigned flags)
+{
+    struct journal_line l = output_line(from, bytes, n, flags);
+
     take_output(j, &l);
 }
 
 void
-journal_output_lost(struct journal *j, const struct journal_origin *from, uint64_t lines,
-                    const char *why)
+journal_output_text(const struct journal_origin *from, const char *bytes, size_t n, unsigned flags,
+                    struct text *out)
 {
-    struct journal_line l = origin_line(from, "output_lost", LOG_LEVEL_WARNING);
+    struct journal_line l = output_line(from, bytes, n, flags);
 
-    journal_line_add(&l, FIELD_NUMBER("lines", (int64_t)lines));
-    l.msg = why;
-    l.msg_bytes = strlen(why);
-    take_output(j, &l);
+    if (flags & JOURNAL_OUTPUT_JSON)
+        journal_line_json(&l, 0, out);
+    else
+        journal_line_logfmt(&l, out);
+    text_add(out, "\n");
+}
+
+bool
+journal_output_fits(const struct journal *j, const char *service, size_t n)
+{
+    return LOG_LEVEL_INFO < j->level ||
+           journal_sink_fits(&j->sink, n * ESCAPED + FIELDS_BYTES, table_key(service));
+}
+
+void
+journal_want_room(struct journal *j)
+{
+    journal_sink_want_room(&j->sink);
+}
+
+void
+journal_on_room(struct journal *j, void (*on_room)(void *env), void *env)
+{
+    j->sink.on_room = on_room;
+    j->sink.room_env = env;
 }

@@ -111,18 +111,30 @@ struct journal_origin {
 };
 
 enum journal_output_flags {
-    JOURNAL_OUTPUT_CUT = 1,  /* the line was longer than the reader's buffer: more of it follows */
-    JOURNAL_OUTPUT_LAST = 2, /* the stream ended without a newline here */
-    JOURNAL_OUTPUT_AGAIN = 4 /* may have been reported before (a master died in between) */
+    JOURNAL_OUTPUT_CUT = 1,   /* the line was longer than the reader's buffer: more of it follows */
+    JOURNAL_OUTPUT_LAST = 2,  /* the stream ended without a newline here */
+    JOURNAL_OUTPUT_AGAIN = 4, /* may have been reported before (a master died in between) */
+    JOURNAL_OUTPUT_KEPT = 8,  /* it goes elsewhere: kept for `stint logs`, and not written */
+    JOURNAL_OUTPUT_NATIVE = 16, /* to journald, whatever the format of other lines is */
+    JOURNAL_OUTPUT_JSON = 32    /* journal_output_text(): JSON, not logfmt */
 };
 
 /* journal_output - one line a worker printed, without its newline. Any bytes. Copies. */
 void journal_output(struct journal *j, const struct journal_origin *from, const char *bytes,
                     size_t n, unsigned flags);
 
-/* journal_output_lost - @lines lines of a worker were not read or not kept, and why. */
-void journal_output_lost(struct journal *j, const struct journal_origin *from, uint64_t lines,
-                         const char *why);
+/* journal_output_text - the line that journal_output() would write, with its newline. */
+void journal_output_text(const struct journal_origin *from, const char *bytes, size_t n,
+                         unsigned flags, struct text *out);
+
+/*
+ * journal_output_fits - is there room for a line of @n bytes? Some is left to events, and some to
+ * services that have less than an eighth of it in there.
+ */
+bool journal_output_fits(const struct journal *j, const char *service, size_t n);
+/* journal_want_room - say on_room() when three quarters are free; once, perhaps before this returns. */
+void journal_want_room(struct journal *j);
+void journal_on_room(struct journal *j, void (*on_room)(void *env), void *env); /* NULL: nobody */
 
 /**
  * journal_last_lines - what a service printed last, newline separated, for obituaries and verdicts.

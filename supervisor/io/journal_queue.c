@@ -6,8 +6,9 @@
 
 struct head {
     uint32_t bytes;
-    uint32_t kind;
+    uint32_t kind; /* … and the owner above KIND_BITS */
 };
+#define KIND_BITS 8
 static_assert(sizeof(struct head) == QUEUE_HEAD_BYTES, "what a record takes");
 
 static void
@@ -36,20 +37,23 @@ journal_queue_item(const struct journal_queue *q, uint64_t at, struct queue_item
 {
     struct iovec part[2];
     struct head head;
+    uint32_t kind;
 
     if (q->put - at < sizeof(head))
         return false;
     (void)journal_queue_parts(q, at, at + sizeof(head), part);
     memcpy(&head, part[0].iov_base, part[0].iov_len);
     memcpy((char *)&head + part[0].iov_len, part[1].iov_base, part[1].iov_len);
-    if ((head.kind != QUEUE_TEXT && head.kind != QUEUE_NATIVE) || head.bytes == 0 ||
-        head.bytes > q->put - at - sizeof(head))
+    kind = head.kind & ((1U << KIND_BITS) - 1);
+    if ((kind != QUEUE_TEXT && kind != QUEUE_NATIVE) || head.kind >> KIND_BITS >= QUEUE_OWNERS ||
+        head.bytes == 0 || head.bytes > q->put - at - sizeof(head))
         return false;
     *ret = (struct queue_item){
         .at = at + sizeof(head),
         .end = at + sizeof(head) + head.bytes,
         .bytes = head.bytes,
-        .kind = (enum queue_kind)head.kind,
+        .kind = (enum queue_kind)kind,
+        .owner = (uint8_t)(head.kind >> KIND_BITS),
     };
     return true;
 }
@@ -100,6 +104,9 @@ journal_queue_attach(struct journal_queue *q, struct journal_queue_shared *share
         return -EBADMSG;
     }
     q->begin = at;
+    for (struct queue_item item; journal_queue_item(q, at, &item); at = item.end)
+        q->share[item.owner] += item.bytes;
+    at = q->begin;
     if (trying > q->done) {
         *ret_doubt = trying;
         q->done = at;
@@ -116,13 +123,15 @@ journal_queue_fits(const struct journal_queue *q, size_t bytes)
 }
 
 void
-journal_queue_put(struct journal_queue *q, enum queue_kind kind, const void *bytes, size_t n)
+journal_queue_put(struct journal_queue *q, enum queue_kind kind, uint8_t owner, const void *bytes,
+                  size_t n)
 {
-    struct head head = {.bytes = (uint32_t)n, .kind = kind};
+    struct head head = {.bytes = (uint32_t)n, .kind = kind | (uint32_t)owner << KIND_BITS};
 
     copy_in(q, q->put, &head, sizeof(head));
     copy_in(q, q->put + sizeof(head), bytes, n);
     q->put += sizeof(head) + n;
+    q->share[owner] += n;
     shared_store(&q->shared->put, q->put);
 }
 
@@ -140,8 +149,11 @@ journal_queue_done(struct journal_queue *q, uint64_t upto)
     q->done = upto;
     shared_store(&q->shared->done, q->done);
     shared_store(&q->shared->trying, q->done);
-    while (journal_queue_item(q, q->begin, &item) && item.end <= q->done)
+    while (journal_queue_item(q, q->begin, &item) && item.end <= q->done) {
         q->begin = item.end;
+        q->share[item.owner] -=
+            item.bytes < q->share[item.owner] ? item.bytes : q->share[item.owner];
+    }
     shared_store(&q->shared->begin, q->begin);
 }
 
@@ -149,6 +161,7 @@ void
 journal_queue_clear(struct journal_queue *q)
 {
     q->done = q->begin = q->put;
+    memset(q->share, 0, sizeof(q->share));
     shared_store(&q->shared->done, q->put);
     shared_store(&q->shared->trying, q->put);
     shared_store(&q->shared->begin, q->put);

@@ -23,7 +23,14 @@ enum queue_kind {
     QUEUE_NATIVE    /* a datagram for journald */
 };
 
-#define QUEUE_HEAD_BYTES 8 /* what a record takes beside its bytes */
+#define QUEUE_HEAD_BYTES 8   /* what a record takes beside its bytes */
+#define QUEUE_OWNERS     256 /* two of which may share what they have in there */
+
+static inline uint8_t
+journal_queue_owner(uint64_t any)
+{
+    return (uint8_t)(any ^ any >> 8 ^ any >> 16 ^ any >> 32);
+}
 
 /* All zero: an empty queue. */
 struct journal_queue_shared {
@@ -41,12 +48,14 @@ struct journal_queue {
     size_t room;
     uint64_t put, begin, done; /* ours, believed; those in shared memory are for who comes after */
     uint64_t lost, told;
+    size_t share[QUEUE_OWNERS]; /* bytes of each that are not written yet */
 };
 
 struct queue_item {
     uint64_t at, end; /* positions of its first byte and behind the last */
     size_t bytes;
     enum queue_kind kind;
+    uint8_t owner;
 };
 
 /**
@@ -75,7 +84,8 @@ journal_queue_bytes(const struct journal_queue *q)
 bool journal_queue_fits(const struct journal_queue *q, size_t bytes);
 
 /* The record is kept when this returns, whatever becomes of the process. It fits. */
-void journal_queue_put(struct journal_queue *q, enum queue_kind kind, const void *bytes, size_t n);
+void journal_queue_put(struct journal_queue *q, enum queue_kind kind, uint8_t owner,
+                       const void *bytes, size_t n);
 
 /* The record at position @at. False: there is none. */
 bool journal_queue_item(const struct journal_queue *q, uint64_t at, struct queue_item *ret);

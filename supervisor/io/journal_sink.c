@@ -85,9 +85,9 @@ wait_a_while(struct journal_sink *s)
 }
 
 static void
-append(struct journal_sink *s, enum queue_kind kind, const struct text *record)
+append(struct journal_sink *s, enum queue_kind kind, const struct text *record, uint64_t owner)
 {
-    journal_queue_put(&s->queue, kind, record->data, record->bytes);
+    journal_queue_put(&s->queue, kind, journal_queue_owner(owner), record->data, record->bytes);
     s->written_lines++;
 }
 
@@ -99,8 +99,18 @@ append_dropped(struct journal_sink *s)
 
     /* No memory for a line about lines: the counter in `stint status` still says it. */
     if (!t.failed && t.bytes > 0 && journal_queue_fits(&s->queue, t.bytes))
-        append(s, kind, &t);
+        append(s, kind, &t, SINK_EVENT);
     journal_queue_told(&s->queue);
+}
+
+static void
+say_room(struct journal_sink *s)
+{
+    if (!s->thirsty || (!s->broken && s->queue.put - s->queue.begin > s->queue.room / 4))
+        return;
+    s->thirsty = false;
+    if (s->on_room)
+        s->on_room(s->room_env);
 }
 
 static void
@@ -118,6 +128,7 @@ sink_turn(struct journal_sink *s)
         wait_writable(s);
     else
         wait_a_while(s);
+    say_room(s);
 }
 
 static void
@@ -222,10 +233,28 @@ has_room(const struct journal_sink *s, size_t bytes, bool event)
     return journal_queue_fits(&s->queue, bytes + spare);
 }
 
+bool
+journal_sink_fits(const struct journal_sink *s, size_t bytes, uint64_t owner)
+{
+    const size_t room = s->queue.room, used = (size_t)(s->queue.put - s->queue.begin);
+    bool heavy = s->queue.share[journal_queue_owner(owner)] > room / 8;
+
+    return s->broken || (has_room(s, bytes, false) && (!heavy || used + bytes <= room / 2));
+}
+
+void
+journal_sink_want_room(struct journal_sink *s)
+{
+    s->thirsty = true;
+    say_room(s);
+}
+
 void
 journal_sink_put(struct journal_sink *s, enum queue_kind kind, const struct text *record,
-                 bool event)
+                 uint64_t owner)
 {
+    const bool event = owner == SINK_EVENT;
+
     if (s->broken && kind == QUEUE_TEXT)
         return;
     if (!has_room(s, record->bytes, event)) {
@@ -235,7 +264,7 @@ journal_sink_put(struct journal_sink *s, enum queue_kind kind, const struct text
     }
     if (s->queue.lost > s->queue.told)
         append_dropped(s);
-    append(s, kind, record);
+    append(s, kind, record, owner);
     if (ev_is_active(&s->writable) || ev_is_active(&s->retry))
         return; /* the reader is slow: its turn comes with the loop */
     if (event)

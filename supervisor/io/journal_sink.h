@@ -42,6 +42,9 @@ struct journal_sink {
     /* Makes the record that says @note. Return: its kind; @out stays empty when there is no memory. */
     enum queue_kind (*note)(void *env, enum sink_note note, uint64_t number, struct text *out);
     void *env;
+    void (*on_room)(void *room_env); /* NULL: nobody waits for room */
+    void *room_env;
+    bool thirsty; /* say it when three quarters are free */
 };
 
 /*
@@ -57,11 +60,20 @@ void journal_sink_finish(struct journal_sink *s);
 void journal_sink_start(struct journal_sink *s);
 
 /*
- * One record. @event: it matters: written at once and kept when others are dropped: a quarter of the
- * room is never given to those that are no events. In the queue when this returns, or counted.
+ * One record. @owner: whose it is, any number; SINK_EVENT: it matters: written at once and kept when
+ * others are dropped: a quarter of the room is never given to those that are no events. In the queue
+ * when this returns, or counted.
  */
+#define SINK_EVENT UINT64_MAX
 void journal_sink_put(struct journal_sink *s, enum queue_kind kind, const struct text *record,
-                      bool event);
+                      uint64_t owner);
+
+/*
+ * Is there room for one of @bytes that is no event? An owner that has an eighth of the room in there
+ * gets no more than half of it, so that one who floods leaves room to those who do not.
+ */
+bool journal_sink_fits(const struct journal_sink *s, size_t bytes, uint64_t owner);
+void journal_sink_want_room(struct journal_sink *s);
 
 /* Wait for the reader, at most @budget_us. */
 void journal_sink_flush(struct journal_sink *s, int64_t budget_us);

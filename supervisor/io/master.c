@@ -23,6 +23,7 @@
 #include "supervisor/io/edge.h"
 #include "supervisor/io/fdstore.h"
 #include "supervisor/io/master_books.h"
+#include "supervisor/io/master_logs.h"
 #include "supervisor/io/master_outdated.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/operator.h"
@@ -59,6 +60,11 @@ on_tock(EV_P_ ev_timer *t, int revents)
     (void)revents;
     graves_dig(m);
     if (m->graves) { /* who is dead but has more to say has left in time: that is some turns of reading */
+        ev_timer_start(m->loop, &m->tock);
+        return;
+    }
+    if (m->graves_wait) { /* … or has to wait for its log, which does not take long */
+        ev_timer_set(&m->tock, 0.01, 0.);
         ev_timer_start(m->loop, &m->tock);
         return;
     }
@@ -183,6 +189,8 @@ master_create(struct master *m, struct error *reterr)
         r = journal_create(m->loop, &journal, &m->journal);
     if (r == 0)
         r = fdstore_put(m->fdstore, "journal", journal_ring_fd(m->journal));
+    if (r == 0)
+        r = master_logs(m);
     (void)spawn_raise_nofile(); /* not: then surroundings say when it is too low */
     if (r == 0)
         r = peek_init();
@@ -224,6 +232,7 @@ master_finish(struct master *m)
     master_queue_finish(m);
     core_destroy(m->core);
     watch_destroy(m->watch);
+    logs_destroy(m->logs);
     if (m->loop)
         keep_finish(m);
     fd_close(m->signal_fd);
@@ -305,6 +314,7 @@ master_run(const struct master_options *options, struct error *reterr)
             takeover_make_way(&m);
         journal_say(m.journal, LOG_LEVEL_INFO, "stopped", "everything has stopped");
         operator_farewell(m.desk, FAREWELL_US);
+        logs_flush(m.logs, FAREWELL_US);
         journal_flush(m.journal, FAREWELL_US);
     }
     announcer_end(&m, r < 0 ? reterr->text : NULL);

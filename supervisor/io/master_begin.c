@@ -101,6 +101,14 @@ on_look(void *env)
     return outdated_look(env);
 }
 
+static bool
+on_reopen(void *env, const char *service)
+{
+    struct master *m = env;
+
+    return logs_reopen(m->logs, service) > 0;
+}
+
 /* The control socket is also the lock that keeps two masters apart, so it comes first. */
 static int
 begin_desk(struct master *m, struct error *reterr)
@@ -115,6 +123,7 @@ begin_desk(struct master *m, struct error *reterr)
         .changed = on_desk_changed,
         .look = on_look,
         .upgrade = m->fdstore ? on_upgrade_wanted : NULL,
+        .reopen = on_reopen,
         .listen_fd = steal_fd(m->control_fd),
         .lock_fd = steal_fd(m->control_lock_fd),
         .pid = m->fdstore ? getppid() : 0,
@@ -181,6 +190,7 @@ begin_again(struct master *m, struct error *reterr)
     if (r < 0)
         return r;
     leaves_adopted(m);
+    logs_configure(m->logs, m->spec->services, m->spec->n_services);
     r = state_one(m->state, STATE_DESK, 0, restore_desk, m);
     if (r < 0 && r != -ENOENT)
         journal_say(m->journal, LOG_LEVEL_ERROR, "requests_lost", "the state cannot be read");

@@ -182,7 +182,10 @@ graves_bury(struct hand *h)
     if (h->notify)
         notify_drain(h->notify); /* "READY=1, then exit" is seen in that order */
     if (h->capture && !capture_drain(h->capture)) {
-        m->graves = true; /* there is more to read, so the next turn comes at once */
+        if (capture_waits(h->capture)) /* hand_on_room() comes, within the log's `block` */
+            m->graves_wait = true;
+        else
+            m->graves = true; /* there is more to read, so the next turn comes at once */
         return;
     }
     if (h->exec_fd >= 0)

@@ -20,6 +20,7 @@
 #include "supervisor/io/environment.h"
 #include "supervisor/io/fdstore.h"
 #include "supervisor/io/master_books.h"
+#include "supervisor/io/master_logs.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/notify.h"
 #include "supervisor/io/proc.h"
@@ -62,6 +63,7 @@ hand_create(struct master *m, const struct worker *w)
     list_init(&h->gate);
     (void)snprintf(h->service, sizeof(h->service), "%s", w->generation->service->name);
     memcpy(h->trace, w->generation->trace, sizeof(h->trace));
+    hand_log_open(h);
     list_add(&m->hands, &h->node);
     table_add(&m->hand_by_worker, &h->by_worker, h->worker);
     return h;
@@ -83,6 +85,7 @@ hand_destroy(struct hand *h)
     channel_destroy(h->channel);
     notify_close(h->notify);
     capture_close(h->capture);
+    hand_log_close(h);
     listener_unref(h->probe);
     service_spec_unref(h->spec);
     strv_finish(&h->environment);

@@ -12,6 +12,7 @@
 #include "supervisor/io/edge.h"
 #include "supervisor/io/evidence.h"
 #include "supervisor/io/master_books.h"
+#include "supervisor/io/master_logs.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/notify.h"
 #include "supervisor/io/spawn.h"
@@ -232,10 +233,10 @@ hand_on_line(void *env, enum capture_stream stream, const char *bytes, size_t n,
         .trace = h->trace,
     };
 
-    journal_output(h->master->journal, &from, bytes, n,
-                   (flags & CAPTURE_CUT ? JOURNAL_OUTPUT_CUT : 0u) |
-                       (flags & CAPTURE_UNENDED ? JOURNAL_OUTPUT_LAST : 0u) |
-                       (flags & CAPTURE_AGAIN ? JOURNAL_OUTPUT_AGAIN : 0u));
+    const struct printed line = {&from, h->worker, stream, bytes, n, flags};
+
+    if (h->log)
+        log_line(h->log, &line);
 }
 
 /* It is about to be taken out of the pipe, so it has to be written down first. */
@@ -260,7 +261,7 @@ hand_on_taken(void *env, enum capture_stream stream)
     save_commit(h->master);
 }
 
-const struct capture_keeper hand_capture_keeper = {hand_on_rest, hand_on_taken};
+const struct capture_keeper hand_capture_keeper = {hand_log_has_room, hand_on_rest, hand_on_taken};
 
 /* The exec pipe is closed by a successful exec; a failure is kept for the obituary. */
 void

@@ -80,6 +80,30 @@ source_watch(void *env, const struct service *s)
 }
 
 static json_t *
+source_log(void *env, const struct service *s)
+{
+    static const char *const targets[] = {
+        [LOG_TO_STDERR] = "stderr", [LOG_TO_JOURNAL] = "journal", [LOG_TO_FILE] = "file"};
+    const struct master *m = env;
+    struct log_status st;
+    json_t *o;
+
+    if (!logs_status(m->logs, s->name, &st))
+        return NULL;
+    o = json_pack("{s:s, s:s, s:s*, s:I, s:I, s:I, s:I}", "to", targets[st.to], "state", st.state,
+                  "error", st.error, "lines", (json_int_t)st.lines, "bytes", (json_int_t)st.bytes,
+                  "dropped_lines", (json_int_t)st.dropped_lines, "dropped_bytes",
+                  (json_int_t)st.dropped_bytes);
+    if (o && st.file)
+        (void)json_object_update_new(/* NULL: no memory, and then these are not there */
+                                     o, json_pack("{s:s*, s:I, s:I, s:I}", "file", st.file, "size",
+                                                  (json_int_t)st.size, "waiting_bytes",
+                                                  (json_int_t)st.waiting, "rotations",
+                                                  (json_int_t)st.rotations));
+    return o;
+}
+
+static json_t *
 source_readiness(void *env, const struct worker *w)
 {
     const struct hand *h = hand_find(env, w->id);
@@ -132,6 +156,7 @@ sources_fill(struct master *m, struct report_sources *ret)
         .counters = source_counters,
         .listeners = source_listeners,
         .watch = source_watch,
+        .log = source_log,
         .readiness = source_readiness,
         .threads = source_threads,
         .supervisor = source_supervisor,

@@ -25,6 +25,7 @@
 #include "supervisor/io/capture.h"
 #include "supervisor/io/identity.h"
 #include "supervisor/io/journal.h"
+#include "supervisor/io/logs.h"
 #include "supervisor/io/master_outdated.h"
 #include "supervisor/io/sockets.h"
 #include "supervisor/io/spawn.h"
@@ -65,6 +66,7 @@ struct master {
         *loop;         /* owned; never libev's default loop, which reaps other people's children */
     struct core *core; /* owned */
     struct journal *journal; /* owned */
+    struct logs *logs;       /* owned */
     struct desk *desk;       /* owned */
     struct watch *watch;     /* owned */
     struct spec *spec;       /* owned; the configuration in force */
@@ -98,10 +100,11 @@ struct master {
     ev_timer exhume;      /* somebody could not be buried yet: try again */
     struct elder *elders; /* owned; whoever was a child of this process before it became a master */
     size_t n_elders;
-    bool sweep;     /* a service may be gone: its inspection goes too */
-    bool deaths;    /* somebody died */
-    bool graves;    /* some are not buried yet: their last words are many */
-    bool strangers; /* SIGCHLD came: there may be dead nobody knows */
+    bool sweep;       /* a service may be gone: its inspection goes too */
+    bool deaths;      /* somebody died */
+    bool graves;      /* some are not buried yet: their last words are many */
+    bool graves_wait; /* … and wait for room in their log */
+    bool strangers;   /* SIGCHLD came: there may be dead nobody knows */
 
     ev_io signals; /* signalfd: TERM, INT, HUP, CHLD, USR1, USR2 */
     int signal_fd;
@@ -175,6 +178,8 @@ struct hand {
     bool told;                 /* … and did: */
     int wait_status;           /* … so */
     int64_t dead_us;           /* when it was found dead */
+    struct log *log;           /* one reference; NULL: no memory */
+    struct log_waiter waits;   /* for room in it */
     struct capture *capture;   /* owned; these four are NULL for an escapee */
     struct notify *notify;     /* owned */
     int64_t refusals_us;       /* when lines about messages refused there began to be counted … */

@@ -95,6 +95,7 @@ static const struct route {
     {"POST", "/v1/start",   true,  operator_start,   {NULL}                                       },
     {"POST", "/v1/stop",    true,  operator_stop,    {NULL}                                       },
     {"POST", "/v1/upgrade", true,  operator_upgrade, {NULL}                                       },
+    {"POST", "/v1/reopen",  true,  operator_reopen,  {NULL}                                       },
 };
 
 static void

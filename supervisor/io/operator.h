@@ -70,6 +70,8 @@ struct operator_options {
      * operator_looked() will be called within a second or so, not from within this. NULL: nothing is.
      */
     bool (*look)(void *env);
+    /* The log file of @service is closed and opened again. False: it has none. NULL: nobody has. */
+    bool (*reopen)(void *env, const char *service);
     /* What a master before this one left, see control.h; taken over whatever operator_create() returns. */
     int listen_fd, lock_fd; /* <= 0: there is none */
     pid_t pid;              /* whom people know as stint: the keeper; 0: this process */

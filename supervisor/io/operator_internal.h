@@ -183,6 +183,7 @@ void ticket_read_again(struct ticket *t);
 /* A change goes to the audit log. */
 void operator_audit(struct desk *op, const struct control_request *rq, const struct order *order);
 void operator_upgrade(struct desk *op, struct control_request *rq);
+void operator_reopen(struct desk *op, struct control_request *rq);
 
 void operator_events(struct desk *op, struct control_request *rq);
 void operator_logs(struct desk *op, struct control_request *rq);

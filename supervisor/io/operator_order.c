@@ -129,7 +129,8 @@ order_parse(struct desk *op, struct control_request *rq, struct order *order)
                         value) if (!parse_key(rq, key, value, order)) return false;
     if (order->all && order->services)
         return refuse(rq, "and 'services' exclude each other", "all");
-    if (!order->services && strcmp(order->verb, "reload") == 0)
+    if (!order->services &&
+        (strcmp(order->verb, "reload") == 0 || strcmp(order->verb, "reopen") == 0))
         order->all = true;
     if (!order->all && !order->services)
         return refuse(rq, "or \"all\": true must be given", "services");

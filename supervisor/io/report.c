@@ -85,6 +85,8 @@ add_rim(struct object *o, const struct report_sources *from, const struct servic
         object_optional(o, "listeners", from->listeners(from->env, s));
     if (from->watch)
         object_optional(o, "watch", from->watch(from->env, s));
+    if (from->log)
+        object_optional(o, "log", from->log(from->env, s));
 }
 
 json_t *

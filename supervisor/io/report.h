@@ -37,6 +37,8 @@ struct report_sources {
     json_t *(*listeners)(void *env, const struct service *s);
     /* object {mode: inotify|poll, paths, …} */
     json_t *(*watch)(void *env, const struct service *s);
+    /* object {to, state, lines, …}: where its lines go */
+    json_t *(*log)(void *env, const struct service *s);
     /* object {waiting_for, tries, …}: how far the readiness probe is */
     json_t *(*readiness)(void *env, const struct worker *w);
     /* the evidence of that worker, read now, in bounded time: report_evidence() makes it */

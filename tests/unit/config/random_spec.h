@@ -300,7 +300,7 @@ random_log(struct service_log *l)
     l->group = nasty_or_null();
     l->max_size = random_below(UINT64_C(1) << random_below(50));
     l->max_age_us = random_us(86400 * US_PER_S * 3650);
-    l->buffer = ((uint64_t)64 << 10) + random_below((uint64_t)1 << 20);
+    l->buffer = ((uint64_t)128 << 10) + random_below((uint64_t)1 << 20);
     l->block_us = random_us(10 * US_PER_S);
     l->keep = (unsigned)random_below(10001);
     l->mode = (mode_t)random_below(01000);

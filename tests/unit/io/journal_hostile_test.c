@@ -164,7 +164,7 @@ use_queue(struct journal_queue_shared *shared, char *data, size_t room)
         }
         if (!journal_queue_fits(&q, sizeof(number)))
             journal_queue_clear(&q);
-        journal_queue_put(&q, QUEUE_NATIVE, &number, sizeof(number));
+        journal_queue_put(&q, QUEUE_NATIVE, 0, &number, sizeof(number));
     }
 }
 

@@ -100,7 +100,7 @@ write_records(void)
             deliver(&q);
         if (!journal_ring_add(&r, &slot, "web", buf, n))
             _exit(1);
-        journal_queue_put(&q, QUEUE_TEXT, buf, n);
+        journal_queue_put(&q, QUEUE_TEXT, 0, buf, n);
         shared_store(&memory->said, i);
     }
     _exit(0);

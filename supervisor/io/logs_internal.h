@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef STINT_IO_LOGS_INTERNAL_H
+#define STINT_IO_LOGS_INTERNAL_H
+
+/* What logs.c (whose lines go where) and logs_line.c (one line, and pressure) share. */
+#include <ev.h>
+
+#include "base/table.h"
+#include "base/text.h"
+#include "supervisor/io/logs.h"
+#include "supervisor/io/spool.h"
+
+struct log {
+    struct list node; /* in logs.all */
+    struct table_node by_name;
+    struct logs *logs;
+    char service[65];
+    unsigned references;
+    bool configured; /* the configuration in force has it */
+
+    enum service_log_to to;
+    enum service_log_format format;
+    bool timestamp;
+    int64_t block_us;
+    size_t room; /* of a new memory */
+    struct logfile_config config;
+    struct spool *spool; /* NULL unless to: file, or without memory for one */
+
+    int64_t blocked_us; /* since when somebody waits; 0: nobody does */
+    bool dropping;
+    bool failed;                     /* the file cannot be written; `why` says so */
+    bool again;                      /* the line before may be there twice, and that was said */
+    uint64_t cut_key;                /* of the line whose beginning was dropped; 0: none */
+    uint64_t lost_lines, lost_bytes; /* not told yet */
+    uint64_t lines, bytes, dropped_lines, dropped_bytes;
+    ev_timer patience;
+    struct list waiters; /* struct log_waiter.node */
+    char why[480];
+};
+
+struct logs {
+    struct logs_options options;
+    struct ev_loop *loop;    /* borrowed */
+    struct journal *journal; /* borrowed */
+    struct spools *spools;   /* owned */
+    struct list all;
+    struct table by_name;
+    struct text line; /* scratch */
+};
+
+/* ---- logs_line.c */
+void log_pressure_init(struct log *l);
+void log_pressure_finish(struct log *l);
+void log_room(void *log);          /* half of the room is free */
+void log_go(struct log *l);        /* whoever waits asks again */
+void log_tell_lost(struct log *l); /* when there is room for it */
+
+#endif
