@@ -18,6 +18,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "supervisor/io/spawn_child.h"
+#include "supervisor/io/spawn_lean.h"
 
 #define FIRST_LISTEN_FD 3     /* SD_LISTEN_FDS_START */
 #define TARGET_MAX      65535 /* beyond it a number is a mistake */
@@ -197,6 +198,7 @@ spawn_start(const struct spawn_request *req, struct spawned *ret, struct error *
 {
     __attribute__((cleanup(preparation_finish))) struct preparation p = {.null_fd = -1};
     const char *name = req->exe_path ? req->exe_path : req->argv[0];
+    struct spawn_plan *lean;
     sigset_t all, before;
     int ends[2], pidfd = -1, r;
     pid_t pid;
@@ -224,10 +226,15 @@ spawn_start(const struct spawn_request *req, struct spawned *ret, struct error *
         return error_set(reterr, r, "start '%s'", name);
     (void)sigfillset(&all); /* no handler of ours may run in the child */
     (void)sigprocmask(SIG_BLOCK, &all, &before);
-    pid = clone_with_pidfd(&p.plan, &pidfd);
+    lean = spawn_lean_plan(&p.plan);
+    if (lean)
+        spawn_lean_heap(true);
+    pid = clone_with_pidfd(lean ? lean : &p.plan, &pidfd);
     if (pid == 0)
-        spawn_child(&p.plan);
+        spawn_child(lean ? lean : &p.plan);
     r = -errno;
+    if (lean)
+        spawn_lean_heap(false);
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
     if (pid == -1)
         return error_set(reterr, r, "start '%s': fork", name);

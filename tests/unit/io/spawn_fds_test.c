@@ -9,9 +9,10 @@
 
 START_TEST(listeners_come_as_3_and_4_with_its_own_pid_even_when_the_numbers_cross)
 {
-    char *env[] = {plain_env[0], (char[]){"LISTEN_FDS=2"}, (char[]){"LISTEN_PID="}, NULL};
-    struct spawn_request req =
-        shell(SHELL("test $$ = $LISTEN_PID && cat <&3 && cat <&4; readlink /proc/$$/fd/0"));
+    char *env[] = {plain_env[0], (char[]){"LISTEN_FDS=2"}, (char[]){"LISTEN_PID="},
+                   (char[]){"AFTER=kept"}, NULL};
+    struct spawn_request req = shell(SHELL("test $$ = $LISTEN_PID && test $AFTER = kept && cat <&3 "
+                                           "&& cat <&4; readlink /proc/$$/fd/0"));
     int a = open(write_file("a", "first ", 0600), O_RDONLY | O_CLOEXEC);
     int b = open(write_file("b", "second ", 0600), O_RDONLY | O_CLOEXEC);
     int crossed[2] = {4, 3};

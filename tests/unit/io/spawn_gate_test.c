@@ -5,6 +5,10 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/units.h"
@@ -77,6 +81,49 @@ START_TEST(it_runs_when_it_is_released_and_not_before)
     ck_assert(has_run());
     ck_assert_int_eq(spawn_release(child.exec_fd), -EPIPE); /* too late */
     spawned_close(&child);
+}
+END_TEST
+
+/* Return: whether the memory of @pid has a brk area. */
+static bool
+has_heap(pid_t pid)
+{
+    char path[64], line[512];
+    bool found = false;
+    FILE *f;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
+    f = fopen(path, "re");
+    ck_assert_ptr_nonnull(f);
+    while (fgets(line, sizeof(line), f))
+        found = found || strstr(line, "[heap]");
+    ck_assert_int_eq(fclose(f), 0);
+    return found;
+}
+
+START_TEST(it_waits_there_without_a_copy_of_our_heap_which_the_next_one_has)
+{
+    struct spawn_request req = gated(touches());
+    struct spawn_failure failure = {0};
+    void *more = sbrk(1 << 16); /* sanitizers keep their heap elsewhere: then it is this alone */
+    int status = -1;
+    pid_t pid;
+
+    ck_assert(more != (void *)-1); /* NOLINT(performance-no-int-to-ptr): as sbrk() has it */
+    ck_assert(has_heap(getpid()));
+    start(&req);
+    await_gate(child.pid);
+    ck_assert(!has_heap(child.pid));
+    ck_assert_int_eq(spawn_release(child.exec_fd), 0);
+    ck_assert_int_eq(await_exec(&child, &failure), 0);
+    ck_assert_int_eq(await_exit(&child), 0);
+    ck_assert(has_run());
+    spawned_close(&child);
+    pid = fork(); /* any other child of ours */
+    if (pid == 0)
+        _exit(has_heap(getpid()) ? 0 : 1);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
 }
 END_TEST
 
@@ -231,6 +278,7 @@ main(void)
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, NULL, folder_remove);
     tcase_add_test(t, it_runs_when_it_is_released_and_not_before);
+    tcase_add_test(t, it_waits_there_without_a_copy_of_our_heap_which_the_next_one_has);
     tcase_add_test(t, released_before_it_comes_to_the_gate_it_does_not_wait_there);
     tcase_add_loop_test(t, when_nobody_is_left_to_release_it_it_ends_without_having_run, 0, 2);
     tcase_add_test(t, a_master_that_is_killed_with_many_at_the_gate_leaves_none_of_them);
