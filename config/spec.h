@@ -147,6 +147,13 @@ service_spec_handoff(const struct service_spec *s)
     return s->handoff == HANDOFF_SIGNAL ? s->signal_fallback : s->handoff;
 }
 
+/* Whether its workers get a notify socket: who is assumed to be ready knows nothing of us. */
+static inline bool
+service_spec_speaks(const struct service_spec *s)
+{
+    return s->ready.mode != READY_ASSUME || s->libstint || s->handoff == HANDOFF_SIGNAL;
+}
+
 /* A cgroup for each generation: where ours was delegated, never, or wherever we stand. */
 enum cgroup_mode { CGROUP_AUTO, CGROUP_OFF, CGROUP_ON };
 

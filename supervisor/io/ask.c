@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/units.h"
+#include "supervisor/io/forget.h"
 
 #define REQUEST_MAX     2048
 #define STATUS_LINE_MIN 12 /* "HTTP/1.1 200" */
@@ -99,7 +100,7 @@ ask_cancel(struct ask *ask)
 {
     if (!ask)
         return;
-    ev_io_stop(ask->loop, &ask->io);
+    forget_io(ask->loop, &ask->io);
     ev_timer_stop(ask->loop, &ask->timer);
     (void)fd_close(ask->fd);
     free(ask);

@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "supervisor/io/edge.h"
+#include "supervisor/io/forget.h"
 #include "supervisor/io/peek.h"
 
 #define PIPE_WANTED (1024 * 1024)
@@ -168,7 +169,7 @@ stream_stop(struct stream *s)
 {
     if (s->read_fd == -1)
         return;
-    ev_io_stop(s->capture->loop, &s->io);
+    forget_io(s->capture->loop, &s->io);
     s->read_fd = fd_close(s->read_fd);
     flush(s);
 }

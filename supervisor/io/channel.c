@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "supervisor/io/channel_internal.h"
+#include "supervisor/io/forget.h"
 
 #define BURST   16  /* frames a turn: one chatty worker starves nobody */
 #define FDS_MAX 253 /* that the kernel lets a message carry */
@@ -90,7 +91,7 @@ shut(struct channel *ch)
 {
     if (ch->fd == -1)
         return;
-    ev_io_stop(ch->loop, &ch->io);
+    forget_io(ch->loop, &ch->io);
     ch->fd = fd_close(ch->fd);
 }
 

@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "supervisor/io/child.h"
+#include "supervisor/io/forget.h"
 
 struct helper {
     struct list node;                                        /* in `helpers` */
@@ -46,7 +47,7 @@ static void
 helper_destroy(struct helper *h)
 {
     ev_timer_stop(h->loop, &h->deadline);
-    ev_io_stop(h->loop, &h->dead);
+    forget_io(h->loop, &h->dead);
     list_del(&h->node);
     (void)fd_close(h->pidfd);
     (void)fd_close(h->out);

@@ -22,6 +22,7 @@
 #include "supervisor/core/event.h"
 #include "supervisor/io/edge.h"
 #include "supervisor/io/fdstore.h"
+#include "supervisor/io/forget.h"
 #include "supervisor/io/master_books.h"
 #include "supervisor/io/master_logs.h"
 #include "supervisor/io/master_outdated.h"
@@ -168,12 +169,14 @@ static int
 master_create(struct master *m, struct error *reterr)
 {
     struct journal_options journal = {.fd = STDERR_FILENO, .level = LOG_LEVEL_INFO};
+    const int first = forget_next();
     uint64_t seed;
     int r;
 
     m->loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
     if (!m->loop)
         return error_set(reterr, -ENOMEM, "create the event loop");
+    forget_init(m->loop, first);
     /* First of all: the inotify library wants a small descriptor number. */
     r = watch_create(m->loop, on_hint, m, &m->watch, reterr);
     if (r < 0)
@@ -239,6 +242,7 @@ master_finish(struct master *m)
     journal_destroy(m->journal);
     if (m->loop)
         ev_loop_destroy(m->loop);
+    table_finish(&m->pins);
     table_finish(&m->hand_by_worker);
     table_finish(&m->hand_by_pid);
     table_finish(&m->snapshot_by_id);

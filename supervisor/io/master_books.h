@@ -53,7 +53,7 @@ int restore_effects(struct master *m, struct error *reterr); /* into master.todo
 
 /* Hand over to the keeper what belongs to it, under its names; and take it back there. */
 void keep_listener(struct master *m, struct listener *l);
-void keep_snapshot(struct master *m, const struct snapshot *snap);
+void keep_pin(struct master *m, uint64_t id, int fd);
 void keep_hand(struct master *m, const struct hand *h);
 void keep_drop(struct master *m, const char *kind, uint64_t id);
 void keep_drop_hand(struct master *m, const struct hand *h);
@@ -93,5 +93,13 @@ struct keeper_welcome;
 const char *takeover_ending(const struct keeper_welcome *w, char *buf, size_t room);
 void takeover_leave(struct master *m); /* stint ends: nothing is kept for another master */
 void relics_finish(struct master *m);
+
+/* ---- master_pin.c ------------------------------------------------------------------------------------ */
+
+/* pin_take - @fd of @snap's executable, taken over in any case; the id is known. Return: 0 or -ENOMEM. */
+int pin_take(struct snapshot *snap, int fd);
+int pin_restore(struct snapshot *snap, uint64_t id); /* -ENOENT: it was not kept */
+uint64_t pin_id(const struct snapshot *snap);        /* 0: it has none */
+void pin_drop(struct snapshot *snap);
 
 #endif

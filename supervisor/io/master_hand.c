@@ -19,6 +19,7 @@
 #include "supervisor/io/edge.h"
 #include "supervisor/io/environment.h"
 #include "supervisor/io/fdstore.h"
+#include "supervisor/io/forget.h"
 #include "supervisor/io/master_books.h"
 #include "supervisor/io/master_logs.h"
 #include "supervisor/io/master_state.h"
@@ -76,8 +77,8 @@ hand_destroy(struct hand *h)
         return;
     keep_drop_hand(h->master, h);
     list_del(&h->gate);
-    ev_io_stop(h->master->loop, &h->dies);
-    ev_io_stop(h->master->loop, &h->execs);
+    forget_io(h->master->loop, &h->dies);
+    forget_io(h->master->loop, &h->execs);
     list_del(&h->node);
     table_remove(&h->master->hand_by_worker, &h->by_worker);
     table_remove(&h->master->hand_by_pid, &h->by_pid);
@@ -152,7 +153,7 @@ start_environment(struct start *st, struct error *reterr)
         .own = environ,
         .identity = &h->snapshot->identity,
         .listen_names = names,
-        .notify_path = notify_path(h->notify),
+        .notify_path = h->notify ? notify_path(h->notify) : NULL,
         .generation = h->born,
         .slot = h->slot,
         .spawn_id = spawn_id,
@@ -187,7 +188,7 @@ start_plumbing(struct start *st, struct error *reterr)
     r = capture_open(h->master->loop, hand_on_line, h, &h->capture, reterr);
     if (r == 0)
         capture_kept_by(h->capture, &hand_capture_keeper);
-    if (r == 0)
+    if (r == 0 && service_spec_speaks(st->spec))
         r = notify_open(h->master->loop, path, &hooks, &h->notify, reterr);
     if (r == 0 && st->spec->libstint) {
         r = channel_pair(&ours, &st->channel_theirs);
@@ -302,7 +303,7 @@ hands_release(struct master *m)
         struct hand *h = container_of(n, struct hand, gate);
 
         if (waits && h->spawned_us > long_ago_us)
-            continue; /* a keeper that does not read for longer stops nobody from serving */
+            return; /* oldest first; a keeper that does not read for longer stops nobody from serving */
         list_del(n);
         (void)spawn_release(h->exec_fd); /* dead already: its pidfd tells */
         EDGE("spawn-released");
@@ -332,11 +333,14 @@ start_all(struct start *st, struct error *reterr)
     if (h->snapshot->identity.uid != IDENTITY_KEEP_UID)
         h->uid = h->snapshot->identity.uid;
     capture_spawned(h->capture);
-    notify_expect(h->notify, h->pid, h->uid);
+    if (h->notify)
+        notify_expect(h->notify, h->pid, h->uid);
     hand_watch(h);
     ev_io_init(&h->execs, hand_on_exec, h->exec_fd, EV_READ);
     ev_io_start(h->master->loop, &h->execs);
     start_probe(st);
+    if (st->spec->ready.mode != READY_EXEC) /* nobody else runs anything with it */
+        strv_finish(&h->environment);
     keep_hand(h->master, h);
     EDGE("spawn-kept");
     save_hand(h->master, h); /* committed with SPAWNED */

@@ -11,6 +11,7 @@
 #include "supervisor/io/channel.h"
 #include "supervisor/io/edge.h"
 #include "supervisor/io/evidence.h"
+#include "supervisor/io/forget.h"
 #include "supervisor/io/master_books.h"
 #include "supervisor/io/master_logs.h"
 #include "supervisor/io/master_state.h"
@@ -272,7 +273,7 @@ hand_on_exec(EV_P_ ev_io *io, int revents)
     (void)revents;
     if (spawn_exec_result(h->exec_fd, &h->exec_failure) == -EAGAIN)
         return;
-    ev_io_stop(EV_A_ io);
+    forget_io(EV_A_ io);
     h->exec_fd = fd_close(h->exec_fd);
 }
 

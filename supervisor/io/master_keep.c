@@ -61,11 +61,9 @@ keep_listener(struct master *m, struct listener *l)
 }
 
 void
-keep_snapshot(struct master *m, const struct snapshot *snap)
+keep_pin(struct master *m, uint64_t id, int fd)
 {
-    if (snap->exe_fd >= 0)
-        keep(m, "exe", snap->id, snap->exe_fd);
-    EDGE("snapshot-kept");
+    keep(m, "exe", id, fd);
 }
 
 void

@@ -234,7 +234,7 @@ restore_snapshot(void *env, uint64_t key, const void *bytes, size_t n)
     struct master *m = rs->m;
     struct unpack in = UNPACK_INIT(bytes, n);
     struct snapshot *snap = calloc(1, sizeof(*snap));
-    char name[KEEPER_NAME_MAX];
+    uint64_t pin;
     int r;
 
     if (!snap)
@@ -249,9 +249,9 @@ restore_snapshot(void *env, uint64_t key, const void *bytes, size_t n)
         m->last_snapshot = key;
     snap->spec = specs_of(m, unpack_u64(&in));
     snap->exe_path = unpack_str(&in);
-    if (unpack_bool(&in)) {
-        snap->exe_fd = fdstore_take(m->fdstore, fdstore_name(name, "exe", key));
-        if (snap->exe_fd < 0)
+    pin = unpack_u64(&in); /* 1: of a stint whose snapshots had a pin each */
+    if (pin > 0) {
+        if (pin_restore(snap, pin == 1 ? key : pin - 1) < 0)
             journal_say(m->journal, LOG_LEVEL_WARNING, "pin_lost",
                         "%s: its descriptor was not kept; a respawn runs what is at that path then",
                         snap->exe_path ? snap->exe_path : "?");

@@ -115,7 +115,7 @@ save_snapshot(struct master *m, const struct snapshot *snap)
         return;
     pack_u64(&t, specs_number(m, snap->spec));
     pack_str(&t, snap->exe_path);
-    pack_u64(&t, snap->exe_fd >= 0);
+    pack_u64(&t, snap->pin ? pin_id(snap) + 1 : 0);
     pack_strv(&t, &snap->env_file);
     pack_identity(&t, &snap->identity);
     pack_u64(&t, snap->n_listeners);

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "supervisor/core/event.h"
+#include "supervisor/io/edge.h"
 #include "supervisor/io/environment.h"
 #include "supervisor/io/identity_ask.h"
 #include "supervisor/io/look.h"
@@ -39,7 +40,6 @@ snapshot_destroy(struct snapshot *snap)
         struct master *m = snap->master;
 
         leaf_retire(snap);
-        keep_drop(m, "exe", snap->id);
         if (m->state)
             state_drop(m->state, STATE_SNAPSHOT, snap->id);
         m->specs_stale = true;
@@ -53,7 +53,7 @@ snapshot_destroy(struct snapshot *snap)
     identity_finish(&snap->identity);
     strv_finish(&snap->env_file);
     service_spec_unref(snap->spec);
-    fd_close(snap->exe_fd);
+    pin_drop(snap);
     free(snap->exe_path);
     free(snap);
 }
@@ -182,13 +182,17 @@ on_looked(void *env, struct look_answer *answer)
     }
     d->program = snapshot_program(snap, answer);
     d->setting = snapshot_setting(snap);
-    if (!answer->is_script) /* the kernel hands a script's path to its interpreter */
-        snap->exe_fd = steal_fd(answer->exe_fd);
     snap->exe_stat = answer->exe_stat;
     snap->id = ++d->master->last_snapshot;
+    /* the kernel hands a script's path to its interpreter */
+    if (!answer->is_script && pin_take(snap, steal_fd(answer->exe_fd)) < 0) {
+        snapshot_destroy(snap);
+        inspection_broken(d, 0, "out of memory");
+        return;
+    }
     list_add(&d->master->snapshots, &snap->node);
     table_add(&d->master->snapshot_by_id, &snap->by_id, snap->id);
-    keep_snapshot(d->master, snap);
+    EDGE("snapshot-kept");
     save_snapshot(d->master, snap);
     inspection_looked(d, answer, snap->id);
 }

@@ -39,6 +39,7 @@ struct error;
 struct fdstore;
 struct look;
 struct notify;
+struct pin;
 struct desk;
 struct identity_ask;
 struct reading;
@@ -91,6 +92,7 @@ struct master {
 
     struct list hands, snapshots, inspections;
     struct table hand_by_worker, hand_by_pid, snapshot_by_id, inspection_by_service;
+    struct table pins; /* struct pin.by_file */
     uint64_t last_snapshot;
     struct listeners listeners;
     struct listener *
@@ -187,7 +189,7 @@ struct hand {
     struct channel *channel;   /* owned; NULL without libstint */
     struct ready *ready;       /* owned; NULL when nobody has to ask */
     int registry_fd;           /* owned; -1 without libstint */
-    struct strv environment;   /* owned; what it was started with */
+    struct strv environment;   /* owned; what it was started with; for `ready: {exec}` only */
     struct listener *probe;    /* one reference; NULL = none */
     struct snapshot *snapshot; /* borrowed: outlives the workers started from it */
     struct service_spec
@@ -207,7 +209,8 @@ struct snapshot {
     struct master *master;
     uint64_t id;               /* what the core calls it */
     struct service_spec *spec; /* one reference */
-    int exe_fd;                /* owned; the pin; -1 for a script, which has to be run by path */
+    struct pin *pin;           /* one reference; NULL for a script, which has to be run by path */
+    int exe_fd;                /* the pin's, borrowed; -1 without one */
     char *exe_path;            /* owned; without links */
     struct stat exe_stat;
     struct strv env_file; /* what was in it: it may be broken by the next start */

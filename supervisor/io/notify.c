@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "supervisor/io/endpoint.h"
+#include "supervisor/io/forget.h"
 #include "supervisor/io/proc.h"
 
 #define BURST     32  /* datagrams in one turn of the loop: one chatty worker starves nobody */
@@ -309,7 +310,7 @@ notify_close(struct notify *n)
         return;
     if (n->closed)
         *n->closed = true;
-    ev_io_stop(n->loop, &n->io);
+    forget_io(n->loop, &n->io);
     (void)fd_close(n->fd);
     if (n->path)
         (void)unlink(n->path); /* a leftover is replaced by the next who binds here */

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "supervisor/io/ask.h"
+#include "supervisor/io/forget.h"
 #include "supervisor/io/peek.h"
 #include "supervisor/io/proc.h"
 #include "supervisor/io/run.h"
@@ -64,7 +65,7 @@ progress(struct ready *r, const char *fmt, ...)
 static void
 stop_watching(struct ready *r)
 {
-    ev_io_stop(r->loop, &r->io);
+    forget_io(r->loop, &r->io);
     ev_timer_stop(r->loop, &r->timer);
     r->fd = fd_close(r->fd);
     ask_cancel(steal(r->ask));

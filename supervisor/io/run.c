@@ -20,6 +20,7 @@
 #include "base/units.h"
 #include "supervisor/io/child.h"
 #include "supervisor/io/environment.h"
+#include "supervisor/io/forget.h"
 
 #define READ_BYTES   16384
 #define TURN_READS   4
@@ -47,8 +48,8 @@ static struct list runs = LIST_INIT(runs);
 static void
 run_destroy(struct run *run)
 {
-    ev_io_stop(run->loop, &run->exited);
-    ev_io_stop(run->loop, &run->readable);
+    forget_io(run->loop, &run->exited);
+    forget_io(run->loop, &run->readable);
     ev_timer_stop(run->loop, &run->deadline);
     list_del(&run->node);
     (void)fd_close(run->child.pidfd);
@@ -73,7 +74,7 @@ output_read(struct run *run, size_t most)
         if (n == -1 && errno == EAGAIN)
             return;
         if (n <= 0) {
-            ev_io_stop(run->loop, &run->readable);
+            forget_io(run->loop, &run->readable);
             run->output_fd = fd_close(run->output_fd);
             return;
         }
@@ -138,7 +139,7 @@ detach(struct run *run)
 {
     run->on_done = NULL;
     ev_timer_stop(run->loop, &run->deadline);
-    ev_io_stop(run->loop, &run->readable);
+    forget_io(run->loop, &run->readable);
     run->output_fd = fd_close(run->output_fd);
 }
 
