@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/mem.h"
 #include "base/units.h"
 #include "config/config.h"
@@ -48,6 +49,8 @@ config_bind(const struct reading *rd, struct listener ***ret, struct error *rete
             return error_wrap(reterr, r, "service %s, listener %s", w->service->name,
                               w->spec->name);
         }
+        if (w->service->libstint)            /* stint.h promises it */
+            (void)fd_nonblock(bound[i]->fd); /* an open descriptor of ours: cannot fail */
         listen_guard_add(m, bound[i]);
         keep_listener(m, bound[i]);
     }

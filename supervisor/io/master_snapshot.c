@@ -88,6 +88,8 @@ snapshot_create(struct master *m, struct service_spec *spec, struct snapshot **r
     }
     if (r == 0 && spec->probe_listener)
         r = listeners_probe(&m->listeners, spec->probe_listener, &snap->probe, reterr);
+    if (snap->probe && spec->libstint)
+        (void)fd_nonblock(snap->probe->fd);
     if (snap->probe)
         keep_listener(m, snap->probe);
     if (r < 0) {

@@ -108,10 +108,11 @@ static int
 bind_at(struct listener *l, const struct endpoint *at, struct error *reterr)
 {
     int family = at->sa.ss_family;
-    auto_fd int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    auto_fd int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool blocks = l->fd == -1 || !(fcntl(l->fd, F_GETFL) & O_NONBLOCK); /* as the one before it */
     int one = 1, r = 0;
 
-    if (fd == -1)
+    if (fd == -1 || (!blocks && fd_nonblock(fd) < 0))
         return error_set(reterr, -errno, "make a socket for '%s'", l->address);
     if (family == AF_UNIX)
         r = unix_make_room(at, reterr);

@@ -7,6 +7,10 @@
  * unlinks a unix socket's path. A socket's identity is its canonical address: names are labels, and
  * moving an address from one service to another keeps the socket and its queue.
  *
+ * A new one blocks, as one of systemd does: PHP-FPM, or a plain accept() in a loop, takes EAGAIN for the end, and who wants
+ * it otherwise says so. That flag belongs to the socket and not to a process: it is never taken back here, where
+ * the generation that serves may rely on it.
+ *
  * tcp: SO_REUSEADDR; an IPv6 socket takes IPv6 only (V6ONLY=1), so [::]:80 and 0.0.0.0:80 may both
  * be asked for and mean what they say.
  * unix: a socket file that nobody answers on is stale and is replaced; one that is answered is an
@@ -37,7 +41,7 @@ struct listener_owner {
 struct listener {
     struct list node;      /* in its set; empty for a probe listener */
     unsigned references;   /* listener_ref/unref only */
-    int fd;                /* owned; non-blocking, CLOEXEC, listening */
+    int fd;                /* owned; CLOEXEC, listening; blocks unless somebody has changed that */
     int guard;             /* borrowed: an epoll that `fd` is in, and has to leave; -1 = none */
     int backlog;           /* as asked for */
     char *address;         /* owned; canonical, as the spec has it: the identity */

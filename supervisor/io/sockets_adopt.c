@@ -93,7 +93,7 @@ listener_look(struct listener *l, struct error *reterr)
         return error_say(reterr, -EINVAL, "it is neither a tcp nor a unix socket");
     if (l->is_unix && path_of(&l->bound)[0] == '\0')
         return error_say(reterr, -EINVAL, "it is a unix socket without a path");
-    return fd_nonblock(l->fd) < 0 ? error_set(reterr, -errno, "take over a socket") : 0;
+    return 0;
 }
 
 int

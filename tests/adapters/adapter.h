@@ -32,6 +32,7 @@ struct adapter {
     const char *complaint;     /* what the program says about that, in its own words */
     const char *slow;          /* path of an answer that takes a second or so; NULL: none */
     const char *own[ADP_ARGS]; /* its own way: started without stint, in the foreground … */
+    const char *beside[ADP_ARGS]; /* … while this runs, too, such as what stands in front of it … */
     const char *own_edit[3]; /* … after in the file [0] text [1] became [2] ([0] NULL: nothing) */
     const char *own_words;   /* how people call that, for the report */
     int own_signal;          /* … reloads on this signal (0: it has no way of its own) … */

@@ -18,7 +18,7 @@
 #define TRY_MS       5000
 #define TRIES        5
 
-static pid_t master;
+static pid_t master, beside;
 
 static unsigned
 children(pid_t *ret)
@@ -51,21 +51,30 @@ with_port(const char *text, char *buffer, size_t room)
     return buffer;
 }
 
-void
-adp_own_begin(const struct adapter *a)
+static pid_t
+begin(const char *const *words)
 {
     const char *argv[ADP_ARGS] = {NULL};
     char texts[ADP_ARGS][128], log[128];
     struct child_spec spec = {.argv = argv, .log = log, .directory = scn_dir(), .uid = (uid_t)-1};
     struct error err = {0};
+    pid_t pid;
 
-    for (size_t i = 0; a->own[i]; i++)
-        argv[i] = with_port(a->own[i], texts[i], sizeof(texts[i]));
-    if (a->own_edit[0])
-        adp_edit(a->own_edit[0], a->own_edit[1], with_port(a->own_edit[2], log, sizeof(log)));
+    for (size_t i = 0; words[i]; i++)
+        argv[i] = with_port(words[i], texts[i], sizeof(texts[i]));
     (void)snprintf(log, sizeof(log), "%s", scn_path("own.log"));
-    master = child_start(&spec, &err);
-    ck_assert_msg(master > 0, "%s", err.text);
+    pid = child_start(&spec, &err);
+    ck_assert_msg(pid > 0, "%s", err.text);
+    return pid;
+}
+
+void
+adp_own_begin(const struct adapter *a)
+{
+    if (a->own_edit[0])
+        adp_edit(a->own_edit[0], a->own_edit[1], a->own_edit[2]);
+    master = begin(a->own);
+    beside = a->beside[0] ? begin(a->beside) : 0;
 }
 
 static void
@@ -101,5 +110,6 @@ void
 adp_own_end(const struct adapter *a)
 {
     ck_assert_msg(child_end(master, a->own_stop, 10 * US_PER_S) == 0, "%s did not end", a->own[0]);
-    master = 0;
+    ck_assert_int_eq(child_end(beside, SIGTERM, 10 * US_PER_S), 0);
+    master = beside = 0;
 }

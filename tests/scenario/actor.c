@@ -219,6 +219,8 @@ main(int argc, char **argv)
     int signals;
 
     die_with_the_keeper();
+    if (fds && atoi(fds) > 0) /* it waits for more than clients, and shares the socket */
+        (void)fcntl(3, F_SETFL, fcntl(3, F_GETFL) | O_NONBLOCK);
     sigemptyset(&term);
     sigaddset(&term, SIGTERM);
     (void)sigprocmask(SIG_BLOCK, &term, NULL);

@@ -159,6 +159,23 @@ START_TEST(a_listener_that_a_worker_shut_down_listens_again_at_once)
 }
 END_TEST
 
+/* Its descriptor's flags, in octal, as the kernel has them when the program gets it. */
+#define FLAGS(name, more)                                                                          \
+    "  " name ":\n    command: [sh, -c, \"grep flags /proc/self/fdinfo/3; exec sleep 1000\"]\n"    \
+    "    directory: %s\n    listen: {main: \"unix:%s/" name ".sock\"}\n    ready: {assume_after: " \
+    "1ms}\n" more
+
+START_TEST(a_listener_blocks_as_one_of_systemd_does_unless_the_program_links_libstint)
+{
+    scn_config(FLAGS("plain", "") FLAGS("linked", "    libstint: true\n"), scn_dir(), scn_dir(),
+               scn_dir(), scn_dir());
+    scn_start();
+    (void)scn_await_any("event=output service=plain ~flags: ~02\"", 5000);
+    (void)scn_await_any("event=output service=linked ~flags: ~04002\"", 5000);
+    ck_assert_uint_eq(scn_count("event=output service=plain ~4002\""), 0);
+}
+END_TEST
+
 START_TEST(readiness_by_newline_by_file_by_command_and_by_assumption)
 {
     scn_config(
@@ -198,5 +215,6 @@ scn_main("supervision", a_worker_that_crashes_is_buried_with_its_last_words_and_
          a_start_that_waits_for_a_dependency_says_so,
          stop_ends_even_the_deaf_within_the_budget_and_leaves_nobody,
          a_listener_that_a_worker_shut_down_listens_again_at_once,
+         a_listener_blocks_as_one_of_systemd_does_unless_the_program_links_libstint,
          readiness_by_newline_by_file_by_command_and_by_assumption,
          a_start_that_takes_too_long_is_rejected_at_its_deadline)

@@ -28,12 +28,15 @@ START_TEST(a_shutdown_by_a_worker_is_seen_and_undone)
     ck_assert(listener_is_listening(l));
     ck_assert_int_eq(listener_relisten(l, &error), 0);
     worker = dup(l->fd);
+    ck_assert_int_eq(fcntl(worker, F_SETFL, O_RDWR | O_NONBLOCK),
+                     0); /* its generation relies on it */
     ck_assert_int_eq(shutdown(worker, SHUT_RDWR), 0);
     ck_assert(!listener_is_listening(l));
     ck_assert_int_eq(connects(l), -ECONNREFUSED);
     ck_assert_msg(listener_relisten(l, &error) == (_i == 2), "%s", error.text);
     ck_assert(listener_is_listening(l));
     ck_assert_mem_eq(&before.sa, &l->bound.sa, before.bytes);
+    ck_assert(fcntl(l->fd, F_GETFL) & O_NONBLOCK);
     ck_assert_connects(l);
     (void)close(worker);
     listener_unref(l);

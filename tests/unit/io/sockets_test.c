@@ -12,12 +12,12 @@ refused(char *address)
     return r;
 }
 
-START_TEST(a_tcp_socket_listens_without_blocking_and_is_not_inherited)
+START_TEST(a_tcp_socket_blocks_as_one_of_systemd_does_and_is_not_inherited)
 {
     struct listener *l = acquire((char[]){"tcp://127.0.0.1:0"});
     auto_text struct text where = TEXT_INIT;
 
-    ck_assert(fcntl(l->fd, F_GETFL) & O_NONBLOCK);
+    ck_assert(!(fcntl(l->fd, F_GETFL) & O_NONBLOCK));
     ck_assert(fcntl(l->fd, F_GETFD) & FD_CLOEXEC);
     ck_assert_connects(l);
     listener_address(l, &where);
@@ -232,7 +232,7 @@ main(void)
     TCase *t = tcase_create("sockets");
 
     tcase_add_checked_fixture(t, begin, end);
-    tcase_add_test(t, a_tcp_socket_listens_without_blocking_and_is_not_inherited);
+    tcase_add_test(t, a_tcp_socket_blocks_as_one_of_systemd_does_and_is_not_inherited);
     tcase_add_test(t, an_address_has_one_socket_until_the_last_reference_goes);
     tcase_add_test(t, ipv6_is_ipv6_only_so_both_wildcards_share_a_port);
     tcase_add_test(t, a_port_of_somebody_else_is_named_as_in_use);
