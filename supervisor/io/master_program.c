@@ -26,14 +26,14 @@ found_by_env(const struct service_spec *spec, int exe_fd)
     ssize_t n = pread(exe_fd, head, sizeof(head) - 1, 0);
     char *found = NULL;
 
-    if (n <= 0)
+    if (n <= 2)
         return NULL;
     head[n] = '\0';
     head[strcspn(head, "\n")] = '\0';
-    (void)strtok_r(head, " \t", &rest); /* "#!" may stand alone */
+    (void)strtok_r(head + 2, " \t", &rest); /* env itself */
     do
         word = strtok_r(NULL, " \t", &rest);
-    while (word && (word[0] == '-' || strchr(word, '=') || strstr(word, "/env")));
+    while (word && (word[0] == '-' || strchr(word, '=')));
     if (!word || look_find_program(spec, word, &found) < 0)
         return NULL;
     return found;

@@ -18,6 +18,7 @@
 #include "base/units.h"
 #include "supervisor/io/ask.h"
 #include "supervisor/io/forget.h"
+#include "supervisor/io/look_scan.h"
 #include "supervisor/io/peek.h"
 #include "supervisor/io/proc.h"
 #include "supervisor/io/run.h"
@@ -126,12 +127,6 @@ on_fd(EV_P_ ev_io *io, int revents)
 
 /* ---- file: rewritten since the spawn, and it holds a pid of the worker's tree ---- */
 
-static bool
-same_time(struct timespec a, struct timespec b)
-{
-    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
-
 /*
  * The wall clock may have been set since the spawn. Reckoning the spawn's wall time again from the
  * monotonic clock and taking the earlier of the two forgives both directions.
@@ -142,9 +137,7 @@ is_rewritten(const struct ready *r, const struct stat *st)
     int64_t changed_us = (int64_t)st->st_ctim.tv_sec * US_PER_S + st->st_ctim.tv_nsec / 1000;
     int64_t spawned_us = wall_now_us() - (mono_now_us() - r->req.spawned_us);
 
-    if (r->has_before && st->st_dev == r->before.st_dev && st->st_ino == r->before.st_ino &&
-        st->st_size == r->before.st_size && same_time(st->st_mtim, r->before.st_mtim) &&
-        same_time(st->st_ctim, r->before.st_ctim))
+    if (r->has_before && stat_same(st, &r->before))
         return false;
     if (r->spawned_wall_us < spawned_us)
         spawned_us = r->spawned_wall_us;

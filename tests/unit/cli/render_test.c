@@ -40,6 +40,29 @@ START_TEST(status_is_an_aligned_table_with_loud_rejections)
 }
 END_TEST
 
+START_TEST(what_is_only_assumed_to_have_reloaded_is_called_so)
+{
+    static const char status[] =
+        "{\"services\":[{\"name\":\"db\",\"state\":\"running\",\"generations\":["
+        "{\"number\":2,\"state\":\"serving\",\"reload_evidence\":\"assumed\",\"workers\":["
+        "{\"slot\":0,\"pid\":46,\"state\":\"ready\",\"reload\":\"asked\"}]}],"
+        "\"last_verdict\":{\"outcome\":\"serving\",\"evidence\":\"assumed\",\"generation\":2}}]}";
+    static const char answer[] =
+        "{\"ok\":true,\"services\":[{\"service\":\"db\",\"outcome\":\"serving\",\"ok\":true,"
+        "\"generation\":2,\"before\":1,\"cause\":\"pg.conf changed\",\"evidence\":\"assumed\","
+        "\"reason\":\"by SIGHUP to 1 worker: assumed\"}]}";
+
+    ck_assert_int_eq(stint_asks("status", "200 OK", status, NULL), CLI_OK);
+    ck_assert_ptr_nonnull(strstr(out, "its reload by signal is only assumed\n"));
+    ck_assert_ptr_nonnull(strstr(out, "was asked to reload\n"));
+    ck_assert_ptr_nonnull(strstr(out, "\n  last reload: serving (assumed), generation 2"));
+    ck_assert_int_eq(stint_asks("reload", "200 OK", answer, NULL), CLI_OK);
+    ck_assert_str_eq(out,
+                     "db: generation 2 serves (was 1): pg.conf changed; by SIGHUP to 1 worker: "
+                     "assumed\n");
+}
+END_TEST
+
 START_TEST(a_service_that_runs_replaced_libraries_is_loud_and_each_is_named_once)
 {
     static const char with[] = "{\"services\":[{\"name\":\"web\",\"state\":\"running\",\"needs_"
@@ -122,6 +145,7 @@ main(void)
     tcase_add_checked_fixture(tc, NULL, tear_down);
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, status_is_an_aligned_table_with_loud_rejections);
+    tcase_add_test(tc, what_is_only_assumed_to_have_reloaded_is_called_so);
     tcase_add_test(tc, a_service_that_runs_replaced_libraries_is_loud_and_each_is_named_once);
     tcase_add_test(tc, with_json_the_answer_is_left_as_it_is);
     tcase_add_test(tc, threads_name_the_stragglers);

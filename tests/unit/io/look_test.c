@@ -121,8 +121,17 @@ START_TEST(the_digest_follows_content_and_nothing_else)
 
     rq.watch_binary = false;
     first = look(&rq)->digest;
+    ck_assert(digest_none(at.got.exe_digest));
     put("web", "#!/bin/sh\n# newer\n");
     ck_assert(digest_equal(first, look(&rq)->digest));
+
+    rq.know_binary = true; /* told, and no part of it */
+    ck_assert(digest_equal(first, look(&rq)->digest));
+    second = at.got.exe_digest;
+    ck_assert(!digest_none(second));
+    put("web", "#!/bin/sh\n# newest\n");
+    ck_assert(digest_equal(first, look(&rq)->digest));
+    ck_assert(!digest_equal(second, at.got.exe_digest));
 }
 END_TEST
 

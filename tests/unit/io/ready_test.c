@@ -86,6 +86,34 @@ START_TEST(a_pid_file_left_by_the_one_before_does_not_count)
 }
 END_TEST
 
+START_TEST(a_pid_file_that_is_there_already_has_to_be_written_anew)
+{
+    struct ready_spec spec = {.mode = READY_FILE, .file = (char[]){"web.pid"}};
+    struct ready_request req = request(&spec);
+
+    write_pid_file(getpid());
+    req.rewritten = true; /* it is young enough, and it is the one that was there */
+    start(&req);
+    await_progress("is older than the worker");
+    write_pid_file(getpid());
+    await_words("ready ");
+}
+END_TEST
+
+START_TEST(a_pid_file_is_not_waited_for_beyond_its_time)
+{
+    struct ready_spec spec = {.mode = READY_FILE, .file = (char[]){"web.pid"}};
+    struct ready_request req = request(&spec);
+
+    req.until_us = mono_now_us() + 60 * US_PER_MS; /* some questions later */
+    start(&req);
+    ev_run(ev, 0); /* returns when nothing in the loop is waited for any more */
+    ck_assert_int_gt(mono_now_us(), req.until_us);
+    ck_assert_ptr_nonnull(strstr(ready_progress(ready), "does not exist yet"));
+    ck_assert_uint_eq(heard.bytes, 0);
+}
+END_TEST
+
 START_TEST(a_command_is_asked_until_it_exits_0)
 {
     struct ready_spec spec = {.mode = READY_EXEC};
@@ -170,6 +198,8 @@ main(void)
     tcase_add_test(t, a_descriptor_closed_without_a_newline_is_a_failure);
     tcase_add_test(t, a_pid_file_counts_once_it_is_rewritten_with_a_pid_of_the_worker);
     tcase_add_test(t, a_pid_file_left_by_the_one_before_does_not_count);
+    tcase_add_test(t, a_pid_file_that_is_there_already_has_to_be_written_anew);
+    tcase_add_test(t, a_pid_file_is_not_waited_for_beyond_its_time);
     tcase_add_test(t, a_command_is_asked_until_it_exits_0);
     tcase_add_test(t, each_slot_has_a_file_and_a_question_of_its_own);
     tcase_add_test(t, stopping_while_a_command_is_under_way_leaves_nothing);

@@ -40,6 +40,7 @@ static void
 fill_worker(struct worker *w, struct generation *g, pid_t pid, enum worker_state state)
 {
     *w = (struct worker){.generation = g,
+                         .born = g->number,
                          .id = (uint64_t)pid,
                          .pid = pid,
                          .state = state,
@@ -192,6 +193,32 @@ START_TEST(a_rejection_stays_in_the_report)
 }
 END_TEST
 
+START_TEST(a_reload_by_signal_is_shown_with_what_it_is_worth)
+{
+    json_t *status, *s, *g, *w;
+
+    service.last = (struct verdict){
+        .reload = 5, .outcome = OUTCOME_SERVING, .generation = 8, .grade = GRADE_ASSUMED};
+    new_one.grade = GRADE_ASSUMED;
+    fresh.grade = GRADE_FILE;
+    fresh.born = 3;
+    fresh.reloading = RELOADING_BUSY;
+    status = report_status(&sources, &service, NOW);
+    s = at(status, "services", 0);
+    g = at(s, "generations", 1);
+    w = at(g, "workers", 0);
+    ck_assert_str_eq(string(json_object_get(s, "last_verdict"), "evidence"), "assumed");
+    ck_assert_str_eq(string(g, "reload_evidence"), "assumed");
+    ck_assert_str_eq(string(w, "reload"), "reloading");
+    ck_assert_str_eq(string(w, "reload_evidence"), "file");
+    ck_assert_int_eq(number(w, "started_by"), 3);
+    g = at(s, "generations", 0);
+    ck_assert_ptr_null(json_object_get(g, "reload_evidence")); /* made by no signal */
+    ck_assert_ptr_null(json_object_get(at(g, "workers", 0), "started_by"));
+    json_decref(status);
+}
+END_TEST
+
 static json_t *
 give(void *env, const struct service *s)
 {
@@ -287,6 +314,7 @@ main(void)
     tcase_add_test(tc, an_empty_place_says_when_it_tries_again);
     tcase_add_test(tc, assumed_readiness_is_called_weak);
     tcase_add_test(tc, a_rejection_stays_in_the_report);
+    tcase_add_test(tc, a_reload_by_signal_is_shown_with_what_it_is_worth);
     tcase_add_test(tc, what_only_the_rim_knows_is_asked_for);
     tcase_add_test(tc, threads_are_reported_with_their_origin);
     suite_add_tcase(suite, tc);
