@@ -228,7 +228,7 @@ reload_signal_lost(struct core *c, struct worker *w, const struct event *ev, con
     bool by_it = WIFSIGNALED(status) && WTERMSIG(status) == g->spec->reload_signal;
     char what[900];
 
-    if (g->service->reload.state != RELOAD_ASKING ||
+    if (g->service->reload.state != RELOAD_ASKING || w->drain_us > 0 || /* it was told to go */
         (w->reloading != RELOADING_ASKED && w->reloading != RELOADING_BUSY))
         return;
     (void)snprintf(what, sizeof(what), "worker %u (pid %d) did not outlive SIG%s%s: %s", w->slot,

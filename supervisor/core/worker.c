@@ -349,8 +349,7 @@ worker_exit(struct core *c, struct worker *w, const struct event *ev)
             oneshot_exit(c, g, w, ev, text);
         else
             generation_failure(c, g, w, expected ? NULL : text, fatal && !expected);
-        if (!expected)
-            reload_signal_lost(c, w, ev, text);
+        reload_signal_lost(c, w, ev, text);
     }
     worker_destroy(w);
 }

@@ -7,6 +7,7 @@
 #include "tests/unit/core/specs.h"
 #include "tests/unit/io/look_fixture.h"
 
+static char here[] = "/srv/web", elsewhere[] = "/srv/releases/2/web";
 static struct snapshot snap;
 static struct service_spec *spec;
 
@@ -17,7 +18,7 @@ begin(void)
     spec = service_new("web");
     free(spec->directory);
     spec->directory = must(strdup(own_dir));
-    snap = (struct snapshot){.spec = spec, .exe_path = (char[]){"/srv/web"}};
+    snap = (struct snapshot){.spec = spec, .exe_path = here};
     snap.identity = (struct identity)IDENTITY_KEEP;
 }
 
@@ -48,7 +49,7 @@ START_TEST(the_bytes_and_the_place_of_the_executable_count_and_its_age_does_not)
     put("web", "#!/bin/sh\n# another one\n");
     second = program();
     ck_assert(!digest_equal(first, second));
-    snap.exe_path = (char[]){"/srv/releases/2/web"}; /* a script is run by its path */
+    snap.exe_path = elsewhere; /* a script is run by its path */
     ck_assert(!digest_equal(second, program()));
 }
 END_TEST
