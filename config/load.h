@@ -54,6 +54,9 @@ int entry_read(struct load *l, struct entry *e);
 /* entry_node - where @key of a service is written, or its defaults, or its name. Never NULL. */
 const struct node *entry_node(const struct load *l, const struct entry *e, const char *key);
 
+/* entry_hook_node - the same for the command of a hook. */
+const struct node *entry_hook_node(const struct load *l, const struct entry *e, enum hook h);
+
 /* entry_find - by name; NULL = there is none. */
 const struct entry *entry_find(const struct load *l, const char *name);
 

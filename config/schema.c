@@ -50,6 +50,10 @@ object_name(enum object o)
         [OBJECT_BACKOFF] = "backoff",
         [OBJECT_RESPAWN_LIMIT] = "respawn_limit",
         [OBJECT_SERVICE_LOG] = "service_log",
+        [OBJECT_HOOKS] = "hooks",
+        [OBJECT_BEFORE_START] = "before_start",
+        [OBJECT_ANNOUNCE] = "announce",
+        [OBJECT_RETIRED] = "retired",
     };
 
     return names[o];
@@ -65,6 +69,10 @@ object_place(enum object o)
         [OBJECT_LISTENER] = "a socket of 'listen'",
         [OBJECT_READY] = "'ready'",
         [OBJECT_WATCH] = "'watch'",
+        [OBJECT_HOOKS] = "'hooks'",
+        [OBJECT_BEFORE_START] = "a hook",
+        [OBJECT_ANNOUNCE] = "a hook",
+        [OBJECT_RETIRED] = "a hook",
         [OBJECT_CHECK] = "'check'",
         [OBJECT_LIMITS] = "'limits'",
         [OBJECT_LIMIT_PAIR] = "one of 'limits'",

@@ -86,6 +86,17 @@ entry_node(const struct load *l, const struct entry *e, const char *key)
     return n ? n : e->name;
 }
 
+const struct node *
+entry_hook_node(const struct load *l, const struct entry *e, enum hook h)
+{
+    const struct node *n = node_get(node_get(e->value, "hooks"), hook_name(h)), *command;
+
+    if (!n)
+        n = node_get(node_get(l->defaults, "hooks"), hook_name(h));
+    command = node_get(n, "command");
+    return command ? command : n ? n : e->name;
+}
+
 static int
 by_name(const void *a, const void *b)
 {

@@ -24,6 +24,17 @@ service_spec_unref(struct service_spec *s)
     free(s);
 }
 
+const char *
+hook_name(enum hook h)
+{
+    static const char *const names[HOOK_COUNT] = {[HOOK_NONE] = "none",
+                                                  [HOOK_BEFORE_START] = "before_start",
+                                                  [HOOK_ANNOUNCE] = "announce",
+                                                  [HOOK_RETIRED] = "retired"};
+
+    return h < HOOK_COUNT ? names[h] : "?";
+}
+
 bool
 service_awaits_completion(const struct service_spec *s, const char *name)
 {

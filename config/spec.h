@@ -43,6 +43,20 @@ struct ready_spec {
     char *address;     /* READY_TCP "tcp://HOST:PORT"; READY_HTTP the URL */
 };
 
+/* Commands of the service's owner, at three moments in the life of a generation. */
+enum hook {
+    HOOK_NONE,
+    HOOK_BEFORE_START, /* before its first worker; may refuse it */
+    HOOK_ANNOUNCE,     /* before it drains */
+    HOOK_RETIRED,      /* after its certificate */
+    HOOK_COUNT
+};
+
+struct hook_spec {
+    struct strv command; /* argv; n == 0: none */
+    int64_t timeout_us;
+};
+
 enum listener_family { LISTENER_TCP, LISTENER_UNIX };
 
 struct listener_spec {
@@ -116,6 +130,7 @@ struct service_spec {
     int64_t settle_us;
     struct strv check; /* argv; n == 0: none */
     int64_t check_timeout_us;
+    struct hook_spec hooks[HOOK_COUNT]; /* by enum hook; HOOK_NONE is none */
     enum handoff_mode handoff;
     int64_t soak_us;   /* both generations serve this long before the old one is relieved */
     int reload_signal; /* HANDOFF_SIGNAL: asks a worker to take over its new input; default SIGHUP */
@@ -205,6 +220,8 @@ bool service_spec_equal(const struct service_spec *a, const struct service_spec 
 bool slot_in_text(const char *text);
 char *slot_text(const char *text, unsigned slot);
 int slot_argv(const struct strv *argv, unsigned slot, struct strv *ret);
+
+const char *hook_name(enum hook h); /* "before_start" …, as in the configuration */
 
 /* Of @name, which is in depends_on: has it to be completed, and not ready? */
 bool service_awaits_completion(const struct service_spec *s, const char *name);

@@ -3,32 +3,45 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "config/load.h"
 #include "config/schema.h"
 
 /* What is only for those that stay. @instead: the way out. */
 static const struct {
-    const char *key, *instead;
+    const char *below, *key, *instead; /* @below: the map that @key stands in; NULL: the service */
 } of_services[] = {
-    {"workers",        "it is one process"                                                 },
-    {"listen",         "nobody connects to it: let a service listen"                       },
-    {"gated",          "it has no clients that could be held back"                         },
-    {"ready",          "it is never ready, it has completed when it exits with 0"          },
-    {"handoff",        "it hands nothing over: it is run again when the last run has ended"},
-    {"soak",           "it hands nothing over: nothing is on probation"                    },
-    {"start_timeout",  "'run_timeout' limits how long it may run"                          },
-    {"announce_delay", "it serves nobody who would have to be told"                        },
-    {"max_draining",   "two runs of it are never there at the same time"                   },
-    {"probe_listener", "it serves nobody who would probe it"                               },
+    {NULL,    "workers",             "it is one process"                                                 },
+    {NULL,    "listen",              "nobody connects to it: let a service listen"                       },
+    {NULL,    "gated",               "it has no clients that could be held back"                         },
+    {NULL,    "ready",               "it is never ready, it has completed when it exits with 0"          },
+    {NULL,    "handoff",             "it hands nothing over: it is run again when the last run has ended"},
+    {NULL,    "soak",                "it hands nothing over: nothing is on probation"                    },
+    {NULL,    "start_timeout",       "'run_timeout' limits how long it may run"                          },
+    {NULL,    "announce_delay",      "it serves nobody who would have to be told"                        },
+    {NULL,    "max_draining",        "two runs of it are never there at the same time"                   },
+    {NULL,    "probe_listener",      "it serves nobody who would probe it"                               },
+    {NULL,    "reload_signal",       "it is not told to reload, it is run again"                         },
+    {NULL,    "reload_timeout",      "it is not told to reload, it is run again"                         },
+    {NULL,    "reload_assume_after", "it is not told to reload, it is run again"                         },
+    {NULL,    "signal_fallback",     "it is not told to reload, it is run again"                         },
+    {"hooks", "announce",            "it serves nobody who would have to be told"                        },
 };
 
-/* What is only for a oneshot. @below: the map that @key stands in; NULL: the service. */
+/* What is only for a oneshot. */
 static const struct {
     const char *below, *key, *instead;
 } of_oneshots[] = {
     {NULL,      "run_timeout", "'start_timeout' limits how long it may take until it is ready"},
     {"respawn", "retry",       "what stays is respawned in any case"                          },
 };
+
+/* Where the service itself says it; NULL: it does not. */
+static const struct node *
+written(const struct entry *e, const char *below, const char *key)
+{
+    return node_get(below ? node_get(e->value, below) : e->value, key);
+}
 
 /*
  * Only what the service itself says: 'defaults' are for all, and what of them does not concern it is
@@ -42,16 +55,14 @@ validate_oneshot(struct load *l, const struct entry *e)
     if (l->one_service) /* our own text, with every key in it */
         return;
     for (size_t i = 0; oneshot && i < ARRAY_LEN(of_services); i++) {
-        const struct node *n = node_get(e->value, of_services[i].key);
+        const struct node *n = written(e, of_services[i].below, of_services[i].key);
 
         if (n)
             (void)finding(&l->reader, n, NULL, "'%s' is not for a 'type: oneshot': %s",
                           of_services[i].key, of_services[i].instead);
     }
     for (size_t i = 0; !oneshot && i < ARRAY_LEN(of_oneshots); i++) {
-        const char *below = of_oneshots[i].below;
-        const struct node *map = below ? node_get(e->value, below) : e->value;
-        const struct node *n = map ? node_get(map, of_oneshots[i].key) : NULL;
+        const struct node *n = written(e, of_oneshots[i].below, of_oneshots[i].key);
 
         if (n)
             (void)finding(&l->reader, n, NULL, "'%s' is for a 'type: oneshot' only: %s",
@@ -69,9 +80,13 @@ oneshot_settle(struct reader *r, const struct node *at, struct service_spec *s)
         s->retry = false;
         return 0;
     }
+    strv_finish(&s->hooks[HOOK_ANNOUNCE].command);
     for (size_t i = 0; i < ARRAY_LEN(of_services) && result == 0; i++) {
-        const struct key *k = schema_find(OBJECT_SERVICE, of_services[i].key);
+        const struct key *k =
+            of_services[i].below ? NULL : schema_find(OBJECT_SERVICE, of_services[i].key);
 
+        if (!k)
+            continue;
         if (k->type->clear)
             k->type->clear(k, s);
         result = key_default(r, k, at, s);

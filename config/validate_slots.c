@@ -70,4 +70,7 @@ validate_slots(struct load *l, const struct entry *e)
     check_text(l, e, "group", s->group, "all workers run as the same one");
     check_watched(l, e);
     check_argv(l, command ? command : check, "check", &s->check, "a candidate as a whole");
+    for (int h = HOOK_NONE + 1; h < HOOK_COUNT; h++)
+        check_argv(l, entry_hook_node(l, e, (enum hook)h), hook_name((enum hook)h),
+                   &s->hooks[h].command, "a generation as a whole");
 }

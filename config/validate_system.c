@@ -189,6 +189,8 @@ validate_system(struct load *l, const struct entry *e)
     }
     check_command(l, e, entry_node(l, e, "command"), &s->command);
     check_command(l, e, check_command_at ? check_command_at : check, &s->check);
+    for (int h = HOOK_NONE + 1; h < HOOK_COUNT; h++)
+        check_command(l, e, entry_hook_node(l, e, (enum hook)h), &s->hooks[h].command);
     check_command(l, e, ready_exec ? ready_exec : ready, &s->ready.exec);
     if (s->env_file && access(s->env_file, R_OK) == -1)
         (void)finding(&l->reader, entry_node(l, e, "env_file"), NULL, "env_file '%s': %s",

@@ -156,6 +156,8 @@ struct text;
 void render_program(const json_t *program, struct text *out);
 /* … and what else there is to say about it, a line each. */
 void render_program_notes(struct cli *cli, const json_t *program);
+/* render_hook - how one came out, as a line without its end. Return: its colour. */
+enum paint render_hook(const json_t *h, struct text *out);
 void render_threads(struct cli *cli, const json_t *threads);
 void render_event(struct cli *cli, json_t *event);
 void render_output(struct cli *cli, json_t *line);

@@ -53,6 +53,17 @@ say_reason(const json_t *s, struct text *out)
         text_addf(out, ": %s", reason);
 }
 
+static void
+say_unchanged(const json_t *s, struct text *out)
+{
+    bool completed = strcmp(json_text(s, "state"), "completed") == 0;
+
+    text_addf(out, "unchanged, generation %" PRId64 " %s", json_number(s, "generation"),
+              completed ? "has completed" : "serves");
+    if (completed && json_text(s, "reason")[0])
+        say_reason(s, out);
+}
+
 static enum paint
 say_outcome(const json_t *s, const char *outcome, struct text *out)
 {
@@ -66,15 +77,8 @@ say_outcome(const json_t *s, const char *outcome, struct text *out)
             text_addf(out, "; %s", json_text(s, "reason"));
         return strcmp(json_text(s, "evidence"), "assumed") == 0 ? PAINT_WARN : PAINT_GOOD;
     }
-    if (strcmp(outcome, "unchanged") == 0 && strcmp(json_text(s, "state"), "completed") == 0) {
-        text_addf(out, "unchanged, generation %" PRId64 " has completed",
-                  json_number(s, "generation"));
-        if (json_text(s, "reason")[0])
-            say_reason(s, out);
-        return PAINT_PLAIN;
-    }
     if (strcmp(outcome, "unchanged") == 0) {
-        text_addf(out, "unchanged, generation %" PRId64 " serves", json_number(s, "generation"));
+        say_unchanged(s, out);
         return PAINT_PLAIN;
     }
     if (strcmp(outcome, "rejected") == 0 || strcmp(outcome, "restored") == 0) {
@@ -126,11 +130,29 @@ print_relieved(struct cli *cli, const json_t *s)
                json_number(r, "generation"), json_number(r, "pid"), json_text(r, "text"));
 }
 
+enum paint
+render_hook(const json_t *h, struct text *out)
+{
+    const char *outcome = json_text(h, "outcome");
+    char took[32];
+
+    text_addf(out, "hook %s of generation %" PRId64 ": %s, %s", json_text(h, "hook"),
+              json_number(h, "generation"), outcome,
+              json_duration(h, "duration_ms", took, sizeof(took)));
+    if (json_number(h, "tries") > 1)
+        text_addf(out, ", maybe run %" PRId64 " times", json_number(h, "tries"));
+    if (json_text(h, "text")[0])
+        text_addf(out, ": %s", json_text(h, "text"));
+    return strcmp(outcome, "done") == 0 ? PAINT_FAINT : PAINT_BAD;
+}
+
 static void
 print_service(struct cli *cli, const json_t *s, bool asked_only)
 {
     auto_text struct text line = TEXT_INIT;
     enum paint colour;
+    size_t i;
+    json_t *h;
 
     if (asked_only && strcmp(json_text(s, "outcome"), "pending") == 0) {
         paintf(cli, PAINT_PLAIN, "%s: asked for\n", json_text(s, "service"));
@@ -142,6 +164,13 @@ print_service(struct cli *cli, const json_t *s, bool asked_only)
     paint(cli, colour, text_str(&line));
     (void)fputc('\n', cli->out);
     print_last_lines(cli, json_text(s, "last_lines"));
+    json_array_foreach(json_object_get(s, "hooks"), i, h)
+    {
+        auto_text struct text words = TEXT_INIT;
+
+        colour = render_hook(h, &words);
+        paintf(cli, colour, "  %s\n", text_str(&words));
+    }
     print_relieved(cli, s);
 }
 

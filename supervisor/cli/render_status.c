@@ -174,6 +174,8 @@ add_generation(struct table *t, const json_t *g)
     if (drain)
         cell(row, 4, "%s: waits for %s", json_flag(g, "aborted") ? "aborted" : "relieved",
              json_text(drain, "waits_for"));
+    else if (json_has(g, "hook"))
+        cell(row, 4, "its hook %s runs", json_text(json_object_get(g, "hook"), "hook"));
     else if (json_has(g, "ended_ago_ms"))
         cell(row, 4, "ended with 0 after %s, %s ago", json_duration(g, "ran_ms", buf, sizeof(buf)),
              json_duration(g, "ended_ago_ms", ago, sizeof(ago)));
@@ -305,7 +307,7 @@ add_service(struct table *t, const json_t *s)
     const char *mode = json_text(json_object_get(s, "watch"), "mode");
     struct row *row = table_add(t);
     size_t i;
-    json_t *g;
+    json_t *g, *h;
 
     if (!row)
         return;
@@ -321,6 +323,13 @@ add_service(struct table *t, const json_t *s)
     add_log(t, json_object_get(s, "log"));
     if (strncmp(mode, "polling", 7) == 0)
         add_free(t, PAINT_WARN, "its files are watched by ", mode);
+    json_array_foreach(json_object_get(s, "hooks"), i, h)
+    {
+        auto_text struct text words = TEXT_INIT;
+        enum paint colour = render_hook(h, &words);
+
+        add_free(t, colour, "", text_str(&words));
+    }
     if (json_has(s, "last_verdict"))
         add_verdict(t, json_object_get(s, "last_verdict"));
 }

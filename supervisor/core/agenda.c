@@ -105,7 +105,7 @@ agenda_note(struct core *c, struct service *s)
 {
     bool ready = service_ready(s);
     bool completed = service_completed(s);
-    bool live = service_live(s);
+    bool live = service_busy(s);
 
     due_set(c, s, service_next_us(s));
     if (ready != s->was_ready || completed != s->was_completed) {
@@ -200,7 +200,7 @@ agenda_restore(struct core *c)
 
         s->was_ready = service_ready(s);
         s->was_completed = service_completed(s);
-        s->was_live = service_live(s);
+        s->was_live = service_busy(s);
         c->n_live += s->was_live;
         due_set(c, s, service_next_us(s));
     }

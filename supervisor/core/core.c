@@ -126,6 +126,8 @@ on_service(struct core *c, struct service *s, const struct event *ev)
         reload_looked(c, s, ev);
     else if (ev->type == EVENT_CHECKED)
         reload_checked(c, s, ev);
+    else if (ev->type == EVENT_HOOKED)
+        hook_answered(c, s, ev);
     else if (ev->type == EVENT_START)
         on_start(c, s, ev);
     else if (ev->type == EVENT_STOP && s->want == WANT_UP)
@@ -204,6 +206,7 @@ core_take(struct core *c, const struct event *ev)
     case EVENT_HINT:
     case EVENT_LOOKED:
     case EVENT_CHECKED:
+    case EVENT_HOOKED:
     case EVENT_RELOAD:
     case EVENT_START:
     case EVENT_STOP:

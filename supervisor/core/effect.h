@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "config/spec.h"
+
 enum effect_type {
     FX_LOOK, /* service, reload, settle_us: digest its inputs, pin its executable; answer EVENT_LOOKED */
     FX_CHECK,    /* service, reload, snapshot: run its `check`; answer EVENT_CHECKED */
@@ -21,8 +23,10 @@ enum effect_type {
     FX_RELOAD,   /* worker: signal, and EVENT_REWRITTEN when the file of its `ready` is */
     FX_EVIDENCE, /* worker: who has not left? answer EVENT_EVIDENCE */
     FX_KILL,     /* worker: SIGKILL it and its process group */
-    FX_DISCARD,  /* snapshot: not needed any more */
-    FX_RECORD    /* record: tell people */
+    FX_HOOK, /* service, generation, hook, snapshot, other, deadline_us: run it; answer EVENT_HOOKED */
+    FX_UNHOOK,  /* service, generation, hook: nobody waits for it any more, end it */
+    FX_DISCARD, /* snapshot: not needed any more */
+    FX_RECORD   /* record: tell people */
 };
 
 enum record_kind {
@@ -50,6 +54,7 @@ enum record_kind {
     RECORD_VERDICT,     /* the result of a reload: exactly one for each reload */
     RECORD_CERTIFICATE, /* a generation is gone: exactly one for each generation; leaks counted */
     RECORD_COMPLETED,   /* a oneshot ended with 0, and nobody of it is left */
+    RECORD_HOOK,        /* a hook is over; what it said in text */
     RECORD_BUG,         /* an internal event met an empty cell: our fault, survived */
     RECORD_KIND_COUNT
 };
@@ -74,11 +79,24 @@ enum grade {
     GRADE_COUNT
 };
 
+/* How a hook came out. */
+enum hook_outcome {
+    HOOK_UNDONE,
+    HOOK_DONE,       /* it exited with 0 */
+    HOOK_FAILED,     /* it did not, or could not be run */
+    HOOK_LATE,       /* it took longer than it may */
+    HOOK_UNANSWERED, /* how it went could not be learnt, or there was no time to wait for that */
+    HOOK_CANCELLED,  /* its generation is not wanted any more */
+    HOOK_OUTCOME_COUNT
+};
+
 /* One line for people: what happened, to whom, in which reload. Copied, no pointers. */
 struct record {
     enum record_kind kind;
     enum outcome outcome; /* VERDICT */
     enum grade grade;     /* RELOADED, VERDICT: of a reload by signal */
+    enum hook hook;       /* HOOK, like the next */
+    enum hook_outcome hook_outcome;
     uint32_t service_id;
     char service[65];
     uint64_t generation; /* 0 = none */
@@ -88,7 +106,7 @@ struct record {
     int64_t at_us; /* CLOCK_MONOTONIC */
     int64_t
         duration_us; /* EXIT, COMPLETED: lived; READY: since spawn; VERDICT, CERTIFICATE: whole; BACKOFF: wait */
-    unsigned count;  /* LEAK: stragglers; CERTIFICATE: leaks; EXIT: wait status */
+    unsigned count;  /* LEAK: stragglers; CERTIFICATE: leaks; EXIT: wait status; HOOK: tries */
     bool warning;    /* worth a louder level */
     uint64_t reload; /* id of the reload it belongs to; 0 = none */
     char trace[33];  /* 32 hex digits, or "" */
@@ -104,7 +122,10 @@ struct effect {
     uint64_t snapshot;
     uint64_t reload; /* LOOK, CHECK: to be echoed in the answer */
     int64_t
-        settle_us; /* LOOK: how long the inputs must have been quiet; 0 = take them as they are */
+        settle_us;  /* LOOK: how long the inputs must have been quiet; 0 = take them as they are */
+    uint64_t other; /* HOOK: the generation that serves beside it; 0 = none */
+    enum hook hook; /* HOOK, UNHOOK */
+    bool again;     /* HOOK: it may have been run before, by a master that died */
     int signo;
     int64_t deadline_us;
     char text[128];        /* CANCEL: why */
@@ -125,6 +146,7 @@ struct effect *effects_add(struct effects *fx, enum effect_type type); /* zeroed
 const char *effect_type_name(enum effect_type t);
 const char *record_kind_name(enum record_kind k); /* "worker_exit", "verdict", … as in the logs */
 const char *outcome_name(enum outcome o);
-const char *grade_name(enum grade g); /* "" for GRADE_NONE */
+const char *grade_name(enum grade g);               /* "" for GRADE_NONE */
+const char *hook_outcome_name(enum hook_outcome o); /* "done", "failed", "timeout" … */
 
 #endif

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "base/digest.h"
+#include "supervisor/core/effect.h"
 
 struct spec;
 
@@ -21,6 +22,7 @@ enum event_type {
     EVENT_HINT,         /* service: one of its inputs may have changed; service 0 = all */
     EVENT_LOOKED,       /* service: the answer to FX_LOOK */
     EVENT_CHECKED,      /* service: the answer to FX_CHECK */
+    EVENT_HOOKED,       /* service: the answer to FX_HOOK */
     EVENT_SPAWNED,      /* worker: has a pid; exec may still fail (then EVENT_EXIT says so) */
     EVENT_SPAWN_FAILED, /* worker: never had a pid */
     EVENT_READY,        /* worker: said so, or its probe did */
@@ -46,7 +48,7 @@ enum look_result {
 
 struct event {
     enum event_type type;
-    uint32_t service; /* HINT, LOOKED, CHECKED, RELOAD, START, STOP */
+    uint32_t service; /* HINT, LOOKED, CHECKED, HOOKED, RELOAD, START, STOP */
     int64_t now_us;   /* CLOCK_MONOTONIC; never goes back */
     uint64_t worker;  /* SPAWNED … ESCAPEE */
     union {
@@ -72,6 +74,12 @@ struct event {
             bool ok;
             const char *reason;
         } checked;
+        struct {
+            uint64_t generation; /* echoed from FX_HOOK, like the next */
+            enum hook hook;
+            enum hook_outcome outcome; /* DONE, FAILED, LATE */
+            const char *text;          /* what was wrong, and what it printed; may be NULL */
+        } hooked;
         struct {
             pid_t pid;
         } spawned;

@@ -84,24 +84,36 @@ generation_abort(struct core *c, struct generation *g)
     if (r)
         r->warning = true;
     record_text(r, "%s", g->reason);
+    hook_cancel(c, g);
     generation_drain_workers(c, g);
+}
+
+void
+generation_announced(struct core *c, struct generation *g)
+{
+    int64_t announce = g->has_served && generation_live(g) ? g->spec->announce_delay_us : 0;
+    int64_t until = earlier(c->now_us + announce, stop_leak_at_us(c));
+
+    if (g->state != GENERATION_DRAINING)
+        return;
+    if (until > c->now_us)
+        g->deadline_us = until; /* balancers are told first */
+    else
+        generation_drain_workers(c, g);
 }
 
 static void
 generation_relieve(struct core *c, struct generation *g)
 {
     struct record *r = record_generation(c, RECORD_DRAINING, g);
-    int64_t announce = g->has_served && generation_live(g) ? g->spec->announce_delay_us : 0;
-    int64_t until = c->now_us + announce;
 
     g->drain_us = c->now_us;
+    g->deadline_us = TIME_NEVER;
     record_text(r, "drain within %" PRId64 " ms", g->spec->drain_timeout_us / US_PER_MS);
-    if (until > stop_leak_at_us(c))
-        until = stop_leak_at_us(c);
-    if (until > c->now_us)
-        g->deadline_us = until; /* balancers are told first */
-    else
-        generation_drain_workers(c, g);
+    hook_cancel(c, g);
+    if (g->has_served && generation_live(g) && hook_begin(c, g, HOOK_ANNOUNCE))
+        return;
+    generation_announced(c, g);
 }
 
 static void
@@ -128,7 +140,6 @@ static void
 generation_certify(struct core *c, struct generation *g)
 {
     struct record *r = record_generation(c, RECORD_CERTIFICATE, g);
-    struct effect *e;
     char taken[48];
 
     if (r) {
@@ -141,12 +152,8 @@ generation_certify(struct core *c, struct generation *g)
         "every process is gone: %u started%s, %u past the drain deadline, %u killed, %u escaped%s",
         g->spawns, generation_taken_text(g, taken, sizeof(taken)), g->leaks, g->kills, g->escapees,
         g->aborted ? " (aborted)" : "");
-    e = g->snapshot ? effects_add(c->fx, FX_DISCARD) : NULL;
-    if (e) {
-        e->service = g->service->id;
-        e->snapshot = g->snapshot;
-    }
-    g->snapshot = 0;
+    g->deadline_us = TIME_NEVER;
+    (void)hook_begin(c, g, HOOK_RETIRED); /* what it was made from is needed for that */
 }
 
 /* ---- the table --------------------------------------------------------------------------- */
@@ -212,7 +219,7 @@ generation_create(struct core *c, struct service *s)
     memcpy(g->trace, s->reload.trace, sizeof(g->trace));
     g->state = GENERATION_STARTING;
     g->started_us = c->now_us;
-    g->deadline_us = TIME_NEVER;
+    g->deadline_us = g->hook_deadline_us = TIME_NEVER;
     g->n_slots = s->reload.spec->workers;
     for (unsigned i = 0; i < g->n_slots; i++)
         g->slots[i].next_spawn_us = c->now_us;
@@ -285,6 +292,7 @@ generation_all_ready(const struct generation *g)
 void
 generation_tick(struct core *c, struct generation *g)
 {
+    hook_tick(c, g);
     if (g->deadline_us > c->now_us)
         return;
     if (g->state == GENERATION_SOAKING)

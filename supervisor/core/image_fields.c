@@ -91,6 +91,17 @@ static const struct image_field reload_fields[] = {
     TEXT(reload, trailing_cause),
 };
 
+/* Only of those that were run; before each, which one it is. */
+static const struct image_field hook_result_fields[] = {
+    NUMBER(hook_result, outcome, HOOK_OUTCOME_COUNT - 1),
+    NUMBER(hook_result, tries, UINT32_MAX),
+    NUMBER(hook_result, generation, ID_MOST),
+    NUMBER(hook_result, reload, ID_MOST),
+    TIME(hook_result, at_us),
+    TIME(hook_result, duration_us),
+    TEXT(hook_result, text),
+};
+
 static const struct image_field verdict_fields[] = {
     NUMBER(verdict, reload, ID_MOST),
     NUMBER(verdict, outcome, OUTCOME_COUNT - 1),
@@ -103,7 +114,7 @@ static const struct image_field verdict_fields[] = {
     TEXT(verdict, trace),
 };
 
-/* Its spec, its workers and its slots follow. A RETIRED one is gone when the step is over. */
+/* Its spec, its workers and its slots follow. A RETIRED one is there as long as its last hook is. */
 static const struct image_field generation_fields[] = {
     BETWEEN(generation, number, 1, ID_MOST),
     NUMBER(generation, policy_rev, UINT32_MAX),
@@ -115,7 +126,7 @@ static const struct image_field generation_fields[] = {
     NUMBER(generation, setting.low, UINT64_MAX),
     NUMBER(generation, snapshot, UINT64_MAX),
     BETWEEN(generation, root, 1, ID_MOST),
-    BETWEEN(generation, state, GENERATION_STARTING, GENERATION_COMPLETED),
+    BETWEEN(generation, state, GENERATION_STARTING, GENERATION_RETIRED),
     FLAG(generation, has_served),
     FLAG(generation, aborted),
     FLAG(generation, excused),
@@ -135,6 +146,10 @@ static const struct image_field generation_fields[] = {
     NUMBER(generation, taken, UINT32_MAX),
     NUMBER(generation, grade, GRADE_COUNT - 1),
     NUMBER(generation, reload, ID_MOST),
+    NUMBER(generation, hook, HOOK_COUNT - 1),
+    NUMBER(generation, hook_tries, UINT32_MAX),
+    TIME(generation, hook_us),
+    TIME(generation, hook_deadline_us),
     TEXT(generation, trace),
     TEXT(generation, reason),
 };
@@ -174,6 +189,7 @@ static const struct image_field worker_fields[] = {
 const struct image_shape image_core_shape = SHAPE("core", core_fields);
 const struct image_shape image_service_shape = SHAPE("service", service_fields);
 const struct image_shape image_reload_shape = SHAPE("reload", reload_fields);
+const struct image_shape image_hook_result_shape = SHAPE("hook_result", hook_result_fields);
 const struct image_shape image_verdict_shape = SHAPE("verdict", verdict_fields);
 const struct image_shape image_generation_shape = SHAPE("generation", generation_fields);
 const struct image_shape image_slot_shape = SHAPE("slot", slot_fields);

@@ -38,7 +38,8 @@ struct image_shape {
 };
 
 extern const struct image_shape image_core_shape, image_service_shape, image_reload_shape,
-    image_verdict_shape, image_generation_shape, image_slot_shape, image_worker_shape;
+    image_verdict_shape, image_hook_result_shape, image_generation_shape, image_slot_shape,
+    image_worker_shape;
 
 /* The number in @bytes (1, 4 or 8) bytes at @at. */
 uint64_t image_number(const void *at, size_t bytes);

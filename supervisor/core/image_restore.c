@@ -238,6 +238,22 @@ restore_generations(struct core *c, struct service *s, struct reader *in)
 /* ---- services --------------------------------------------------------------------------------- */
 
 static int
+restore_hooks(struct service *s, struct reader *in)
+{
+    uint64_t h = HOOK_NONE;
+    int r = take(in, &h, sizeof(h));
+
+    while (r == 0 && h != HOOK_NONE) {
+        if (h >= HOOK_COUNT)
+            return contradiction(in, s, "a hook that there is not");
+        r = take_fields(in, &image_hook_result_shape, &s->hooks[h]);
+        if (r == 0)
+            r = take(in, &h, sizeof(h));
+    }
+    return r;
+}
+
+static int
 restore_reload(const struct core *c, struct service *s, struct reader *in)
 {
     struct reload *r = &s->reload;
@@ -247,6 +263,8 @@ restore_reload(const struct core *c, struct service *s, struct reader *in)
         e = take_spec(in, s, r->state < RELOAD_LOOKING, &r->spec);
     if (e == 0)
         e = take_fields(in, &image_verdict_shape, &s->last);
+    if (e == 0)
+        e = restore_hooks(s, in);
     if (e < 0)
         return e;
     if (r->id > c->last_reload_id || r->trailing_id > c->last_reload_id ||

@@ -74,6 +74,19 @@ put_generation(struct text *out, const struct image_specs *specs, const struct g
     }
 }
 
+/* Ends with HOOK_NONE, since most services have none. */
+static void
+put_hooks(struct text *out, const struct service *s)
+{
+    for (uint64_t h = HOOK_NONE + 1; h < HOOK_COUNT; h++) {
+        if (s->hooks[h].outcome == HOOK_UNDONE)
+            continue;
+        put_number(out, h);
+        put(out, &image_hook_result_shape, &s->hooks[h]);
+    }
+    put_number(out, HOOK_NONE);
+}
+
 void
 image_core(const struct core *c, struct text *out)
 {
@@ -90,6 +103,7 @@ image_service(const struct service *s, const struct image_specs *specs, struct t
     put(out, &image_reload_shape, &s->reload);
     put_spec(out, specs, s->reload.spec);
     put(out, &image_verdict_shape, &s->last);
+    put_hooks(out, s);
     put_number(out, length_of(&s->generations));
     list_for_each (n, &s->generations)
         put_generation(out, specs, container_of(n, struct generation, node));

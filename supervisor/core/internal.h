@@ -100,6 +100,22 @@ void generation_follow_policy(struct core *c, struct generation *g, struct servi
 /* It serves, or has completed: who came before it leaves, and the run that made it has its verdict. */
 void generation_take_over(struct core *c, struct generation *g, enum outcome o);
 
+/* ANNOUNCE is over: the announced delay runs, then it drains. */
+void generation_announced(struct core *c, struct generation *g);
+
+/* ---- hook.c ------------------------------------------------------------------------------ */
+
+/* false: there is none, and nothing to wait for. Otherwise it is under way, or over already. */
+bool hook_begin(struct core *c, struct generation *g, enum hook h);
+void hook_ask(struct core *c, struct generation *g); /* also for the second time */
+void hook_answered(struct core *c, const struct service *s, const struct event *ev);
+void hook_cancel(struct core *c, struct generation *g); /* BEFORE_START: it will not start */
+void hook_tick(struct core *c, struct generation *g);
+void hook_clip(const struct core *c, struct generation *g); /* a stop budget began */
+bool service_hooked(const struct service *s,
+                    enum hook h);           /* one of its generations has it under way */
+bool service_busy(const struct service *s); /* it has processes, or hooks for those that it had */
+
 /* ---- oneshot.c ----------------------------------------------------------------------------- */
 
 #define EXTEND_FACTOR 10 /* a worker may stretch a deadline, but not for ever */

@@ -132,6 +132,10 @@ struct generation {
     unsigned window_failures;                /* in it; once it serves: with give_up only */
     unsigned spawns, leaks, kills, escapees; /* for the certificate */
     uint64_t reload;                         /* id of the reload that made it */
+    enum hook hook;                          /* under way; HOOK_NONE */
+    unsigned hook_tries; /* how often it was asked for; once, unless masters died */
+    int64_t hook_us,
+        hook_deadline_us; /* since when; until when there must be an answer (or NEVER) */
     char trace[33];
     char reason[400]; /* why aborted, last failure */
 
@@ -202,6 +206,16 @@ struct reload {
     char fallback[192];             /* why processes are started after all; "" = they are not */
 };
 
+/* The last one of its kind. */
+struct hook_result {
+    enum hook_outcome outcome; /* HOOK_UNDONE: never yet, and the rest means nothing */
+    unsigned tries;            /* more than one: masters died, and it may have been run as often */
+    uint64_t generation;
+    uint64_t reload; /* the run whose verdict it belongs to; 0 = none (a stop) */
+    int64_t at_us, duration_us;
+    char text[256];
+};
+
 struct verdict {
     uint64_t reload; /* 0 = none yet */
     enum outcome outcome;
@@ -260,8 +274,9 @@ struct service {
     bool input_rejected; /* loud in every status until fixed */
     char rejected_reason[1024];
     struct verdict last;
-    uint64_t respawns; /* crashes answered by a respawn, over all generations */
-    unsigned failure;  /* what its last failure exits with, as a shell says it; 0 = none yet */
+    struct hook_result hooks[HOOK_COUNT]; /* by enum hook */
+    uint64_t respawns;                    /* crashes answered by a respawn, over all generations */
+    unsigned failure; /* what its last failure exits with, as a shell says it; 0 = none yet */
 
     /* agenda.c: when and because of whom it has to be looked at again */
     struct list agenda;              /* in core.agenda, or alone */
@@ -273,7 +288,7 @@ struct service {
     struct list dependents; /* struct dependency.node: who waits for this one */
     bool was_ready;         /* at the end of its last turn: service_ready() */
     bool was_completed;     /* … service_completed() */
-    bool was_live;          /* … and it had processes */
+    bool was_live;          /* … and service_busy() */
 };
 
 struct core {

@@ -38,7 +38,8 @@ static const char *const effect_types[] = {
     [FX_LOOK] = "look",       [FX_CHECK] = "check",       [FX_SPAWN] = "spawn",
     [FX_OPEN] = "open",       [FX_CANCEL] = "cancel",     [FX_SIGNAL] = "signal",
     [FX_RELOAD] = "reload",   [FX_EVIDENCE] = "evidence", [FX_KILL] = "kill",
-    [FX_DISCARD] = "discard", [FX_RECORD] = "record",
+    [FX_DISCARD] = "discard", [FX_RECORD] = "record",     [FX_HOOK] = "hook",
+    [FX_UNHOOK] = "unhook",
 };
 
 static const char *const record_kinds[RECORD_KIND_COUNT] = {
@@ -66,6 +67,7 @@ static const char *const record_kinds[RECORD_KIND_COUNT] = {
     [RECORD_VERDICT] = "verdict",
     [RECORD_CERTIFICATE] = "certificate",
     [RECORD_COMPLETED] = "generation_completed",
+    [RECORD_HOOK] = "hook",
     [RECORD_BUG] = "bug",
 };
 
@@ -80,6 +82,12 @@ static const char *const grades[GRADE_COUNT] = {[GRADE_NONE] = "",
                                                 [GRADE_ASSUMED] = "assumed",
                                                 [GRADE_FILE] = "file",
                                                 [GRADE_NOTIFY] = "notify"};
+
+static const char *const hook_outcomes[HOOK_OUTCOME_COUNT] = {
+    [HOOK_UNDONE] = "none",           [HOOK_DONE] = "done",
+    [HOOK_FAILED] = "failed",         [HOOK_LATE] = "timeout",
+    [HOOK_UNANSWERED] = "unanswered", [HOOK_CANCELLED] = "cancelled",
+};
 
 static const char *
 name_of(const char *const *names, size_t n, unsigned i)
@@ -133,6 +141,12 @@ const char *
 grade_name(enum grade g)
 {
     return name_of(grades, ARRAY_LEN(grades), g);
+}
+
+const char *
+hook_outcome_name(enum hook_outcome o)
+{
+    return name_of(hook_outcomes, ARRAY_LEN(hook_outcomes), o);
 }
 
 void

@@ -57,7 +57,8 @@ bool
 service_in_the_way(const struct service *s, const struct service_spec *spec)
 {
     if (spec->type != TYPE_ONESHOT)
-        return service_spec_handoff(spec) == HANDOFF_REPLACE && service_live(s);
+        return service_spec_handoff(spec) == HANDOFF_REPLACE &&
+               (service_live(s) || service_hooked(s, HOOK_ANNOUNCE));
     list_for_each (n, &s->generations) {
         const struct generation *g = container_of(n, struct generation, node);
 
@@ -96,7 +97,10 @@ oneshot_exit(struct core *c, struct generation *g, struct worker *w, const struc
     }
 }
 
-/* Nobody of it is left, or the kernel cannot end him: then what it was made from may be needed still. */
+/*
+ * What it was made from is needed by nobody, except by the hook that runs when it is gone, and when the
+ * kernel could not end somebody of it.
+ */
 void
 generation_complete(struct core *c, struct generation *g)
 {
@@ -107,18 +111,18 @@ generation_complete(struct core *c, struct generation *g)
         r->duration_us = g->ran_us;
     record_text(r, "its command ended with 0 after %s",
                 duration_human(g->ran_us, spell, sizeof(spell)));
-    if (list_empty(&g->workers)) {
+    if (list_empty(&g->workers) && g->spec->hooks[HOOK_RETIRED].command.n == 0) {
         reload_give_back(c, g->service, g->snapshot);
         g->snapshot = 0;
     }
     generation_take_over(c, g, OUTCOME_COMPLETED);
 }
 
-/* Another try of it waits until the one before has left nobody. */
+/* Nobody starts before the hook that may refuse it; nor another try while the one before has left somebody. */
 bool
 generation_may_spawn(const struct generation *g)
 {
-    return !generation_runs_once(g) || !generation_live(g);
+    return g->hook != HOOK_BEFORE_START && (!generation_runs_once(g) || !generation_live(g));
 }
 
 bool

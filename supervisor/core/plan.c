@@ -39,7 +39,12 @@ plan_add(struct core *c, const struct event *ev, struct service_spec *spec)
 static bool
 plan_judges_otherwise(const struct service_spec *a, const struct service_spec *b)
 {
-    return !strv_equal(&a->check, &b->check) || a->check_timeout_us != b->check_timeout_us ||
+    const struct hook_spec *before = &a->hooks[HOOK_BEFORE_START],
+                           *after = &b->hooks[HOOK_BEFORE_START];
+
+    return !strv_equal(&before->command, &after->command) ||
+           before->timeout_us != after->timeout_us || !strv_equal(&a->check, &b->check) ||
+           a->check_timeout_us != b->check_timeout_us ||
            a->start_timeout_us != b->start_timeout_us || a->run_timeout_us != b->run_timeout_us ||
            a->retry != b->retry || a->soak_us != b->soak_us || a->limit_count != b->limit_count ||
            a->limit_within_us != b->limit_within_us || a->give_up != b->give_up;

@@ -146,6 +146,7 @@ reload_hand(struct core *c, struct service *s)
     if (g) {
         record_text(record_generation(c, RECORD_STARTING, g), "%s", s->reload.cause);
         service_apply_policy(c, s, "policy"); /* in case it changed since this run began */
+        (void)hook_begin(c, g, HOOK_BEFORE_START);
     } else {
         c->fx->lost++; /* so that it is told, and the service looked at again */
         reload_untried(c, s, "out of memory");

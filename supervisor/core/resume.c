@@ -19,8 +19,10 @@ image_restored(struct core *c, struct error *reterr)
 }
 
 static void
-resume_workers(struct core *c, struct generation *g)
+resume_generation(struct core *c, struct generation *g)
 {
+    if (g->hook != HOOK_NONE)
+        hook_ask(c, g);
     list_for_each (n, &g->workers) {
         struct worker *w = container_of(n, struct worker, node);
 
@@ -37,7 +39,7 @@ resume_service(struct core *c, struct service *s)
     if (s->reload.state == RELOAD_ASKING)
         reload_signal_resume(c, s);
     list_for_each (n, &s->generations)
-        resume_workers(c, container_of(n, struct generation, node));
+        resume_generation(c, container_of(n, struct generation, node));
 }
 
 void

@@ -81,7 +81,7 @@ service_state(const struct service *s)
     enum service_state once;
 
     if (s->want != WANT_UP)
-        return service_live(s) ? SERVICE_STOPPING : SERVICE_STOPPED;
+        return service_busy(s) ? SERVICE_STOPPING : SERVICE_STOPPED;
     if (oneshot_state(s, &once))
         return once;
     if (serving && service_handing(s))
@@ -172,7 +172,7 @@ bool
 service_has_live_dependents(const struct service *s)
 {
     list_for_each (n, &s->dependents)
-        if (service_live(container_of(n, struct dependency, node)->who))
+        if (service_busy(container_of(n, struct dependency, node)->who))
             return true;
     return false;
 }
@@ -186,6 +186,8 @@ service_why(const struct core *c, const struct service *s, char *buf, size_t roo
     buf[0] = '\0';
     if (service_waits(c, s, &on))
         (void)snprintf(buf, room, "waits for %s to %s", on, service_wait_word(s, on));
+    else if (service_hooked(s, HOOK_BEFORE_START))
+        (void)snprintf(buf, room, "runs its hook before_start: %s", s->reload.cause);
     else if (s->reload.state == RELOAD_QUEUED)
         (void)snprintf(buf, room, "reload queued: %u generations drain", service_draining(s));
     else if (s->reload.state == RELOAD_RELIEVING)
@@ -199,6 +201,8 @@ service_why(const struct core *c, const struct service *s, char *buf, size_t roo
         (void)snprintf(buf, room, "%s: %s", reload_state_name(s->reload.state), s->reload.cause);
     else if (s->want != WANT_UP && service_has_live_dependents(s))
         (void)snprintf(buf, room, "waits for the services that depend on it");
+    else if (s->want != WANT_UP && !service_live(s) && service_busy(s))
+        (void)snprintf(buf, room, "waits for its hooks");
     return buf;
 }
 
@@ -239,14 +243,18 @@ service_retire(struct core *c, struct service *s)
     list_for_each_safe (n, &s->generations) {
         struct generation *g = container_of(n, struct generation, node);
 
+        if (g->hook != HOOK_NONE)
+            continue; /* it is not over as long as somebody is being told */
         if (g->state == GENERATION_DRAINING && !generation_live(g) && generation_is_kept(s, g))
             (void)generation_step(c, g, GE_PARK);
         if (!list_empty(&g->workers))
             continue;
         if (g->state == GENERATION_DRAINING || (g->state == GENERATION_PARKED && !undoing))
             (void)generation_step(c, g, GE_EMPTY);
-        if (g->state == GENERATION_RETIRED)
-            generation_destroy(g);
+        if (g->state != GENERATION_RETIRED || g->hook != HOOK_NONE)
+            continue;
+        reload_give_back(c, s, g->snapshot);
+        generation_destroy(g);
     }
 }
 
@@ -295,7 +303,7 @@ service_advance(struct core *c, struct service *s)
 static int64_t
 generation_next_us(const struct generation *g)
 {
-    int64_t next = g->deadline_us;
+    int64_t next = earlier(g->deadline_us, g->hook_deadline_us);
 
     list_for_each (n, &g->workers) {
         const struct worker *w = container_of(n, struct worker, node);

@@ -36,6 +36,7 @@ stop_clip(struct core *c, struct service *s)
         if (g->state == GENERATION_DRAINING && g->deadline_us != TIME_NEVER &&
             g->deadline_us > stop_leak_at_us(c))
             g->deadline_us = stop_leak_at_us(c);
+        hook_clip(c, g);
         list_for_each (m, &g->workers)
             worker_clip(c, container_of(m, struct worker, node));
     }
@@ -71,7 +72,7 @@ failed_for_good(const struct service *s)
 static bool
 goes_on(const struct core *c, const struct service *s)
 {
-    return service_live(s) || (s->want == WANT_UP && !failed_for_good(s) && !service_is_done(s) &&
+    return service_busy(s) || (s->want == WANT_UP && !failed_for_good(s) && !service_is_done(s) &&
                                !service_waits_in_vain(c, s));
 }
 

@@ -72,6 +72,12 @@ add_kind(struct journal_line *l, const struct record *r, char *scratch, size_t r
         journal_line_add(l, FIELD_TEXT("outcome", outcome_name(r->outcome)));
     if (r->grade != GRADE_NONE)
         journal_line_add(l, FIELD_TEXT("evidence", grade_name(r->grade)));
+    if (r->kind == RECORD_HOOK) {
+        journal_line_add(l, FIELD_TEXT("hook", hook_name(r->hook)));
+        journal_line_add(l, FIELD_TEXT("outcome", hook_outcome_name(r->hook_outcome)));
+        if (r->count > 1)
+            journal_line_add(l, FIELD_NUMBER("tries", r->count));
+    }
     if (r->kind == RECORD_EXIT)
         add_exit(l, (int)r->count, scratch, room);
     if (r->kind == RECORD_LEAK)

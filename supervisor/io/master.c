@@ -24,6 +24,7 @@
 #include "supervisor/io/fdstore.h"
 #include "supervisor/io/forget.h"
 #include "supervisor/io/master_books.h"
+#include "supervisor/io/master_hooks.h"
 #include "supervisor/io/master_logs.h"
 #include "supervisor/io/master_outdated.h"
 #include "supervisor/io/master_state.h"
@@ -222,6 +223,7 @@ master_finish(struct master *m)
         relics_finish(m);
         graves_finish(m);
         outdated_finish(m);
+        hooks_finish(m);
         list_for_each_safe (n, &m->inspections)
             inspection_destroy(container_of(n, struct inspection, node));
         list_for_each_safe (n, &m->snapshots)
@@ -287,6 +289,7 @@ master_run(const struct master_options *options, struct error *reterr)
     list_init(&m.hands);
     list_init(&m.snapshots);
     list_init(&m.inspections);
+    list_init(&m.errands);
     list_init(&m.specs);
     list_init(&m.gated);
     list_init(&m.relics);

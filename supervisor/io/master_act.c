@@ -5,6 +5,7 @@
 #include "supervisor/io/channel.h"
 #include "supervisor/io/child.h"
 #include "supervisor/io/master_books.h"
+#include "supervisor/io/master_hooks.h"
 #include "supervisor/io/master_reload.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/operator.h"
@@ -120,6 +121,12 @@ master_act(struct master *m, const struct effect *e)
         break;
     case FX_KILL:
         act_kill(m, e);
+        break;
+    case FX_HOOK:
+        hook_run(m, e);
+        break;
+    case FX_UNHOOK:
+        hook_end(m, e);
         break;
     case FX_DISCARD:
         snapshot_destroy(snapshot_find(m, e->snapshot));

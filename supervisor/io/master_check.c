@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -13,13 +12,6 @@
 #include "supervisor/io/run.h"
 
 /* The answer to FX_CHECK: the service's own `check:`, of what the look has pinned. */
-
-/*
- * Bytes of its output that go into the verdict. When there are more, it is the beginning, which says who
- * speaks, and the end, where a Python says what is wrong after it has told where it came from.
- */
-#define CHECK_HEAD 250
-#define CHECK_TAIL 600
 
 extern char **environ;
 
@@ -34,48 +26,20 @@ inspection_checked(struct inspection *d, bool ok, const char *reason)
     master_post(d->master, &ev);
 }
 
-/* Whole lines, where there are any; in place of what is left out stands "…" on a line of its own. */
-static void
-add_excerpt(struct text *words, const char *output, size_t n)
-{
-    size_t head = CHECK_HEAD, tail = n - CHECK_TAIL; /* [0, head) and [tail, n) */
-    const char *newline;
-
-    if (n <= CHECK_HEAD + CHECK_TAIL) {
-        text_addn(words, output, n);
-        return;
-    }
-    newline = memrchr(output, '\n', head);
-    if (newline && newline > output)
-        head = (size_t)(newline - output);
-    newline = memchr(output + tail, '\n', CHECK_TAIL);
-    if (newline && newline + 1 < output + n)
-        tail = (size_t)(newline - output) + 1;
-    text_addn(words, output, head);
-    text_add(words, "\n…\n");
-    text_addn(words, output + tail, n - tail);
-}
-
 static void
 on_checked(void *env, const struct run_result *result)
 {
     struct inspection *d = env;
     auto_text struct text words = TEXT_INIT;
     char how[256];
-    size_t n = result->output_bytes;
 
     d->check = NULL;
     if (run_succeeded(result)) {
         inspection_checked(d, true, NULL);
         return;
     }
-    while (n > 0 && result->output[n - 1] == '\n')
-        n--;
     text_addf(&words, "check: %s", run_explain(result, how, sizeof(how)));
-    if (n > 0) {
-        text_add(&words, ": ");
-        add_excerpt(&words, result->output, n);
-    }
+    run_excerpt(result, ": ", &words);
     inspection_checked(d, false, text_str(&words));
 }
 

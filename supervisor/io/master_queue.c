@@ -43,6 +43,9 @@ event_texts(struct event *ev, const char **ret[2])
     case EVENT_CHECKED:
         ret[0] = &ev->checked.reason;
         break;
+    case EVENT_HOOKED:
+        ret[0] = &ev->hooked.text;
+        break;
     case EVENT_SPAWN_FAILED:
         ret[0] = &ev->spawn_failed.what;
         break;

@@ -27,15 +27,18 @@ unpack_record(struct unpack *in, struct record *r)
     r->count = (unsigned)unpack_u64(in);
     r->warning = unpack_bool(in);
     r->reload = unpack_u64(in);
+    r->hook = (enum hook)unpack_most(in, HOOK_COUNT - 1);
+    r->hook_outcome = (enum hook_outcome)unpack_most(in, HOOK_OUTCOME_COUNT - 1);
     unpack_chars(in, r->trace, sizeof(r->trace));
     unpack_chars(in, r->text, sizeof(r->text));
 }
 
-/* Looks, checks and evidence died with those who made them: core_resume() asks again. */
+/* Looks, checks, hooks and evidence died with those who made them: core_resume() asks again. */
 static bool
 worth_repeating(const struct effect *e)
 {
-    return e->type != FX_LOOK && e->type != FX_CHECK && e->type != FX_EVIDENCE;
+    return e->type != FX_LOOK && e->type != FX_CHECK && e->type != FX_HOOK &&
+           e->type != FX_EVIDENCE;
 }
 
 static int
@@ -55,6 +58,7 @@ restore_effect(void *env, uint64_t key, const void *bytes, size_t n)
     e->reload = unpack_u64(&in);
     e->settle_us = unpack_i64(&in);
     e->signo = (int)unpack_i64(&in);
+    e->hook = (enum hook)unpack_most(&in, HOOK_COUNT - 1);
     e->deadline_us = unpack_i64(&in);
     unpack_chars(&in, e->text, sizeof(e->text));
     e->record = e->type == FX_RECORD ? calloc(1, sizeof(*e->record)) : NULL;

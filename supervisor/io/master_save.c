@@ -204,6 +204,8 @@ pack_record(struct text *t, const struct record *r)
     pack_u64(t, r->count);
     pack_u64(t, r->warning);
     pack_u64(t, r->reload);
+    pack_u64(t, r->hook);
+    pack_u64(t, r->hook_outcome);
     pack_str(t, r->trace);
     pack_str(t, r->text);
 }
@@ -221,6 +223,7 @@ save_effect(struct master *m, const struct effect *e)
     pack_u64(&t, e->reload);
     pack_i64(&t, e->settle_us);
     pack_i64(&t, e->signo);
+    pack_u64(&t, e->hook); /* only of UNHOOK: a HOOK is asked for anew */
     pack_i64(&t, e->deadline_us);
     pack_str(&t, e->text);
     if (e->type == FX_RECORD)

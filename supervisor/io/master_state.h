@@ -90,7 +90,7 @@ struct master {
     ev_timer tick; /* the core's next deadline … */
     ev_timer tock; /* … and the turn after it, in which the core is told */
 
-    struct list hands, snapshots, inspections;
+    struct list hands, snapshots, inspections, errands;
     struct table hand_by_worker, hand_by_pid, snapshot_by_id, inspection_by_service;
     struct table pins; /* struct pin.by_file */
     uint64_t last_snapshot;

@@ -382,6 +382,8 @@ claim_json(const struct ticket *t, const struct claim *c)
     if (c->leaks)
         object_set(&o, "leaks", json_incref(c->leaks));
     object_text(&o, "state", s ? service_state_name(service_state(s)) : "gone");
+    if (s && c->awaited > 0)
+        object_optional(&o, "hooks", report_hooks(s, c->awaited, mono_now_us()));
     if (s)
         object_text_unless_empty(&o, "why", service_why(core_of(t), s, why, sizeof(why)));
     return object_take(&o);

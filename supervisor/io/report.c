@@ -19,8 +19,9 @@ static const char *const handoff_names[] = {
     [HANDOFF_OVERLAP] = "overlap", [HANDOFF_REPLACE] = "replace", [HANDOFF_SIGNAL] = "signal"};
 
 static json_t *
-verdict_of(const struct verdict *v, int64_t now_us)
+verdict_of(const struct service *s, int64_t now_us)
 {
+    const struct verdict *v = &s->last;
     struct object o = object_new();
 
     object_number(&o, "reload", (int64_t)v->reload);
@@ -32,6 +33,7 @@ verdict_of(const struct verdict *v, int64_t now_us)
     object_ago_ms(&o, "ago_ms", v->at_us, now_us);
     object_number(&o, "duration_ms", v->duration_us / US_PER_MS);
     object_text_unless_empty(&o, "trace", v->trace);
+    object_optional(&o, "hooks", report_hooks(s, v->reload, now_us));
     return object_take(&o);
 }
 
@@ -114,9 +116,10 @@ report_service(const struct report_sources *from, const struct service *s, int64
     if (s->reload.state > RELOAD_IDLE)
         object_set(&o, "reload", reload_of(&s->reload, now_us));
     if (s->last.reload > 0)
-        object_set(&o, "last_verdict", verdict_of(&s->last, now_us));
+        object_set(&o, "last_verdict", verdict_of(s, now_us));
     if (s->input_rejected)
         object_set(&o, "rejected", rejected_of(s));
+    object_optional(&o, "hooks", report_hooks(s, 0, now_us));
     object_number(&o, "respawns", (int64_t)s->respawns);
     if (from->needs_reload)
         object_optional(&o, "needs_reload", from->needs_reload(from->env, s));

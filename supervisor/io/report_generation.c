@@ -113,7 +113,7 @@ workers_of(const struct report_sources *from, const struct generation *g, int64_
     list_for_each (pos, &g->workers)
         whole = whole &&
                 array_add(array, worker_of(from, container_of(pos, struct worker, node), now_us));
-    for (unsigned i = 0; i < g->n_slots; i++)
+    for (unsigned i = 0; i < g->n_slots && g->hook != HOOK_BEFORE_START; i++)
         if (g->slots[i].next_spawn_us != TIME_NEVER && !slot_taken(g, i))
             whole = whole && array_add(array, waiting_of(g, i, now_us));
     if (whole)
@@ -156,7 +156,9 @@ drain_of(const struct generation *g, int64_t now_us)
 
     object_ago_ms(&o, "since_ms", g->drain_us, now_us);
     object_left_ms(&o, "announce_ends_in_ms", g->deadline_us, now_us);
-    if (g->deadline_us != TIME_NEVER && g->deadline_us > now_us)
+    if (g->hook == HOOK_ANNOUNCE)
+        text_add(&waits, "its hook announce");
+    else if (g->deadline_us != TIME_NEVER && g->deadline_us > now_us)
         text_add(&waits, "the announced delay before the drain signal");
     else
         list_for_each (pos, &g->workers)
@@ -208,6 +210,7 @@ report_generation(const struct report_sources *from, const struct generation *g,
     object_number(&o, "kills", g->kills);
     object_number(&o, "escapees", g->escapees);
     object_set(&o, "workers", workers_of(from, g, now_us));
+    object_optional(&o, "hook", report_hook_under_way(g, now_us));
     if (g->state == GENERATION_DRAINING)
         object_set(&o, "drain", drain_of(g, now_us));
     return object_take(&o);

@@ -29,6 +29,10 @@ void object_optional(struct object *o, const char *key, json_t *value);
 /* takes @value; false: no memory, the array is incomplete */
 bool array_add(json_t *array, json_t *value);
 
+/* The last of each of its hooks; @reload: only those that belong to that run. NULL: there are none. */
+json_t *report_hooks(const struct service *s, uint64_t reload, int64_t now_us);
+json_t *report_hook_under_way(const struct generation *g, int64_t now_us); /* NULL: none is */
+
 json_t *report_generation(const struct report_sources *from, const struct generation *g,
                           int64_t now_us);
 

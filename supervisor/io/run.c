@@ -213,6 +213,7 @@ start_child(struct run *run, const struct run_request *req, struct error *reterr
     spawn.limits = req->limits;
     spawn.n_limits = req->n_limits;
     spawn.stdout_fd = spawn.stderr_fd = output_write;
+    spawn.tied = req->tied;
     return spawn_start(&spawn, &run->child, reterr);
 }
 

@@ -18,6 +18,7 @@ struct error;
 struct ev_loop;
 struct identity;
 struct run;
+struct text;
 
 #define RUN_OUTPUT_MAX 16384 /* bytes kept; the rest is counted */
 
@@ -44,6 +45,7 @@ struct run_request {
     const struct limit_spec *limits;
     size_t n_limits;
     int64_t deadline_us; /* CLOCK_MONOTONIC; TIME_NEVER = none */
+    bool tied;           /* it ends with us, should we be killed */
     void (*on_done)(void *env,
                     const struct run_result *result); /* once; the run is gone after it */
     void *env;                                        /* borrowed; must outlive the run */
@@ -72,6 +74,9 @@ bool run_knows(pid_t pid);
 
 /* run_succeeded - it ran, in time, and exited 0. */
 bool run_succeeded(const struct run_result *result);
+
+/* run_excerpt - @before and what it printed, of much the beginning and the end; nothing if it was nothing. */
+void run_excerpt(const struct run_result *result, const char *before, struct text *out);
 
 /* run_explain - the result in words, without the output: "exit status 1", "took too long". */
 char *run_explain(const struct run_result *result, char *buf, size_t room);

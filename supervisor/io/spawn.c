@@ -205,6 +205,7 @@ spawn_start(const struct spawn_request *req, struct spawned *ret, struct error *
 
     p.plan.req = req;
     p.plan.join_fd = -1;
+    p.plan.parent = getpid();
     p.null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (p.null_fd == -1)
         return error_set(reterr, -errno, "start '%s': open /dev/null", name);

@@ -5,7 +5,7 @@
 /*
  * Starting a process: everything that can fail softly fails in the parent, everything that fails in
  * the child comes back as {step, errno} through a socket that a successful exec closes. The program is
- * not tied to our life (no PR_SET_PDEATHSIG): workers outlive a master that dies. A child that is gated
+ * not tied to our life (no PR_SET_PDEATHSIG) unless asked for: workers outlive a master that dies. A child that is gated
  * is, until it is released: when we die first it ends without having run anything, so whoever
  * writes its pid down before the release has no process that is not in the books.
  */
@@ -44,6 +44,7 @@ struct spawn_request {
     size_t n_listen;
     const struct spawn_fd *fds;
     size_t n_fds;
+    bool tied;     /* it is killed when we die; not its children */
     bool gated;    /* the child waits for spawn_release() before it becomes the program */
     int cgroup_fd; /* -1 = ours; the directory of a cgroup (v2): nothing of it runs outside */
 };

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -126,6 +127,14 @@ write_pid(char *to, pid_t pid)
     *to = '\0';
 }
 
+/* After it has become who it runs as, which would undo it. Who has another parent by then came too late. */
+static void
+tie(const struct spawn_plan *plan)
+{
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && syscall(SYS_getppid) != plan->parent)
+        _exit(EXIT_NOT_STARTED);
+}
+
 /* Not before our pid is in the books. Whoever would write it there is gone: then we were never here. */
 static void
 wait_for_release(const struct spawn_plan *plan)
@@ -180,6 +189,8 @@ spawn_child(struct spawn_plan *plan)
         (void)umask(req->umask);
     if (plan->listen_pid) /* raw: libc of another age caches the parent's */
         write_pid(plan->listen_pid, (pid_t)syscall(SYS_getpid));
+    if (req->tied)
+        tie(plan);
     if (req->gated)
         wait_for_release(plan);
     if (exe_fd >= 0)

@@ -5,6 +5,7 @@
 /* Between clone and exec. Private to spawn.c. */
 #include <stddef.h>
 #include <sys/resource.h>
+#include <sys/types.h>
 
 struct spawn_request;
 
@@ -22,6 +23,7 @@ struct spawn_plan {
     size_t n_places;
     int above;     /* greater than every target: duplicates from here on clobber nothing */
     int join_fd;   /* -1, or the cgroup that the child has to join by itself; borrowed */
+    pid_t parent;  /* tied: who we are */
     int status_fd; /* the child's end of the socket; CLOEXEC */
     int parent_fd; /* the parent's end, to be closed in the child: our death has to be heard */
 };

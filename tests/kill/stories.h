@@ -42,6 +42,8 @@ void play_lost_relieving(void);
 
 /* stories_order.c */
 void play_oneshot(void);
+void play_hooks(void);
+void play_hooks_stopped(void);
 
 /* stories_signal.c */
 void play_signalled(void);

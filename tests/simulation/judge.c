@@ -14,7 +14,7 @@
 static const char *const names[LAW_COUNT] = {
     "innocent", "I1",      "I2",   "I3",      "I4",        "I5",       "I6",
     "I7",       "I8",      "I9",   "I10",     "snapshots", "verdicts", "numbers",
-    "wanted",   "depends", "gate", "oneshot", "sound"};
+    "wanted",   "depends", "gate", "oneshot", "hooks",     "sound"};
 
 const char *
 invariant_name(enum invariant i)
@@ -183,6 +183,8 @@ judge_event(struct judge *j, const struct event *ev)
                  (ev->type == EVENT_EXIT && ev->death.exec_error == -ETXTBSY);
     if (ev->type == EVENT_STOP_ALL && j->stop_us == 0)
         j->stop_us = ev->now_us;
+    else if (ev->type == EVENT_HOOKED)
+        judge_hook_told(j, ev);
     else if (ev->worker > 0)
         tell_worker(j, ev);
     else
@@ -209,6 +211,7 @@ stint_born(struct judge *j, const struct record *r)
     *g = (struct stint){.service = r->service_id, .number = r->generation, .wish = i};
     g->launch = a->looked_for.launch;
     g->once = a->looked_for.oneshot;
+    g->wants_hooks = ~0U;
     g->least_start_us = g->least_drain_us = g->least_leak_us = g->least_run_us = TIME_NEVER;
     g->least_first_us = g->least_max_us = g->least_within_us = TIME_NEVER;
     g->least_failures = UINT_MAX;
@@ -222,6 +225,7 @@ stint_born(struct judge *j, const struct record *r)
     judge_again(j, i, r->generation);
     if (judge_run(j, r->reload))
         judge_run(j, r->reload)->candidate = r->generation;
+    judge_dependencies(j, g); /* from here on it has begun, if only with its hook */
     return g;
 }
 
@@ -245,10 +249,9 @@ effect_spawn(struct judge *j, const struct effect *e)
     }
     s->slot = w->slot;
     judge_once_spawn(j, s, g);
-    if (g->spawned++ == 0) {
+    judge_hook_spawn(j, g);
+    if (g->spawned++ == 0)
         judge_crowd(j, g);
-        judge_dependencies(j, g);
-    }
     g->living++;
     g->snapshot = w->generation->snapshot;
     if (!world_snapshot(j->world, g->snapshot) || world_snapshot(j->world, g->snapshot)->given_back)
@@ -284,6 +287,8 @@ effect_on_worker(struct judge *j, const struct effect *e)
     if (e->type == FX_KILL)
         judge_kill(j, w, g);
     judge_handoff_signal(j, w, g);
+    if (e->type == FX_SIGNAL)
+        judge_hook_signal(j, w, g);
     if (e->type == FX_SIGNAL && w->asked_us == 0)
         w->asked_us = j->now_us;
 }
@@ -294,6 +299,9 @@ judge_effect(struct judge *j, const struct effect *e)
     switch (e->type) {
     case FX_SPAWN:
         effect_spawn(j, e);
+        break;
+    case FX_HOOK:
+        judge_hook_asked(j, e);
         break;
     case FX_OPEN:
         judge_gate_open(j, e);
@@ -325,6 +333,7 @@ judge_effect(struct judge *j, const struct effect *e)
         judge_look(j, e);
         break;
     case FX_CHECK:
+    case FX_UNHOOK:
         break;
     }
 }

@@ -30,6 +30,7 @@ enum invariant {
     LAW_DEPENDS,   /* nothing is started before what it depends on serves */
     LAW_GATE,      /* (gated) clients from when the whole generation is ready on, and not before */
     LAW_ONESHOT, /* it completes with an exit of 0 and no other way, is run once, and never twice at once */
+    LAW_HOOKS, /* who has to wait for a hook does, and nobody longer than he may */
     LAW_SOUND, /* no bug record, no lost effect, no deadline left behind */
     LAW_COUNT
 };
@@ -57,6 +58,13 @@ struct subject {
 
 #define JUDGE_SLOTS 4
 
+/* … of a hook. */
+struct errand {
+    bool asked, over, passed;
+    unsigned records;
+    int64_t until_us;
+};
+
 /* … of a generation. Times in least_ are the shortest that were configured during its life. */
 struct stint {
     uint32_t service;
@@ -81,6 +89,8 @@ struct stint {
     unsigned failures; /* in all, whatever was configured meanwhile */
     bool given_up;
     int64_t window_us;
+    unsigned wants_hooks; /* bit by enum hook: configured all along */
+    struct errand hooks[HOOK_COUNT];
     struct {
         unsigned failures;
         int64_t not_before_us;
@@ -179,6 +189,13 @@ bool judge_unwanted(const struct judge *j, const struct stint *g);
 
 /* What may be held against @g: the shortest times and the largest numbers that were ever configured. */
 void judge_follow(struct stint *g, const struct wish *w);
+
+void judge_hook_asked(struct judge *j, const struct effect *e);
+void judge_hook_told(struct judge *j, const struct event *ev);
+void judge_hook_over(struct judge *j, struct stint *g, const struct record *r);
+void judge_hook_spawn(struct judge *j, const struct stint *g);
+void judge_hook_signal(struct judge *j, const struct subject *w, const struct stint *g);
+void judge_hooks_rest(struct judge *j);
 
 void judge_once_exit(struct judge *j, const struct event *ev, const struct subject *w,
                      struct stint *g);

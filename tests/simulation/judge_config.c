@@ -25,6 +25,7 @@ judge_follow(struct stint *g, const struct wish *w)
     least(&g->least_assume_us, w->reload_assume_us);
     if (w->run_timeout_us > 0)
         least(&g->least_run_us, w->run_timeout_us);
+    g->wants_hooks &= w->hooks;
     g->may_retry = g->may_retry || w->retry;
     if (w->limit_count > g->most_failures)
         g->most_failures = w->limit_count;

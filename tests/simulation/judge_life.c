@@ -209,7 +209,7 @@ really_tried(const struct judge *j, const struct run *run, unsigned wish)
     if (run->first_asked > 0 && s && digest_none(s->rejected))
         return false; /* a worker could not be asked to reload, which says nothing about the input */
     return run->could_run && !j->excused && !input->look_lost && !input->check_lost &&
-           j->affairs[wish].looked_for.check == j->wishes->list[wish].check;
+           !input->hook_lost && j->affairs[wish].looked_for.check == j->wishes->list[wish].check;
 }
 
 /* Whoever was asked has answered, unless the world lost it: a new master asks again. */
@@ -218,7 +218,8 @@ answered(const struct judge *j, const struct record *r)
 {
     const struct input *input = &j->world->inputs[wish_of(r->service)];
 
-    return input->look_lost || input->check_lost || !strstr(r->text, "was not answered");
+    return input->look_lost || input->check_lost || input->hook_lost ||
+           !strstr(r->text, "was not answered");
 }
 
 /* Somebody asked, or what was rejected is mended: who waits may be tried now. */
@@ -260,6 +261,7 @@ static void
 read_generation(struct judge *j, const struct record *r, struct stint *g)
 {
     if (r->kind == RECORD_STARTING) {
+        g->hooks[HOOK_ANNOUNCE] = (struct errand){0};
         g->relieved = false; /* restored: it may be relieved once more */
         g->opened = false;   /* … and begins anew */
         for (unsigned i = 0; i < JUDGE_SLOTS; i++)
@@ -269,6 +271,8 @@ read_generation(struct judge *j, const struct record *r, struct stint *g)
     } else if (r->kind == RECORD_SERVING) {
         g->served = true;
         judge_handoff_serving(j, g);
+    } else if (r->kind == RECORD_HOOK) {
+        judge_hook_over(j, g, r);
     } else if (r->kind == RECORD_COMPLETED) {
         judge_once_completed(j, g);
     } else if (r->kind == RECORD_ABORTED) {

@@ -52,11 +52,11 @@ judge_once_spawn(struct judge *j, const struct subject *w, const struct stint *g
                   wish_name(g->wish), g->number);
 }
 
-/* It failed, was never born, or took longer than it may. */
+/* It failed, was never born, was refused by its hook, or took longer than it may. */
 void
 judge_once_abort(struct judge *j, const struct stint *g)
 {
-    bool late = false;
+    bool late = g->hooks[HOOK_BEFORE_START].over && !g->hooks[HOOK_BEFORE_START].passed;
 
     for (uint64_t id = 1; id < j->n_subjects; id++) {
         const struct subject *w = &j->subjects[id];

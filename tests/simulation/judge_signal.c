@@ -134,5 +134,7 @@ judge_signal_handed(struct judge *j, struct stint *g, const struct record *r)
     g->may_give_up = g->may_give_up || old->may_give_up;
     if (old->least_failures < g->least_failures)
         g->least_failures = old->least_failures;
+    old->wants_hooks = 0; /* nobody leaves, and nobody has to be started */
+    g->wants_hooks &= ~(1U << HOOK_BEFORE_START);
     old->relieved = old->relief_was_right = true;
 }

@@ -118,6 +118,14 @@ let_in_early(const struct core *c, struct effects *fx)
 /* ---- oneshot --------------------------------------------------------------------------------- */
 
 static void
+believe_every_hook(const struct core *c, struct event *ev)
+{
+    (void)c;
+    if (ev->type == EVENT_HOOKED)
+        ev->hooked.outcome = HOOK_DONE;
+}
+
+static void
 call_every_end_a_success(const struct core *c, struct event *ev)
 {
     const struct worker *w = ev->type == EVENT_EXIT ? core_worker(c, ev->worker) : NULL;
@@ -344,6 +352,8 @@ const struct plant plants[] = {
     {"oneshot",      LAW_ONESHOT,   "takes every end of a oneshot for a success",
      .event = call_every_end_a_success                                                                                           },
     {"retry",        LAW_ONESHOT,   "runs a oneshot again that failed",                            .spec = try_all_again         },
+    {"hooks",        LAW_HOOKS,     "does not run any hook",                                       .spec = run_no_hooks          },
+    {"hooks.deaf",   LAW_HOOKS,     "starts what a hook refused",                                  .event = believe_every_hook   },
     {"I10",          I10,           "does not touch a service that it changed",                    .touched = touch_one_less     },
     {"I10.image",    I10,           "forgets in an image how often a slot failed",                 .restored = forget_failures   },
     {"I10.backoff",  I8,            "takes over without the back-off of the slots",                .restored = forget_backoff    },

@@ -44,6 +44,7 @@ void retry_without_pause(struct spec *c);
 void never_give_up(struct spec *c);
 void give_all_up(struct spec *c);
 void depend_on_nobody(struct spec *c);
+void run_no_hooks(struct spec *c);
 void try_all_again(struct spec *c);
 
 /* plant_event.c */

@@ -44,6 +44,14 @@ depend_on_nobody(struct spec *c)
 }
 
 void
+run_no_hooks(struct spec *c)
+{
+    for (size_t i = 0; i < c->n_services; i++)
+        for (int h = HOOK_NONE + 1; h < HOOK_COUNT; h++)
+            strv_finish(&c->services[i]->hooks[h].command);
+}
+
+void
 try_all_again(struct spec *c)
 {
     for (size_t i = 0; i < c->n_services; i++)

@@ -30,7 +30,8 @@ shall_repeat(const struct simulation *sim, const struct pending *p)
     const struct worker *w = core_worker(sim->core, p->effect.worker);
     bool repeat = !p->done;
 
-    if (p->effect.type == FX_LOOK || p->effect.type == FX_CHECK || p->effect.type == FX_EVIDENCE)
+    if (p->effect.type == FX_LOOK || p->effect.type == FX_CHECK || p->effect.type == FX_HOOK ||
+        p->effect.type == FX_EVIDENCE)
         repeat = false; /* core_resume() asks */
     if (p->effect.type == FX_SPAWN)
         repeat = w && w->pid == 0; /* nobody runs whose pid is not persisted */
@@ -62,7 +63,7 @@ repeat_effects(struct simulation *sim)
     for (size_t i = 0; i < mem->n_pending; i++) {
         struct pending *p = &mem->pending[i];
         bool asks = p->effect.type == FX_LOOK || p->effect.type == FX_CHECK ||
-                    p->effect.type == FX_EVIDENCE;
+                    p->effect.type == FX_HOOK || p->effect.type == FX_EVIDENCE;
 
         if (shall_repeat(sim, p)) {
             if (sim->steps >= sim->trace_from)
@@ -131,6 +132,7 @@ comes_again(struct simulation *sim, const struct event *ev, bool persisted)
     case EVENT_HINT: /* see takeover() */
     case EVENT_LOOKED:
     case EVENT_CHECKED:
+    case EVENT_HOOKED:
     case EVENT_SPAWNED:
     case EVENT_SPAWN_FAILED:
     case EVENT_EVIDENCE:

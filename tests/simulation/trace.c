@@ -8,25 +8,16 @@
 #include "base/units.h"
 
 static const char *const event_names[EVENT_TYPE_COUNT] = {
-    [EVENT_TICK] = "tick",
-    [EVENT_CONFIG] = "config",
-    [EVENT_HINT] = "hint",
-    [EVENT_LOOKED] = "looked",
-    [EVENT_CHECKED] = "checked",
-    [EVENT_SPAWNED] = "spawned",
-    [EVENT_SPAWN_FAILED] = "spawn failed",
-    [EVENT_READY] = "ready",
-    [EVENT_RELOADING] = "reloading",
-    [EVENT_REWRITTEN] = "rewritten",
-    [EVENT_EXTEND] = "extend",
-    [EVENT_STATUS] = "status",
-    [EVENT_EVIDENCE] = "evidence",
-    [EVENT_EXIT] = "exit",
-    [EVENT_ESCAPEE] = "escapee",
-    [EVENT_RELOAD] = "reload",
-    [EVENT_START] = "start",
-    [EVENT_STOP] = "stop",
-    [EVENT_STOP_ALL] = "stop all",
+    [EVENT_TICK] = "tick",           [EVENT_CONFIG] = "config",
+    [EVENT_HINT] = "hint",           [EVENT_LOOKED] = "looked",
+    [EVENT_CHECKED] = "checked",     [EVENT_HOOKED] = "hooked",
+    [EVENT_SPAWNED] = "spawned",     [EVENT_SPAWN_FAILED] = "spawn failed",
+    [EVENT_READY] = "ready",         [EVENT_RELOADING] = "reloading",
+    [EVENT_REWRITTEN] = "rewritten", [EVENT_EXTEND] = "extend",
+    [EVENT_STATUS] = "status",       [EVENT_EVIDENCE] = "evidence",
+    [EVENT_EXIT] = "exit",           [EVENT_ESCAPEE] = "escapee",
+    [EVENT_RELOAD] = "reload",       [EVENT_START] = "start",
+    [EVENT_STOP] = "stop",           [EVENT_STOP_ALL] = "stop all",
 };
 static const char *const look_names[] = {"ok", "unsettled", "broken"};
 
@@ -63,6 +54,9 @@ trace_event(const struct core *c, uint64_t step, const struct event *ev)
                look_names[ev->looked.result], ev->looked.snapshot);
     else if (ev->type == EVENT_CHECKED)
         printf(" #%" PRIu64 " %s", ev->checked.reload, ev->checked.ok ? "passed" : "failed");
+    else if (ev->type == EVENT_HOOKED)
+        printf("/%" PRIu64 " %s %s", ev->hooked.generation, hook_name(ev->hooked.hook),
+               hook_outcome_name(ev->hooked.outcome));
     else if (ev->type == EVENT_SPAWNED)
         printf(" pid %d", (int)ev->spawned.pid);
     else if (ev->type == EVENT_RELOAD && ev->request.force)
@@ -82,6 +76,8 @@ trace_record(const struct record *r)
         printf(".%u w%" PRIu64, r->slot, r->worker);
     if (r->kind == RECORD_VERDICT)
         printf(" %s", outcome_name(r->outcome));
+    if (r->kind == RECORD_HOOK)
+        printf(" %s %s", hook_name(r->hook), hook_outcome_name(r->hook_outcome));
     if (r->reload > 0)
         printf(" #%" PRIu64, r->reload);
     printf(": %s\n", r->text);
@@ -105,6 +101,8 @@ trace_effect(const struct core *c, const struct effect *e)
         print_worker(c, e->worker);
     else
         printf(" %s", service_name(c, e->service));
+    if (e->hook != HOOK_NONE)
+        printf("/%" PRIu64 " %s%s", e->generation, hook_name(e->hook), e->again ? " again" : "");
     if (e->snapshot > 0)
         printf(" snapshot %" PRIu64, e->snapshot);
     if (e->reload > 0)

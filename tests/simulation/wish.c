@@ -63,6 +63,10 @@ make_policy(struct wish *w, struct random *r)
     w->limit_within_us = ONE_OF(r, 5 * US_PER_S, 60 * US_PER_S);
     w->give_up = random_chance(r, 25);
     w->retry = random_chance(r, 30);
+    w->hooks = 0;
+    for (int h = HOOK_NONE + 1; h < HOOK_COUNT; h++)
+        w->hooks |= random_chance(r, 25) ? 1U << h : 0;
+    w->hook_timeout_us = ONE_OF(r, 500 * US_PER_MS, 5 * US_PER_S);
     w->run_timeout_us = ONE_OF(r, 0, 2 * US_PER_S, 10 * US_PER_S);
 }
 
@@ -75,6 +79,7 @@ settle_type(struct wish *w)
         w->run_timeout_us = 0;
         return;
     }
+    w->hooks &= ~(1U << HOOK_ANNOUNCE);
     w->ready = READY_NOTIFY;
     w->handoff = HANDOFF_OVERLAP;
     w->gated = false;
@@ -179,6 +184,11 @@ build(const struct wishes *all, unsigned i)
     service_argument(s, argument);
     s->type = w->oneshot ? TYPE_ONESHOT : TYPE_SERVICE;
     s->retry = w->retry;
+    for (int h = HOOK_NONE + 1; h < HOOK_COUNT; h++) {
+        s->hooks[h].timeout_us = w->hook_timeout_us;
+        if (w->hooks & (1U << h))
+            must_add(&s->hooks[h].command, "/bin/hook");
+    }
     s->run_timeout_us = w->run_timeout_us;
     s->libstint = w->libstint;
     s->gated = w->gated;
@@ -232,5 +242,7 @@ wish_judges_otherwise(const struct wish *a, const struct wish *b)
     return a->launch != b->launch || a->check != b->check || a->soak_us != b->soak_us ||
            a->start_timeout_us != b->start_timeout_us || a->limit_count != b->limit_count ||
            a->limit_within_us != b->limit_within_us || a->give_up != b->give_up ||
-           a->retry != b->retry || a->run_timeout_us != b->run_timeout_us;
+           (a->hooks & (1U << HOOK_BEFORE_START)) != (b->hooks & (1U << HOOK_BEFORE_START)) ||
+           a->hook_timeout_us != b->hook_timeout_us || a->retry != b->retry ||
+           a->run_timeout_us != b->run_timeout_us;
 }

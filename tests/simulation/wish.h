@@ -23,9 +23,10 @@ struct wish {
     enum ready_mode ready;               /* READY_NOTIFY or READY_ASSUME */
     enum handoff_mode handoff, fallback; /* fallback: of a signal; overlap or replace */
     unsigned workers, max_draining, limit_count;
+    unsigned hooks;   /* bit by enum hook */
     unsigned depends; /* bit i: on wish i, always an earlier one */
     int stop_signal;
-    int64_t run_timeout_us;
+    int64_t run_timeout_us, hook_timeout_us;
     int64_t assume_us, settle_us, soak_us, start_timeout_us, drain_timeout_us, leak_grace_us;
     int64_t announce_delay_us, backoff_first_us, backoff_max_us, limit_within_us;
     int64_t reload_timeout_us, reload_assume_us;

@@ -136,7 +136,7 @@ act_look(struct world *w, const struct core *c, const struct effect *e, int64_t 
     n.event.looked.reload = e->reload;
     if (n.input == WISHES)
         return; /* the service is gone already: nobody waits for the answer */
-    w->inputs[n.input].check_lost = false;
+    w->inputs[n.input].check_lost = w->inputs[n.input].hook_lost = false;
     w->inputs[n.input].look_lost = answer_is_lost(w);
     if (w->inputs[n.input].look_lost)
         return;
@@ -177,6 +177,29 @@ act_reload(struct world *w, const struct core *c, const struct effect *e, int64_
     looked = world_snapshot(w, asked->generation->service->reload.snapshot);
     process_reload(w, p, looked ? world_nature(w, p->input, looked->version) : NATURE_HEALTHY,
                    now_us);
+}
+
+static void
+act_hook(struct world *w, const struct core *c, const struct effect *e, int64_t now_us)
+{
+    const struct service *s = core_service(c, e->service);
+    struct news n = {.at_us = now_us + patience(w)};
+    bool late = n.at_us > e->deadline_us;
+
+    n.event.type = EVENT_HOOKED;
+    n.event.service = e->service;
+    n.event.hooked.generation = e->generation;
+    n.event.hooked.hook = e->hook;
+    n.event.hooked.outcome = late                                        ? HOOK_LATE
+                             : !w->calm && random_chance(&w->random, 12) ? HOOK_FAILED
+                                                                         : HOOK_DONE;
+    n.event.hooked.text = "200 OK";
+    if (late)
+        n.at_us = e->deadline_us > now_us ? e->deadline_us : now_us;
+    if (!answer_is_lost(w))
+        queue_add(&w->queue, n);
+    else if (s && e->hook == HOOK_BEFORE_START)
+        w->inputs[wish_of(s->name)].hook_lost = true;
 }
 
 static void
@@ -222,6 +245,11 @@ world_act(struct world *w, const struct core *c, const struct effect *e, int64_t
     case FX_KILL:
         if (p)
             process_kill(w, p, now_us);
+        break;
+    case FX_HOOK:
+        act_hook(w, c, e, now_us);
+        break;
+    case FX_UNHOOK: /* whatever it says, nobody listens */
         break;
     case FX_DISCARD:
         if (world_snapshot(w, e->snapshot))
@@ -337,6 +365,7 @@ outlives_the_master(struct news *n, void *env)
     case EVENT_HINT:
     case EVENT_LOOKED:
     case EVENT_CHECKED:
+    case EVENT_HOOKED:
     case EVENT_SPAWNED:
     case EVENT_SPAWN_FAILED:
     case EVENT_EVIDENCE:

@@ -29,6 +29,7 @@ struct input {
     uint64_t newest;    /* highest version ever written; people also go back */
     int64_t written_us; /* last write */
     bool look_lost;     /* nobody knows what is there: the answer to the last look was lost */
+    bool hook_lost;     /* … to the hook before its start */
     bool check_lost;    /* nobody knows whether it is good: … to the check after it */
 };
 

@@ -243,6 +243,10 @@ random_policy(struct service_spec *s)
     s->settle_us = random_us(5 * US_PER_S);
     random_strings(&s->check, 0, 3);
     s->check_timeout_us = US_PER_MS + random_us(3000 * US_PER_S);
+    for (int h = HOOK_NONE + 1; h < HOOK_COUNT; h++) {
+        random_strings(&s->hooks[h].command, 0, 3);
+        s->hooks[h].timeout_us = US_PER_MS + random_us(3000 * US_PER_S);
+    }
     s->handoff = (enum handoff_mode)random_below(3);
     s->signal_fallback = (enum handoff_mode)random_below(2);
     s->soak_us = service_spec_handoff(s) == HANDOFF_OVERLAP ? random_us(86400 * US_PER_S) : 0;
@@ -280,9 +284,15 @@ random_oneshot(struct service_spec *s)
 
         k->type->clear(k, s);
     }
+    strv_finish(&s->hooks[HOOK_ANNOUNCE].command);
+    s->hooks[HOOK_ANNOUNCE].timeout_us = 10 * US_PER_S;
     s->workers = 1;
     s->handoff = HANDOFF_OVERLAP;
     s->gated = false;
+    s->reload_signal = SIGHUP;
+    s->reload_timeout_us = 30 * US_PER_S;
+    s->reload_assume_us = 2 * US_PER_S;
+    s->signal_fallback = HANDOFF_REPLACE;
     s->soak_us = s->announce_delay_us = 0;
     s->start_timeout_us = 30 * US_PER_S;
     s->max_draining = 2;

@@ -166,12 +166,12 @@ static const struct span derived_core[] = {
     MEMBER(core, moves_lost),
 };
 static const struct span derived_service[] = {
-    MEMBER(service, node),           MEMBER(service, by_id),      MEMBER(service, by_name),
-    MEMBER(service, spec),           MEMBER(service, reload),     MEMBER(service, generations),
-    MEMBER(service, last),           MEMBER(service, agenda),     MEMBER(service, touched),
-    MEMBER(service, due_us),         MEMBER(service, due_at),     MEMBER(service, dependencies),
-    MEMBER(service, n_dependencies), MEMBER(service, dependents), MEMBER(service, was_ready),
-    MEMBER(service, was_completed),  MEMBER(service, was_live),
+    MEMBER(service, node),         MEMBER(service, by_id),          MEMBER(service, by_name),
+    MEMBER(service, spec),         MEMBER(service, reload),         MEMBER(service, generations),
+    MEMBER(service, hooks),        MEMBER(service, last),           MEMBER(service, agenda),
+    MEMBER(service, touched),      MEMBER(service, due_us),         MEMBER(service, due_at),
+    MEMBER(service, dependencies), MEMBER(service, n_dependencies), MEMBER(service, dependents),
+    MEMBER(service, was_ready),    MEMBER(service, was_completed),  MEMBER(service, was_live),
 };
 static const struct span derived_reload[] = {MEMBER(reload, spec)};
 static const struct span derived_verdict[] = {MEMBER(verdict, reload)}; /* nothing: it is saved */

@@ -31,9 +31,9 @@ struct rim {
     uint64_t disk[RIM_SERVICES + 1]; /* version of each service's inputs, by service id */
     uint64_t program, setting;       /* of all of them: what a signal does not change */
     uint64_t last_snapshot;
-    bool look, check, spawn, ready, evidence, exit; /* answered by the rim itself */
-    bool poor;                                      /* memory may run out: effects may be lost */
-    struct event todo[RIM_TODO];                    /* answers not yet given */
+    bool look, check, hook, spawn, ready, evidence, exit; /* answered by the rim itself */
+    bool poor;                   /* memory may run out: effects may be lost */
+    struct event todo[RIM_TODO]; /* answers not yet given */
     size_t n_todo;
 };
 
@@ -114,6 +114,14 @@ rim_write_effect(struct rim *r, const struct effect *e)
     case FX_KILL:
         rim_words(r, "kill w%" PRIu64, e->worker);
         break;
+    case FX_HOOK:
+        rim_words(r, "hook %s/%" PRIu64 " %s%s", rim_name(r, e->service), e->generation,
+                  hook_name(e->hook), e->again ? " again" : "");
+        break;
+    case FX_UNHOOK:
+        rim_words(r, "unhook %s/%" PRIu64 " %s", rim_name(r, e->service), e->generation,
+                  hook_name(e->hook));
+        break;
     case FX_DISCARD:
         rim_words(r, "discard %" PRIu64, e->snapshot);
         break;
@@ -166,6 +174,11 @@ rim_answer(struct rim *r, const struct effect *e)
         rim_later(r, EVENT_SPAWNED, e)->spawned.pid = (pid_t)(1000 + e->worker);
         if (r->ready)
             (void)rim_later(r, EVENT_READY, e);
+    } else if (e->type == FX_HOOK && r->hook) {
+        ev = rim_later(r, EVENT_HOOKED, e);
+        ev->hooked.generation = e->generation;
+        ev->hooked.hook = e->hook;
+        ev->hooked.outcome = HOOK_DONE;
     } else if (e->type == FX_EVIDENCE && r->evidence) {
         ev = rim_later(r, EVENT_EVIDENCE, e);
         ev->evidence.stragglers = 1;
@@ -229,7 +242,7 @@ rim_init(struct rim *r)
     memset(r, 0, sizeof(*r));
     ck_assert_int_eq(core_create(7, &r->core), 0);
     r->now_us = 1000 * US_PER_S;
-    r->look = r->check = r->spawn = r->ready = r->evidence = r->exit = true;
+    r->look = r->check = r->hook = r->spawn = r->ready = r->evidence = r->exit = true;
 }
 
 static inline void
@@ -366,29 +379,6 @@ rim_exec_error(struct rim *r, uint64_t worker, int error)
     });
 }
 
-#define ck_did(r, words) ck_assert_str_eq(text_str(&(r)->did), words)
-#define ck_said(r, words)                                                                         \
-    ck_assert_msg(strstr(text_str(&(r)->said), words) != NULL, "nobody said '%s' in:\n%s", words, \
-                  text_str(&(r)->said))
-#define ck_not_said(r, words)                                                                \
-    ck_assert_msg(strstr(text_str(&(r)->said), words) == NULL, "somebody said '%s' in:\n%s", \
-                  words, text_str(&(r)->said))
-#define ck_state(r, name, state) \
-    ck_assert_str_eq(service_state_name(service_state(rim_service(r, name))), state)
-
-/* The rules of one file: one setup, one line for each test in main(). */
-#define RIM_SUITE_MAIN(name, ...)                                     \
-    int main(void)                                                    \
-    {                                                                 \
-        const TTest *const tests[] = {__VA_ARGS__};                   \
-        Suite *suite = suite_create(name);                            \
-        TCase *tcase = tcase_create(name);                            \
-                                                                      \
-        tcase_add_checked_fixture(tcase, setup, teardown);            \
-        for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) \
-            tcase_add_test(tcase, tests[i]);                          \
-        suite_add_tcase(suite, tcase);                                \
-        return unit_main(suite);                                      \
-    }
+#include "tests/unit/core/rim_suite.h"
 
 #endif

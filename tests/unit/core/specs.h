@@ -45,6 +45,8 @@ service_new(const char *name)
     s->watch_binary = true;
     s->settle_us = 200 * US_PER_MS;
     s->check_timeout_us = 10 * US_PER_S;
+    for (int h = HOOK_NONE + 1; h < HOOK_COUNT; h++)
+        s->hooks[h].timeout_us = 10 * US_PER_S;
     s->handoff = HANDOFF_OVERLAP;
     s->signal_fallback = HANDOFF_REPLACE;
     s->reload_signal = SIGHUP;

@@ -37,6 +37,7 @@ master_init(struct master *to)
     list_init(&to->hands);
     list_init(&to->snapshots);
     list_init(&to->inspections);
+    list_init(&to->errands);
     list_init(&to->specs);
     list_init(&to->gated);
     listeners_init(&to->listeners);

@@ -45,6 +45,7 @@ setup(void)
     list_init(&m.hands);
     list_init(&m.snapshots);
     list_init(&m.inspections);
+    list_init(&m.errands);
     list_init(&m.specs);
     list_init(&m.gated);
     ck_assert_int_eq(core_create(7, &m.core), 0);

@@ -140,7 +140,15 @@ act(const struct effect *fx)
         if (desk)
             operator_record(desk, fx->record);
         break;
+    case FX_HOOK:
+        ev.type = EVENT_HOOKED;
+        ev.hooked.generation = fx->generation;
+        ev.hooked.hook = fx->hook;
+        ev.hooked.outcome = HOOK_DONE;
+        post(&ev);
+        break;
     case FX_OPEN:
+    case FX_UNHOOK:
     case FX_CANCEL:
     case FX_DISCARD:
         break;
