@@ -73,6 +73,29 @@ start
 await 10 serves
 story
 
+# Handed over by a signal, they stay in the leaf they are in, and whoever follows them goes there.
+configure 'stop_budget: 8s' <<'SERVICES'
+  web:
+    command: [sh, -c, "trap : HUP; while :; do sleep 1; done"]
+    ready: {assume_after: 50ms}
+    handoff: signal
+    reload_assume_after: 50ms
+SERVICES
+start
+await 10 leaves_are 'stint web.1 '
+await 10 logged 'event=verdict .*outcome=serving'
+main=$(head -n 1 "$cgroup/web.1/cgroup.procs")
+stint reload web --force --timeout 30s | grep -q 'generation 2 serves' || fail "no reload by signal"
+kill_master
+leaves_are 'stint web.1 ' || fail "after a signal and a takeover there are: $(leaves)"
+grep -qx "$main" "$cgroup/web.1/cgroup.procs" || fail "the next master did not leave who was handed over alone"
+kill -KILL "$main"
+await 10 logged 'event=worker_ready .*gen=2'
+leaves_are 'stint web.1 ' || fail "who follows is in another leaf: $(leaves)"
+kill -TERM "$init"
+ended_with 0 10
+await 5 empty
+
 # The same, and nothing of it is wanted.
 service | configure 'stop_budget: 8s' 'cgroup: off'
 start
