@@ -4,6 +4,7 @@ function plain(s) {
     sub(/^ +/, "", s)
     gsub(/\\/, "\\e", s)
     gsub(/[.] /, ".\n", s) # one sentence, one line
+    gsub(/\n'/, "\n\\(aq", s) # else it would be a macro
     if (s ~ /^[.']/)
         s = "\\&" s
     return s
