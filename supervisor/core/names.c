@@ -149,12 +149,19 @@ hook_outcome_name(enum hook_outcome o)
     return name_of(hook_outcomes, ARRAY_LEN(hook_outcomes), o);
 }
 
+#define EFFECTS_ROOM 64 /* of an ordinary step */
+
 void
 effects_clear(struct effects *fx)
 {
     for (size_t i = 0; i < fx->n; i++)
         free(fx->items[i].record);
     fx->n = 0;
+    if (fx->room > EFFECTS_ROOM) { /* as after a start of thousands: that does not come back */
+        free(fx->items);
+        fx->items = NULL;
+        fx->room = 0;
+    }
 }
 
 void

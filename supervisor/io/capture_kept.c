@@ -10,8 +10,13 @@ void
 capture_keep(struct capture_kept *k, const char *line, size_t n)
 {
     unsigned keep = (unsigned)(n < CAPTURE_KEEP_EACH ? n : CAPTURE_KEEP_EACH);
-    size_t at = k->n++ % CAPTURE_KEEP;
+    size_t at;
 
+    if (!k->lines)
+        k->lines = calloc(CAPTURE_KEEP, sizeof(*k->lines));
+    if (!k->lines)
+        return;
+    at = k->n++ % CAPTURE_KEEP;
     if (keep >
         k->lines[at].room) { /* what is there is used again: a chatty worker costs no churn */
         free(k->lines[at].text);
@@ -40,6 +45,7 @@ capture_kept_text(const struct capture_kept *k, struct text *out)
 void
 capture_kept_finish(struct capture_kept *k)
 {
-    for (size_t i = 0; i < CAPTURE_KEEP; i++)
+    for (size_t i = 0; k->lines && i < CAPTURE_KEEP; i++)
         free(k->lines[i].text);
+    free(k->lines);
 }

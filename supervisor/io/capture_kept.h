@@ -10,10 +10,10 @@ struct text;
 /* Made to measure: most workers say little, and a master of many should be small when it forks. */
 struct capture_kept {
     size_t n; /* ever; the newest is at (n - 1) % CAPTURE_KEEP */
-    struct {
+    struct capture_line {
         unsigned bytes, room; /* used and allocated */
         char *text;           /* owned; NULL while room is 0 */
-    } lines[CAPTURE_KEEP];    /* a ring */
+    } * lines;                /* owned; a ring of CAPTURE_KEEP; NULL before the first */
 };
 
 void capture_keep(struct capture_kept *k, const char *line, size_t n);

@@ -24,7 +24,7 @@ say(const struct log *l, enum log_level level, const char *event, const char *te
 {
     const struct journal_field fields[] = {
         FIELD_TEXT("service", l->service),
-        FIELD_TEXT("file", l->config.path),
+        FIELD_TEXT("file", l->config ? l->config->path : ""),
         FIELD_TEXT("msg", text),
     };
 
@@ -42,7 +42,8 @@ on_word(void *owner, enum logfile_word word, int error, const char *text)
     switch (word) {
     case LOGFILE_FAILED:
         l->failed = true;
-        (void)snprintf(l->why, sizeof(l->why), "%s", text);
+        free(l->why);
+        l->why = strdup(text);
         say(l, LOG_LEVEL_ERROR, "log_failed", text);
         break;
     case LOGFILE_WORKS:
@@ -123,6 +124,8 @@ log_destroy(struct log *l)
     log_pressure_finish(l);
     list_del(&l->node);
     table_remove(&l->logs->by_name, &l->by_name);
+    free(l->config);
+    free(l->why);
     free(l);
 }
 
@@ -143,6 +146,15 @@ log_unref(struct log *l)
 {
     if (l && --l->references == 0 && !l->configured)
         log_destroy(l);
+}
+
+/* Of thousands of services few have a file, and their paths would take 4 KiB each. Return: there is memory. */
+static bool
+has_config(struct log *l)
+{
+    if (!l->config)
+        l->config = malloc(sizeof(*l->config));
+    return l->config != NULL;
 }
 
 static void
@@ -172,8 +184,8 @@ log_enter_file(struct log *l)
         logfile_memory_waiting(spool_memory(l->spool)) == 0)
         log_leave_file(l); /* another `buffer`: from when none of the lines is in the old one */
     if (l->spool)
-        spool_configure(l->spool, &l->config);
-    else if (spool_create(l->logs->spools, &l->config, l->room, &l->spool, &why) < 0)
+        spool_configure(l->spool, l->config);
+    else if (spool_create(l->logs->spools, l->config, l->room, &l->spool, &why) < 0)
         say(l, LOG_LEVEL_ERROR, "log_failed", why.text);
     else
         spool_own(l->spool, l);
@@ -189,11 +201,12 @@ log_configure(struct log *l, const struct service_spec *s)
     l->timestamp = s->log.timestamp;
     l->block_us = s->log.block_us;
     l->room = s->log.buffer < LOGFILE_ROOM_MIN ? LOGFILE_ROOM_MIN : (size_t)s->log.buffer;
-    fill_config(&l->config, s);
-    if (l->to == LOG_TO_FILE)
+    if (l->to == LOG_TO_FILE && has_config(l)) {
+        fill_config(l->config, s);
         log_enter_file(l);
-    else
+    } else {
         log_leave_file(l);
+    }
 }
 
 /* ---- all ------------------------------------------------------------------------------------- */
@@ -285,10 +298,14 @@ logs_adopt(struct logs *ls, uint64_t id, int fd)
     }
     if (l->spool)
         spool_retire(l->spool);
+    if (!has_config(l)) { /* its lines stay in the memory, for the next master */
+        spool_retire(s);
+        return;
+    }
     l->configured = true;
     l->to = LOG_TO_FILE;
     l->format = (enum service_log_format)c->format;
-    l->config = *c;
+    *l->config = *c;
     l->room = spool_memory(s)->room;
     l->spool = s;
     spool_own(s, l);
@@ -359,12 +376,12 @@ logs_status(const struct logs *ls, const char *service, struct log_status *ret)
         return false;
     *ret = (struct log_status){
         .to = l->to,
-        .file = l->to == LOG_TO_FILE ? l->config.path : NULL,
+        .file = l->to == LOG_TO_FILE && l->config ? l->config->path : NULL,
         .state = l->failed       ? "failed"
                  : l->dropping   ? "dropping"
                  : l->blocked_us ? "waiting"
                                  : "ok",
-        .error = l->failed ? l->why : NULL,
+        .error = l->failed ? (l->why ? l->why : "out of memory") : NULL,
         .lines = l->lines,
         .bytes = l->bytes,
         .dropped_lines = l->dropped_lines,

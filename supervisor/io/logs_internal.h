@@ -22,9 +22,9 @@ struct log {
     enum service_log_format format;
     bool timestamp;
     int64_t block_us;
-    size_t room; /* of a new memory */
-    struct logfile_config config;
-    struct spool *spool; /* NULL unless to: file, or without memory for one */
+    size_t room;                   /* of a new memory */
+    struct logfile_config *config; /* owned; NULL unless to: file */
+    struct spool *spool;           /* NULL unless to: file, or without memory for one */
 
     int64_t blocked_us; /* since when somebody waits; 0: nobody does */
     bool dropping;
@@ -35,7 +35,7 @@ struct log {
     uint64_t lines, bytes, dropped_lines, dropped_bytes;
     ev_timer patience;
     struct list waiters; /* struct log_waiter.node */
-    char why[480];
+    char *why;           /* owned; NULL: nothing yet, or no memory */
 };
 
 struct logs {

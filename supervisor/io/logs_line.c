@@ -187,8 +187,7 @@ log_tell_lost(struct log *l)
     if (l->spool) {
         text_clear(&l->logs->line);
         end_open_line(l, &l->logs->line);
-        logfile_note(&l->config, LOGFILE_NOTE_DROPPED, l->lost_lines, l->lost_bytes,
-                     &l->logs->line);
+        logfile_note(l->config, LOGFILE_NOTE_DROPPED, l->lost_lines, l->lost_bytes, &l->logs->line);
         put_text(l, &l->logs->line);
     }
     l->lost_lines = l->lost_bytes = 0;
@@ -235,7 +234,7 @@ put_raw(struct log *l, uint64_t key, const char *bytes, size_t n, unsigned flags
     if (!goes_on) {
         end_open_line(l, before);
         if (flags & CAPTURE_AGAIN && !l->again)
-            logfile_note(&l->config, LOGFILE_NOTE_REPEATED, 0, 0, before);
+            logfile_note(l->config, LOGFILE_NOTE_REPEATED, 0, 0, before);
         if (l->timestamp)
             put_stamp(before);
         if (flags & CAPTURE_CONTINUED)

@@ -89,6 +89,8 @@ act_record(struct master *m, const struct effect *e)
         journal_forget(m->journal, r->service);
     if (m->desk)
         operator_record(m->desk, r);
+    if (r->kind == RECORD_READY)
+        hand_asked(m, r->worker);
 }
 
 void

@@ -94,6 +94,10 @@ const char *takeover_ending(const struct keeper_welcome *w, char *buf, size_t ro
 void takeover_leave(struct master *m); /* stint ends: nothing is kept for another master */
 void relics_finish(struct master *m);
 
+/* ---- master_hand_events.c ------------------------------------------------------------------------------ */
+
+void hand_asked(struct master *m, uint64_t worker); /* it is ready: an end to the questions */
+
 /* ---- master_pin.c ------------------------------------------------------------------------------------ */
 
 /* pin_take - @fd of @snap's executable, taken over in any case; the id is known. Return: 0 or -ENOMEM. */

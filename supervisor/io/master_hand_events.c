@@ -16,6 +16,7 @@
 #include "supervisor/io/master_logs.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/notify.h"
+#include "supervisor/io/ready.h"
 #include "supervisor/io/spawn.h"
 
 /* What a worker says, by whatever way: decoded elsewhere, handed over here. */
@@ -204,6 +205,16 @@ void
 hand_on_ready(void *env)
 {
     hand_says(env, EVENT_READY);
+}
+
+/* It is ready, by whatever it was seen: nobody has to ask, and there may be thousands. */
+void
+hand_asked(struct master *m, uint64_t worker)
+{
+    struct hand *h = hand_find(m, worker);
+
+    if (h)
+        ready_stop(steal(h->ready));
 }
 
 void

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,9 @@
 #include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/operator.h"
+
+#define MANY_EFFECTS 256
+#define TRIM_AFTER_S 2.
 
 /* An event that waits for its turn, with copies of the texts it borrows. */
 struct queued {
@@ -235,7 +239,11 @@ act_until(struct master *m, int64_t until_us)
     }
     m->acting = false;
     if (m->todo_done == m->todo.n) {
+        bool many = m->todo.room > MANY_EFFECTS;
+
         effects_clear(&m->todo); /* the records among them: there are none */
+        if (many)
+            ev_timer_again(m->loop, &m->trim);
         m->todo_done = 0;
         ev_timer_stop(m->loop, &m->more);
     } else if (!ev_is_active(&m->more)) {
@@ -251,6 +259,15 @@ on_more(EV_P_ ev_timer *t, int revents)
     (void)revents;
     /* Half of the time is its own, however long others took before it in this turn. */
     act_until(container_of(t, struct master, more), mono_now_us() + BUDGET_US / 2);
+}
+
+/* What a start of thousands needed for a moment is given back, once they are what they are. */
+static void
+on_trim(EV_P_ ev_timer *t, int revents)
+{
+    (void)revents;
+    ev_timer_stop(EV_A_ t);
+    (void)malloc_trim(0);
 }
 
 static void
@@ -311,6 +328,7 @@ void
 master_queue_init(struct master *m)
 {
     ev_timer_init(&m->more, on_more, 0., 0.);
+    ev_timer_init(&m->trim, on_trim, 0., TRIM_AFTER_S);
 }
 
 void

@@ -86,7 +86,7 @@ struct master {
     size_t effects_taken;
     struct effects todo; /* effects not carried out yet, but for records; todo_done of them are */
     size_t todo_done;
-    ev_timer more; /* effects are left for the next turn */
+    ev_timer more, trim; /* effects are left for the next turn; many were done a while ago */
     ev_timer tick; /* the core's next deadline … */
     ev_timer tock; /* … and the turn after it, in which the core is told */
 
