@@ -77,7 +77,7 @@ struct event {
         struct {
             uint64_t generation; /* echoed from FX_HOOK, like the next */
             enum hook hook;
-            enum hook_outcome outcome; /* DONE, FAILED, LATE */
+            enum hook_outcome outcome; /* DONE, FAILED, LATE; CANCELLED: there is none any more */
             const char *text;          /* what was wrong, and what it printed; may be NULL */
         } hooked;
         struct {

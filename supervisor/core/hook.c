@@ -135,6 +135,10 @@ hook_ask(struct core *c, struct generation *g)
 {
     int64_t allowed_us = hook_allowed_us(c, g->hook);
 
+    if (hook_of(g, g->hook)->command.n == 0) { /* … since a master died over it */
+        hook_over(c, g, HOOK_CANCELLED, 0, "it is not configured any more");
+        return;
+    }
     g->hook_tries++;
     if (g->hook_us == 0)
         g->hook_us = c->now_us;

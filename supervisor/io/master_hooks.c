@@ -157,6 +157,10 @@ hook_run(struct master *m, const struct effect *e)
 
     if (!g || g->hook != e->hook)
         return; /* nobody waits for it any more */
+    if (g->spec->hooks[e->hook].command.n == 0) {
+        hook_says(m, e, HOOK_CANCELLED, "it is not configured any more");
+        return;
+    }
     d = snap ? calloc(1, sizeof(*d)) : NULL;
     if (snap && !d)
         (void)error_set(&err, -ENOMEM, "run a hook");

@@ -102,6 +102,18 @@ in_machine systemctl stop stint
 web_conf hello
 ok "a service takes 3 s to be ready, TimeoutStartSec=2"
 
+# ---- a oneshot: the start is over when it has completed
+stint_yaml '' '  once: {type: oneshot, command: [sh, -c, "sleep 3"], watch: {binary: false}}'
+in_machine systemctl start stint || fail "a start with a oneshot fails: $(property Result)"
+property_is StatusText "3 services, 2 running, 1 completed" || fail "its status is '$(property StatusText)'"
+ok "a oneshot takes 3 s, and start waits for it, status: $(property StatusText)"
+stint_yaml '' '  once: {type: oneshot, command: [sh, -c, "exit 3"], watch: {binary: false}}'
+! in_machine systemctl reload stint 2>/dev/null || fail "a reload with a oneshot that fails succeeds"
+wait_for 5 "the status to tell" property_has StatusText "1 rejected: once: exited with status 3"
+property_is ActiveState active || fail "it is $(property ActiveState)"
+in_machine systemctl stop stint
+ok "one that fails fails the reload, and nothing else"
+
 # ---- a configuration that was never valid
 stint_yaml 'nonsense: 1'
 ! in_machine systemctl start stint 2>/dev/null || fail "it starts with an invalid configuration"

@@ -310,15 +310,34 @@ END_TEST
 
 /* ---- masters that die -------------------------------------------------------------------------------- */
 
-START_TEST(the_next_master_asks_again_and_says_so)
+static void
+resume(void)
 {
-    r->hook = false;
-    rim_config(r, hooked(HOOK_BEFORE_START, HOOK_NONE));
     rim_forget(r);
     effects_clear(&r->fx);
     core_resume(r->core, r->now_us, &r->fx);
     for (size_t i = 0; i < r->fx.n; i++)
         rim_write_effect(r, &r->fx.items[i]);
+}
+
+START_TEST(one_that_is_not_configured_any_more_is_not_asked_again)
+{
+    r->hook = false;
+    rim_config(r, hooked(HOOK_BEFORE_START, HOOK_NONE));
+    rim_config(r, service_new("web"));
+    resume();
+    rim_wait(r, 0);
+    ck_did(r, "spawn web/1.0 w1; look web; discard 2"); /* the change asks for a run, too */
+    ck_said(r, "hook: web/1 | it is not configured any more");
+    ck_state(r, "web", "running");
+}
+END_TEST
+
+START_TEST(the_next_master_asks_again_and_says_so)
+{
+    r->hook = false;
+    rim_config(r, hooked(HOOK_BEFORE_START, HOOK_NONE));
+    resume();
     ck_did(r, "hook web/1 before_start again");
     answer(1, HOOK_BEFORE_START, HOOK_DONE);
     ck_assert_uint_eq(last(HOOK_BEFORE_START)->tries, 2);
@@ -340,4 +359,5 @@ RIM_SUITE_MAIN("hooks", nobody_starts_before_the_hook_has_said_yes,
                it_runs_when_the_certificate_is_there, a_stop_waits_for_it_but_not_beyond_its_budget,
                a_stop_that_begins_meanwhile_shortens_what_is_under_way,
                a_service_that_is_removed_stays_until_its_hook_is_over,
-               the_next_master_asks_again_and_says_so)
+               the_next_master_asks_again_and_says_so,
+               one_that_is_not_configured_any_more_is_not_asked_again)
