@@ -70,6 +70,7 @@ struct listener_spec {
     char *owner;   /* unix: user name, NULL = unchanged */
     char *group;   /* unix: group name, NULL = unchanged */
     int backlog;   /* default 4096 (the kernel caps it at somaxconn) */
+    bool nonblocking;
 };
 
 /* Where what the workers print goes. */

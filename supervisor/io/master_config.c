@@ -49,7 +49,7 @@ config_bind(const struct reading *rd, struct listener ***ret, struct error *rete
             return error_wrap(reterr, r, "service %s, listener %s", w->service->name,
                               w->spec->name);
         }
-        if (w->service->libstint)            /* stint.h promises it */
+        if (w->service->libstint || w->spec->nonblocking) /* stint.h promises it, too */
             (void)fd_nonblock(bound[i]->fd); /* an open descriptor of ours: cannot fail */
         listen_guard_add(m, bound[i]);
         keep_listener(m, bound[i]);

@@ -155,6 +155,7 @@ random_listen(struct service_spec *s)
         l->port = a.port;
         l->mode = 0666;
         l->backlog = 1 + (int)random_below(65535);
+        l->nonblocking = random_below(2) == 0;
         if (l->family == LISTENER_UNIX) {
             l->mode = (mode_t)random_below(01000);
             l->owner = nasty_or_null();
