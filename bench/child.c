@@ -175,8 +175,8 @@ child_end_orphans(int64_t grace_us)
         (void)poll(NULL, 0, 5); /* orphans have no descriptor of ours to wait on */
         reap_all();
     }
-    killed = signal_children(SIGKILL);
-    while (waitpid(-1, NULL, 0) > 0)
-        continue;
+    /* One at a time: the children of whoever dies come to us, and have not been told. */
+    while (signal_children(SIGKILL) > 0 && waitpid(-1, NULL, 0) > 0)
+        killed++;
     return killed;
 }

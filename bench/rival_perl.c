@@ -2,8 +2,7 @@
 /*
  * Starman with one PSGI application: under Server::Starter, as its manual recommends, and under stint,
  * which hands it the listener in the same words. Each kept connection has a process of its own, so there
- * are more of them than the client keeps. Starman accepts blockingly: where a sibling was quicker on a
- * listener that does not block, it sleeps for a second. So it gets one that does. An old
+ * are more of them than the client keeps. An old
  * process stays for as long as its client asks: Server::Starter waits for that without end.
  */
 #include "bench/rival_families.h"
@@ -12,8 +11,6 @@
 #include <stdio.h>
 
 #include "bench/rival_stint.h"
-
-#define WORKERS "24"
 
 static int
 write_application(const struct bout *b, struct error *reterr)
@@ -47,7 +44,7 @@ start_server_start(const struct bout *b, struct error *reterr)
                                 "--signal-on-term=QUIT",
                                 "--",
                                 "starman",
-                                "--workers=" WORKERS,
+                                "--workers=24",
                                 "--keepalive-timeout=75",
                                 "hello.psgi",
                                 NULL};
@@ -80,9 +77,7 @@ stint_starman_configure(const struct bout *b, struct error *reterr)
 {
     char environment[96];
     const struct stint_service service = {
-        .command = "[perl, -MFcntl, -e, 'open(my $l, \"+<&=\", 3) or die; "
-                   "fcntl($l, F_SETFL, O_RDWR) or die; fcntl($l, F_SETFD, 0); exec @ARGV', "
-                   "starman, --workers=" WORKERS ", --keepalive-timeout=75, hello.psgi]",
+        .command = "[starman, --workers=24, --keepalive-timeout=75, hello.psgi]",
         .ready = "{fd: 5}",
         .drain_signal = "QUIT",
         .environment = environment,

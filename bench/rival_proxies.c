@@ -90,7 +90,8 @@ stint_nginx_configure(const struct bout *b, struct error *reterr)
                                           .ready = "{file: nginx.pid}",
                                           .drain_signal = "QUIT",
                                           .environment = "NGINX: '3;'",
-                                          .workers = 1};
+                                          .workers = 1,
+                                          .nonblocking = true};
     int r = nginx_configure(b, reterr);
 
     (void)snprintf(command, sizeof(command), "[nginx, -p, %1$s, -e, error.log, -c, nginx.conf]",

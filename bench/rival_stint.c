@@ -14,7 +14,7 @@
     "services:\n"             \
     "  web:\n"                \
     "    listen:\n"           \
-    "      http: {address: 'tcp://127.0.0.1:%2$u', backlog: 1024}\n"
+    "      http: {address: 'tcp://127.0.0.1:%2$u', backlog: 1024, nonblocking: %3$s}\n"
 
 int
 stint_service(const struct bout *b, const struct stint_service *s, struct error *reterr)
@@ -22,15 +22,15 @@ stint_service(const struct bout *b, const struct stint_service *s, struct error 
     if (b->generation > 1) /* a roll; what the program reads was written by the caller */
         return 0;
     return bout_write(b, "stint.yaml", reterr,
-                      PREAMBLE "    command: %3$s\n"
-                               "    workers: %4$u\n"
-                               "    ready: %5$s\n"
-                               "    drain_signal: %6$s\n"
-                               "    environment: {%7$s}\n"
-                               "    max_draining: %8$u\n"
+                      PREAMBLE "    command: %4$s\n"
+                               "    workers: %5$u\n"
+                               "    ready: %6$s\n"
+                               "    drain_signal: %7$s\n"
+                               "    environment: {%8$s}\n"
+                               "    max_draining: %9$u\n"
                                "    watch: {binary: false, settle: 0}\n",
-                      b->dir, b->port, s->command, s->workers, s->ready,
-                      s->drain_signal ? s->drain_signal : "TERM",
+                      b->dir, b->port, s->nonblocking ? "true" : "false", s->command, s->workers,
+                      s->ready, s->drain_signal ? s->drain_signal : "TERM",
                       s->environment ? s->environment : "", s->max_draining ? s->max_draining : 2);
 }
 
@@ -45,12 +45,12 @@ write_config(const struct bout *b, const char *watch, struct error *reterr)
     if (r < 0)
         return r;
     return bout_write(b, "stint.yaml", reterr,
-                      PREAMBLE "    command: [%3$s, --config, web.conf]\n"
+                      PREAMBLE "    command: [%4$s, --config, web.conf]\n"
                                "    workers: 2\n"
                                "    libstint: true\n"
                                "    ready: notify\n"
-                               "    watch: {%4$s, settle: 0}\n",
-                      b->dir, b->port, b->arena->web, watch);
+                               "    watch: {%5$s, settle: 0}\n",
+                      b->dir, b->port, "false", b->arena->web, watch);
 }
 
 static int

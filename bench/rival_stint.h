@@ -12,6 +12,7 @@ struct stint_service {
     const char *environment;  /* a map; NULL: nothing to add */
     unsigned workers;
     unsigned max_draining; /* generations; 0: the default */
+    bool nonblocking;      /* the program counts on that, but does not see to it */
 };
 
 /*

@@ -106,6 +106,21 @@ START_TEST(what_a_child_leaves_behind_is_found_and_ended)
 }
 END_TEST
 
+START_TEST(what_a_killed_orphan_leaves_behind_is_ended_too)
+{
+    int status = 0;
+    pid_t parent;
+
+    ck_assert_int_eq(child_adopt(), 0);
+    parent = shell("f=$(mktemp -u); (sleep 60 & sleep 61 & : >$f; wait) & "
+                   "until [ -e $f ]; do sleep 0.01; done; rm $f");
+    ck_assert_int_eq(child_wait(parent, mono_now_us() + 10 * US_PER_S, &status), 0);
+    ck_assert_int_eq(child_end_orphans(20 * US_PER_MS),
+                     3); /* the two come when the shell has gone */
+    ck_assert_int_eq(child_end_orphans(0), 0);
+}
+END_TEST
+
 START_TEST(a_program_that_is_not_there_ends_with_127)
 {
     const char *const argv[] = {"/no/such/program", NULL};
@@ -194,6 +209,7 @@ main(void)
     tcase_add_test(tc, vitals_see_descriptors_watches_and_children);
     tcase_add_test(tc, a_child_that_does_not_listen_is_killed_and_said_so);
     tcase_add_test(tc, what_a_child_leaves_behind_is_found_and_ended);
+    tcase_add_test(tc, what_a_killed_orphan_leaves_behind_is_ended_too);
     tcase_add_test(tc, a_program_that_is_not_there_ends_with_127);
     tcase_add_test(tc, medians_are_of_odd_even_and_no_values);
     tcase_add_test(tc, ratios_are_taken_round_by_round);
