@@ -28,7 +28,7 @@
 #define FILE_TIME_SLACK_US (20 * US_PER_MS)
 #define EXEC_TIME_LIMIT_US (10 * US_PER_S)
 #define ASK_TIME_LIMIT_US  (2 * US_PER_S)
-#define FILE_FIRST_US      (50 * US_PER_MS)
+#define FILE_FIRST_US      (5 * US_PER_MS) /* most are there at once */
 #define FILE_LAST_US       (250 * US_PER_MS)
 #define EXEC_FIRST_US      (200 * US_PER_MS)
 #define EXEC_LAST_US       US_PER_S
