@@ -66,6 +66,7 @@ struct event {
             /* What a signal does not change: the executable with its interpreter, and the env_file
              * with user and groups. None: not known, and taken for another one. */
             struct digest program, setting;
+            bool outdated; /* a worker that serves runs libraries that were replaced on disk */
             const char *reason;
             int error; /* LOOK_BROKEN: negative errno when it is the program's; 0 = something else */
         } looked;

@@ -83,6 +83,7 @@ static const struct image_field reload_fields[] = {
     NUMBER(reload, program.low, UINT64_MAX),
     NUMBER(reload, setting.high, UINT64_MAX),
     NUMBER(reload, setting.low, UINT64_MAX),
+    FLAG(reload, outdated),
     TIME(reload, patience_us),
     NUMBER(reload, grade, GRADE_COUNT - 1),
     TEXT(reload, fallback),

@@ -201,6 +201,7 @@ struct reload {
 
     /* handoff: signal */
     struct digest program, setting; /* as looked at */
+    bool outdated;                  /* … and a worker runs replaced libraries */
     int64_t patience_us;            /* ASKING: whoever is not done then is waited for no longer */
     enum grade grade;               /* it ended well: the weakest of the workers' */
     char fallback[192];             /* why processes are started after all; "" = they are not */

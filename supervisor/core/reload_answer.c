@@ -63,6 +63,7 @@ reload_compare(struct core *c, struct service *s, const struct event *ev)
     r->digest = digest;
     r->program = ev->looked.program;
     r->setting = ev->looked.setting;
+    r->outdated = ev->looked.outdated;
     /* The same input may have completed once, and failed when it was run again. */
     if (!r->force && serving && digest_equal(serving->digest, digest) &&
         !(generation_runs_once(serving) && s->input_rejected &&

@@ -49,6 +49,8 @@ signal_objection(const struct service *s, const struct generation *g, struct tex
         text_add(out, "its executable is another one");
     } else if (!digest_equal(g->setting, r->setting)) {
         text_add(out, "its env_file, user or groups changed");
+    } else if (r->force && r->outdated) { /* what status asked for, a signal cannot do */
+        text_add(out, "a worker runs libraries that were replaced on disk");
     } else if (g->state != GENERATION_SERVING || !somebody_ready(g)) {
         text_add(out, "no worker is ready to be asked");
     }

@@ -92,3 +92,20 @@ hands_renumber(struct master *m, const struct record *r)
             h->generation = g->number;
     }
 }
+
+bool
+hands_outdated(const struct master *m, uint32_t service)
+{
+    const struct service *s = core_service(m->core, service);
+    const struct generation *g = s ? service_serving(s) : NULL;
+
+    if (!g)
+        return false;
+    list_for_each (n, &g->workers) {
+        const struct hand *h = hand_find(m, container_of(n, struct worker, node)->id);
+
+        if (h && h->outdated.n > 0)
+            return true;
+    }
+    return false;
+}

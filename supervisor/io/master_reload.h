@@ -10,6 +10,8 @@
 void hand_reload(struct master *m, const struct effect *e); /* its reload_signal */
 /* ready: {file}: tell when it is rewritten. @told: the signal may be out already */
 void hand_watch_rewrite(struct hand *h, const struct worker *w, bool told);
+/* As far as it is known: does somebody of it run libraries that were replaced on disk? */
+bool hands_outdated(const struct master *m, uint32_t service);
 /* RECORD_HANDED: its workers are of another generation from now on. */
 void hands_renumber(struct master *m, const struct record *r);
 

@@ -147,6 +147,7 @@ inspection_looked(struct inspection *d, const struct look_answer *answer, uint64
     ev.looked.digest = answer->digest;
     ev.looked.program = d->program;
     ev.looked.setting = d->setting;
+    ev.looked.outdated = hands_outdated(d->master, d->service);
     ev.looked.reason = answer->result == LOOK_OK ? NULL : answer->reason;
     ev.looked.error = answer->error;
     master_post(d->master, &ev);

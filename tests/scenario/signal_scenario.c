@@ -210,6 +210,23 @@ START_TEST(another_interpreter_is_another_program)
 }
 END_TEST
 
+START_TEST(a_library_that_was_replaced_is_what_a_forced_reload_is_for)
+{
+    auto_free char *text = NULL;
+
+    scn_copy("lib.so", "/bin/sh", "");
+    web("notify", "\"map=lib.so\", ready", QUICK);
+    scn_copy("lib.so", "/bin/sh", "newer");
+    ck_assert_int_eq(scn_cli(&text, "status", NULL), 0);
+    ck_assert_ptr_nonnull(strstr(text, "NEEDS A RELOAD"));
+    scn_file("word", "two"); /* an edit is no reason to start it anew */
+    (void)scn_await("event=verdict service=web outcome=serving gen=2 evidence=notify", 5000);
+    ck_assert_int_eq(scn_cli(NULL, "reload", "web", "--force", NULL), 0);
+    (void)scn_await("event=signal_fallback service=web ~libraries", 5000);
+    (void)scn_await("event=verdict service=web outcome=serving gen=3 ~replaced", 5000);
+}
+END_TEST
+
 START_TEST(a_change_of_the_signal_itself_is_one_in_place)
 {
     web("notify", "ready", QUICK);
@@ -265,6 +282,8 @@ scn_main("signal", the_same_process_goes_on_as_another_generation,
          a_signal_that_ends_the_first_worker_is_sent_to_no_other,
          a_program_that_does_not_know_the_signal_is_named, a_failed_check_sends_no_signal,
          another_executable_and_another_env_file_are_replaced,
-         another_interpreter_is_another_program, a_change_of_the_signal_itself_is_one_in_place,
+         another_interpreter_is_another_program,
+         a_library_that_was_replaced_is_what_a_forced_reload_is_for,
+         a_change_of_the_signal_itself_is_one_in_place,
          a_reload_that_a_master_had_asked_for_is_heard_by_the_next,
          a_stop_in_the_middle_ends_it_as_ever)

@@ -89,6 +89,8 @@ judge_hook_signal(struct judge *j, const struct subject *w, const struct stint *
 
     if (!g->relieved || !g->served || w->escapee || w->asked_us > 0 || w->scaled_away)
         return;
+    if (!w->ready && j->now_us >= w->spawned_us + g->least_start_us)
+        return; /* its own time is up, and nobody has sent it clients */
     if (h->asked ? !h->over : wanted(g, HOOK_ANNOUNCE))
         judge_say(j, LAW_HOOKS, "worker %" PRIu64 " of %s/%" PRIu64 " drains, and announce %s",
                   w->id, wish_name(g->wish), g->number,

@@ -276,6 +276,7 @@ tell_looked(struct world *w, const struct news *n, struct event *ret, int64_t no
     }
     ret->looked.digest = world_digest(n->input, version);
     ret->looked.program = ret->looked.setting = world_program(w, n->input, version);
+    ret->looked.outdated = random_chance(&w->random, 5);
     if (world_nature(w, n->input, version) == NATURE_BROKEN) {
         ret->looked.result = LOOK_BROKEN;
         ret->looked.reason = "not an executable";

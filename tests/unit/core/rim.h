@@ -30,6 +30,7 @@ struct rim {
     struct text did, said;
     uint64_t disk[RIM_SERVICES + 1]; /* version of each service's inputs, by service id */
     uint64_t program, setting;       /* of all of them: what a signal does not change */
+    bool outdated;                   /* somebody runs replaced libraries */
     uint64_t last_snapshot;
     bool look, check, hook, spawn, ready, evidence, exit; /* answered by the rim itself */
     bool poor;                   /* memory may run out: effects may be lost */
@@ -166,6 +167,7 @@ rim_answer(struct rim *r, const struct effect *e)
         ev->looked.digest = rim_digest(r->disk[e->service]);
         ev->looked.program = rim_digest(r->program);
         ev->looked.setting = rim_digest(r->setting);
+        ev->looked.outdated = r->outdated;
     } else if (e->type == FX_CHECK && r->check) {
         ev = rim_later(r, EVENT_CHECKED, e);
         ev->checked.reload = e->reload;

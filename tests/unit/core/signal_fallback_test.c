@@ -49,6 +49,22 @@ START_TEST(another_command_falls_back_and_another_signal_does_not)
 }
 END_TEST
 
+START_TEST(replaced_libraries_are_what_a_forced_reload_is_for_and_no_other)
+{
+    rim_config(r, reloader(1));
+    r->outdated = true;
+    rim_edit(r, "proxy");
+    rim_forget(r);
+    rim_wait(r, 300 * US_PER_MS);
+    ck_did(r, "look proxy; reload w1 1");
+    reloads(1);
+    rim_forget(r);
+    rim_ask(r, EVENT_RELOAD, "proxy", true);
+    ck_said(r, "not by SIGHUP, but replaced: a worker runs libraries that were replaced on disk");
+    ck_did(r, "look proxy; signal w1 15; spawn proxy/3.0 w2; discard 1");
+}
+END_TEST
+
 START_TEST(where_nobody_is_ready_it_is_started_anew)
 {
     rim_config(r, reloader(1));
@@ -65,4 +81,5 @@ END_TEST
 RIM_SUITE_MAIN("core signal fallback", another_executable_is_replaced_and_that_is_said,
                another_environment_may_be_overlapped,
                another_command_falls_back_and_another_signal_does_not,
+               replaced_libraries_are_what_a_forced_reload_is_for_and_no_other,
                where_nobody_is_ready_it_is_started_anew)
