@@ -124,13 +124,30 @@ utf8_length(const unsigned char *s, size_t bytes)
     return n;
 }
 
+/* How many of the bytes at @s, which most texts are made of, stand for themselves. */
+static size_t
+plain_run(const char *s, size_t bytes)
+{
+    size_t n = 0;
+
+    while (n < bytes && s[n] >= 0x20 && s[n] < 0x7f && s[n] != '"' && s[n] != '\\')
+        n++;
+    return n;
+}
+
 static void
 text_add_escaped(struct text *t, const char *s, size_t bytes)
 {
     for (size_t i = 0; i < bytes;) {
         unsigned char c = (unsigned char)s[i];
-        size_t n = utf8_length((const unsigned char *)s + i, bytes - i);
+        size_t n = plain_run(s + i, bytes - i);
 
+        if (n > 0) {
+            text_addn(t, s + i, n);
+            i += n;
+            continue;
+        }
+        n = utf8_length((const unsigned char *)s + i, bytes - i);
         if (c == '"' || c == '\\')
             text_addf(t, "\\%c", c);
         else if (c == '\n')

@@ -30,13 +30,27 @@ log_level_name(enum log_level level)
 char *
 rfc3339(int64_t wall_us, char buf[RFC3339_TEXT])
 {
+    /* Most lines of a flood are of one second. One thread. */
+    static time_t last = -1;
+    static char day[24];
     time_t seconds = (time_t)(wall_us / US_PER_S);
-    struct tm tm = {0};
-    char day[24] = "";
+    int ms = (int)(wall_us / US_PER_MS % 1000);
+    size_t n;
 
-    (void)gmtime_r(&seconds, &tm);
-    (void)strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm); /* always fits */
-    (void)snprintf(buf, RFC3339_TEXT, "%s.%03dZ", day, (int)(wall_us / US_PER_MS % 1000));
+    if (seconds != last) {
+        struct tm tm = {0};
+
+        (void)gmtime_r(&seconds, &tm);
+        (void)strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm); /* always fits */
+        last = seconds;
+    }
+    n = strlen(day);
+    memcpy(buf, day, n);
+    buf[n] = '.';
+    buf[n + 1] = (char)('0' + ms / 100);
+    buf[n + 2] = (char)('0' + ms / 10 % 10);
+    buf[n + 3] = (char)('0' + ms % 10);
+    memcpy(buf + n + 4, "Z", 2);
     return buf;
 }
 
@@ -129,7 +143,10 @@ put_key(struct writer *w, const char *key)
     if (!w->first)
         text_add(w->out, w->form == FORM_JSON ? "," : " ");
     w->first = false;
-    text_addf(w->out, w->form == FORM_JSON ? "\"%s\":" : "%s=", key);
+    if (w->form == FORM_JSON)
+        text_add(w->out, "\"");
+    text_add(w->out, key);
+    text_add(w->out, w->form == FORM_JSON ? "\":" : "=");
 }
 
 static void
@@ -161,10 +178,16 @@ put_bare(struct writer *w, const char *key, const char *word)
 static void
 put_number(struct writer *w, const char *key, int64_t number)
 {
-    char digits[24];
+    uint64_t left = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+    char digits[24] = "", *at = digits + sizeof(digits) - 1;
 
-    (void)snprintf(digits, sizeof(digits), "%" PRId64, number);
-    put_bare(w, key, digits);
+    do {
+        *--at = (char)('0' + left % 10);
+        left /= 10;
+    } while (left > 0);
+    if (number < 0)
+        *--at = '-';
+    put_bare(w, key, at);
 }
 
 static void
