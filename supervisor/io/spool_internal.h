@@ -30,6 +30,8 @@ struct spool {
     uint64_t id;
     struct logfile_memory memory; /* owned */
     unsigned owes;
+    uint64_t seen_done; /* where it was when the watch looked … */
+    int64_t seen_us;    /* … CLOCK_MONOTONIC: since then */
     bool retired;
     bool hangs; /* … and that was said */
 };

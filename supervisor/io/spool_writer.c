@@ -261,18 +261,36 @@ spools_send(struct spools *sp)
 
 /* ---- watching ------------------------------------------------------------------------------------ */
 
+/*
+ * It is at one write, or has lines and does nothing with them, which is neither an error nor another
+ * writer's lock: that one is told of its own.
+ */
+static bool
+hangs(struct spool *s, int64_t now_us)
+{
+    const struct logfile_shared *sh = s->memory.shared;
+    int64_t busy_us = (int64_t)atomic_load(&sh->busy_us);
+    uint64_t done = atomic_load(&sh->done);
+
+    if (done != s->seen_done || logfile_memory_waiting(&s->memory) == 0 ||
+        atomic_load(&sh->error)) {
+        s->seen_done = done;
+        s->seen_us = now_us;
+    }
+    return (busy_us > 0 && now_us - busy_us > SPOOL_HANG_US) || now_us - s->seen_us > SPOOL_HANG_US;
+}
+
 static void
 look_at(struct spool *s, int64_t now_us, bool *ret_hangs)
 {
-    int64_t busy_us = (int64_t)atomic_load(&s->memory.shared->busy_us);
-    bool hangs = busy_us > 0 && now_us - busy_us > SPOOL_HANG_US;
+    bool is = hangs(s, now_us);
 
-    if (hangs && !s->hangs) {
+    if (is && !s->hangs) {
         event(s->spools, "log_hangs", logfile_memory_config(&s->memory)->service,
-              "a write to its log file does not return: the disk hangs, or its server is away");
+              "its log file is not written: the disk hangs, or its server is away");
         *ret_hangs = true;
     }
-    s->hangs = hangs;
+    s->hangs = is;
 }
 
 static void
@@ -280,17 +298,17 @@ on_watch(EV_P_ ev_timer *t, int revents)
 {
     struct spools *sp = container_of(t, struct spools, watch);
     int64_t now_us = mono_now_us();
-    bool waits = false, hangs = false;
+    bool waits = false, stuck = false;
 
     (void)loop;
     (void)revents;
     list_for_each (pos, &sp->all) {
         struct spool *s = container_of(pos, struct spool, node);
 
-        look_at(s, now_us, &hangs);
+        look_at(s, now_us, &stuck);
         waits = waits || s->owes || logfile_memory_waiting(&s->memory) > 0 || s->hangs;
     }
-    if (hangs && sp->writer && sp->n_writers < WRITERS_MAX) { /* it keeps the one that it is at */
+    if (stuck && sp->writer && sp->n_writers < WRITERS_MAX) { /* it keeps the one that it is at */
         hang_up(sp->writer);
         if (start(sp) < 0)
             start_later(sp, AGAIN_S);
@@ -302,8 +320,12 @@ on_watch(EV_P_ ev_timer *t, int revents)
 void
 spools_watch(struct spools *sp)
 {
-    if (!ev_is_active(&sp->watch))
-        ev_timer_start(sp->loop, &sp->watch);
+    if (ev_is_active(&sp->watch))
+        return;
+    list_for_each (pos, &sp->all) /* what it has waited for until now is not known */
+        container_of(pos, struct spool, node)->seen_us = mono_now_us();
+    ev_timer_set(&sp->watch, WATCH_S, WATCH_S);
+    ev_timer_start(sp->loop, &sp->watch);
 }
 
 /* ---- beginning and end --------------------------------------------------------------------------- */
@@ -348,7 +370,7 @@ spools_flush(struct spools *sp, int64_t budget_us)
     spools_send(sp);
     while (sp->writer && (left_us = end_us - mono_now_us()) > 0) {
         struct pollfd p = {.fd = sp->writer->fd, .events = POLLIN};
-        struct logfile_message msg;
+        struct logfile_message msg = {0};
         ssize_t n;
 
         spools_send(sp);
@@ -359,5 +381,8 @@ spools_flush(struct spools *sp, int64_t budget_us)
         n = recv(p.fd, &msg, sizeof(msg), MSG_DONTWAIT);
         if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR))
             return;
+        msg.text[sizeof(msg.text) - 1] = '\0';
+        if (n >= (ssize_t)LOGFILE_MESSAGE_SHORT && msg.type == LOGFILE_SAYS)
+            take_reply(sp, &msg);
     }
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Lines that come faster than their log takes them: wait a little, then drop and count. */
+#include <signal.h>
+
 #include "tests/unit/io/logs_world.h"
 
 static const char text[] =
@@ -188,6 +190,45 @@ START_TEST(what_was_dropped_is_still_shown_by_stint_logs)
 }
 END_TEST
 
+/* As a disk that hangs: it can neither write nor end. */
+START_TEST(a_writer_that_hangs_keeps_its_file_and_another_one_writes_the_rest)
+{
+    static struct service_spec other;
+    struct service_spec *both[] = {&spec, &other};
+    const struct journal_origin from = {.service = "other", .generation = 1, .stream = "stdout"};
+    auto_text struct text is = TEXT_INIT;
+    struct log *second;
+    pid_t hung;
+
+    other = spec;
+    other.name = (char *)(uintptr_t) "other";
+    other.log.file = strdup(full("other.log"));
+    configure();
+    logs_configure(logs, both, 2);
+    second = logs_get(logs, "other");
+    line("first");
+    log_line(second, &(struct printed){&from, 9, CAPTURE_STDOUT, "first", 5, 0});
+    await_written();
+    hung = writer_pid();
+    ck_assert_int_eq(kill(hung, SIGSTOP), 0);
+    line("second");
+    await_event("event=log_hangs service=web");
+    log_line(second, &(struct printed){&from, 9, CAPTURE_STDOUT, "second", 6, 0});
+    await_written();
+    line("third");
+    ck_assert_int_eq(kill(hung, SIGCONT), 0); /* it sees that it is not wanted any more */
+    await_written();
+    line("fourth");
+    assert_file("first\nsecond\nthird\nfourth\n");
+    add_file(&is, "other.log");
+    ck_assert_str_eq(text_str(&is), "first\nsecond\n");
+    ck_assert_uint_eq(count(text_str(&got), "event=log_hangs"), 1);
+    log_unref(second);
+    configure();
+    free(other.log.file);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -201,6 +242,7 @@ main(void)
     tcase_add_test(c, of_a_line_in_pieces_all_that_follows_a_dropped_one_goes_with_it);
     tcase_add_test(c, a_reader_of_stderr_that_stopped_holds_nobody_up_for_longer_than_block);
     tcase_add_test(c, one_who_floods_stderr_leaves_room_to_those_who_do_not);
+    tcase_add_test(c, a_writer_that_hangs_keeps_its_file_and_another_one_writes_the_rest);
     tcase_add_test(c, what_was_dropped_is_still_shown_by_stint_logs);
     suite_add_tcase(suite, c);
     return unit_main(suite);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Where lines go, and what they look like there. */
+#include <sys/un.h>
+
 #include "tests/unit/io/logs_world.h"
 
 START_TEST(lines_of_a_file_are_in_it_and_not_in_the_log_of_stint)
@@ -17,6 +19,27 @@ START_TEST(lines_of_a_file_are_in_it_and_not_in_the_log_of_stint)
     ck_assert_str_eq(status().state, "ok");
     ck_assert_uint_eq(status().lines, 2);
     ck_assert_uint_eq(status().size, 7);
+}
+END_TEST
+
+START_TEST(lines_go_to_journald_with_the_fields_of_the_service_whatever_the_log_of_stint_is)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int journald = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    char record[4096] = "";
+
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", JOURNALD);
+    ck_assert_int_eq(bind(journald, (struct sockaddr *)&address, sizeof(address)), 0);
+    spec.log.to = LOG_TO_JOURNAL;
+    configure();
+    line("hello");
+    take_all();
+    ck_assert_int_gt(recv(journald, record, sizeof(record) - 1, 0), 0);
+    ck_assert_ptr_nonnull(strstr(record, "\nMESSAGE=hello\n"));
+    ck_assert_ptr_nonnull(strstr(record, "\nSTINT_SERVICE=web\n"));
+    ck_assert_ptr_nonnull(strstr(record, "\nSTINT_GENERATION=7\n"));
+    ck_assert_ptr_null(strstr(text_str(&got), "hello"));
+    (void)close(journald);
 }
 END_TEST
 
@@ -208,6 +231,8 @@ main(void)
     tcase_add_checked_fixture(c, begin, end);
     tcase_set_timeout(c, 120);
     tcase_add_test(c, lines_of_a_file_are_in_it_and_not_in_the_log_of_stint);
+    tcase_add_test(
+        c, lines_go_to_journald_with_the_fields_of_the_service_whatever_the_log_of_stint_is);
     tcase_add_test(c, a_line_of_a_mebibyte_is_one_line_of_the_file);
     tcase_add_test(c, a_line_that_another_worker_interrupts_is_marked_where_it_goes_on);
     tcase_add_test(c, what_may_be_there_twice_has_one_mark_before_it);

@@ -13,6 +13,7 @@
 #include "tests/unit/io/journal_world.h"
 #include "tests/unit/io/own_dir.h"
 
+#define JOURNALD    "journald" /* its socket, where a test makes one */
 #define PATIENCE_US (30 * US_PER_S)
 
 static struct logs *logs;
@@ -71,7 +72,7 @@ configure(void)
 static inline void
 begin(void)
 {
-    const struct journal_options o = {.level = LOG_LEVEL_INFO, .journal_socket = "/nowhere"};
+    const struct journal_options o = {.level = LOG_LEVEL_INFO, .journal_socket = JOURNALD};
     struct journal_options with = o;
 
     own_dir_enter();
@@ -178,6 +179,24 @@ await_event(const char *words)
 {
     ck_assert_msg(loop_until(loop, log_says, (void *)(uintptr_t)words, PATIENCE_US),
                   "'%s' not in:\n%s", words, text_str(&got));
+}
+
+/* The process that writes: the newest child of ours. */
+static inline pid_t
+writer_pid(void)
+{
+    char path[64];
+    FILE *children;
+    long pid = -1, last = -1;
+
+    (void)snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+    children = fopen(path, "re");
+    ck_assert_ptr_nonnull(children);
+    while (fscanf(children, "%ld", &pid) == 1)
+        last = pid;
+    (void)fclose(children);
+    ck_assert_int_gt(last, 0);
+    return (pid_t)last;
 }
 
 #endif
