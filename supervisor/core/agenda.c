@@ -105,10 +105,11 @@ agenda_note(struct core *c, struct service *s)
 {
     bool ready = service_ready(s);
     bool completed = service_completed(s);
+    bool holds = service_holds(s);
     bool live = service_busy(s);
 
     due_set(c, s, service_next_us(s));
-    if (ready != s->was_ready || completed != s->was_completed) {
+    if (ready != s->was_ready || completed != s->was_completed || holds != s->was_holding) {
         list_for_each (n, &s->dependents)
             agenda_add(c, container_of(n, struct dependency, node)->who);
     }
@@ -120,6 +121,7 @@ agenda_note(struct core *c, struct service *s)
     }
     s->was_ready = ready;
     s->was_completed = completed;
+    s->was_holding = holds;
     s->was_live = live;
 }
 
@@ -200,6 +202,7 @@ agenda_restore(struct core *c)
 
         s->was_ready = service_ready(s);
         s->was_completed = service_completed(s);
+        s->was_holding = service_holds(s);
         s->was_live = service_busy(s);
         c->n_live += s->was_live;
         due_set(c, s, service_next_us(s));

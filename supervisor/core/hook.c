@@ -135,8 +135,8 @@ hook_ask(struct core *c, struct generation *g)
 {
     int64_t allowed_us = hook_allowed_us(c, g->hook);
 
-    if (hook_of(g, g->hook)->command.n == 0) { /* … since a master died over it */
-        hook_over(c, g, HOOK_CANCELLED, 0, "it is not configured any more");
+    if (hook_of(g, g->hook)->command.n == 0) { /* a master died over it, and it is none any more */
+        g->hook_deadline_us = c->now_us;
         return;
     }
     g->hook_tries++;
@@ -187,6 +187,10 @@ hook_tick(struct core *c, struct generation *g)
 {
     if (g->hook == HOOK_NONE || g->hook_deadline_us > c->now_us)
         return;
+    if (hook_of(g, g->hook)->command.n == 0) {
+        hook_drop(c, g, HOOK_CANCELLED, "it is not configured any more");
+        return;
+    }
     hook_drop(c, g, HOOK_UNANSWERED,
               c->stopping ? "everything stops, and there is no time left to wait for it"
                           : "it was not answered in time");

@@ -131,6 +131,7 @@ void oneshot_exit(struct core *c, struct generation *g, struct worker *w, const 
 bool oneshot_state(const struct service *s, enum service_state *ret);
 /* Its last run ended with 0, and nothing newer failed or is under way: others may start. */
 bool service_completed(const struct service *s);
+bool service_holds(const struct service *s);   /* reloads of those that wait for it to complete */
 bool service_is_done(const struct service *s); /* … and nothing is to be expected of it by itself */
 /* Somebody has to leave before a generation of @spec may start. */
 bool service_in_the_way(const struct service *s, const struct service_spec *spec);
@@ -205,6 +206,11 @@ bool service_live(const struct service *s);
 bool service_ready(const struct service *s);
 /* Whatever starts it now has to wait: nothing of it runs, and @ret_on, which it depends on, is not ready. */
 bool service_waits(const struct core *c, const struct service *s, const char **ret_on);
+/*
+ * A run that would start something has to wait: as above, or, where something serves, for a oneshot that
+ * is to have completed. What would be unchanged, and a respawn, do not wait for that.
+ */
+bool reload_waits(const struct core *c, const struct service *s, const char **ret_on);
 const char *service_wait_word(const struct service *s, const char *on); /* "be ready", "complete" */
 bool service_has_live_dependents(const struct service *s);
 void service_apply_policy(struct core *c, struct service *s, const char *keys);

@@ -289,6 +289,7 @@ struct service {
     struct list dependents; /* struct dependency.node: who waits for this one */
     bool was_ready;         /* at the end of its last turn: service_ready() */
     bool was_completed;     /* … service_completed() */
+    bool was_holding;       /* … service_holds() */
     bool was_live;          /* … and service_busy() */
 };
 

@@ -32,6 +32,13 @@ service_is_done(const struct service *s)
     return service_completed(s) && s->reload.state == RELOAD_IDLE && !s->reload.trailing;
 }
 
+/* A run of it is under way, or the last one failed: what would be new beside it may need what it does. */
+bool
+service_holds(const struct service *s)
+{
+    return s->want == WANT_UP && s->spec->type == TYPE_ONESHOT && !service_is_done(s);
+}
+
 /* false: the rules for those that stay apply. */
 bool
 oneshot_state(const struct service *s, enum service_state *ret)

@@ -94,7 +94,7 @@ reload_wait(struct core *c, struct service *s)
 {
     const char *on = "";
 
-    (void)service_waits(c, s, &on);
+    (void)reload_waits(c, s, &on);
     record_text(record_service(c, RECORD_QUEUED, s), "waits for %s to %s", on,
                 service_wait_word(s, on));
     reload_let_go(c, s);

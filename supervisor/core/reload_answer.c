@@ -37,7 +37,7 @@ reload_proceed(struct core *c, struct service *s)
     bool serving = service_serving(s) != NULL;
     const char *on;
 
-    if (service_waits(c, s, &on)) {
+    if (s->reload.state != RELOAD_QUEUED && reload_waits(c, s, &on)) {
         (void)reload_step(c, s, RE_WAIT);
     } else if (reload_by_signal(c, s)) {
         (void)reload_step(c, s, RE_SIGNAL); /* nobody drains, nobody leaves */

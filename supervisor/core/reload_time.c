@@ -64,12 +64,13 @@ reload_advance(struct core *c, struct service *s)
 
     if (r->state == RELOAD_SETTLING && r->deadline_us <= c->now_us)
         (void)reload_step(c, s, waits ? RE_WAIT : RE_TIMER);
-    else if (r->state == RELOAD_WAITING && !waits)
+    else if (r->state == RELOAD_WAITING && !reload_waits(c, s, &on))
         (void)reload_step(c, s, RE_READY);
     else if ((r->state == RELOAD_LOOKING || r->state == RELOAD_CHECKING) &&
              r->deadline_us <= c->now_us)
         reload_unanswered(c, s);
-    else if (r->state == RELOAD_QUEUED && service_draining(s) < s->spec->max_draining)
+    else if (r->state == RELOAD_QUEUED && service_draining(s) < s->spec->max_draining &&
+             !reload_waits(c, s, &on))
         reload_proceed(c, s);
     else if (r->state == RELOAD_RELIEVING &&
              !service_in_the_way(s, r->spec)) /* a handoff goes on in any case */

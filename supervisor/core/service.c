@@ -138,6 +138,33 @@ service_waits(const struct core *c, const struct service *s, const char **ret_on
     return false;
 }
 
+bool
+reload_waits(const struct core *c, const struct service *s, const char **ret_on)
+{
+    if (service_waits(c, s, ret_on))
+        return true;
+    if (s->want != WANT_UP || !service_serving(s))
+        return false;
+    for (size_t i = 0; i < s->spec->depends_completed.n; i++) {
+        const struct service *on = core_service_by_name(c, s->spec->depends_completed.items[i]);
+
+        if (!on || !service_holds(on))
+            continue;
+        *ret_on = s->spec->depends_completed.items[i];
+        return true;
+    }
+    return false;
+}
+
+/* Whom it waits for just now, whatever its run is about. */
+static bool
+waits_for(const struct core *c, const struct service *s, const char **ret_on)
+{
+    bool held = s->reload.state == RELOAD_WAITING || s->reload.state == RELOAD_QUEUED;
+
+    return held ? reload_waits(c, s, ret_on) : service_waits(c, s, ret_on);
+}
+
 const char *
 service_wait_word(const struct service *s, const char *on)
 {
@@ -161,7 +188,7 @@ service_waits_in_vain(const struct core *c, const struct service *s)
     const struct service *who = s, *on = s;
     const char *name;
 
-    while (on && service_waits(c, on, &name)) { /* ends: the configuration has no cycles */
+    while (on && waits_for(c, on, &name)) { /* ends: the configuration has no cycles */
         who = on;
         on = core_service_by_name(c, name);
     }
@@ -184,7 +211,7 @@ service_why(const struct core *c, const struct service *s, char *buf, size_t roo
     char spell[32];
 
     buf[0] = '\0';
-    if (service_waits(c, s, &on))
+    if (waits_for(c, s, &on))
         (void)snprintf(buf, room, "waits for %s to %s", on, service_wait_word(s, on));
     else if (service_hooked(s, HOOK_BEFORE_START))
         (void)snprintf(buf, room, "runs its hook before_start: %s", s->reload.cause);

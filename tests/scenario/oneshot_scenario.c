@@ -104,6 +104,36 @@ START_TEST(a_change_of_its_input_runs_it_again)
 }
 END_TEST
 
+/* As a deploy that brings both: the new program is not started on the old tables. */
+START_TEST(what_is_new_together_with_it_waits_for_its_run)
+{
+    int gate = scn_fifo("gate"), told = scn_fifo("told");
+    static const char services[] =
+        "  web:\n    command: [./actor, ready]\n    directory: %s\n    watch: {paths: [input], "
+        "settle: 20ms}\n    depends_on: {migrate: completed}\n"
+        "  migrate:\n    type: oneshot\n    command: [./actor, tell=told, pass=gate, \"exit=0\"]\n"
+        "    directory: %s\n    watch: {paths: [input], settle: 20ms}\n";
+
+    scn_file("input", "first");
+    scn_fifo_write(gate, 1);
+    scn_config(services, scn_dir(), scn_dir());
+    scn_start();
+    scn_fifo_read(told, 5000);
+    (void)scn_await("event=verdict service=web outcome=serving", 5000);
+    ck_assert_int_eq(read(gate, (char[8]){0}, 8), 1); /* shut */
+    scn_file("input", "second");
+    scn_fifo_read(told, 5000);
+    (void)scn_await_any("event=reload_queued service=web ~waits+for+migrate+to+complete", 5000);
+    ck_cli(0, "waits for migrate to complete", "status", "web", NULL);
+    ck_cli(0, "running", "status", "web", NULL);
+    ck_assert_uint_eq(scn_count("event=worker_spawn service=web"), 1);
+    scn_fifo_write(gate, 1);
+    (void)scn_await_any("event=verdict service=web outcome=serving gen=2", 5000);
+    ck_assert(scn_before("event=verdict service=migrate outcome=completed gen=2",
+                         "event=worker_spawn service=web gen=2"));
+}
+END_TEST
+
 START_TEST(a_run_can_be_stopped_and_started)
 {
     int gate = scn_fifo("gate");
@@ -166,5 +196,6 @@ END_TEST
 scn_main("oneshot", who_depends_on_it_starts_when_it_has_completed,
          one_that_fails_is_told_and_not_tried_again, a_retry_is_made_where_it_is_asked_for,
          a_run_that_takes_too_long_is_ended, a_change_of_its_input_runs_it_again,
-         a_run_can_be_stopped_and_started, a_run_goes_on_from_master_to_master_and_completes,
+         what_is_new_together_with_it_waits_for_its_run, a_run_can_be_stopped_and_started,
+         a_run_goes_on_from_master_to_master_and_completes,
          a_run_that_fails_while_no_master_is_there_has_failed)

@@ -167,6 +167,19 @@ somebody_ready(const struct judge *j, uint32_t service)
     return false;
 }
 
+/* In a reload: those that are to have completed have no run under way; as long as it had the choice. */
+static void
+oneshots_over(struct judge *j, const struct stint *newest, const struct run *r)
+{
+    const struct wish *w = judge_wish(j, newest);
+
+    for (unsigned on = 0; on < WISHES && r->first_asked == 0 && !r->relieved_serving; on++)
+        if ((w->depends & (1U << on)) && j->wishes->list[on].oneshot && j->affairs[on].run > 0 &&
+            !j->affairs[on].down)
+            judge_say(j, LAW_DEPENDS, "%s/%" PRIu64 " starts, and a run of %s is under way",
+                      wish_name(newest->wish), newest->number, wish_name(on));
+}
+
 /* A first start, or one after a stop or a failure. In a reload the dependency was there before. */
 void
 judge_dependencies(struct judge *j, const struct stint *newest)
@@ -174,8 +187,10 @@ judge_dependencies(struct judge *j, const struct stint *newest)
     const struct run *r = &j->runs[j->affairs[newest->wish].run];
     const struct wish *w = judge_wish(j, newest);
 
-    if (judge_serving(j, newest->service) > 0 || r->relieved_serving)
+    if (judge_serving(j, newest->service) > 0 || r->relieved_serving) {
+        oneshots_over(j, newest, r);
         return;
+    }
     for (unsigned on = 0; on < WISHES; on++)
         if ((w->depends & (1U << on)) &&
             !(j->wishes->list[on].oneshot ? judge_once_fulfilled(j, j->affairs[on].id)

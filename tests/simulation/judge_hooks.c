@@ -63,9 +63,12 @@ judge_hook_over(struct judge *j, struct stint *g, const struct record *r)
                   r->service, g->number, hook_name(r->hook));
     if (!h->over && j->now_us < h->until_us && j->stop_us == 0 &&
         !(r->hook == HOOK_BEFORE_START && r->hook_outcome == HOOK_CANCELLED &&
-          judge_unwanted(j, g)))
+          (judge_unwanted(j, g) || !wanted(g, r->hook))))
         judge_say(j, LAW_HOOKS, "%s/%" PRIu64 ": nobody waits for the hook %s", r->service,
                   g->number, hook_name(r->hook));
+    if (!h->over && r->hook_outcome == HOOK_CANCELLED)
+        h->passed =
+            !wanted(g, r->hook); /* it is not configured any more, and a master died over it */
     h->over = true;
 }
 
@@ -87,7 +90,8 @@ judge_hook_signal(struct judge *j, const struct subject *w, const struct stint *
 {
     const struct errand *h = &g->hooks[HOOK_ANNOUNCE];
 
-    if (!g->relieved || !g->served || w->escapee || w->asked_us > 0 || w->scaled_away)
+    if (!g->relieved || !g->served || w->escapee || w->asked_us > 0 || w->scaled_away ||
+        (!w->ready && j->now_us >= w->spawned_us + g->least_start_us)) /* it is late itself */
         return;
     if (!w->ready && j->now_us >= w->spawned_us + g->least_start_us)
         return; /* its own time is up, and nobody has sent it clients */

@@ -100,6 +100,13 @@ judge_takeover(struct judge *j, int64_t now_us)
 
 /* ---- at rest --------------------------------------------------------------------------------------- */
 
+/* Its run rests: it waits for somebody. */
+static bool
+held(const struct service *s)
+{
+    return s->reload.state == RELOAD_WAITING || s->reload.state == RELOAD_QUEUED;
+}
+
 static bool
 dependency_missing(const struct judge *j, unsigned wish)
 {
@@ -111,7 +118,7 @@ dependency_missing(const struct judge *j, unsigned wish)
             continue;
         s = core_service_by_name(j->core, wish_name(on));
         g = s ? service_serving(s) : NULL; /* maybe one of the other type, from before */
-        if (!s || (j->wishes->list[on].oneshot ? service_state(s) != SERVICE_COMPLETED
+        if (!s || (j->wishes->list[on].oneshot ? service_state(s) != SERVICE_COMPLETED || held(s)
                                                : !g || g->state != GENERATION_SERVING))
             return true;
     }
@@ -158,7 +165,8 @@ converged(struct judge *j, unsigned i, const struct service *s)
     if (s->input_rejected && s->rejected_reason[0] != '\0' &&
         ((a->looked && a->seen == disk) || j->world->inputs[i].look_lost))
         return;
-    if (!g && dependency_missing(j, i) && service_why(j->core, s, why, sizeof(why))[0] != '\0')
+    if ((!g || held(s)) && dependency_missing(j, i) &&
+        service_why(j->core, s, why, sizeof(why))[0] != '\0')
         return;
     judge_say(j, I4,
               "%s rests %s: disk %" PRIu64 " seen %" PRIu64 " launch %u, serving %" PRIu64
@@ -196,7 +204,7 @@ rests_waiting(const struct judge *j, uint64_t id)
     unsigned wish = s ? wish_of(s->name) : WISHES;
     char why[200];
 
-    return wish < WISHES && j->affairs[wish].run == id && !service_serving(s) &&
+    return wish < WISHES && j->affairs[wish].run == id && (!service_serving(s) || held(s)) &&
            dependency_missing(j, wish) && service_why(j->core, s, why, sizeof(why))[0] != '\0';
 }
 

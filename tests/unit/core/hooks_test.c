@@ -327,7 +327,9 @@ START_TEST(one_that_is_not_configured_any_more_is_not_asked_again)
     rim_config(r, service_new("web"));
     resume();
     rim_wait(r, 0);
-    ck_did(r, "spawn web/1.0 w1; look web; discard 2"); /* the change asks for a run, too */
+    ck_did(
+        r,
+        "unhook web/1 before_start; spawn web/1.0 w1; look web; discard 2"); /* the change asks for a run, too */
     ck_said(r, "hook: web/1 | it is not configured any more");
     ck_state(r, "web", "running");
 }

@@ -171,7 +171,8 @@ static const struct span derived_service[] = {
     MEMBER(service, hooks),        MEMBER(service, last),           MEMBER(service, agenda),
     MEMBER(service, touched),      MEMBER(service, due_us),         MEMBER(service, due_at),
     MEMBER(service, dependencies), MEMBER(service, n_dependencies), MEMBER(service, dependents),
-    MEMBER(service, was_ready),    MEMBER(service, was_completed),  MEMBER(service, was_live),
+    MEMBER(service, was_ready),    MEMBER(service, was_completed),  MEMBER(service, was_holding),
+    MEMBER(service, was_live),
 };
 static const struct span derived_reload[] = {MEMBER(reload, spec)};
 static const struct span derived_verdict[] = {MEMBER(verdict, reload)}; /* nothing: it is saved */
