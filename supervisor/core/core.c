@@ -94,6 +94,8 @@ on_worker(struct core *c, const struct event *ev)
         reload_signal_busy(w, ev->reloading.at_us);
     else if (ev->type == EVENT_REWRITTEN)
         reload_signal_rewritten(c, w);
+    else if (ev->type == EVENT_UNSENT)
+        reload_signal_unsent(c, w, ev->unsent.error);
     else if (ev->type == EVENT_EXTEND)
         worker_extend(c, w, ev->extend.usec);
     else if (ev->type == EVENT_STATUS)
@@ -217,6 +219,7 @@ core_take(struct core *c, const struct event *ev)
     case EVENT_READY:
     case EVENT_RELOADING:
     case EVENT_REWRITTEN:
+    case EVENT_UNSENT:
     case EVENT_EXTEND:
     case EVENT_STATUS:
     case EVENT_EVIDENCE:

@@ -28,6 +28,7 @@ enum event_type {
     EVENT_READY,        /* worker: said so, or its probe did */
     EVENT_RELOADING,    /* worker: RELOADING=1 */
     EVENT_REWRITTEN,    /* worker: it rewrote the file of its `ready` after FX_RELOAD */
+    EVENT_UNSENT,       /* worker: the signal of FX_RELOAD could not be sent */
     EVENT_EXTEND,       /* worker: asks for more time */
     EVENT_STATUS,       /* worker: STATUS= text, for people */
     EVENT_EVIDENCE,     /* worker: the answer to FX_EVIDENCE */
@@ -91,6 +92,9 @@ struct event {
         struct {
             int64_t at_us; /* CLOCK_MONOTONIC, as it says; 0 = it does not say */
         } reloading;
+        struct {
+            int error; /* negative errno */
+        } unsent;
         struct {
             uint64_t usec; /* from now */
         } extend;

@@ -174,6 +174,7 @@ void reload_signal_over(struct service *s); /* the run ends, however: nobody is 
 bool reload_signal_ready(struct core *c, struct worker *w);
 void reload_signal_busy(struct worker *w, int64_t at_us);
 void reload_signal_rewritten(struct core *c, struct worker *w);
+void reload_signal_unsent(struct core *c, struct worker *w, int error);
 void reload_signal_extend(struct worker *w, int64_t until_us);
 void reload_signal_lost(struct core *c, struct worker *w, const struct event *ev, const char *how);
 /* All are done: a new generation over the same workers, and the verdict. */

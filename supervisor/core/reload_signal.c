@@ -273,6 +273,20 @@ reload_signal_rewritten(struct core *c, struct worker *w)
         signal_done(c, w, GRADE_FILE);
 }
 
+/* Silence would be taken for assent. */
+void
+reload_signal_unsent(struct core *c, struct worker *w, int error)
+{
+    struct generation *g = w->generation;
+    char what[160];
+
+    if (!signal_concerns(w) || w->reloading != RELOADING_ASKED)
+        return;
+    (void)snprintf(what, sizeof(what), "worker %u (pid %d) could not be sent SIG%s: %s", w->slot,
+                   (int)w->pid, sigabbrev_np(g->spec->reload_signal), strerrordesc_np(-error));
+    signal_reject(c, g->service, g, false, what);
+}
+
 void
 reload_signal_extend(struct worker *w, int64_t until_us)
 {

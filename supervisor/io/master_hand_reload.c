@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/units.h"
@@ -64,6 +66,7 @@ hand_reload(struct master *m, const struct effect *e)
 {
     struct hand *h = hand_find(m, e->worker);
     const struct worker *w = core_worker(m->core, e->worker);
+    struct event ev = {.type = EVENT_UNSENT, .worker = e->worker};
     bool repeated = e->number && e->number <= m->restored_effect;
 
     if (!h || h->dead || !w || !h->spec)
@@ -74,7 +77,9 @@ hand_reload(struct master *m, const struct effect *e)
         say_repeated(h);
     if (w->asked_us > 0)
         hand_watch_rewrite(h, w, repeated);
-    (void)child_signal(h->pidfd, e->signo); /* -ESRCH: its death is on the way to us */
+    ev.unsent.error = child_signal(h->pidfd, e->signo);
+    if (ev.unsent.error < 0 && ev.unsent.error != -ESRCH) /* its death is on the way to us */
+        master_post(m, &ev);
 }
 
 void

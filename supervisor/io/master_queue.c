@@ -81,6 +81,7 @@ event_texts(struct event *ev, const char **ret[2])
     case EVENT_READY:
     case EVENT_RELOADING:
     case EVENT_REWRITTEN:
+    case EVENT_UNSENT:
     case EVENT_EXTEND:
     case EVENT_TYPE_COUNT:
         break;

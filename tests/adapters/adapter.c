@@ -3,6 +3,7 @@
 
 #include <getopt.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,8 @@
 static struct {
     const struct adapter *adapter;
     unsigned rate, single, handoffs;
+    bool own;          /* also where that takes long */
+    const char *plant; /* "WHAT=BY WHAT" for stint.yaml; NULL: none */
 } the = {.rate = 600, .single = 250, .handoffs = 10};
 
 /* ---- one handoff ------------------------------------------------------------------------------------------- */
@@ -48,9 +51,22 @@ adp_certified(const char *service, unsigned gen)
 }
 
 static void
+plant(void)
+{
+    auto_free char *what = the.plant ? strdup(the.plant) : NULL;
+    char *by = what ? strchr(what, '=') : NULL;
+
+    if (!by)
+        return;
+    *by++ = '\0';
+    adp_edit("stint.yaml", what, by);
+}
+
+static void
 start(const struct adapter *a)
 {
     adp_stage(a->example, a->config, a->ports);
+    plant();
     scn_start();
     adp_serving(a->service, 1);
     adp_await_words(adp_port(0), "release 1");
@@ -166,7 +182,7 @@ START_TEST(handoffs_lose_no_request_and_no_more_kept_connections_than_the_progra
     ck_assert_int_eq(ours.keep.failed, ours.keep.lost_on_reused);
     if (a->loses_none)
         ck_assert_int_eq(ours.keep.failed, 0);
-    if (a->own_signal == 0)
+    if (a->own_signal == 0 || (a->own_takes_long && !the.own))
         return;
     its_own_way(a, &own);
     most = sqrt((double)own.keep.failed + 0.375) + DEVIATIONS * sqrt(0.5);
@@ -213,6 +229,31 @@ START_TEST(a_request_in_flight_is_answered_and_a_new_connection_is_served)
 }
 END_TEST
 
+/* ---- a death that nobody expects --------------------------------------------------------------------------------- */
+
+START_TEST(a_master_that_is_killed_leaves_no_worker_behind_and_is_respawned)
+{
+    const struct adapter *a = the.adapter;
+    pid_t master, left[ADP_CHILDREN];
+    char words[128];
+    unsigned n;
+
+    start(a);
+    (void)snprintf(words, sizeof(words), "event=worker_ready service=%s gen=1", a->service);
+    master = (pid_t)scn_field(scn_await_any(words, SERVE_MS), "pid");
+    n = adp_children(master, left);
+    ck_assert_int_eq(kill(master, SIGKILL), 0);
+    (void)scn_await("event=worker_exit signal=SIGKILL", SERVE_MS);
+    (void)scn_await(words, SERVE_MS);
+    for (unsigned i = 0; i < n; i++)
+        ck_assert_msg(scn_await_gone(left[i], LEAVE_MS), "its child %d lives on", (int)left[i]);
+    adp_await_words(adp_port(0), "release 1");
+    (void)printf("%s: killed with SIGKILL: respawned, and %u of its children are gone\n", a->name,
+                 n);
+    ck_assert_int_eq(scn_stop(), 0);
+}
+END_TEST
+
 static bool
 take_options(int argc, char **argv)
 {
@@ -220,6 +261,8 @@ take_options(int argc, char **argv)
         {"rate",     required_argument, NULL, 'r'},
         {"single",   required_argument, NULL, 's'},
         {"handoffs", required_argument, NULL, 'h'},
+        {"own",      no_argument,       NULL, 'o'},
+        {"plant",    required_argument, NULL, 'p'},
         {NULL,       0,                 NULL, 0  },
     };
     int id;
@@ -227,9 +270,14 @@ take_options(int argc, char **argv)
     while ((id = getopt_long(argc, argv, "", options, NULL)) != -1) {
         unsigned n = optarg ? (unsigned)strtoul(optarg, NULL, 10) : 0;
 
-        if (id == '?' || n == 0)
+        if (id == 'o')
+            the.own = true;
+        else if (id == 'p')
+            the.plant = optarg;
+        else if (id == '?' || n == 0)
             return false;
-        *(id == 'r' ? &the.rate : id == 's' ? &the.single : &the.handoffs) = n;
+        else
+            *(id == 'r' ? &the.rate : id == 's' ? &the.single : &the.handoffs) = n;
     }
     return optind == argc;
 }
@@ -242,7 +290,9 @@ adp_main(const struct adapter *a, int argc, char **argv)
 
     the.adapter = a;
     if (!take_options(argc, argv)) {
-        (void)fprintf(stderr, "usage: %s [--rate N] [--single N] [--handoffs N]\n", argv[0]);
+        (void)fprintf(stderr,
+                      "usage: %s [--rate N] [--single N] [--handoffs N] [--own] [--plant A=B]\n",
+                      argv[0]);
         return 64;
     }
     if (!adp_need(a->needs))
@@ -253,6 +303,7 @@ adp_main(const struct adapter *a, int argc, char **argv)
         tc, handoffs_lose_no_request_and_no_more_kept_connections_than_the_program_by_itself);
     tcase_add_test(tc, a_broken_edit_is_rejected_in_the_programs_own_words_and_nobody_notices);
     tcase_add_test(tc, a_request_in_flight_is_answered_and_a_new_connection_is_served);
+    tcase_add_test(tc, a_master_that_is_killed_leaves_no_worker_behind_and_is_respawned);
     suite_add_tcase(suite, tc);
     return unit_main(suite);
 }

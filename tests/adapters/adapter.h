@@ -11,6 +11,7 @@
  *              reloads of the program's own under the same load
  *   broken     an edit that the program itself rejects
  *   fates      what becomes of single connections when the old generation drains
+ *   killed     its main process is, and what it had started must not go on beside the next one
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,11 +39,15 @@ struct adapter {
     int own_signal;          /* … reloads on this signal (0: it has no way of its own) … */
     int own_stop;            /* … and ends on this one */
     int own_deaf_ms; /* it may not hear that signal while it is busy: sent again after this; 0: it does */
-    bool closes_silent; /* a draining worker closes a connection that has not asked yet */
-    bool loses_none;    /* a lame duck: not even one on a kept connection */
+    bool closes_silent;  /* a draining worker closes a connection that has not asked yet */
+    bool own_takes_long; /* its own way is only gone with --own */
+    bool loses_none;     /* a lame duck: not even one on a kept connection */
 };
 
-/* A whole main(): runs the three stories. --rate N --single N --handoffs N: others than the usual. */
+/*
+ * A whole main(): runs the stories. --rate N --single N --handoffs N: others than the usual; --own: its own way
+ * even where that takes long; --plant WHAT=BY: a fault in stint.yaml, to see that it is found.
+ */
 int adp_main(const struct adapter *a, int argc, char **argv);
 
 #define adapter_program(adapter)                 \
@@ -103,6 +108,10 @@ void adp_await_words(unsigned port, const char *words);
 void adp_fates(const struct adapter *a, void (*hand_over)(const struct adapter *a));
 
 /* ---- own.c: the program without us ---------------------------------------------------------------------- */
+
+/* adp_children - of a process, now. @ret has room for ADP_CHILDREN. Return: how many. */
+#define ADP_CHILDREN 64
+unsigned adp_children(pid_t pid, pid_t *ret);
 
 void adp_own_begin(const struct adapter *a);
 /* adp_own_reload - the edit was made: its signal, until it answers @words and its old workers are gone. */

@@ -4,10 +4,11 @@
 #include "adapter.h"
 
 #ifndef WORKERS /* the other kind: CMakeLists.txt */
-#define NAME    "gunicorn"
-#define CONFIG  "stint.yaml"
-#define WORKERS "gthread"
-#define THREADS "4"
+#define NAME       "gunicorn"
+#define CONFIG     "stint.yaml"
+#define WORKERS    "gthread"
+#define THREADS    "4"
+#define LOSES_NONE false
 #endif
 
 static const char *const needs[] = {"gunicorn", NULL};
@@ -25,6 +26,7 @@ static const struct adapter gunicorn = {
     .bad = "dfe app",
     .complaint = "SyntaxError: invalid syntax",
     .slow = "/slow",
+    .loses_none = LOSES_NONE,
     .own = {"env",           "PYTHONDONTWRITEBYTECODE=1", "gunicorn", "-b", "127.0.0.1:%u", "-c",
             "gunicorn.conf.py", "-k", WORKERS, "--threads", THREADS, "app:app"},
  /* its HUP does not load an application anew that was loaded before its workers were */

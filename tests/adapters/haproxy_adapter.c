@@ -17,6 +17,7 @@ static const struct adapter haproxy = {
     .bad = "frntend",
     .complaint = "unknown keyword 'frntend' in 'defaults' section",
     .slow = "/slow",
+    .loses_none = true, /* idle-close-on-response */
     .own = {"env", "LISTEN=127.0.0.1:%u", "haproxy", "-W", "-f", "haproxy.cfg"},
     .own_signal = SIGUSR2,
     .own_stop = SIGTERM,

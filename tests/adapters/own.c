@@ -13,24 +13,23 @@
 #include "base/units.h"
 #include "bench/child.h"
 
-#define CHILDREN_MAX 64
-#define GONE_MS      10000
-#define TRY_MS       5000
-#define TRIES        5
+#define GONE_MS 10000
+#define TRY_MS  5000
+#define TRIES   5
 
 static pid_t master, beside;
 
-static unsigned
-children(pid_t *ret)
+unsigned
+adp_children(pid_t pid, pid_t *ret)
 {
     char path[64];
     auto_free char *list = NULL;
     unsigned n = 0;
     char *at, *end;
 
-    (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)master, (int)master);
+    (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
     ck_assert_int_eq(file_read(path, 1 << 16, &list, NULL, NULL), 0);
-    for (at = list; n < CHILDREN_MAX; at = end, n++) {
+    for (at = list; n < ADP_CHILDREN; at = end, n++) {
         ret[n] = (pid_t)strtol(at, &end, 10);
         if (end == at)
             break;
@@ -89,8 +88,8 @@ no_answer(const struct adapter *a, const char *words)
 void
 adp_own_reload(const struct adapter *a, const char *words)
 {
-    pid_t before[CHILDREN_MAX];
-    unsigned n = children(before), tries = 1;
+    pid_t before[ADP_CHILDREN];
+    unsigned n = adp_children(master, before), tries = 1;
     int64_t try_us = (a->own_deaf_ms ? a->own_deaf_ms : TRY_MS) * US_PER_MS;
 
     ck_assert_uint_gt(n, 0);

@@ -17,6 +17,7 @@ static const struct adapter php_fpm = {
     .bad = "pm = sttic",
     .complaint = "invalid process manager (static, dynamic or ondemand)",
     .slow = "/slow",
+    .loses_none = true, /* its clients are nginx's */
     .own = {"php-fpm8.2",  "-p", ".",      "-y", "php-fpm.conf"},
     .beside = { "nginx", "-p", ".", "-c", "nginx.conf",  "-e", "stderr", "-g", "daemon off;"},
     .own_signal = SIGUSR2,

@@ -45,7 +45,7 @@ judge_signal_asked(struct judge *j, const struct effect *e)
     if (w->asked_us > 0 || judge_serving(j, w->service) != w->generation)
         judge_say(j, I2, "worker %" PRIu64 " is asked to reload, though it does not serve", w->id);
     first = judge_subject(j, r->first_asked);
-    if (first && !first->gone && r->reloaded == 0)
+    if (first && !first->gone && first->asked_us == 0 && r->reloaded == 0)
         judge_say(j, I2, "worker %" PRIu64 " is asked to reload, and %" PRIu64 " has not done it",
                   w->id, first->id);
     judge_again(j, g->wish, g->number);

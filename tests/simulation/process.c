@@ -179,8 +179,8 @@ process_signal(struct world *w, struct process *p, int64_t now_us)
 }
 
 /* What it was told to read anew may be bad, and programs differ in what they say about it. */
-void
-process_reload(struct world *w, struct process *p, enum nature after, int64_t now_us)
+static void
+reload_live(struct world *w, struct process *p, enum nature after, int64_t now_us)
 {
     uint64_t dice = random_below(&w->random, 100);
     struct event busy = {.type = EVENT_RELOADING};
@@ -208,6 +208,29 @@ process_reload(struct world *w, struct process *p, enum nature after, int64_t no
     post(w, p, done_us, (struct event){.type = EVENT_READY});
     if (after == NATURE_COLLAPSES && !w->calm)
         process_exit_at(w, p, done_us + random_between(&w->random, 0, 4 * US_PER_S), SIGSEGV);
+}
+
+/* It reads its input anew: what the run that asks has looked at, as far as it knows. */
+void
+process_reload(struct world *w, const struct core *c, const struct effect *e, int64_t now_us)
+{
+    const struct worker *asked = core_worker(c, e->worker);
+    struct process *p = world_process(w, e->worker);
+    const struct snapshot *looked;
+
+    if (!asked || !p || !p->alive || asked->asked_us == 0)
+        return;
+    if (!w->calm && random_chance(&w->random, 2)) { /* it became another user */
+        struct news n = {.at_us = now_us};
+
+        n.event.type = EVENT_UNSENT;
+        n.event.worker = e->worker;
+        n.event.unsent.error = -EPERM;
+        queue_add(&w->queue, n);
+        return;
+    }
+    looked = world_snapshot(w, asked->generation->service->reload.snapshot);
+    reload_live(w, p, looked ? world_nature(w, p->input, looked->version) : NATURE_HEALTHY, now_us);
 }
 
 void

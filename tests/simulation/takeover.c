@@ -135,6 +135,7 @@ comes_again(struct simulation *sim, const struct event *ev, bool persisted)
     case EVENT_HOOKED:
     case EVENT_SPAWNED:
     case EVENT_SPAWN_FAILED:
+    case EVENT_UNSENT:
     case EVENT_EVIDENCE:
     case EVENT_TYPE_COUNT:
         break;

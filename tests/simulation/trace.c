@@ -13,11 +13,12 @@ static const char *const event_names[EVENT_TYPE_COUNT] = {
     [EVENT_CHECKED] = "checked",     [EVENT_HOOKED] = "hooked",
     [EVENT_SPAWNED] = "spawned",     [EVENT_SPAWN_FAILED] = "spawn failed",
     [EVENT_READY] = "ready",         [EVENT_RELOADING] = "reloading",
-    [EVENT_REWRITTEN] = "rewritten", [EVENT_EXTEND] = "extend",
-    [EVENT_STATUS] = "status",       [EVENT_EVIDENCE] = "evidence",
-    [EVENT_EXIT] = "exit",           [EVENT_ESCAPEE] = "escapee",
-    [EVENT_RELOAD] = "reload",       [EVENT_START] = "start",
-    [EVENT_STOP] = "stop",           [EVENT_STOP_ALL] = "stop all",
+    [EVENT_REWRITTEN] = "rewritten", [EVENT_UNSENT] = "unsent",
+    [EVENT_EXTEND] = "extend",       [EVENT_STATUS] = "status",
+    [EVENT_EVIDENCE] = "evidence",   [EVENT_EXIT] = "exit",
+    [EVENT_ESCAPEE] = "escapee",     [EVENT_RELOAD] = "reload",
+    [EVENT_START] = "start",         [EVENT_STOP] = "stop",
+    [EVENT_STOP_ALL] = "stop all",
 };
 static const char *const look_names[] = {"ok", "unsettled", "broken"};
 

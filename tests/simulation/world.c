@@ -164,21 +164,6 @@ act_check(struct world *w, const struct effect *e, int64_t now_us)
         w->inputs[snapshot->input].check_lost = true;
 }
 
-/* It reads its input anew: what the run that asks has looked at, as far as it knows. */
-static void
-act_reload(struct world *w, const struct core *c, const struct effect *e, int64_t now_us)
-{
-    const struct worker *asked = core_worker(c, e->worker);
-    struct process *p = world_process(w, e->worker);
-    const struct snapshot *looked;
-
-    if (!asked || !p || !p->alive || asked->asked_us == 0)
-        return;
-    looked = world_snapshot(w, asked->generation->service->reload.snapshot);
-    process_reload(w, p, looked ? world_nature(w, p->input, looked->version) : NATURE_HEALTHY,
-                   now_us);
-}
-
 static void
 act_hook(struct world *w, const struct core *c, const struct effect *e, int64_t now_us)
 {
@@ -237,7 +222,7 @@ world_act(struct world *w, const struct core *c, const struct effect *e, int64_t
             process_signal(w, p, now_us);
         break;
     case FX_RELOAD:
-        act_reload(w, c, e, now_us);
+        process_reload(w, c, e, now_us);
         break;
     case FX_EVIDENCE:
         act_evidence(w, e, now_us);
@@ -369,6 +354,7 @@ outlives_the_master(struct news *n, void *env)
     case EVENT_HOOKED:
     case EVENT_SPAWNED:
     case EVENT_SPAWN_FAILED:
+    case EVENT_UNSENT:
     case EVENT_EVIDENCE:
     case EVENT_ESCAPEE:
     case EVENT_RELOAD:

@@ -98,7 +98,7 @@ void world_orphan(struct world *w, const struct core *c);
 /* process.c */
 void process_start(struct world *w, const struct core *c, const struct effect *e, int64_t now_us);
 void process_signal(struct world *w, struct process *p, int64_t now_us);
-void process_reload(struct world *w, struct process *p, enum nature after, int64_t now_us);
+void process_reload(struct world *w, const struct core *c, const struct effect *e, int64_t now_us);
 void process_kill(struct world *w, struct process *p, int64_t now_us);
 void process_exit_at(struct world *w, struct process *p, int64_t at_us, int wait_status);
 

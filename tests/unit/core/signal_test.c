@@ -169,6 +169,18 @@ START_TEST(who_begins_and_does_not_end_is_left_alone_and_the_input_rejected)
 }
 END_TEST
 
+START_TEST(who_could_not_be_asked_is_not_assumed_to_have_done_it)
+{
+    asked_to_reload(reloader(1));
+    rim_step(r, (struct event){.type = EVENT_UNSENT, .worker = 1, .unsent.error = -EPERM});
+    ck_said(r, "verdict: proxy/1 rejected #2 | worker 0 (pid 1001) could not be sent SIGHUP: "
+               "Operation not permitted");
+    ck_assert(digest_none(rim_service(r, "proxy")->rejected)); /* the input is not to blame */
+    rim_step(r, (struct event){.type = EVENT_UNSENT, .worker = 1, .unsent.error = -EPERM});
+    ck_state(r, "proxy", "running");
+}
+END_TEST
+
 START_TEST(who_asks_for_more_time_has_it)
 {
     asked_to_reload(reloader(1));
@@ -304,7 +316,8 @@ RIM_SUITE_MAIN("core signal", a_new_number_goes_over_the_same_processes,
                a_file_that_it_rewrites_is_evidence, the_first_is_asked_alone_and_all_others_at_once,
                a_signal_that_ends_the_first_ends_no_other,
                who_begins_and_does_not_end_is_left_alone_and_the_input_rejected,
-               who_asks_for_more_time_has_it, who_is_not_ready_yet_is_asked_when_it_is,
+               who_could_not_be_asked_is_not_assumed_to_have_done_it, who_asks_for_more_time_has_it,
+               who_is_not_ready_yet_is_asked_when_it_is,
                who_dies_in_the_middle_returns_with_the_new_input,
                who_waits_for_its_next_try_is_not_waited_for,
                who_cannot_be_asked_rejects_nobody_for_good,
