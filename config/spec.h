@@ -185,6 +185,7 @@ struct spec {
     enum log_format log_format;
     enum log_level log_level;
     int64_t stop_budget_us;
+    unsigned max_starting;          /* workers at once; 0 = as the machine has processors */
     struct service_spec **services; /* in order of appearance; each holds one reference */
     size_t n_services;
     struct strv inputs;      /* absolute paths of every file that was read, to be watched */

@@ -142,6 +142,7 @@ agenda_join(struct core *c, struct service *s)
     c->n_services++;
     list_init(&s->agenda);
     list_init(&s->touched);
+    list_init(&s->place);
     list_init(&s->dependents);
     s->due_us = TIME_NEVER;
     table_add(&c->by_id, &s->by_id, s->id);
@@ -222,6 +223,7 @@ agenda_leave(struct core *c, struct service *s)
     c->n_services--;
     list_del(&s->agenda);
     list_del(&s->touched);
+    place_forget(c, s);
     table_remove(&c->by_id, &s->by_id);
     table_remove(&c->by_name, &s->by_name);
     list_del(&s->node);

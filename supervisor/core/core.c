@@ -26,6 +26,7 @@ core_create(uint64_t seed, struct core **ret)
     c->entropy[0] = seed;
     c->entropy[1] = ~seed; /* never both zero */
     c->stop_budget_us = 60 * US_PER_S;
+    list_init(&c->places);
     for (int i = 0; i < 8; i++)
         (void)chance(c); /* mixes near-by seeds apart */
     *ret = c;
@@ -241,7 +242,7 @@ core_advance(struct core *c)
 
     if (c->unlinked)
         agenda_add_all(c);
-    for (; turns > 0 && !list_empty(&c->agenda); turns--) {
+    for (; turns > 0 && (!list_empty(&c->agenda) || places_offer(c)); turns--) {
         struct service *s = container_of(c->agenda.next, struct service, agenda);
         size_t before = c->fx->n + c->fx->lost;
 
@@ -255,6 +256,7 @@ core_advance(struct core *c)
             service_destroy(c, s);
         }
     }
+    c->offered = NULL; /* who had no use for it: the next one had it */
 }
 
 void
@@ -286,7 +288,7 @@ core_next_deadline_us(const struct core *c)
 {
     int64_t next = c->n_due > 0 ? c->due[0]->due_us : TIME_NEVER;
 
-    if (!list_empty(&c->agenda))
+    if (!list_empty(&c->agenda) || places_wait(c))
         return c->now_us; /* more than one step may do: the next goes on */
     if (c->stopping && !c->hurried && c->n_live > 0 && stop_leak_at_us(c) < next)
         next = stop_leak_at_us(c);

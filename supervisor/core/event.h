@@ -58,6 +58,7 @@ struct event {
             /* last generation number used, by service name; for services not seen before. NULL: none */
             uint64_t (*last_generation)(void *env, const char *service);
             void *env;
+            unsigned max_starting; /* of all services; 0 = any number */
         } config;
         struct {
             uint64_t reload; /* echoed from FX_LOOK; an answer to a run that is over is discarded */

@@ -309,6 +309,8 @@ generation_advance(struct core *c, struct generation *g)
     for (unsigned i = 0; i < g->n_slots && generation_may_spawn(g); i++) {
         if (g->slots[i].next_spawn_us > c->now_us || slot_worker(g, i))
             continue;
+        if (!place_for(c, g))
+            break;
         g->slots[i].next_spawn_us =
             worker_create(c, g, i) ? TIME_NEVER : c->now_us + RETRY_AFTER_OOM_US;
     }

@@ -46,6 +46,8 @@ static const struct image_field core_fields[] = {
     FLAG(core, hurried),
     TIME(core, stop_deadline_us),
     NUMBER(core, stop_budget_us, BUDGET_MOST),
+    NUMBER(core, max_starting, UINT32_MAX),
+    NUMBER(core, last_ticket, ID_MOST),
     NUMBER(core, exit_status, STATUS_MOST),
 };
 
@@ -61,6 +63,7 @@ static const struct image_field service_fields[] = {
     TEXT(service, rejected_reason),
     NUMBER(service, respawns, UINT64_MAX),
     NUMBER(service, failure, STATUS_MOST),
+    NUMBER(service, ticket, ID_MOST),
 };
 
 /* Its spec follows. */

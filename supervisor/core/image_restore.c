@@ -157,6 +157,7 @@ restore_worker(struct core *c, struct generation *g, struct reader *in)
     if (w->pid == 0 && (w->escapee || w->state >= WORKER_LEAKED))
         return contradiction(in, g->service, "a worker without a pid");
     table_add(&c->workers, &w->by_id, w->id);
+    place_take(c, w);
     return 0;
 }
 

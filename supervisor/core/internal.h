@@ -13,6 +13,19 @@ earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* ---- places.c ---------------------------------------------------------------------------- */
+
+void place_take(struct core *c, struct worker *w); /* it was created, or is restored */
+void place_leave(struct core *c,
+                 struct worker *w); /* it is about to leave its state; none taken: nothing */
+/* place_for - may a worker of @g start now? If not, its service is in the line. */
+bool place_for(struct core *c, struct generation *g);
+bool places_wait(const struct core *c);               /* somebody, and there is a place */
+void place_forget(struct core *c, struct service *s); /* it is about to be destroyed */
+void places_restore(struct core *c);                  /* the line, from the tickets */
+/* places_offer - put the first who waits on the agenda, if there is a place. Return: it was. */
+bool places_offer(struct core *c);
+
 /* ---- record.c ---------------------------------------------------------------------------- */
 
 /* record_* - append an FX_RECORD filled from whom it is about. NULL: out of memory (counted in fx->lost). */

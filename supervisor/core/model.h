@@ -61,6 +61,7 @@ struct worker {
     int64_t
         extend_limit_us; /* EXTEND may move deadline_us up to here; LEAKED: evidence awaited so long */
     int64_t assume_us;   /* taken for ready, or for reloaded, then; TIME_NEVER = not so */
+    bool placed;         /* counted in core.n_starting */
     bool signalled;      /* the drain signal went out (or will with SPAWNED) */
     bool evidence;       /* FX_EVIDENCE was answered: SIGKILL is allowed */
     unsigned stragglers; /* from the evidence */
@@ -282,6 +283,8 @@ struct service {
     /* agenda.c: when and because of whom it has to be looked at again */
     struct list agenda;              /* in core.agenda, or alone */
     struct list touched;             /* in core.touched, or alone */
+    struct list place;               /* in core.places, or alone */
+    uint64_t ticket;                 /* its number in that line; 0 = it does not stand there */
     int64_t due_us;                  /* its next deadline; TIME_NEVER = none */
     size_t due_at;                   /* its place in core.due, while due_us is not TIME_NEVER */
     struct dependency *dependencies; /* owned; n_dependencies of them */
@@ -312,6 +315,11 @@ struct core {
     bool hurried;        /* … and the time to wait for dependents is over */
     int64_t stop_deadline_us;
     int64_t stop_budget_us;
+    unsigned max_starting;         /* workers that may be starting at once; 0 = any number */
+    unsigned n_starting;           /* … and are: those that are `placed` */
+    struct list places;            /* struct service.place: they wait until one is ready, in turn */
+    uint64_t last_ticket;          /* of service.ticket */
+    struct service *offered;       /* borrowed; whose turn it is; NULL: nobody's */
     unsigned exit_status;          /* of EVENT_STOP_ALL: what stint exits with */
     struct effects *fx;            /* of the present step; NULL between steps */
     struct move moves[CORE_MOVES]; /* of the present or last step, in order; n_moves of them */

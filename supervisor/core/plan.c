@@ -96,6 +96,7 @@ plan_config(struct core *c, const struct event *ev)
     const struct spec *spec = ev->config.spec;
 
     c->stop_budget_us = spec->stop_budget_us;
+    c->max_starting = ev->config.max_starting;
     list_for_each (n, &c->services) {
         struct service *s = container_of(n, struct service, node);
 

@@ -14,6 +14,7 @@ image_restored(struct core *c, struct error *reterr)
 {
     if (!agenda_link_all(c))
         return error_set(reterr, -ENOMEM, "link the services of an image");
+    places_restore(c);
     agenda_restore(c);
     return 0;
 }

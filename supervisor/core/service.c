@@ -222,6 +222,9 @@ service_why(const struct core *c, const struct service *s, char *buf, size_t roo
     else if (s->reload.state == RELOAD_SETTLING)
         (void)snprintf(buf, room, "waits %s for the writer to finish",
                        duration_human(s->reload.deadline_us - c->now_us, spell, sizeof(spell)));
+    else if (s->reload.state == RELOAD_HANDING && !list_empty(&s->place))
+        (void)snprintf(buf, room, "waits for its turn: %u workers are starting (max_starting: %u)",
+                       c->n_starting, c->max_starting);
     else if (s->reload.state == RELOAD_HANDING && s->reload.spec->type == TYPE_ONESHOT)
         (void)snprintf(buf, room, "its command runs: %s", s->reload.cause);
     else if (s->reload.state > RELOAD_SETTLING)
@@ -339,6 +342,8 @@ generation_next_us(const struct generation *g)
         if (w->pid > 0)
             next = earlier(next, w->assume_us);
     }
+    if (!list_empty(&g->service->place)) /* not a matter of time */
+        return next;
     for (unsigned i = 0; generation_active(g) && generation_may_spawn(g) && i < g->n_slots; i++)
         if (!g->slots[i].worker)
             next = earlier(next, g->slots[i].next_spawn_us);

@@ -209,6 +209,7 @@ worker_step(struct core *c, struct worker *w, enum worker_event e)
     }
     if (!r->enter)
         return 0;
+    place_leave(c, w);
     move_note(c, (struct move){LIFE_WORKER, (int)w->state, (int)e, (int)r->next,
                                w->generation->service->id, w->id});
     w->state = r->next;
@@ -280,6 +281,7 @@ worker_create(struct core *c, struct generation *g, unsigned slot)
         return NULL;
     }
     g->spawns++;
+    place_take(c, w);
     return w;
 }
 
@@ -312,6 +314,7 @@ worker_spawn_failed(struct core *c, struct worker *w, const struct event *ev)
     (void)snprintf(why, sizeof(why), "cannot start a process: %s: %s",
                    ev->spawn_failed.what ? ev->spawn_failed.what : "spawn",
                    strerrordesc_np(-ev->spawn_failed.error));
+    place_leave(c, w);
     w->state = WORKER_EXITED; /* never lived: no pid, so no obituary */
     worker_leave(c, w);
     g->excused = true;

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -20,8 +21,10 @@
  * only then is it put in force. Whatever fails leaves everything as it was, and is loud until fixed.
  */
 
-#define CONFIG_SETTLE_US (200 * US_PER_MS)
-#define CONFIG_CAP_US    (2 * US_PER_S)
+#define CONFIG_SETTLE_US       (200 * US_PER_MS)
+#define CONFIG_CAP_US          (2 * US_PER_S)
+
+#define STARTING_PER_PROCESSOR 4U
 
 static void
 bound_drop(struct listener **bound, size_t n)
@@ -115,6 +118,15 @@ config_note_restart_keys(struct master *m, const struct spec *now)
                     "takes effect when stint is started again: %s", text_str(&keys));
 }
 
+/* Some wait for something other than a processor while they start. */
+static unsigned
+starting_for_all_processors(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return n > 0 ? (unsigned)n * STARTING_PER_PROCESSOR : STARTING_PER_PROCESSOR;
+}
+
 /* From here on nothing can fail. */
 static void
 config_commit(struct reading *rd, struct listener **bound)
@@ -143,6 +155,8 @@ config_commit(struct reading *rd, struct listener **bound)
     ev.config.spec = spec;
     ev.config.last_generation = numbers_last;
     ev.config.env = m;
+    ev.config.max_starting =
+        spec->max_starting ? spec->max_starting : starting_for_all_processors();
     master_post(m, &ev);
     inspections_rewatch(m);
     bound_drop(old_bound,

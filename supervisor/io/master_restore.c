@@ -70,6 +70,7 @@ restore_config(void *env, uint64_t key, const void *bytes, size_t n)
     s->log_format = (enum log_format)unpack_most(&in, LOG_JOURNAL);
     s->log_level = (enum log_level)unpack_most(&in, LOG_LEVEL_ERROR);
     s->stop_budget_us = unpack_i64(&in);
+    s->max_starting = (unsigned)unpack_most(&in, UINT32_MAX);
     s->cgroup = (enum cgroup_mode)unpack_most(&in, CGROUP_ON);
     s->digest.high = unpack_u64(&in);
     s->digest.low = unpack_u64(&in);

@@ -60,6 +60,7 @@ save_config(struct master *m)
     pack_u64(&t, s->log_format);
     pack_u64(&t, s->log_level);
     pack_i64(&t, s->stop_budget_us);
+    pack_u64(&t, s->max_starting);
     pack_u64(&t, s->cgroup);
     pack_u64(&t, s->digest.high);
     pack_u64(&t, s->digest.low);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "supervisor/io/spawn_lean.h"
 
-#include <inttypes.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -163,8 +163,10 @@ heap_begin(void)
     FILE *f = fopen("/proc/self/maps", "re");
 
     while (f && fgets(line, sizeof(line), f))
-        if (strstr(line, " [heap]") && sscanf(line, "%" SCNxPTR, &begin) == 1)
+        if (strstr(line, " [heap]")) {
+            begin = (uintptr_t)strtoull(line, NULL, 16);
             break;
+        }
     if (f)
         (void)fclose(f);
     return begin;

@@ -14,7 +14,7 @@
 static const char *const names[LAW_COUNT] = {
     "innocent", "I1",      "I2",   "I3",      "I4",        "I5",       "I6",
     "I7",       "I8",      "I9",   "I10",     "snapshots", "verdicts", "numbers",
-    "wanted",   "depends", "gate", "oneshot", "hooks",     "sound"};
+    "wanted",   "depends", "gate", "oneshot", "hooks",     "places",   "sound"};
 
 const char *
 invariant_name(enum invariant i)
@@ -250,6 +250,7 @@ effect_spawn(struct judge *j, const struct effect *e)
     s->slot = w->slot;
     judge_once_spawn(j, s, g);
     judge_hook_spawn(j, g);
+    judge_places(j, e);
     if (g->spawned++ == 0)
         judge_crowd(j, g);
     g->living++;

@@ -30,8 +30,9 @@ enum invariant {
     LAW_DEPENDS,   /* nothing is started before what it depends on serves */
     LAW_GATE,      /* (gated) clients from when the whole generation is ready on, and not before */
     LAW_ONESHOT, /* it completes with an exit of 0 and no other way, is run once, and never twice at once */
-    LAW_HOOKS, /* who has to wait for a hook does, and nobody longer than he may */
-    LAW_SOUND, /* no bug record, no lost effect, no deadline left behind */
+    LAW_HOOKS,  /* who has to wait for a hook does, and nobody longer than he may */
+    LAW_PLACES, /* of services that do not serve, only so many workers are starting at once */
+    LAW_SOUND,  /* no bug record, no lost effect, no deadline left behind */
     LAW_COUNT
 };
 
@@ -189,6 +190,8 @@ bool judge_unwanted(const struct judge *j, const struct stint *g);
 
 /* What may be held against @g: the shortest times and the largest numbers that were ever configured. */
 void judge_follow(struct stint *g, const struct wish *w);
+
+void judge_places(struct judge *j, const struct effect *spawn); /* judge_places.c */
 
 void judge_hook_asked(struct judge *j, const struct effect *e);
 void judge_hook_told(struct judge *j, const struct event *ev);

@@ -345,6 +345,7 @@ const struct plant plants[] = {
     {"I9.count",     I9,            "certifies without the leaks",                                 .effects = count_leaks_away   },
     {"snapshots",    LAW_SNAPSHOTS, "keeps snapshots nobody needs",                                .effects = keep_snapshots     },
     {"verdicts",     LAW_VERDICTS,  "does not answer reloads",                                     .effects = lose_verdicts      },
+    {"places",       LAW_PLACES,    "lets all start at once",                                      .spec = start_all_at_once     },
     {"depends",      LAW_DEPENDS,   "starts without what it depends on",                           .spec = depend_on_nobody      },
     {"gate",         LAW_GATE,      "does not let a worker in that serves",                        .effects = keep_one_out       },
     {"gate.early",   LAW_GATE,      "lets a worker in as soon as it is ready itself",

@@ -39,6 +39,7 @@ const struct plant *plant_by_name(const char *name); /* NULL: no such plant */
 
 /* plant_spec.c */
 void let_more_drain(struct spec *c);
+void start_all_at_once(struct spec *c);
 void stop_at_leisure(struct spec *c);
 void retry_without_pause(struct spec *c);
 void never_give_up(struct spec *c);

@@ -10,6 +10,12 @@ let_more_drain(struct spec *c)
 }
 
 void
+start_all_at_once(struct spec *c)
+{
+    c->max_starting = 0;
+}
+
+void
 stop_at_leisure(struct spec *c)
 {
     c->stop_budget_us *= 4;

@@ -141,7 +141,7 @@ simulation_configure(struct simulation *sim)
     if (sim->plant && sim->plant->spec)
         sim->plant->spec(spec);
     simulation_step(sim, (struct event){
-                             .type = EVENT_CONFIG, .config = {spec, last_generation, sim}
+                             .type = EVENT_CONFIG, .config = {spec, last_generation, sim, spec->max_starting}
     });
     spec_destroy(spec);
 }

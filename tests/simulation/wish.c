@@ -123,6 +123,7 @@ wishes_make(struct wishes *w, struct random *r)
 {
     unsigned n = (unsigned)random_between(r, 1, WISHES);
 
+    w->max_starting = (unsigned)ONE_OF(r, 0, 1, 2, 4);
     w->stop_budget_us = ONE_OF(r, 2 * US_PER_S, 20 * US_PER_S, 120 * US_PER_S);
     for (unsigned i = 0; i < WISHES; i++) {
         make_launch(&w->list[i], r);
@@ -229,6 +230,7 @@ wishes_spec(const struct wishes *w)
 {
     struct spec *c = spec_new(w->stop_budget_us);
 
+    c->max_starting = w->max_starting;
     for (unsigned i = 0; i < WISHES; i++)
         if (w->list[i].present)
             spec_take(c, build(w, i));

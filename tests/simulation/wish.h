@@ -35,6 +35,7 @@ struct wish {
 struct wishes {
     struct wish list[WISHES];
     int64_t stop_budget_us;
+    unsigned max_starting; /* 0: any number */
     uint64_t revision; /* counts configurations */
 };
 

@@ -91,6 +91,7 @@ START_TEST(the_example_of_the_manual_means_what_it_says)
     ck_assert_int_eq(s->cgroup, CGROUP_AUTO);
     ck_assert_int_eq(s->log_level, LOG_LEVEL_INFO);
     ck_assert_int_eq(s->stop_budget_us, 60000000);
+    ck_assert_uint_eq(s->max_starting, 0);
     spec_destroy(s);
 }
 END_TEST

@@ -163,7 +163,8 @@ static const struct span derived_core[] = {
     MEMBER(core, touched),    MEMBER(core, due),        MEMBER(core, n_due),
     MEMBER(core, room_due),   MEMBER(core, n_live),     MEMBER(core, unlinked),
     MEMBER(core, fx),         MEMBER(core, moves),      MEMBER(core, n_moves),
-    MEMBER(core, moves_lost),
+    MEMBER(core, moves_lost), MEMBER(core, n_starting), MEMBER(core, places),
+    MEMBER(core, offered),
 };
 static const struct span derived_service[] = {
     MEMBER(service, node),         MEMBER(service, by_id),          MEMBER(service, by_name),
@@ -172,7 +173,7 @@ static const struct span derived_service[] = {
     MEMBER(service, touched),      MEMBER(service, due_us),         MEMBER(service, due_at),
     MEMBER(service, dependencies), MEMBER(service, n_dependencies), MEMBER(service, dependents),
     MEMBER(service, was_ready),    MEMBER(service, was_completed),  MEMBER(service, was_holding),
-    MEMBER(service, was_live),
+    MEMBER(service, was_live),     MEMBER(service, place),
 };
 static const struct span derived_reload[] = {MEMBER(reload, spec)};
 static const struct span derived_verdict[] = {MEMBER(verdict, reload)}; /* nothing: it is saved */
@@ -182,7 +183,7 @@ static const struct span derived_generation[] = {
 };
 static const struct span derived_slot[] = {MEMBER(slot, worker)};
 static const struct span derived_worker[] = {MEMBER(worker, node), MEMBER(worker, by_id),
-                                             MEMBER(worker, generation)};
+                                             MEMBER(worker, generation), MEMBER(worker, placed)};
 
 /* NOLINTEND(bugprone-sizeof-expression) */
 
