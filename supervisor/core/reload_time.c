@@ -74,7 +74,8 @@ reload_advance(struct core *c, struct service *s)
         reload_proceed(c, s);
     else if (r->state == RELOAD_RELIEVING &&
              !service_in_the_way(s, r->spec)) /* a handoff goes on in any case */
-        (void)reload_step(c, s, waits && r->previous == 0 ? RE_WAIT : RE_STARTABLE);
+        (void)reload_step(c, s,
+                          r->previous == 0 && reload_waits(c, s, &on) ? RE_WAIT : RE_STARTABLE);
     else if (r->state == RELOAD_RESTORING)
         reload_restore_parked(c, s);
     else if (r->state == RELOAD_ASKING)
