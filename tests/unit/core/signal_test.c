@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* handoff: signal. The program reloads itself: the same processes, and a new generation over them. */
+#include "supervisor/core/image.h"
 #include "tests/unit/core/signal.h"
 
 START_TEST(a_new_number_goes_over_the_same_processes)
@@ -274,6 +275,30 @@ START_TEST(what_comes_meanwhile_is_the_trailing_run)
 }
 END_TEST
 
+/* For five seconds there was no master: whether the signal went out, and what came of it, nobody knows. */
+START_TEST(the_next_master_does_not_assume_what_nobody_could_hear)
+{
+    asked_to_reload(reloader(1));
+    r->now_us += 5 * US_PER_S;
+    effects_clear(&r->fx);
+    core_resume(r->core, r->now_us, &r->fx);
+    rim_step(r, (struct event){.type = EVENT_TICK});
+    ck_not_said(r, "verdict");
+    reloading(1, r->now_us - 4 * US_PER_S); /* it was in the socket all the time, and counts */
+    rim_ready(r, 1);
+    ck_said(r, "verdict: proxy/2 serving #2 notify");
+
+    rim_ask(r, EVENT_RELOAD, "proxy", true);
+    reloading(1, 0);
+    r->now_us += 60 * US_PER_S; /* longer than it has */
+    core_resume(r->core, r->now_us, &r->fx);
+    rim_step(r, (struct event){.type = EVENT_TICK});
+    ck_not_said(r, "rejected");
+    rim_ready(r, 1);
+    ck_said(r, "verdict: proxy/3 serving #3 notify");
+}
+END_TEST
+
 START_TEST(a_stop_cancels_it_and_drains_as_ever)
 {
     asked_to_reload(reloader(2));
@@ -309,17 +334,16 @@ START_TEST(who_leaves_goes_along_and_is_accounted_for_there)
 }
 END_TEST
 
-RIM_SUITE_MAIN("core signal", a_new_number_goes_over_the_same_processes,
-               nobody_is_asked_before_the_check_passed,
-               a_change_of_its_input_is_told_by_a_signal_too,
-               who_says_nothing_is_assumed_to_have_done_it, ready_alone_is_no_evidence,
-               a_file_that_it_rewrites_is_evidence, the_first_is_asked_alone_and_all_others_at_once,
-               a_signal_that_ends_the_first_ends_no_other,
-               who_begins_and_does_not_end_is_left_alone_and_the_input_rejected,
-               who_could_not_be_asked_is_not_assumed_to_have_done_it, who_asks_for_more_time_has_it,
-               who_is_not_ready_yet_is_asked_when_it_is,
-               who_dies_in_the_middle_returns_with_the_new_input,
-               who_waits_for_its_next_try_is_not_waited_for,
-               who_cannot_be_asked_rejects_nobody_for_good,
-               what_comes_meanwhile_is_the_trailing_run, a_stop_cancels_it_and_drains_as_ever,
-               who_leaves_goes_along_and_is_accounted_for_there)
+RIM_SUITE_MAIN(
+    "core signal", a_new_number_goes_over_the_same_processes,
+    nobody_is_asked_before_the_check_passed, a_change_of_its_input_is_told_by_a_signal_too,
+    who_says_nothing_is_assumed_to_have_done_it, ready_alone_is_no_evidence,
+    a_file_that_it_rewrites_is_evidence, the_first_is_asked_alone_and_all_others_at_once,
+    a_signal_that_ends_the_first_ends_no_other,
+    who_begins_and_does_not_end_is_left_alone_and_the_input_rejected,
+    who_could_not_be_asked_is_not_assumed_to_have_done_it, who_asks_for_more_time_has_it,
+    who_is_not_ready_yet_is_asked_when_it_is, who_dies_in_the_middle_returns_with_the_new_input,
+    who_waits_for_its_next_try_is_not_waited_for, who_cannot_be_asked_rejects_nobody_for_good,
+    what_comes_meanwhile_is_the_trailing_run,
+    the_next_master_does_not_assume_what_nobody_could_hear, a_stop_cancels_it_and_drains_as_ever,
+    who_leaves_goes_along_and_is_accounted_for_there)
