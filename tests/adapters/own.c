@@ -18,6 +18,7 @@
 #define TRIES   5
 
 static pid_t master, beside;
+static unsigned unheard; /* signals without an effect */
 
 unsigned
 adp_children(pid_t pid, pid_t *ret)
@@ -98,8 +99,7 @@ adp_own_reload(const struct adapter *a, const char *words)
     while (!adp_answers(adp_port(0), words, try_us) && ++tries <= TRIES);
     if (tries > TRIES)
         no_answer(a, words);
-    if (tries > 1)
-        (void)printf("%s: %u times did %s have no effect\n", a->name, tries - 1, a->own_words);
+    unheard += tries - 1;
     for (unsigned i = 0; i < n; i++)
         ck_assert_msg(scn_await_gone(before[i], GONE_MS), "%s: worker %d stays", a->own_words,
                       (int)before[i]);
@@ -109,6 +109,9 @@ void
 adp_own_end(const struct adapter *a)
 {
     ck_assert_msg(child_end(master, a->own_stop, 10 * US_PER_S) == 0, "%s did not end", a->own[0]);
+    if (unheard > 0)
+        (void)printf("%s: %u signals of %s had no effect and were sent again\n", a->name, unheard,
+                     a->own_words);
     ck_assert_int_eq(child_end(beside, SIGTERM, 10 * US_PER_S), 0);
     master = beside = 0;
 }
