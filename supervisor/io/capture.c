@@ -174,6 +174,15 @@ stream_stop(struct stream *s)
     flush(s);
 }
 
+static void
+tell(const struct stream *s, bool begins)
+{
+    const struct capture *c = s->capture;
+
+    if (c->keeper && c->keeper->on_telling)
+        c->keeper->on_telling(c->env, s->name, begins);
+}
+
 /*
  * stream_read - at most @most bytes, give or take a buffer; less when the pipe is empty.
  * Return: whether it is (for now).
@@ -194,16 +203,20 @@ stream_read(struct stream *s, size_t most)
             stream_stop(s);
             return true;
         }
+        tell(s, true);
         taken = feed(s, buffer, (size_t)n);
         if (s->waits)
             ev_io_stop(s->capture->loop, &s->io);
-        if (taken == 0)
+        if (taken == 0) {
+            tell(s, false);
             return false;
+        }
         done += taken;
         s->capture->bytes += taken;
         EDGE("lines-told");
         if (take_out(s, buffer, taken) < 0)
             stream_stop(s); /* it would be told again and again */
+        tell(s, false);
     }
     return s->read_fd == -1;
 }

@@ -74,6 +74,8 @@ struct capture_keeper {
      * capture_resume(). NULL: there always is. Not asked for the last words of a stream.
      */
     bool (*has_room)(void *env, size_t n);
+    /* Lines of this stream are told from here on; false: and are out of their pipe. NULL is fine. */
+    void (*on_telling)(void *env, enum capture_stream stream, bool begins);
     void (*on_rest)(void *env, enum capture_stream stream, const struct capture_rest *rest);
     void (*on_taken)(void *env, enum capture_stream stream);
 };

@@ -16,8 +16,9 @@
 #include "supervisor/io/journal_line.h"
 #include "supervisor/io/journal_state.h"
 
-#define ESCAPED      6   /* the most bytes that one of a line becomes */
-#define FIELDS_BYTES 512 /* … and what a line has beside them */
+#define TELLS_NOBODY UINT64_C(1) /* in the memory, where 0 is: who wrote it did not know of this */
+#define ESCAPED      6           /* the most bytes that one of a line becomes */
+#define FIELDS_BYTES 512         /* … and what a line has beside them */
 
 /* The line for the sink. Return: what it is. */
 static enum queue_kind
@@ -109,6 +110,9 @@ journal_create(struct ev_loop *loop, const struct journal_options *options, stru
     }
     if (journal_keep_attach(j) < 0)
         r = 1;
+    j->told = j->memory.adopted ? shared_load(&j->memory.header->telling) : TELLS_NOBODY;
+    j->untold = j->told ? j->told : TELLS_NOBODY;
+    shared_store(&j->memory.header->telling, j->told);
     journal_sink_start(&j->sink);
     if (opened > 0)
         journal_say(j, LOG_LEVEL_WARNING, "log_memory", "%s", err.text);
@@ -132,6 +136,26 @@ journal_destroy(struct journal *j)
     text_finish(&j->line);
     text_finish(&j->record);
     free(j);
+}
+
+/* Until the lines that the one before was at are told, a third process has to know of them, too. */
+void
+journal_tells(struct journal *j, uint64_t key)
+{
+    uint64_t now = key + TELLS_NOBODY;
+
+    if (key == 0 && j->again_begun)
+        j->untold = TELLS_NOBODY; /* those were they */
+    j->again_begun = key > 0 && now == j->untold;
+    if (j->untold != TELLS_NOBODY && now != j->untold)
+        now = key == 0 ? j->untold : 0;
+    shared_store(&j->memory.header->telling, now);
+}
+
+bool
+journal_told(const struct journal *j, uint64_t key)
+{
+    return j->told == 0 || j->told == key + TELLS_NOBODY;
 }
 
 int

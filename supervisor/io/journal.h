@@ -136,6 +136,15 @@ bool journal_output_fits(const struct journal *j, const char *service, size_t n)
 void journal_want_room(struct journal *j);
 void journal_on_room(struct journal *j, void (*on_room)(void *env), void *env); /* NULL: nobody */
 
+/*
+ * journal_tells - the lines that are given from now on are those of @key (0: nobody's any more), and are
+ * still where they came from. Kept for the next process, which asks with journal_told() whether the
+ * one before was killed while it gave lines of @key: only those may be given again. True also when
+ * that is not known.
+ */
+void journal_tells(struct journal *j, uint64_t key);
+bool journal_told(const struct journal *j, uint64_t key);
+
 /**
  * journal_last_lines - what a service printed last, newline separated, for obituaries and verdicts.
  * @generation: 0 = any

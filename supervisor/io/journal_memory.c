@@ -20,7 +20,9 @@
 #define MAGIC      "stintlog" /* 8 bytes, without its NUL */
 #define VERSION    1
 #define PAGE_BYTES ((size_t)4096)
-#define SEALS      (F_SEAL_SHRINK | F_SEAL_GROW)
+#define HEADER_BYTES \
+    ((uint32_t)offsetof(struct journal_header, telling)) /* as said; the page has room for more */
+#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW)
 
 static size_t
 whole_pages(size_t bytes)
@@ -117,7 +119,7 @@ look_at(struct journal_memory *m, int fd, struct error *reterr)
     if (pread(fd, &h, sizeof(h), 0) != (ssize_t)sizeof(h) ||
         memcmp(h.magic, MAGIC, sizeof(h.magic)) != 0)
         return error_set(reterr, -EBADMSG, "the kept log is none");
-    if (h.version != VERSION || h.header_bytes != sizeof(h))
+    if (h.version != VERSION || h.header_bytes != HEADER_BYTES)
         return error_set(reterr, -EPROTO, "the kept log is of version %u, this stint knows %u",
                          h.version, VERSION);
     if (h.queue_bytes < MEMORY_QUEUE_MIN || h.queue_bytes > MEMORY_QUEUE_MAX)
@@ -148,7 +150,7 @@ write_header(struct journal_memory *m)
     struct journal_header *h = m->header;
 
     h->version = VERSION;
-    h->header_bytes = sizeof(*h);
+    h->header_bytes = HEADER_BYTES;
     h->total_bytes = m->total_bytes;
     h->queue_bytes = m->queue_bytes;
     atomic_signal_fence(memory_order_seq_cst); /* it is one when all the rest is there */

@@ -35,6 +35,8 @@ struct journal_header {
     shared_u64 last_event, last_output; /* numbers given; that of the newest slot may be ahead */
     struct journal_queue_shared queue;
     struct journal_ring_shared events, outputs;
+    /* Behind header_bytes: a program of before does not know it, and leaves it 0. */
+    shared_u64 telling; /* whose lines are told now: journal_tells() */
 };
 
 struct journal_memory {

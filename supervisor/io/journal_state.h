@@ -21,7 +21,10 @@ struct output {
 struct journal {
     enum log_format format;
     enum log_level level;
-    bool here; /* the descriptor is journald's: LOG_AUTO means datagrams */
+    uint64_t told;    /* as memory.header->telling was when we came … */
+    uint64_t untold;  /* … and is still to be told; TELLS_NOBODY: it was */
+    bool again_begun; /* it is being told now */
+    bool here;        /* the descriptor is journald's: LOG_AUTO means datagrams */
     struct journal_memory memory;
     struct journal_sink sink;
     struct journal_ring events;       /* in the memory */

@@ -273,7 +273,16 @@ hand_on_taken(void *env, enum capture_stream stream)
     save_commit(h->master);
 }
 
-const struct capture_keeper hand_capture_keeper = {hand_log_has_room, hand_on_rest, hand_on_taken};
+static void
+hand_on_telling(void *env, enum capture_stream stream, bool begins)
+{
+    const struct hand *h = env;
+
+    journal_tells(h->master->journal, begins ? hand_stream_key(h, stream) : 0);
+}
+
+const struct capture_keeper hand_capture_keeper = {hand_log_has_room, hand_on_telling, hand_on_rest,
+                                                   hand_on_taken};
 
 /* The exec pipe is closed by a successful exec; a failure is kept for the obituary. */
 void

@@ -14,6 +14,7 @@
 #include "supervisor/io/channel.h"
 #include "supervisor/io/fdstore.h"
 #include "supervisor/io/master_books.h"
+#include "supervisor/io/master_logs.h"
 #include "supervisor/io/master_reload.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/notify.h"
@@ -60,6 +61,9 @@ restore_capture(struct hand *h, struct error *reterr)
         return r;
     (void)steal_fd(out);
     (void)steal_fd(err);
+    for (unsigned i = 0; i < 2; i++)
+        if (!journal_told(h->master->journal, hand_stream_key(h, (enum capture_stream)i)))
+            capture_none_again(h->capture, (enum capture_stream)i);
     capture_kept_by(h->capture, &hand_capture_keeper);
     return 0;
 }

@@ -87,8 +87,8 @@ struct master {
     struct effects todo; /* effects not carried out yet, but for records; todo_done of them are */
     size_t todo_done;
     ev_timer more, trim; /* effects are left for the next turn; many were done a while ago */
-    ev_timer tick; /* the core's next deadline … */
-    ev_timer tock; /* … and the turn after it, in which the core is told */
+    ev_timer tick;       /* the core's next deadline … */
+    ev_timer tock;       /* … and the turn after it, in which the core is told */
 
     struct list hands, snapshots, inspections, errands;
     struct table hand_by_worker, hand_by_pid, snapshot_by_id, inspection_by_service;

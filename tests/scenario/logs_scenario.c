@@ -157,6 +157,25 @@ START_TEST(a_master_that_is_killed_in_a_flood_loses_no_line_and_marks_what_may_b
 }
 END_TEST
 
+START_TEST(an_upgrade_in_a_flood_loses_no_line_and_doubles_none)
+{
+    auto_text struct text all = TEXT_INIT;
+    int done = scn_fifo("done");
+    unsigned long lines;
+
+    make_log_directory();
+    lines = flood(200000, "{file: log/web.log, max_size: 64KiB, keep: 10000, block: 10s}");
+    scn_start();
+    (void)scn_await("event=log_rotated service=web", 10000);
+    ck_assert_int_eq(scn_cli(NULL, "upgrade", NULL), 0);
+    (void)scn_await("event=took_over", 10000);
+    scn_fifo_read(done, 30000);
+    ck_assert_int_eq(scn_stop(), 0);
+    read_all(&all);
+    assert_counted(&all, lines);
+}
+END_TEST
+
 /* The child of the master that writes the files. */
 static pid_t
 find_writer(void)
@@ -366,6 +385,7 @@ END_TEST
 
 scn_main("logs", a_flood_through_many_rotations_loses_no_line,
          a_master_that_is_killed_in_a_flood_loses_no_line_and_marks_what_may_be_there_twice,
+         an_upgrade_in_a_flood_loses_no_line_and_doubles_none,
          a_writer_that_is_killed_in_a_flood_is_replaced_and_every_line_is_there_once,
          who_moves_a_file_away_and_says_reopen_finds_the_next_line_in_a_new_one,
          long_lines_and_any_bytes_come_out_as_they_went_in, a_line_that_death_cut_short_is_not_lost,
