@@ -136,7 +136,7 @@ play_bout(struct game *g, const struct field *f, struct entry *e)
 static void
 play_round(struct game *g, struct field *f)
 {
-    unsigned order[ENTRIES_MAX];
+    unsigned order[ENTRIES_MAX] = {0};
 
     for (unsigned i = 0; i < f->n_entries; i++)
         order[i] = i;

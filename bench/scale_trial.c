@@ -84,8 +84,8 @@ await_none(const struct trial *t, struct error *reterr)
 static int
 idle(const struct trial *t, struct scale_result *ret, struct error *reterr)
 {
-    struct scale_vitals before, after;
-    int64_t from_us, to_us;
+    struct scale_vitals before = {0}, after = {0};
+    int64_t from_us, to_us = 0;
     int r;
 
     (void)poll(NULL, 0, 3000); /* what a start leaves to be done later, as deadlines that pass */
@@ -109,7 +109,7 @@ idle(const struct trial *t, struct scale_result *ret, struct error *reterr)
 int
 trial_play(struct trial *t, struct scale_result *ret, struct error *reterr)
 {
-    int64_t began_us, last_ns;
+    int64_t began_us, last_ns = 0;
     int r = t->rival->prepare(t, reterr);
 
     if (r < 0)

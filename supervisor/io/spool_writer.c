@@ -133,7 +133,6 @@ start(struct spools *sp)
                              .deadline_us = TIME_NEVER,
                              .on_end = on_writer_end,
                              .env = w};
-    auto_fd int theirs = -1;
     int ends[2], r;
 
     if (!w)
@@ -143,7 +142,9 @@ start(struct spools *sp)
         free(w);
         return r;
     }
-    theirs = job.keep = ends[1];
+    auto_fd int theirs = ends[1];
+
+    job.keep = theirs;
     w->fd = ends[0];
     r = helper_start(sp->loop, &job, &w->helper);
     if (r < 0) {

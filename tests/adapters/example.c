@@ -108,6 +108,7 @@ example_possible(const char *program)
     auto_free char *folders = strdup(getenv("PATH") ? getenv("PATH") : "/usr/bin:/bin");
     char path[4096], *rest = folders;
 
+    ck_assert_ptr_nonnull(folders);
     if (strchr(program, '/'))
         return access(program, X_OK) == 0;
     for (const char *folder; (folder = strsep(&rest, ":"));) {

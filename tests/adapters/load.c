@@ -76,7 +76,7 @@ adp_load_begin(bool keep, unsigned rate, unsigned port, const char *words)
     (void)unlink(status);
     loads[load].pid = child_start(&spec, &err);
     ck_assert_msg(loads[load].pid > 0, "%s", err.text);
-    (void)strcpy(loads[load].json, json);
+    (void)snprintf(loads[load].json, sizeof(loads[load].json), "%s", json);
     await_running(status);
     return load;
 }

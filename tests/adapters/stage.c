@@ -110,7 +110,7 @@ copy_folder(const char *from, const char *below, const char *const *texts)
             continue;
         if (S_ISDIR(st.st_mode)) {
             ck_assert_int_eq(mkdir(scn_path("%s", name), 0755), 0);
-            (void)strcat(name, "/");
+            (void)snprintf(name, sizeof(name), "%s%s/", below, d->d_name);
             copy_folder(file, name, texts);
         } else {
             copy_file(file, name, texts);

@@ -140,8 +140,9 @@ simulation_configure(struct simulation *sim)
 
     if (sim->plant && sim->plant->spec)
         sim->plant->spec(spec);
-    simulation_step(sim, (struct event){
-                             .type = EVENT_CONFIG, .config = {spec, last_generation, sim, spec->max_starting}
+    simulation_step(
+        sim, (struct event){
+                 .type = EVENT_CONFIG, .config = {spec, last_generation, sim, spec->max_starting}
     });
     spec_destroy(spec);
 }

@@ -36,7 +36,7 @@ struct wishes {
     struct wish list[WISHES];
     int64_t stop_budget_us;
     unsigned max_starting; /* 0: any number */
-    uint64_t revision; /* counts configurations */
+    uint64_t revision;     /* counts configurations */
 };
 
 const char *wish_name(unsigned i);

@@ -207,5 +207,4 @@ RIM_SUITE_MAIN("completion", who_depends_on_it_waits_until_it_has_completed,
                who_waits_for_the_oneshot_that_a_service_becomes_hears_of_its_end,
                a_new_version_waits_for_the_run_that_is_new_with_it,
                a_new_version_waits_in_vain_for_a_run_that_failed_and_the_old_one_serves_on,
-               what_is_unchanged_is_told_at_once,
-               a_oneshot_that_was_stopped_holds_nobody_who_runs)
+               what_is_unchanged_is_told_at_once, a_oneshot_that_was_stopped_holds_nobody_who_runs)

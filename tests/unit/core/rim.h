@@ -33,7 +33,7 @@ struct rim {
     bool outdated;                   /* somebody runs replaced libraries */
     uint64_t last_snapshot;
     bool look, check, hook, spawn, ready, evidence, exit; /* answered by the rim itself */
-    unsigned max_starting;       /* of the configurations to come */
+    unsigned max_starting;                                /* of the configurations to come */
     bool poor;                   /* memory may run out: effects may be lost */
     struct event todo[RIM_TODO]; /* answers not yet given */
     size_t n_todo;
@@ -273,8 +273,9 @@ rim_config_list(struct rim *r, struct service_spec *const *services)
 
     for (; *services; services++)
         spec_take(c, *services);
-    rim_step(r, (struct event){.type = EVENT_CONFIG,
-                               .config = {.spec = c, .max_starting = r->max_starting}});
+    rim_step(r, (struct event){
+                    .type = EVENT_CONFIG, .config = {.spec = c, .max_starting = r->max_starting}
+    });
     spec_destroy(c);
 }
 
