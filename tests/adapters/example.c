@@ -105,7 +105,8 @@ example_edit(const char *name, const char *what, const char *by)
 bool
 example_possible(const char *program)
 {
-    auto_free char *folders = strdup(getenv("PATH") ? getenv("PATH") : "/usr/bin:/bin");
+    const char *usual = getenv("PATH");
+    auto_free char *folders = strdup(usual ? usual : "/usr/bin:/bin");
     char path[4096], *rest = folders;
 
     ck_assert_ptr_nonnull(folders);
