@@ -41,13 +41,18 @@ configure(struct core *c)
 {
     struct spec *spec = spec_new(60 * US_PER_S);
     struct service_spec *web = service_new("web"), *queue = service_new("queue");
+    struct service_spec *fill = service_new("fill");
 
     web->workers = 3;
     must_add(&web->depends_on, "queue");
     queue->handoff = HANDOFF_REPLACE;
     must_add(&queue->check, "/bin/check");
+    must_add(&web->hooks[HOOK_ANNOUNCE].command, "/bin/hook");
+    fill->type = TYPE_ONESHOT;
+    must_add(&fill->hooks[HOOK_BEFORE_START].command, "/bin/hook");
     spec_take(spec, queue);
     spec_take(spec, web);
+    spec_take(spec, fill);
     step(c, (struct event){.type = EVENT_CONFIG, .config = {.spec = spec}});
     spec_destroy(spec);
 }
@@ -70,6 +75,17 @@ look(struct core *c, uint32_t service, uint64_t version)
 }
 
 static void
+hooked(struct core *c, uint32_t service, uint64_t generation, enum hook h)
+{
+    struct event ev = {.type = EVENT_HOOKED, .service = service};
+
+    ev.hooked.generation = generation;
+    ev.hooked.hook = h;
+    ev.hooked.outcome = HOOK_DONE;
+    step(c, ev);
+}
+
+static void
 wake(struct core *c, uint64_t first, uint64_t last)
 {
     for (uint64_t w = first; w <= last; w++) {
@@ -79,7 +95,7 @@ wake(struct core *c, uint64_t first, uint64_t last)
     }
 }
 
-/* One service whose old generation leaks while the new one serves, one that checks. */
+/* One service whose old generation leaks while the new one serves, one that checks, one before its hook. */
 static void
 make_good_image(const struct image_specs *specs)
 {
@@ -94,10 +110,13 @@ make_good_image(const struct image_specs *specs)
     step(c, (struct event){.type = EVENT_RELOAD, .service = 2, .request = {.force = true}});
     look(c, 2, 3);
     wake(c, 5, 7);
+    hooked(c, 2, 1, HOOK_ANNOUNCE);
     step(c, (struct event){.type = EVENT_TICK, .now_us = NOW_US + 31 * US_PER_S});
     step(c, (struct event){.type = EVENT_RELOAD, .service = 1, .request = {.force = true}});
+    look(c, 3, 4);
+    hold(core_service(c, 2)->hooks[HOOK_ANNOUNCE].outcome == HOOK_DONE);
     pieces_save(&good, c, specs);
-    hold(good.n == 2 &&
+    hold(good.n == 3 && service_candidate(core_service(c, 3))->hook == HOOK_BEFORE_START &&
          core_service(c, 2)->generations.next->next != &core_service(c, 2)->generations);
     core_destroy(c);
 }
@@ -106,7 +125,7 @@ static void
 patch(struct pieces *p, const uint8_t *data, size_t n)
 {
     for (; n >= 4; data += 4, n -= 4) {
-        struct text *piece = data[0] % 3 == 0 ? &p->core : &p->services[data[0] % 3 - 1];
+        struct text *piece = data[0] % 4 == 0 ? &p->core : &p->services[data[0] % 4 - 1];
         size_t at = ((size_t)data[1] << 8 | data[2]) % piece->bytes;
 
         piece->data[at] = (char)data[3];

@@ -138,6 +138,15 @@ ready_workers(const struct judge *j, const struct generation *g)
     return n;
 }
 
+/* The version of the input that it has; 0: there is no such generation. */
+static uint64_t
+made_from(const struct judge *j, const struct stint *g)
+{
+    if (!g || g->version > 0)
+        return g ? g->version : 0;
+    return world_snapshot(j->world, g->snapshot)->version;
+}
+
 /* I4, for one service that shall be up. */
 static void
 converged(struct judge *j, unsigned i, const struct service *s)
@@ -147,16 +156,13 @@ converged(struct judge *j, unsigned i, const struct service *s)
     const struct generation *g = service_serving(s);
     struct stint *known = g ? judge_stint(j, s->id, g->number) : NULL;
     uint64_t disk = j->world->inputs[i].version;
-    uint64_t version = known && known->version > 0 ? known->version
-                       : known ? world_snapshot(j->world, known->snapshot)->version
-                               : 0;
+    uint64_t version = made_from(j, known);
+    bool newest = known && version == disk && known->launch == wish->launch;
     char why[200];
 
-    if (known && version == disk && known->launch == wish->launch &&
-        g->state == GENERATION_COMPLETED && known->once && !s->input_rejected)
+    if (newest && g->state == GENERATION_COMPLETED && known->once && !s->input_rejected)
         return;
-    if (known && version == disk && known->launch == wish->launch &&
-        g->state == GENERATION_SERVING) {
+    if (newest && g->state == GENERATION_SERVING) {
         if (ready_workers(j, g) != wish->workers)
             judge_say(j, I4, "%s rests with %u workers, %u are wanted", s->name,
                       ready_workers(j, g), wish->workers);
