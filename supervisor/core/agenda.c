@@ -14,12 +14,18 @@
 /* ---- this step ------------------------------------------------------------------------------- */
 
 void
+agenda_touch(struct core *c, struct service *s)
+{
+    if (list_empty(&s->touched))
+        list_add(&c->touched, &s->touched);
+}
+
+void
 agenda_add(struct core *c, struct service *s)
 {
     if (list_empty(&s->agenda))
         list_add(&c->agenda, &s->agenda);
-    if (list_empty(&s->touched)) /* nobody writes to a service that is not on the agenda */
-        list_add(&c->touched, &s->touched);
+    agenda_touch(c, s); /* nobody writes to a service that is not on the agenda */
 }
 
 void

@@ -247,6 +247,7 @@ core_advance(struct core *c)
         size_t before = c->fx->n + c->fx->lost;
 
         list_del(&s->agenda);
+        agenda_touch(c, s); /* it may be on it since before the last core_clean() */
         service_advance(c, s);
         if (c->fx->n + c->fx->lost > before) /* every move leaves an effect or a record */
             agenda_add(c, s);

@@ -199,6 +199,7 @@ const char *generation_taken_text(const struct generation *g, char *buf, size_t 
 
 /* Something happened to it: service_advance() in this step. */
 void agenda_add(struct core *c, struct service *s);
+void agenda_touch(struct core *c, struct service *s); /* its image may be another one */
 void agenda_add_all(struct core *c);
 /* The next service whose deadline has come; agenda_note() tells its new one. NULL: none (any more). */
 struct service *agenda_due(struct core *c);
