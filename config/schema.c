@@ -54,6 +54,7 @@ object_name(enum object o)
         [OBJECT_BEFORE_START] = "before_start",
         [OBJECT_ANNOUNCE] = "announce",
         [OBJECT_RETIRED] = "retired",
+        [OBJECT_RESTART_AFTER] = "restart_after",
     };
 
     return names[o];
@@ -80,6 +81,7 @@ object_place(enum object o)
         [OBJECT_BACKOFF] = "'backoff' of 'respawn'",
         [OBJECT_RESPAWN_LIMIT] = "'limit' of 'respawn'",
         [OBJECT_SERVICE_LOG] = "'log' of a service",
+        [OBJECT_RESTART_AFTER] = "'restart_after'",
     };
 
     return places[o];

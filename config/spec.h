@@ -154,6 +154,11 @@ struct service_spec {
     bool give_up;            /* … and a generation that has served, too */
     bool retry;              /* oneshot: up to that limit it is tried again */
     struct service_log log;
+    unsigned restart_requests; /* a worker is relieved after so many; 0 = never */
+    unsigned restart_jitter;   /* in percent: its limits are lower by a part of up to that */
+    int64_t restart_age_us;    /* … so long after it was ready; 0 = never */
+    uint64_t restart_rss_bytes;
+    int64_t restart_every_us; /* requests and rss are looked at that often */
 };
 
 /* How a generation relieves another when processes have to be started for it. */

@@ -8,7 +8,7 @@
 #include "config/address.h"
 #include "config/load.h"
 
-enum { LISTEN_FD_FIRST = 3 };
+enum { LISTEN_FD_FIRST = 3, RSS_LEAST = 1 << 20 };
 
 static void
 check_ready_fd(struct load *l, const struct entry *e)
@@ -131,6 +131,28 @@ check_gated(struct load *l, const struct entry *e)
                       "clients, with stint_ready()");
 }
 
+static void
+check_restart(struct load *l, const struct entry *e)
+{
+    const struct service_spec *s = e->spec;
+    const struct node *at = entry_node(l, e, "restart_after");
+    const struct node *requests = node_get(at, "requests"), *age = node_get(at, "age");
+    const struct node *rss = node_get(at, "rss");
+
+    if (s->restart_requests > 0 && !s->libstint)
+        (void)finding(
+            &l->reader, requests ? requests : at, NULL,
+            "'requests' of 'restart_after' needs 'libstint: true': nobody but the program "
+            "knows how many it has served, and it says so by stint_served(); other "
+            "programs can be relieved by 'age' and 'rss'");
+    if (s->restart_rss_bytes > 0 && s->restart_rss_bytes < RSS_LEAST)
+        (void)finding(&l->reader, rss ? rss : at, NULL,
+                      "'rss' of 'restart_after' is at least 1MiB, or 0 for never");
+    if (s->restart_age_us > 0 && s->restart_age_us < US_PER_S)
+        (void)finding(&l->reader, age ? age : at, NULL,
+                      "'age' of 'restart_after' is at least 1s, or 0 for never");
+}
+
 void
 validate_service(struct load *l, const struct entry *e)
 {
@@ -141,6 +163,7 @@ validate_service(struct load *l, const struct entry *e)
     check_ready_probe(l, e);
     check_probe_listener(l, e);
     check_times(l, e);
+    check_restart(l, e);
     validate_slots(l, e);
     check_gated(l, e);
     validate_signal(l, e);

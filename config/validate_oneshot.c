@@ -24,6 +24,7 @@ static const struct {
     {NULL,    "reload_signal",       "it is not told to reload, it is run again"                         },
     {NULL,    "reload_timeout",      "it is not told to reload, it is run again"                         },
     {NULL,    "reload_assume_after", "it is not told to reload, it is run again"                         },
+    {NULL,    "restart_after",       "it ends by itself, and nobody takes over from it"                  },
     {NULL,    "signal_fallback",     "it is not told to reload, it is run again"                         },
     {"hooks", "announce",            "it serves nobody who would have to be told"                        },
 };

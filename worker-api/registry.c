@@ -110,6 +110,15 @@ stn_slot_claim(void)
     return slot;
 }
 
+void
+stint_served(unsigned long n)
+{
+    struct stint_registry_header *header = stn.registry;
+
+    if (header)
+        (void)__atomic_fetch_add(&header->served, n, __ATOMIC_RELAXED);
+}
+
 static void
 begin(struct stint_registry_slot *slot)
 {
@@ -237,6 +246,7 @@ stn_slot_exempt(struct stint_registry_slot *slot, const char *reason)
 }
 
 _Static_assert(sizeof(struct stint_registry_header) == 64, "the header is a cache line");
+_Static_assert(offsetof(struct stint_registry_header, served) % 8 == 0, "added to atomically");
 _Static_assert(offsetof(struct stint_registry_slot, tid) % 8 == 0, "copied in words");
 _Static_assert(offsetof(struct stint_registry_slot, wait_site) % 8 == 0, "copied in words");
 _Static_assert(offsetof(struct stint_registry_slot, reason) % 8 == 0, "copied in words");

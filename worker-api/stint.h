@@ -319,6 +319,10 @@ void stint_thread_exempt(const char *reason);
 
 void stint_beat(void); /* the calling thread makes progress: one relaxed store */
 
+/* stint_served - this process has served @n more: what `restart_after: {requests: N}` counts. Any thread,
+ * one atomic addition. Does nothing before stint_init(), and nothing that counts in a fork()ed child. */
+void stint_served(unsigned long n);
+
 /* STINT_WAIT_SITE - say where the calling thread is about to wait: STINT_WAIT_SITE("for a job").
  * Holds until the next one, or stint_wait_over(). @text is a string. */
 #define STINT_WAIT_SITE(text) stint_wait_site((text), __FILE__, __LINE__)

@@ -73,10 +73,11 @@ struct stint_listeners {
  * The file's size is sealed (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL); its content is the
  * worker's and may be anything. A slot is read as: seq (even), copy, seq again (equal).
  */
-#define STINT_REGISTRY_MAGIC UINT32_C(0x53544e54) /* "STNT" */
-#define STINT_REGISTRY_MAJOR 1
-#define STINT_REGISTRY_MINOR 0
-#define STINT_REGISTRY_SLOTS 1024
+#define STINT_REGISTRY_MAGIC        UINT32_C(0x53544e54) /* "STNT" */
+#define STINT_REGISTRY_MAJOR        1
+#define STINT_REGISTRY_MINOR        1
+#define STINT_REGISTRY_MINOR_SERVED 1 /* from here on the header has `served` */
+#define STINT_REGISTRY_SLOTS        1024
 
 struct stint_registry_header {
     uint32_t magic;
@@ -84,7 +85,9 @@ struct stint_registry_header {
     uint32_t slot_size; /* stride in bytes; a reader uses it, not sizeof */
     uint32_t slots;
     uint32_t overflow; /* threads that found no free slot */
-    uint32_t reserved[11];
+    uint32_t reserved0;
+    uint64_t served; /* counted by stint_served(); since minor 1, 0 before */
+    uint32_t reserved[8];
 };
 
 enum stint_slot_state {

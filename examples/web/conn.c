@@ -29,6 +29,7 @@ put(struct conn *c, const char *head, const char *body)
 static void
 answer(struct conn *c, const struct site *site, const struct request *r)
 {
+    stint_served(1);
     if (r->allowed)
         put(c, site->head, r->head_only ? "" : site->body);
     else

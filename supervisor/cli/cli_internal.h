@@ -149,6 +149,9 @@ void cli_query(struct text *path, const char *key, const char *value);
 /* ---- render*.c: JSON to text for people -------------------------------------------------- */
 
 void render_status(struct cli *cli, const json_t *status);
+/* render_notes.c: how near a worker is to its limits; the replaced files that a service runs */
+void render_limits(const json_t *worker, struct text *out);
+void render_outdated(const json_t *service, struct text *out);
 void render_answer(struct cli *cli, const json_t *answer);
 void render_upgrade(struct cli *cli, const json_t *answer);
 /* "0.1.0, pid 12 (master 34, the 2nd, since 3.00 s), up 2 h" of a status or a version … */

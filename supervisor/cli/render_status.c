@@ -125,11 +125,13 @@ state_colour(const char *state)
 static void
 add_worker(struct table *t, const json_t *w)
 {
+    auto_text struct text limits = TEXT_INIT;
     char buf[32];
     struct row *row = table_add(t);
     const json_t *ready = json_object_get(w, "ready");
     const char *progress = json_text(json_object_get(ready, "progress"), "waiting_for");
 
+    render_limits(w, &limits);
     if (!row)
         return;
     row->colour = state_colour(json_text(w, "state"));
@@ -149,7 +151,10 @@ add_worker(struct table *t, const json_t *w)
     else if (strcmp(json_text(w, "reload"), "reloading") == 0)
         cell(row, 4, "reloads");
     else if (json_text(w, "status")[0])
-        cell(row, 4, "\"%s\"", json_text(w, "status"));
+        cell(row, 4, "\"%s\"%s%s", json_text(w, "status"), limits.bytes > 0 ? ", " : "",
+             text_str(&limits));
+    else if (limits.bytes > 0)
+        cell(row, 4, "%s", text_str(&limits));
     else if (progress[0])
         cell(row, 4, "%s", progress);
     else if (strcmp(json_text(w, "state"), "starting") == 0)
@@ -256,34 +261,6 @@ note_of(const json_t *s, struct text *out)
         text_addf(out, "; %s", json_text(s, "why"));
 }
 
-/* The names alone, each once. */
-static void
-add_outdated(const json_t *worker, struct text *out)
-{
-    size_t i;
-    json_t *file;
-
-    json_array_foreach(json_object_get(json_object_get(worker, "libraries"), "files"), i, file)
-    {
-        const char *path = json_string_value(file), *slash = path ? strrchr(path, '/') : NULL;
-        const char *name = slash ? slash + 1 : path;
-
-        if (name && !strstr(text_str(out), name))
-            text_addf(out, "%s%s", out->bytes > 0 ? ", " : "", name);
-    }
-}
-
-static void
-outdated_of(const json_t *s, struct text *out)
-{
-    size_t g, w;
-    json_t *generation, *worker;
-
-    json_array_foreach(json_object_get(s, "generations"), g, generation)
-        json_array_foreach(json_object_get(generation, "workers"), w, worker)
-            add_outdated(worker, out);
-}
-
 static void
 add_libraries(struct table *t, const json_t *s)
 {
@@ -291,7 +268,7 @@ add_libraries(struct table *t, const json_t *s)
     const json_t *needs = json_object_get(s, "needs_reload");
 
     if (json_is_true(needs)) {
-        outdated_of(s, &files);
+        render_outdated(s, &files);
         add_free(t, PAINT_WARN,
                  "NEEDS A RELOAD: runs what was replaced on disk: ", text_str(&files));
     } else if (json_is_null(needs)) {

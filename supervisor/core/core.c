@@ -101,6 +101,8 @@ on_worker(struct core *c, const struct event *ev)
         worker_extend(c, w, ev->extend.usec);
     else if (ev->type == EVENT_STATUS)
         copy_text(w->status, sizeof(w->status), ev->status.text);
+    else if (ev->type == EVENT_USAGE)
+        worker_usage(c, w, ev);
     else if (ev->type == EVENT_EVIDENCE)
         worker_evidence(c, w, ev);
     else if (ev->type == EVENT_EXIT)
@@ -223,6 +225,7 @@ core_take(struct core *c, const struct event *ev)
     case EVENT_UNSENT:
     case EVENT_EXTEND:
     case EVENT_STATUS:
+    case EVENT_USAGE:
     case EVENT_EVIDENCE:
     case EVENT_EXIT:
     case EVENT_ESCAPEE:

@@ -64,6 +64,18 @@ struct generation *service_generation(const struct service *s, uint64_t number);
 struct generation *service_serving(const struct service *s);
 struct generation *service_candidate(const struct service *s);
 
+/* What a worker is to be relieved for, by `restart_after` of its service. */
+enum relief { RELIEF_NONE, RELIEF_AGE, RELIEF_REQUESTS, RELIEF_RSS };
+
+/*
+ * A worker's own limits, less its jitter: 0 = none.
+ * worker_outlived - by what it has used up (its age is the core's own business).
+ */
+int64_t worker_age_limit_us(const struct worker *w);
+uint64_t worker_requests_limit(const struct worker *w);
+uint64_t worker_rss_limit(const struct worker *w);
+enum relief worker_outlived(const struct worker *w, uint64_t requests, uint64_t rss_bytes);
+
 /* worker_open - its service is gated, and it may have clients: it was given the listeners. */
 bool worker_open(const struct worker *w);
 

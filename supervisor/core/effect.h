@@ -50,6 +50,7 @@ enum record_kind {
     RECORD_ABANDONED,   /* even SIGKILL did not end it */
     RECORD_EXIT,        /* obituary: exactly one for each pid */
     RECORD_ESCAPEE,     /* a descendant outlived its worker */
+    RECORD_RELIEF,      /* a worker at a limit of restart_after, or none could relieve it */
     RECORD_BACKOFF,     /* a slot waits before its next try */
     RECORD_VERDICT,     /* the result of a reload: exactly one for each reload */
     RECORD_CERTIFICATE, /* a generation is gone: exactly one for each generation; leaks counted */

@@ -31,6 +31,7 @@ enum event_type {
     EVENT_UNSENT,       /* worker: the signal of FX_RELOAD could not be sent */
     EVENT_EXTEND,       /* worker: asks for more time */
     EVENT_STATUS,       /* worker: STATUS= text, for people */
+    EVENT_USAGE,        /* worker: what it has used up; told when worker_outlived() says so */
     EVENT_EVIDENCE,     /* worker: the answer to FX_EVIDENCE */
     EVENT_EXIT,         /* worker: it is dead and reaped */
     EVENT_ESCAPEE, /* worker: a descendant outlived it; becomes a worker record of its own; comes before its EXIT */
@@ -102,6 +103,9 @@ struct event {
         struct {
             const char *text;
         } status;
+        struct {
+            uint64_t requests, rss_bytes; /* 0: not known */
+        } usage;
         struct {
             unsigned stragglers; /* threads (or processes) that would not leave */
             const char *text;    /* their names, places and ages */

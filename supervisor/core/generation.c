@@ -311,8 +311,9 @@ generation_advance(struct core *c, struct generation *g)
             continue;
         if (!place_for(c, g))
             break;
-        g->slots[i].next_spawn_us =
-            worker_create(c, g, i) ? TIME_NEVER : c->now_us + RETRY_AFTER_OOM_US;
+        g->slots[i].next_spawn_us = worker_create(c, g, i, &g->slots[i].worker)
+                                        ? TIME_NEVER
+                                        : c->now_us + RETRY_AFTER_OOM_US;
     }
     if (generation_may_complete(g))
         (void)generation_step(c, g, GE_COMPLETE);
@@ -322,6 +323,7 @@ generation_advance(struct core *c, struct generation *g)
     else if (g->state == GENERATION_SOAKING && g->deadline_us == TIME_NEVER &&
              generation_all_ready(g)) /* workers added during probation, too */
         (void)generation_step(c, g, GE_SERVE);
+    relief_advance(c, g);
 }
 
 static bool
@@ -347,7 +349,7 @@ generation_scale(struct core *c, struct generation *g, unsigned workers)
             continue;
         /* One that is still leaving a slot makes room first; its exit plans the next. */
         if (w->slot < workers)
-            g->slots[w->slot] = (struct slot){w, 0, TIME_NEVER};
+            g->slots[w->slot] = (struct slot){.worker = w, .next_spawn_us = TIME_NEVER};
     }
     list_for_each (n, &g->workers) {
         struct worker *w = container_of(n, struct worker, node);

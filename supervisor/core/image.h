@@ -23,7 +23,7 @@ struct service;
 struct service_spec;
 struct text;
 
-#define IMAGE_VERSION 2
+#define IMAGE_VERSION 3
 
 /* Specs by number. */
 struct image_specs {

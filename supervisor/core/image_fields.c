@@ -158,10 +158,12 @@ static const struct image_field generation_fields[] = {
     TEXT(generation, reason),
 };
 
-/* The id of the worker in it follows. */
+/* The ids of the worker in it and of its substitute follow. */
 static const struct image_field slot_fields[] = {
     NUMBER(slot, failures, UINT32_MAX),
     TIME(slot, next_spawn_us),
+    NUMBER(slot, substitutes, UINT32_MAX),
+    TIME(slot, relief_us),
 };
 
 /* An EXITED one is gone when the step is over. */
@@ -185,6 +187,10 @@ static const struct image_field worker_fields[] = {
     FLAG(worker, evidence),
     NUMBER(worker, stragglers, UINT32_MAX),
     NUMBER(worker, escapees, UINT32_MAX),
+    FLAG(worker, relieved),
+    TIME(worker, leave_us),
+    NUMBER(worker, requests, UINT64_MAX),
+    NUMBER(worker, rss_bytes, UINT64_MAX),
     TEXT(worker, name),
     TEXT(worker, status),
     TEXT(worker, leak),

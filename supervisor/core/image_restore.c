@@ -162,22 +162,35 @@ restore_worker(struct core *c, struct generation *g, struct reader *in)
 }
 
 static int
-restore_slot(struct core *c, struct generation *g, unsigned i, struct reader *in)
+restore_occupant(struct core *c, struct generation *g, unsigned i, struct reader *in,
+                 struct worker **ret)
 {
-    struct slot *slot = &g->slots[i];
     struct worker *w;
     uint64_t id = 0;
-    int r = take_fields(in, &image_slot_shape, slot);
+    int r = take(in, &id, sizeof(id));
 
-    if (r == 0)
-        r = take(in, &id, sizeof(id));
     if (r < 0 || id == 0)
         return r;
     w = core_worker(c, id);
     if (!w || w->generation != g || w->slot != i || w->escapee || !worker_live(w))
         return contradiction(in, g->service, "who is in a slot");
-    slot->worker = w;
+    *ret = w;
     return 0;
+}
+
+static int
+restore_slot(struct core *c, struct generation *g, unsigned i, struct reader *in)
+{
+    struct slot *slot = &g->slots[i];
+    int r = take_fields(in, &image_slot_shape, slot);
+
+    if (r == 0)
+        r = restore_occupant(c, g, i, in, &slot->worker);
+    if (r == 0)
+        r = restore_occupant(c, g, i, in, &slot->substitute);
+    if (r == 0 && slot->substitute && (!slot->worker || slot->substitute == slot->worker))
+        return contradiction(in, g->service, "who relieves whom in a slot");
+    return r;
 }
 
 /* ---- generations ---------------------------------------------------------------------------- */

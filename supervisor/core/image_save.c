@@ -71,6 +71,7 @@ put_generation(struct text *out, const struct image_specs *specs, const struct g
     for (unsigned i = 0; i < g->n_slots; i++) {
         put(out, &image_slot_shape, &g->slots[i]);
         put_number(out, g->slots[i].worker ? g->slots[i].worker->id : 0);
+        put_number(out, g->slots[i].substitute ? g->slots[i].substitute->id : 0);
     }
 }
 

@@ -66,7 +66,9 @@ unsigned failure_to_start(int error);
 
 int worker_step(struct core *c, struct worker *w, enum worker_event e);
 bool worker_live(const struct worker *w); /* neither exited nor abandoned */
-struct worker *worker_create(struct core *c, struct generation *g, unsigned slot);
+/* @place: where it will be found: worker or substitute of its slot. NULL: no memory */
+struct worker *worker_create(struct core *c, struct generation *g, unsigned slot,
+                             struct worker **place);
 void worker_destroy(struct worker *w);
 void worker_spawned(struct core *c, struct worker *w, pid_t pid);
 void worker_spawn_failed(struct core *c, struct worker *w, const struct event *ev);
@@ -82,6 +84,21 @@ void worker_clip(struct core *c, struct worker *w); /* a stop budget began: shor
 /* An effect on it, with its deadline. */
 void worker_effect(struct core *c, const struct worker *w, enum effect_type type,
                    int signal_number);
+
+/* ---- relief.c ---------------------------------------------------------------------------- */
+
+/* Who has reached a limit is relieved, one at a time; what is under way goes on. */
+void relief_begin(struct core *c, struct worker *old); /* on entry, like the next */
+void relief_leave(struct core *c, struct worker *old);
+void relief_advance(struct core *c, struct generation *g);
+int64_t relief_next_us(
+    const struct generation *g); /* when to look again; TIME_NEVER = not by itself */
+/* It leaves its slot, dead or given up: to the substitute that starts there, if there is one. */
+void relief_vacate(struct core *c, struct worker *w);
+/* Only one for each slot is left: whoever starts to relieve it, or was relieved, leaves now. */
+void relief_end(struct core *c, struct generation *g);
+void relief_over(struct core *c, const struct worker *w); /* who was relieved is gone */
+void worker_usage(struct core *c, struct worker *w, const struct event *ev);
 
 /* ---- gate.c ------------------------------------------------------------------------------ */
 

@@ -34,7 +34,15 @@ enum worker_state {
     WORKER_STATE_COUNT
 };
 
-enum worker_event { WE_READY, WE_DRAIN, WE_DEADLINE, WE_EXIT, WE_COUNT };
+enum worker_event {
+    WE_READY,
+    WE_OUTLIVED, /* restart_after: it has reached a limit */
+    WE_RELIEVED, /* … and another has its slot, or may have it now */
+    WE_DRAIN,
+    WE_DEADLINE,
+    WE_EXIT,
+    WE_COUNT
+};
 
 /* handoff: signal: how far a worker has come with the present reload. */
 enum reloading {
@@ -75,13 +83,22 @@ struct worker {
     enum reloading reloading; /* written by reload_signal.c alone */
     enum grade grade;         /* of its last reload by signal */
     int64_t asked_us;         /* when FX_RELOAD went out in this run; 0 = not yet */
+
+    /* restart_after */
+    bool relieved; /* it leaves its slot to another */
+    int64_t
+        leave_us; /* relieved: it is asked to leave then (announce_delay); TIME_NEVER = not so */
+    uint64_t requests, rss_bytes; /* as EVENT_USAGE told last */
 };
 
 /* A place for one worker; back-off belongs to it, not to the generation. */
 struct slot {
-    struct worker *worker; /* the live one in it, no escapee; NULL = free */
-    unsigned failures;     /* in a row, without a healthy time between */
-    int64_t next_spawn_us; /* TIME_NEVER: occupied or not wanted */
+    struct worker *worker;     /* the live one in it, no escapee; NULL = free */
+    unsigned failures;         /* in a row, without a healthy time between */
+    int64_t next_spawn_us;     /* TIME_NEVER: occupied or not wanted */
+    struct worker *substitute; /* starts in order to relieve `worker`; NULL = none */
+    unsigned substitutes;      /* that failed, in a row … */
+    int64_t relief_us;         /* … so the next is not tried before then */
 };
 
 enum generation_state {

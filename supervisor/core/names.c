@@ -63,6 +63,7 @@ static const char *const record_kinds[RECORD_KIND_COUNT] = {
     [RECORD_ABANDONED] = "worker_abandoned",
     [RECORD_EXIT] = "worker_exit",
     [RECORD_ESCAPEE] = "escapee",
+    [RECORD_RELIEF] = "relief",
     [RECORD_BACKOFF] = "backoff",
     [RECORD_VERDICT] = "verdict",
     [RECORD_CERTIFICATE] = "certificate",

@@ -338,7 +338,7 @@ generation_next_us(const struct generation *g)
     list_for_each (n, &g->workers) {
         const struct worker *w = container_of(n, struct worker, node);
 
-        next = earlier(next, w->deadline_us);
+        next = earlier(next, earlier(w->deadline_us, w->leave_us));
         if (w->pid > 0)
             next = earlier(next, w->assume_us);
     }
@@ -347,7 +347,7 @@ generation_next_us(const struct generation *g)
     for (unsigned i = 0; generation_active(g) && generation_may_spawn(g) && i < g->n_slots; i++)
         if (!g->slots[i].worker)
             next = earlier(next, g->slots[i].next_spawn_us);
-    return next;
+    return earlier(next, relief_next_us(g));
 }
 
 int64_t

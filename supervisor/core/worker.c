@@ -36,6 +36,8 @@ worker_why(const struct core *c, const struct worker *w, char *buf, size_t room)
 
     if (c->stopping || g->service->want != WANT_UP)
         copy_text(buf, room, "the service stops");
+    else if (w->relieved && generation_active(g))
+        copy_text(buf, room, "relieved by another worker of its generation");
     else if (g->aborted)
         copy_text(buf, room, "this generation is rejected");
     else if (serving && serving != g)
@@ -69,20 +71,10 @@ worker_ask_evidence(struct core *c, struct worker *w, int64_t from_us)
     worker_effect(c, w, FX_EVIDENCE, 0);
 }
 
-/* Its slot is free for another. */
-static void
-worker_vacate(struct worker *w)
-{
-    struct generation *g = w->generation;
-
-    if (w->slot < g->n_slots && g->slots[w->slot].worker == w)
-        g->slots[w->slot].worker = NULL;
-}
-
 static void
 worker_leave(struct core *c, struct worker *w)
 {
-    worker_vacate(w);
+    relief_vacate(c, w);
     list_del(&w->node);
     table_remove(&c->workers, &w->by_id);
 }
@@ -120,7 +112,7 @@ static void
 worker_begin_drain(struct core *c, struct worker *w)
 {
     w->drain_us = c->now_us;
-    w->assume_us = TIME_NEVER;
+    w->assume_us = w->leave_us = TIME_NEVER;
     w->deadline_us = TIME_NEVER;
     if (w->pid > 0)
         worker_ask_to_leave(c, w); /* otherwise with SPAWNED */
@@ -160,7 +152,7 @@ worker_abandon(struct core *c, struct worker *w)
     struct record *r = record_worker(c, RECORD_ABANDONED, w);
 
     w->deadline_us = TIME_NEVER;
-    worker_vacate(w);
+    relief_vacate(c, w);
     if (r)
         r->warning = true;
     record_text(r,
@@ -240,7 +232,7 @@ worker_new(struct core *c, struct generation *g, unsigned slot, enum worker_stat
     w->spawned_us = c->now_us;
     w->deadline_us = TIME_NEVER;
     w->extend_limit_us = TIME_NEVER;
-    w->assume_us = TIME_NEVER;
+    w->assume_us = w->leave_us = TIME_NEVER;
     list_add(&g->workers, &w->node);
     table_add(&c->workers, &w->by_id, w->id);
     return w;
@@ -265,7 +257,7 @@ worker_await_ready(const struct core *c, struct worker *w)
 }
 
 struct worker *
-worker_create(struct core *c, struct generation *g, unsigned slot)
+worker_create(struct core *c, struct generation *g, unsigned slot, struct worker **place)
 {
     struct worker *w = worker_new(c, g, slot, WORKER_STARTING);
     size_t before = c->fx->n;
@@ -273,9 +265,10 @@ worker_create(struct core *c, struct generation *g, unsigned slot)
     if (!w)
         return NULL;
     worker_await_ready(c, w);
-    g->slots[slot].worker = w;
+    *place = w;
     worker_effect(c, w, FX_SPAWN, 0);
     if (c->fx->n == before) { /* lost: nobody would ever tell of it */
+        *place = NULL;
         worker_leave(c, w);
         worker_destroy(w);
         return NULL;
@@ -350,6 +343,8 @@ worker_exit(struct core *c, struct worker *w, const struct event *ev)
             g->service->failure = obituary_status(ev);
         if (generation_runs_once(g) && !expected)
             oneshot_exit(c, g, w, ev, text);
+        else if (w->relieved && expected)
+            relief_over(c, w);
         else
             generation_failure(c, g, w, expected ? NULL : text, fatal && !expected);
         reload_signal_lost(c, w, ev, text);

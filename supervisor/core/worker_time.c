@@ -60,6 +60,10 @@ worker_tick(struct core *c, struct worker *w)
         (void)worker_step(c, w, WE_READY);
         return;
     }
+    if (w->state == WORKER_READY && w->leave_us <= c->now_us) {
+        (void)worker_step(c, w, WE_DRAIN);
+        return;
+    }
     if (w->deadline_us > c->now_us || worker_awaits_evidence(c, w))
         return;
     if (w->state == WORKER_STARTING && generation_active(g) && !g->has_served) {

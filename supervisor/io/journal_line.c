@@ -98,7 +98,7 @@ add_kind(struct journal_line *l, const struct record *r, char *scratch, size_t r
         journal_line_add(l, FIELD_NUMBER("stragglers", r->count));
     if (r->kind == RECORD_CERTIFICATE)
         journal_line_add(l, FIELD_NUMBER("leaks", r->count));
-    if (r->kind == RECORD_BACKOFF)
+    if (r->kind == RECORD_BACKOFF || (r->kind == RECORD_RELIEF && r->duration_us > 0))
         journal_line_add(l, FIELD_NUMBER("wait_ms", ms));
     else if (r->duration_us > 0)
         journal_line_add(l, FIELD_NUMBER("duration_ms", ms));

@@ -163,6 +163,7 @@ master_watchers(struct master *m)
     graves_init(m);
     config_init(m);
     outdated_begin(m);
+    usage_init(m);
     master_queue_init(m);
 }
 
@@ -224,6 +225,7 @@ master_finish(struct master *m)
         graves_finish(m);
         outdated_finish(m);
         hooks_finish(m);
+        usage_finish(m);
         list_for_each_safe (n, &m->inspections)
             inspection_destroy(container_of(n, struct inspection, node));
         list_for_each_safe (n, &m->snapshots)

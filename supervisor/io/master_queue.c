@@ -83,6 +83,7 @@ event_texts(struct event *ev, const char **ret[2])
     case EVENT_REWRITTEN:
     case EVENT_UNSENT:
     case EVENT_EXTEND:
+    case EVENT_USAGE:
     case EVENT_TYPE_COUNT:
         break;
     }

@@ -162,5 +162,6 @@ sources_fill(struct master *m, struct report_sources *ret)
         .supervisor = source_supervisor,
         .libraries = outdated_of_worker,
         .needs_reload = outdated_of_service,
+        .usage = usage_of_worker,
     };
 }

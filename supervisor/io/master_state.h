@@ -27,6 +27,7 @@
 #include "supervisor/io/journal.h"
 #include "supervisor/io/logs.h"
 #include "supervisor/io/master_outdated.h"
+#include "supervisor/io/master_usage.h"
 #include "supervisor/io/sockets.h"
 #include "supervisor/io/spawn.h"
 #include "supervisor/io/surroundings.h"
@@ -138,8 +139,7 @@ struct master {
     struct announcer *announcer;     /* owned; NULL without a service manager */
     int control_fd, control_lock_fd; /* owned until the desk has them; -1 */
     bool desk_stale; /* operator_save() would say something else than the state holds */
-    struct run
-        *proof;      /* owned; a new program is asked whether it can read the state; NULL = none */
+    struct run *proof; /* owned; a new program: can it read the state? NULL = none */
     char *next_path; /* owned; … and where it is */
     int next_fd;     /* owned; … the program itself; -1 */
     bool making_way; /* another program goes on here */
@@ -147,8 +147,8 @@ struct master {
     struct cgroup_tree *cgroups;   /* owned; one without leaves where we may not have them */
     struct surroundings surroundings;
     struct outdated_state outdated;
-    struct list relics; /* workers of a state that is not trusted, on their way out */
-    ev_timer relics_late;
+    struct list relics;   /* workers of a state that is not trusted, on their way out */
+    ev_timer relics_late, usage_timer; /* the second while somebody has limits of restart_after */
 
     struct strv numbers; /* "SERVICE NUMBER": last generation number given, as in state_dir */
     bool numbers_changed;
@@ -192,9 +192,9 @@ struct hand {
     struct strv environment;   /* owned; what it was started with; for `ready: {exec}` only */
     struct listener *probe;    /* one reference; NULL = none */
     struct snapshot *snapshot; /* borrowed: outlives the workers started from it */
-    struct service_spec
-        *spec; /* one reference: what it was started with; policy may have moved on */
+    struct service_spec *spec; /* one reference: what it was started with */
     struct outdated_mark outdated;
+    struct usage_mark usage;
     char service[65], trace[33];
     uint64_t generation; /* whose it is now … */
     uint64_t born;       /* … and by which it was started: its environment says so */

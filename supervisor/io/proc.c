@@ -133,6 +133,29 @@ proc_thread_stat_read(pid_t pid, pid_t tid, struct proc_stat *ret)
 }
 
 int
+proc_rss_read(pid_t pid, uint64_t *ret_bytes)
+{
+    char path[64], text[256];
+    const char *second;
+    ssize_t n;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+    auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd == -1)
+        return -errno;
+    n = read(fd, text, sizeof(text) - 1);
+    if (n <= 0)
+        return n < 0 ? -errno : -ESRCH;
+    text[n] = '\0';
+    second = strchr(text, ' '); /* "SIZE RESIDENT SHARED …", in pages */
+    if (!second)
+        return -EPROTO;
+    *ret_bytes = strtoull(second + 1, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
+    return 0;
+}
+
+int
 proc_belongs(pid_t pid, pid_t leader)
 {
     struct proc_stat st;

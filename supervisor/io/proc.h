@@ -18,6 +18,8 @@ struct proc_stat {
 /* proc_stat_parse - the text of a stat file. Pure; -EPROTO when it is not one. */
 int proc_stat_parse(const char *text, struct proc_stat *ret);
 int proc_stat_read(pid_t pid, struct proc_stat *ret);
+/* proc_rss_read - resident memory of @pid, shared pages too; does not wait for anybody. */
+int proc_rss_read(pid_t pid, uint64_t *ret_bytes);
 int proc_thread_stat_read(pid_t pid, pid_t tid, struct proc_stat *ret);
 
 /**

@@ -177,6 +177,24 @@ read_at(int fd, void *buf, size_t bytes, off_t offset)
     return (ssize_t)done;
 }
 
+int
+registry_served(int fd, uint64_t *ret)
+{
+    struct stint_registry_header h;
+    ssize_t n = read_at(fd, &h, sizeof(h), 0);
+
+    if (n < 0)
+        return (int)n;
+    if (n != (ssize_t)sizeof(h) || h.magic == 0)
+        return -ENODATA;
+    if (h.magic != STINT_REGISTRY_MAGIC || h.major != STINT_REGISTRY_MAJOR)
+        return -EPROTO;
+    if (h.minor < STINT_REGISTRY_MINOR_SERVED)
+        return -EOPNOTSUPP;
+    *ret = h.served;
+    return 0;
+}
+
 /*
  * slot_settle - make the copy of one slot consistent: its seq was copied before the rest, so it has
  * to be even and still the same now. What will not hold still is marked as torn (an odd seq).

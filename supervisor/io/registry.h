@@ -55,6 +55,13 @@ int registry_create(int *ret_fd, struct error *reterr);
  */
 int registry_read(int fd, struct registry_view *ret, struct error *reterr);
 
+/**
+ * registry_served - what the worker has counted by stint_served().
+ *
+ * Return: 0; -ENODATA: no header yet; -EOPNOTSUPP: its libstint counts nothing; or another negative errno.
+ */
+int registry_served(int fd, uint64_t *ret);
+
 /* registry_parse - the same from one copy of the bytes. Pure; a slot with an odd seq is torn. */
 int registry_parse(const void *bytes, size_t n, struct registry_view *ret, struct error *reterr);
 

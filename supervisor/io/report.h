@@ -25,6 +25,12 @@ struct report_config {
     const char *error; /* the diagnostics, or NULL */
 };
 
+/* What a worker has used up of what `restart_after` limits. */
+struct report_usage {
+    bool has_requests, has_rss; /* false: no such limit, or not known */
+    uint64_t requests, rss_bytes;
+};
+
 /* A callback returns a new reference, or NULL for "nothing to say": the field is then left out. */
 struct report_sources {
     const struct core *core;
@@ -45,6 +51,7 @@ struct report_sources {
     json_t *(*threads)(void *env, const struct worker *w);
     /* object {state: current|outdated|unknown, …}: is what it runs still what is on disk? */
     json_t *(*libraries)(void *env, const struct worker *w);
+    void (*usage)(void *env, const struct worker *w, struct report_usage *ret);
     json_t *(*needs_reload)(void *env, const struct service *s); /* true, false; null: not known */
     /**
      * Who supervises, object: "pid" (whom people signal: the keeper's, or our own without one),

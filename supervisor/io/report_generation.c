@@ -45,6 +45,46 @@ ready_of(const struct report_sources *from, const struct worker *w, int64_t now_
     return object_take(&o);
 }
 
+/* Its limits, lower than those configured by its own part of the jitter, and where it is. */
+static json_t *
+restart_of(const struct report_sources *from, const struct worker *w, int64_t now_us)
+{
+    const struct generation *g = w->generation;
+    const struct service_spec *spec = g->spec;
+    const struct slot *slot = w->slot < g->n_slots ? &g->slots[w->slot] : NULL;
+    struct report_usage usage = {0};
+    struct object o = object_new();
+
+    if (from->usage)
+        from->usage(from->env, w, &usage);
+    if (spec->restart_age_us > 0) {
+        object_ago_ms(&o, "age_ms", w->ready_us, now_us);
+        object_number(&o, "age_limit_ms", worker_age_limit_us(w) / US_PER_MS);
+    }
+    if (usage.has_requests)
+        object_number(&o, "requests", (int64_t)usage.requests);
+    if (spec->restart_requests > 0)
+        object_number(&o, "requests_limit", (int64_t)worker_requests_limit(w));
+    if (usage.has_rss)
+        object_number(&o, "rss_bytes", (int64_t)usage.rss_bytes);
+    if (spec->restart_rss_bytes > 0)
+        object_number(&o, "rss_limit_bytes", (int64_t)worker_rss_limit(w));
+    if (slot && slot->worker == w && slot->substitute)
+        object_number(&o, "relieved_by_pid", slot->substitute->pid);
+    if (slot && slot->worker == w && slot->relief_us > now_us)
+        object_left_ms(&o, "not_before_ms", slot->relief_us, now_us);
+    return object_take(&o);
+}
+
+static bool
+restarts(const struct worker *w)
+{
+    const struct service_spec *spec = w->generation->spec;
+
+    return !w->escapee && w->state == WORKER_READY && !w->relieved &&
+           (spec->restart_age_us > 0 || spec->restart_requests > 0 || spec->restart_rss_bytes > 0);
+}
+
 static json_t *
 worker_of(const struct report_sources *from, const struct worker *w, int64_t now_us)
 {
@@ -72,6 +112,10 @@ worker_of(const struct report_sources *from, const struct worker *w, int64_t now
     object_text_unless_empty(&o, "status", w->status);
     if (from->libraries)
         object_optional(&o, "libraries", from->libraries(from->env, w));
+    if (restarts(w))
+        object_set(&o, "restart_after", restart_of(from, w, now_us));
+    if (w->relieved)
+        object_bool(&o, "relieved", true);
     if (w->evidence) {
         object_number(&o, "stragglers", w->stragglers);
         object_text_unless_empty(&o, "leak", w->leak);

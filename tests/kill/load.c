@@ -96,7 +96,7 @@ press_http(const char *path, struct load_result *r)
     o.keepalive = 2;
     o.single = 60;
     if (!stats || load_address_parse(address, &o, &err) < 0 ||
-        http_expect_init(&o.expect, NULL, NULL) < 0 ||
+        http_expect_init(&o.expect, "X-Stint-Generation", NULL) < 0 ||
         load_client_create(&o, stats, mono_now_us(), &c, &err) < 0 ||
         load_client_watch(c, load.stop[0]) < 0) {
         r->failed = 1;
@@ -149,12 +149,14 @@ struct load_result
 load_end(void)
 {
     struct load_result sum = {0};
+    int status = 0;
 
     fd_close(load.stop[1]);
     for (int i = 0; i < load.n; i++) {
         const struct load_result *r = &load.result[i];
 
-        ck_assert_int_eq(waitpid(load.pids[i], NULL, 0), load.pids[i]);
+        ck_assert_int_eq(waitpid(load.pids[i], &status, 0), load.pids[i]);
+        ck_assert_msg(status == 0, "a client ended with wait status %#x", (unsigned)status);
         sum.asked += r->asked;
         sum.failed += r->failed;
         if (r->failed > 0)

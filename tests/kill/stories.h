@@ -40,6 +40,9 @@ void play_lost_looking(void);
 void play_lost_checking(void);
 void play_lost_relieving(void);
 
+/* stories_relief.c */
+void play_relief(void);
+
 /* stories_order.c */
 void play_oneshot(void);
 void play_hooks(void);

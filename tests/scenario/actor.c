@@ -18,6 +18,7 @@
  *   shutdown         shutdown() the shared listener when asked to leave
  *   newline=FD       s6 readiness
  *   pidfile=FILE     write our pid there
+ *   eat=MIB          have so much memory resident
  *   map=FILE         as if it were a library
  *   reload=FILE      reload on SIGHUP, see actor_reload.h
  *   count=FOLDER     print a numbered line for each answer, see actor_count.c
@@ -113,6 +114,14 @@ actor_write_pid_again(void)
 }
 
 static void
+eat(size_t bytes)
+{
+    if (mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1,
+             0) == MAP_FAILED)
+        exit(92);
+}
+
+static void
 map_code(const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -158,6 +167,8 @@ act(const char *what)
         (void)!write(atoi(value), "\n", 1), (void)close(atoi(value));
     else if (strncmp(what, "pidfile=", 8) == 0)
         write_pid(value);
+    else if (strncmp(what, "eat=", 4) == 0)
+        eat((size_t)atoi(value) << 20);
     else if (strncmp(what, "map=", 4) == 0)
         map_code(value);
     else if (strncmp(what, "reload=", 7) == 0)

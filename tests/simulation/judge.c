@@ -12,9 +12,9 @@
 #include "base/units.h"
 
 static const char *const names[LAW_COUNT] = {
-    "innocent", "I1",      "I2",   "I3",      "I4",        "I5",       "I6",
-    "I7",       "I8",      "I9",   "I10",     "snapshots", "verdicts", "numbers",
-    "wanted",   "depends", "gate", "oneshot", "hooks",     "places",   "sound"};
+    "innocent", "I1",   "I2",      "I3",        "I4",       "I5",      "I6",     "I7",
+    "I8",       "I9",   "I10",     "snapshots", "verdicts", "numbers", "wanted", "depends",
+    "relief",   "gate", "oneshot", "hooks",     "places",   "sound"};
 
 const char *
 invariant_name(enum invariant i)
@@ -141,10 +141,13 @@ tell_worker(struct judge *j, const struct event *ev)
     else if (ev->type == EVENT_READY && !w->gone && !w->ready) {
         w->ready = true;
         w->ready_us = ev->now_us;
+        judge_relief_ready(j, w);
     } else if (ev->type == EVENT_EVIDENCE)
         w->evidence_given = true;
     else if (ev->type == EVENT_EXTEND)
         w->extended = true;
+    else if (ev->type == EVENT_USAGE)
+        w->worn_out = true;
     else if (ev->type == EVENT_EXIT || ev->type == EVENT_SPAWN_FAILED)
         judge_exit(j, ev);
 }
@@ -212,7 +215,8 @@ stint_born(struct judge *j, const struct record *r)
     g->launch = a->looked_for.launch;
     g->once = a->looked_for.oneshot;
     g->wants_hooks = ~0U;
-    g->least_start_us = g->least_drain_us = g->least_leak_us = g->least_run_us = TIME_NEVER;
+    g->least_start_us = g->least_drain_us = g->least_leak_us = g->least_run_us = g->least_age_us =
+        TIME_NEVER;
     g->least_first_us = g->least_max_us = g->least_within_us = TIME_NEVER;
     g->least_failures = UINT_MAX;
     g->least_assume_us = TIME_NEVER;
@@ -265,6 +269,7 @@ effect_spawn(struct judge *j, const struct effect *e)
     if (g->relieved || g->aborted)
         judge_say(j, LAW_WANTED, "worker %" PRIu64 " is spawned for a generation that leaves",
                   e->worker);
+    judge_relief_spawn(j, s, g);
     judge_pace(j, s, g);
 }
 

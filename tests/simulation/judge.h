@@ -28,13 +28,16 @@ enum invariant {
     LAW_NUMBERS,   /* ids and generation numbers only grow */
     LAW_WANTED,    /* nothing is started that nobody wants */
     LAW_DEPENDS,   /* nothing is started before what it depends on serves */
-    LAW_GATE,      /* (gated) clients from when the whole generation is ready on, and not before */
+    LAW_RELIEF, /* restart_after: a slot has its ready worker all along, and one relief at a time */
+    LAW_GATE,   /* (gated) clients from when the whole generation is ready on, and not before */
     LAW_ONESHOT, /* it completes with an exit of 0 and no other way, is run once, and never twice at once */
     LAW_HOOKS,  /* who has to wait for a hook does, and nobody longer than he may */
     LAW_PLACES, /* of services that do not serve, only so many workers are starting at once */
     LAW_SOUND,  /* no bug record, no lost effect, no deadline left behind */
     LAW_COUNT
 };
+
+enum relief_told { RELIEF_NOT_SAID, RELIEF_BESIDE, RELIEF_AFTER };
 
 /* What the judge knows of a worker. */
 struct subject {
@@ -45,8 +48,13 @@ struct subject {
     bool escapee;
     pid_t pid; /* 0: not born yet */
     bool ready, gone, abandoned, extended;
-    bool open;        /* it was let in, FX_OPEN */
-    bool scaled_away; /* before it had a pid: it will be signalled with its birth */
+    bool open;       /* it was let in, FX_OPEN */
+    bool worn_out;   /* it was told to have used itself up */
+    bool substitute; /* it starts beside another in its slot */
+    bool doomed;     /* … and was not ready in time */
+    enum relief_told relief;
+    uint64_t relieved_by; /* 0: nobody has started for it */
+    bool scaled_away;     /* before it had a pid: it will be signalled with its birth */
     bool evidence_asked, evidence_given, leak_said;
     unsigned obituaries;
     int64_t spawned_us, ready_us, asked_us; /* asked_us: first drain signal; 0 = not yet */
@@ -82,6 +90,8 @@ struct stint {
     bool may_retry,
         ended_well; /* … which somebody let try again; … whose process exited with 0, unasked */
     unsigned ran;   /* … and how many did that, or ended otherwise */
+    int64_t least_age_us; /* TIME_NEVER: none was ever too old */
+    bool may_wear_out;
     int64_t least_start_us, least_drain_us, least_leak_us, least_run_us;
     int64_t least_first_us, least_max_us, least_within_us, least_assume_us;
     unsigned most_failures, least_failures; /* limit_count, the largest and the smallest */
@@ -93,8 +103,8 @@ struct stint {
     unsigned wants_hooks; /* bit by enum hook: configured all along */
     struct errand hooks[HOOK_COUNT];
     struct {
-        unsigned failures;
-        int64_t not_before_us;
+        unsigned failures, relief_failures;
+        int64_t not_before_us, relief_not_before_us;
     } slots[JUDGE_SLOTS];
 };
 
@@ -211,8 +221,13 @@ bool judge_once_fulfilled(const struct judge *j, uint32_t service);
 void judge_handoff_signal(struct judge *j, struct subject *w, struct stint *g); /* I1, I2 */
 void judge_handoff_relief(struct judge *j, struct stint *g);                    /* I1, I2 */
 void judge_handoff_serving(struct judge *j, struct stint *g);                   /* I1 */
-void judge_gate_open(struct judge *j, const struct effect *e);                  /* LAW_GATE */
-void judge_gate_step(struct judge *j, const struct service *s);                 /* LAW_GATE */
+void judge_relief_record(struct judge *j, const struct record *r);              /* LAW_RELIEF */
+void judge_relief_spawn(struct judge *j, struct subject *w, struct stint *g);
+void judge_relief_ready(struct judge *j, struct subject *w);
+bool judge_relief_signal(struct judge *j, struct subject *w, struct stint *g);
+bool judge_relief_exit(struct judge *j, struct subject *w, struct stint *g);
+void judge_gate_open(struct judge *j, const struct effect *e);  /* LAW_GATE */
+void judge_gate_step(struct judge *j, const struct service *s); /* LAW_GATE */
 void judge_look(struct judge *j, const struct effect *e);
 void judge_handoff_verdict(struct judge *j, struct run *r, const struct record *v); /* I2 */
 void judge_signal_asked(struct judge *j, const struct effect *e);                   /* I2 */

@@ -26,6 +26,9 @@ judge_follow(struct stint *g, const struct wish *w)
     if (w->run_timeout_us > 0)
         least(&g->least_run_us, w->run_timeout_us);
     g->wants_hooks &= w->hooks;
+    if (w->restart_age_us > 0)
+        least(&g->least_age_us, w->restart_age_us - w->restart_age_us * w->restart_jitter / 100);
+    g->may_wear_out = g->may_wear_out || w->restart_requests > 0;
     g->may_retry = g->may_retry || w->retry;
     if (w->limit_count > g->most_failures)
         g->most_failures = w->limit_count;

@@ -78,7 +78,8 @@ judge_handoff_signal(struct judge *j, struct subject *w, struct stint *g)
     bool scaled_away = w->scaled_away || w->slot >= judge_wish(j, g)->workers;
     bool late = !w->ready && j->now_us >= w->spawned_us + g->least_start_us;
 
-    if (leaves || scaled_away || late || w->escapee || w->asked_us > 0)
+    if (leaves || scaled_away || late || w->escapee || w->asked_us > 0 ||
+        judge_relief_signal(j, w, g))
         return;
     if (successor_failed(j, g))
         judge_say(j, I2, "worker %" PRIu64 " of %s/%" PRIu64 " is signalled, its successor failed",

@@ -91,6 +91,7 @@ judge_hook_signal(struct judge *j, const struct subject *w, const struct stint *
     const struct errand *h = &g->hooks[HOOK_ANNOUNCE];
 
     if (!g->relieved || !g->served || w->escapee || w->asked_us > 0 || w->scaled_away ||
+        w->relief != RELIEF_NOT_SAID || /* whose slot was another's before */
         (!w->ready && j->now_us >= w->spawned_us + g->least_start_us)) /* it is late itself */
         return;
     if (!w->ready && j->now_us >= w->spawned_us + g->least_start_us)

@@ -38,6 +38,8 @@ judge_failure(struct judge *j, struct subject *w, struct stint *g)
         w->ready && w->asked_us == 0 ? w->ready_us : j->now_us; /* served is waited */
     unsigned failures;
 
+    if (judge_relief_exit(j, w, g))
+        return;
     g->failures++;
     if (w->slot >= JUDGE_SLOTS)
         return;
@@ -145,6 +147,7 @@ read_ready(struct judge *j, struct subject *w, struct stint *g)
                   wish_name(g->wish), g->number);
     w->ready = true;
     w->ready_us = j->now_us;
+    judge_relief_ready(j, w);
 }
 
 static void
@@ -310,6 +313,8 @@ judge_record(struct judge *j, const struct record *r)
     g = r->generation > 0 ? judge_stint(j, r->service_id, r->generation) : NULL;
     if (r->kind == RECORD_EXIT)
         read_obituary(j, r);
+    else if (r->kind == RECORD_RELIEF)
+        judge_relief_record(j, r);
     else if (r->kind == RECORD_RELOAD)
         read_reload(j, a, &j->wishes->list[i], r);
     else if (r->kind == RECORD_VERDICT)

@@ -44,14 +44,29 @@ ask(struct simulation *sim, enum event_type type)
 }
 
 static void
+put_in_force(struct simulation *sim, const struct wishes *after)
+{
+    judge_config(&sim->judge, after);
+    sim->wishes = *after;
+    simulation_configure(sim);
+}
+
+static void
 change_configuration(struct simulation *sim)
 {
     struct wishes after = sim->wishes;
 
     wishes_change(&after, &sim->random);
-    judge_config(&sim->judge, &after);
-    sim->wishes = after;
-    simulation_configure(sim);
+    put_in_force(sim, &after);
+}
+
+void
+people_ask_for_rest(struct simulation *sim)
+{
+    struct wishes after = sim->wishes;
+
+    wishes_without_limits(&after);
+    put_in_force(sim, &after);
 }
 
 /* Honest races and things nobody asked for: none of them may matter. */

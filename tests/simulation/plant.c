@@ -205,13 +205,18 @@ kill_unheard(const struct core *c, struct effects *fx)
 
 /* ---- I9 and the books --------------------------------------------------------------------------- */
 
-static void
+static void /* and the hook that follows each: or that would be what is found */
 lose_certificates(const struct core *c, struct effects *fx)
 {
     (void)c;
-    for (size_t i = fx->n; i > 0; i--)
-        if (plant_is_record(&fx->items[i - 1], RECORD_CERTIFICATE))
+    for (size_t i = fx->n; i > 0; i--) {
+        const struct effect *e = &fx->items[i - 1];
+
+        if (plant_is_record(e, RECORD_CERTIFICATE) ||
+            (plant_is_record(e, RECORD_HOOK) && e->record->hook == HOOK_RETIRED) ||
+            (e->type == FX_HOOK && e->hook == HOOK_RETIRED))
             drop(fx, i - 1);
+    }
 }
 
 static void
@@ -272,6 +277,20 @@ forget_failures(struct core *c, bool trial)
 {
     if (trial)
         each_slot(c, no_failures);
+}
+
+static void
+no_substitute(const struct core *c, struct slot *slot)
+{
+    (void)c;
+    slot->substitute = NULL;
+}
+
+static void
+forget_substitutes(struct core *c, bool trial)
+{
+    if (!trial)
+        each_slot(c, no_substitute);
 }
 
 static void
@@ -347,6 +366,8 @@ const struct plant plants[] = {
     {"verdicts",     LAW_VERDICTS,  "does not answer reloads",                                     .effects = lose_verdicts      },
     {"places",       LAW_PLACES,    "lets all start at once",                                      .spec = start_all_at_once     },
     {"depends",      LAW_DEPENDS,   "starts without what it depends on",                           .spec = depend_on_nobody      },
+    {"relief",       LAW_RELIEF,    "asks a worker to leave as soon as another starts in its slot",
+     .effects = break_before_relief                                                                                              },
     {"gate",         LAW_GATE,      "does not let a worker in that serves",                        .effects = keep_one_out       },
     {"gate.early",   LAW_GATE,      "lets a worker in as soon as it is ready itself",
      .effects = let_in_early                                                                                                     },
@@ -357,6 +378,7 @@ const struct plant plants[] = {
     {"hooks.deaf",   LAW_HOOKS,     "starts what a hook refused",                                  .event = believe_every_hook   },
     {"I10",          I10,           "does not touch a service that it changed",                    .touched = touch_one_less     },
     {"I10.image",    I10,           "forgets in an image how often a slot failed",                 .restored = forget_failures   },
+    {"I10.relief",   LAW_RELIEF,    "takes over without who relieves somebody",                    .restored = forget_substitutes},
     {"I10.backoff",  I8,            "takes over without the back-off of the slots",                .restored = forget_backoff    },
     {"I10.dropped",  I5,            "drops the obituaries that the dead master had not written",
      .repeat = drop_obituaries                                                                                                   },

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/units.h"
 #include "tests/simulation/trace.h"
 
@@ -147,6 +148,43 @@ simulation_configure(struct simulation *sim)
     spec_destroy(spec);
 }
 
+/* When its oldest worker is too old: a generation whose launch part is another keeps its limits. */
+static int64_t
+next_relief_us(const struct service *s)
+{
+    const struct generation *g = service_serving(s);
+    int64_t next = TIME_NEVER;
+
+    for (unsigned i = 0; g && i < g->n_slots; i++) {
+        const struct worker *w = g->slots[i].worker;
+        int64_t old_at_us = TIME_NEVER;
+
+        if (!w || w->state != WORKER_READY || g->slots[i].substitute)
+            return TIME_NEVER;
+        if (g->spec->restart_age_us > 0)
+            old_at_us = w->ready_us + worker_age_limit_us(w);
+        if (old_at_us < g->slots[i].relief_us)
+            old_at_us = g->slots[i].relief_us;
+        next = old_at_us < next ? old_at_us : next;
+    }
+    return next;
+}
+
+/* Nothing will happen but that somebody becomes too old, again and again. */
+static bool
+rests(const struct simulation *sim)
+{
+    if (queue_next_us(&sim->world.queue) != TIME_NEVER || !list_empty(&sim->core->agenda))
+        return false;
+    list_for_each (n, &sim->core->services) {
+        const struct service *s = container_of(n, struct service, node);
+
+        if (s->due_us != TIME_NEVER && s->due_us != next_relief_us(s))
+            return false;
+    }
+    return true;
+}
+
 /* Nobody touches anything any more: everything has to come to rest, and be as it should. */
 static void
 rest(struct simulation *sim)
@@ -154,8 +192,9 @@ rest(struct simulation *sim)
     uint64_t until = sim->steps + REST_STEPS;
 
     sim->world.calm = true;
+    people_ask_for_rest(sim);
     while (!violated(sim) && sim->steps < until)
-        if (!simulation_run(sim, TIME_NEVER - 1))
+        if (rests(sim) || !simulation_run(sim, TIME_NEVER - 1))
             break;
     if (sim->steps >= until)
         judge_say(&sim->judge, I4, "inputs stopped changing, and it does not come to rest");

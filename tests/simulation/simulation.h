@@ -45,5 +45,7 @@ void simulation_configure(struct simulation *sim);
 
 /* people_act - somebody does something. */
 void people_act(struct simulation *sim);
+/* … so that nobody is relieved by the clock alone, and there may be rest. */
+void people_ask_for_rest(struct simulation *sim);
 
 #endif

@@ -120,6 +120,7 @@ comes_again(struct simulation *sim, const struct event *ev, bool persisted)
     case EVENT_READY: /* not taken out of the socket, not buried in the ring */
     case EVENT_EXTEND:
     case EVENT_STATUS:
+    case EVENT_USAGE:
     case EVENT_EXIT:
         return true;
     case EVENT_ESCAPEE:

@@ -18,7 +18,7 @@ static const char *const event_names[EVENT_TYPE_COUNT] = {
     [EVENT_EVIDENCE] = "evidence",   [EVENT_EXIT] = "exit",
     [EVENT_ESCAPEE] = "escapee",     [EVENT_RELOAD] = "reload",
     [EVENT_START] = "start",         [EVENT_STOP] = "stop",
-    [EVENT_STOP_ALL] = "stop all",
+    [EVENT_STOP_ALL] = "stop all",   [EVENT_USAGE] = "usage",
 };
 static const char *const look_names[] = {"ok", "unsettled", "broken"};
 

@@ -62,6 +62,9 @@ make_policy(struct wish *w, struct random *r)
     w->backoff_max_us = ONE_OF(r, 2 * US_PER_S, 30 * US_PER_S);
     w->limit_within_us = ONE_OF(r, 5 * US_PER_S, 60 * US_PER_S);
     w->give_up = random_chance(r, 25);
+    w->restart_age_us = ONE_OF(r, 0, 0, 20 * US_PER_S, 200 * US_PER_S);
+    w->restart_requests = random_chance(r, 30) ? 1000 : 0;
+    w->restart_jitter = (unsigned)random_between(r, 0, 50);
     w->retry = random_chance(r, 30);
     w->hooks = 0;
     for (int h = HOOK_NONE + 1; h < HOOK_COUNT; h++)
@@ -174,6 +177,14 @@ wishes_change(struct wishes *w, struct random *r)
     drop_dangling(w);
 }
 
+void
+wishes_without_limits(struct wishes *w)
+{
+    w->revision++;
+    for (unsigned i = 0; i < WISHES; i++)
+        w->list[i].restart_age_us = w->list[i].restart_requests = 0;
+}
+
 static struct service_spec *
 build(const struct wishes *all, unsigned i)
 {
@@ -206,6 +217,10 @@ build(const struct wishes *all, unsigned i)
     s->limit_count = w->limit_count;
     s->limit_within_us = w->limit_within_us;
     s->give_up = w->give_up;
+    s->restart_age_us = w->restart_age_us;
+    s->restart_requests = w->restart_requests;
+    s->restart_jitter = w->restart_jitter;
+    s->restart_every_us = 10 * US_PER_S;
     s->stop_signal = w->stop_signal;
     s->settle_us = w->settle_us;
     s->soak_us = w->soak_us;

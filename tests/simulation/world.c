@@ -308,7 +308,8 @@ world_tell(struct world *w, const struct core *c, struct event *ret, int64_t now
     if (n.event.type == EVENT_READY) /* sometimes the message outlives its sender */
         return p && (p->alive || random_chance(&w->random, 10));
     if (n.event.type == EVENT_EXTEND || n.event.type == EVENT_STATUS ||
-        n.event.type == EVENT_RELOADING || n.event.type == EVENT_REWRITTEN)
+        n.event.type == EVENT_RELOADING || n.event.type == EVENT_REWRITTEN ||
+        n.event.type == EVENT_USAGE)
         return p && p->alive;
     return n.event.type != EVENT_EXIT || tell_death(w, p, &n, ret);
 }
@@ -338,6 +339,7 @@ outlives_the_master(struct news *n, void *env)
     case EVENT_REWRITTEN: /* the file is still there */
     case EVENT_EXTEND:
     case EVENT_STATUS:
+    case EVENT_USAGE:
         return !unborn(o, n->event.worker);
     case EVENT_EXIT:
         if (unborn(o, n->event.worker))

@@ -266,6 +266,12 @@ random_policy(struct service_spec *s)
     s->limit_count = 1 + (unsigned)random_below(1000);
     s->limit_within_us = US_PER_MS + random_us(3600 * US_PER_S);
     s->give_up = random_below(2);
+    if (s->libstint)
+        s->restart_requests = (unsigned)random_below(1000000001);
+    s->restart_age_us = random_below(2) ? US_PER_S + random_us(3600 * US_PER_S) : 0;
+    s->restart_rss_bytes = random_below(2) ? (1 << 20) + random_below(UINT64_C(1) << 40) : 0;
+    s->restart_jitter = (unsigned)random_below(51);
+    s->restart_every_us = 100 * US_PER_MS + random_us(3000 * US_PER_S);
     for (size_t n = random_below(4); n > 0; n--)
         ck_assert_int_eq(strv_addf(&s->depends_on, "dep-%zu", n), 0);
     for (size_t i = 0; i < s->depends_on.n; i++)

@@ -52,6 +52,8 @@ yaml_with(const char *key, const char *value)
         text_add(&t, "probe_listener: tcp://127.0.0.1:0\n    ");
     if (strcmp(key, "gated") == 0)
         text_add(&t, "libstint: true\n    listen: {a: tcp://127.0.0.1:80}\n    ");
+    if (strcmp(key, "restart_after.requests") == 0)
+        text_add(&t, "libstint: true\n    ");
     if (strcmp(key, "command") != 0)
         text_add(&t, "command: [x]\n    ");
     if (strncmp(key, "reload_", 7) == 0 || strcmp(key, "signal_fallback") == 0)

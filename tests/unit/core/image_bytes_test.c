@@ -53,7 +53,7 @@ START_TEST(what_is_not_an_image_is_refused_in_words)
     rim_config(r, service_new("web"), service_new("queue"));
     pieces_save(&mine, r->core, &specs);
     mine.services[0].data[0]++;
-    ck_refused(-EPROTO, "version 3");
+    ck_refused(-EPROTO, "of version ");
     mine.services[0].data[0]--;
     mine.services[0].data[4]++;
     ck_refused(-EBADMSG, "another one");
@@ -181,7 +181,7 @@ static const struct span derived_generation[] = {
     MEMBER(generation, node),  MEMBER(generation, service), MEMBER(generation, spec),
     MEMBER(generation, slots), MEMBER(generation, workers),
 };
-static const struct span derived_slot[] = {MEMBER(slot, worker)};
+static const struct span derived_slot[] = {MEMBER(slot, worker), MEMBER(slot, substitute)};
 static const struct span derived_worker[] = {MEMBER(worker, node), MEMBER(worker, by_id),
                                              MEMBER(worker, generation), MEMBER(worker, placed)};
 

@@ -9,17 +9,19 @@
 #include "tests/unit/unit.h"
 
 /* "." is an empty cell: an internal event there is our bug. A state's own name: an honest race. */
-static const char *const worker_events[] = {"ready", "drain", "deadline", "exit"};
+static const char *const worker_events[] = {"ready", "outlived", "relieved",
+                                            "drain", "deadline", "exit"};
 static const struct {
     const char *from, *to[WE_COUNT];
 } worker_table[] = {
-    {"starting",  {"ready", "draining", "draining", "exited"} },
-    {"ready",     {"ready", "draining", ".", "exited"}        },
-    {"draining",  {"draining", "draining", "leaked", "exited"}},
-    {"leaked",    {"leaked", "leaked", "killed", "exited"}    },
-    {"killed",    {"killed", "killed", "abandoned", "exited"} },
-    {"abandoned", {"abandoned", "abandoned", ".", "exited"}   },
-    {"exited",    {".", ".", ".", "."}                        },
+  /*               ready       outlived relieved   drain       deadline    exit */
+    {"starting",  {"ready", ".", ".", "draining", "draining", "exited"} },
+    {"ready",     {"ready", "ready", "ready", "draining", ".", "exited"}},
+    {"draining",  {"draining", ".", ".", "draining", "leaked", "exited"}},
+    {"leaked",    {"leaked", ".", ".", "leaked", "killed", "exited"}    },
+    {"killed",    {"killed", ".", ".", "killed", "abandoned", "exited"} },
+    {"abandoned", {"abandoned", ".", ".", "abandoned", ".", "exited"}   },
+    {"exited",    {".", ".", ".", ".", ".", "."}                        },
 };
 
 static const char *const generation_events[] = {"all ready", "serve", "abort", "relieve", "park",

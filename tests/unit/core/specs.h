@@ -62,6 +62,7 @@ service_new(const char *name)
     s->backoff_max_us = 30 * US_PER_S;
     s->limit_count = 5;
     s->limit_within_us = 30 * US_PER_S;
+    s->restart_every_us = 10 * US_PER_S;
     s->log.buffer = 256 << 10;
     return s;
 }

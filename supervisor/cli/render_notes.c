@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the table of `stint status` says of a worker or a service, as words. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "supervisor/cli/cli_internal.h"
+
+/* "1200 of 10000 requests, 120 of 512 MiB, 2 h of 12 h": how near it is to its limits. */
+void
+render_limits(const json_t *w, struct text *out)
+{
+    const json_t *r = json_object_get(w, "restart_after");
+    char is[32], limit[32];
+    const char *between = "";
+
+    if (json_has(r, "requests_limit")) {
+        text_add(out, json_has(r, "requests") ? "" : "an unknown number");
+        if (json_has(r, "requests"))
+            text_addf(out, "%" PRId64, json_number(r, "requests"));
+        text_addf(out, " of %" PRId64 " requests", json_number(r, "requests_limit"));
+        between = ", ";
+    }
+    if (json_has(r, "rss_limit_bytes")) {
+        text_add(out, between);
+        if (json_has(r, "rss_bytes"))
+            text_addf(out, "%" PRId64, json_number(r, "rss_bytes") >> 20);
+        text_addf(out, "%s of %" PRId64 " MiB", json_has(r, "rss_bytes") ? "" : "an unknown part",
+                  json_number(r, "rss_limit_bytes") >> 20);
+        between = ", ";
+    }
+    if (json_has(r, "age_limit_ms"))
+        text_addf(out, "%s%s of %s", between, json_duration(r, "age_ms", is, sizeof(is)),
+                  json_duration(r, "age_limit_ms", limit, sizeof(limit)));
+    if (json_has(r, "relieved_by_pid"))
+        text_addf(out, ": pid %" PRId64 " starts to relieve it", json_number(r, "relieved_by_pid"));
+}
+
+/* The names alone, each once. */
+static void
+add_outdated(const json_t *worker, struct text *out)
+{
+    size_t i;
+    json_t *file;
+
+    json_array_foreach(json_object_get(json_object_get(worker, "libraries"), "files"), i, file)
+    {
+        const char *path = json_string_value(file), *slash = path ? strrchr(path, '/') : NULL;
+        const char *name = slash ? slash + 1 : path;
+
+        if (name && !strstr(text_str(out), name))
+            text_addf(out, "%s%s", out->bytes > 0 ? ", " : "", name);
+    }
+}
+
+void
+render_outdated(const json_t *s, struct text *out)
+{
+    size_t g, w;
+    json_t *generation, *worker;
+
+    json_array_foreach(json_object_get(s, "generations"), g, generation)
+        json_array_foreach(json_object_get(generation, "workers"), w, worker)
+            add_outdated(worker, out);
+}
