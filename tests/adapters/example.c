@@ -109,7 +109,8 @@ example_possible(const char *program)
     auto_free char *folders = strdup(usual ? usual : "/usr/bin:/bin");
     char path[4096], *rest = folders;
 
-    ck_assert_ptr_nonnull(folders);
+    if (!folders) /* outside of a test there are no assertions */
+        return false;
     if (strchr(program, '/'))
         return access(program, X_OK) == 0;
     for (const char *folder; (folder = strsep(&rest, ":"));) {
