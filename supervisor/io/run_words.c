@@ -36,12 +36,15 @@ add_excerpt(struct text *words, const char *output, size_t n)
 void
 run_excerpt(const struct run_result *result, const char *before, struct text *out)
 {
+    const char *output = result->output;
     size_t n = result->output_bytes;
 
-    while (n > 0 && result->output[n - 1] == '\n')
+    while (n > 0 && output[n - 1] == '\n')
         n--;
+    for (; n > 0 && *output == '\n'; n--) /* some set themselves off, as Redis does */
+        output++;
     if (n == 0)
         return;
     text_add(out, before);
-    add_excerpt(out, result->output, n);
+    add_excerpt(out, output, n);
 }

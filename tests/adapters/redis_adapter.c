@@ -149,6 +149,7 @@ START_TEST(a_configuration_that_redis_refuses_costs_nobody_anything)
     example_edit("redis.conf", "appendonly yes", "appendonly maybe");
     line = scn_await("event=verdict service=redis outcome=rejected", 10000);
     ck_assert_msg(strstr(line, "argument must be 'yes' or 'no'") != NULL, "%s", line);
+    ck_assert_msg(strstr(line, "status 1: *** FATAL CONFIG FILE ERROR") != NULL, "%s", line);
     writers_await(w);
     ck_assert_int_eq(writers_count(w, WRITE_REFUSED) + writers_count(w, WRITE_CUT), 0);
     ck_assert_uint_eq(scn_count("event=worker_exit"), 0);
