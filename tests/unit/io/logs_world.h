@@ -185,18 +185,20 @@ await_event(const char *words)
 static inline pid_t
 writer_pid(void)
 {
-    char path[64];
+    char path[64], pids[256] = "";
+    char *at = pids, *end;
+    long pid = 0;
     FILE *children;
-    long pid = -1, last = -1;
 
     (void)snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
     children = fopen(path, "re");
     ck_assert_ptr_nonnull(children);
-    while (fscanf(children, "%ld", &pid) == 1)
-        last = pid;
+    ck_assert_ptr_nonnull(fgets(pids, sizeof(pids), children));
     (void)fclose(children);
-    ck_assert_int_gt(last, 0);
-    return (pid_t)last;
+    for (long next; (next = strtol(at, &end, 10)) > 0; at = end)
+        pid = next;
+    ck_assert_int_gt(pid, 0);
+    return (pid_t)pid;
 }
 
 #endif
