@@ -176,7 +176,7 @@ START_TEST(an_upgrade_in_a_flood_loses_no_line_and_doubles_none)
 }
 END_TEST
 
-/* The child of the master that writes the files. */
+/* The child of the master that writes the files; 0: there is none now. */
 static pid_t
 find_writer(void)
 {
@@ -202,7 +202,8 @@ find_writer(void)
             return (pid_t)pid;
         }
     }
-    ck_abort_msg("the master has no writer");
+    (void)fclose(children);
+    return 0;
 }
 
 START_TEST(a_writer_that_is_killed_in_a_flood_is_replaced_and_every_line_is_there_once)
@@ -214,9 +215,13 @@ START_TEST(a_writer_that_is_killed_in_a_flood_is_replaced_and_every_line_is_ther
     make_log_directory();
     lines = flood(400000, "{file: log/web.log, max_size: 32KiB, keep: 10000, block: 10s}");
     scn_start();
+    (void)scn_await("event=log_rotated service=web", 20000);
     for (unsigned i = 1; i <= 3; i++) {
-        (void)scn_await("event=log_rotated service=web", 20000);
-        ck_assert_int_eq(kill(find_writer(), SIGKILL), 0);
+        pid_t writer;
+
+        while ((writer = find_writer()) == 0) /* the next one comes, or the test is late */
+            ck_assert_int_eq(scn_cli(NULL, "version", NULL), 0);
+        ck_assert_int_eq(kill(writer, SIGKILL), 0);
         (void)scn_await("event=log_writer_died", 10000);
     }
     scn_fifo_read(done, 30000);
