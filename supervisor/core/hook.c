@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/units.h"
@@ -76,13 +77,22 @@ hook_refuses(struct core *c, struct generation *g, const struct hook_result *res
     generation_abort_because(c, g, why);
 }
 
+bool
+hook_results(struct service *s)
+{
+    if (!s->hooks)
+        s->hooks = calloc(HOOK_COUNT, sizeof(*s->hooks));
+    return s->hooks != NULL;
+}
+
 /* It is over, one way or the other. */
 static void
 hook_over(struct core *c, struct generation *g, enum hook_outcome o, int64_t duration_us,
           const char *text)
 {
     enum hook h = g->hook;
-    struct hook_result *result = &g->service->hooks[h];
+    struct hook_result lost; /* for want of memory: it is told all the same */
+    struct hook_result *result = hook_results(g->service) ? &g->service->hooks[h] : &lost;
     const struct generation *serving = service_serving(g->service);
 
     *result = (struct hook_result){.outcome = o,

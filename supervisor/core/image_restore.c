@@ -260,6 +260,8 @@ restore_hooks(struct service *s, struct reader *in)
     while (r == 0 && h != HOOK_NONE) {
         if (h >= HOOK_COUNT)
             return contradiction(in, s, "a hook that there is not");
+        if (!hook_results(s))
+            return error_set(in->reterr, -ENOMEM, "restore a service");
         r = take_fields(in, &image_hook_result_shape, &s->hooks[h]);
         if (r == 0)
             r = take(in, &h, sizeof(h));

@@ -80,7 +80,7 @@ static void
 put_hooks(struct text *out, const struct service *s)
 {
     for (uint64_t h = HOOK_NONE + 1; h < HOOK_COUNT; h++) {
-        if (s->hooks[h].outcome == HOOK_UNDONE)
+        if (!s->hooks || s->hooks[h].outcome == HOOK_UNDONE)
             continue;
         put_number(out, h);
         put(out, &image_hook_result_shape, &s->hooks[h]);

@@ -135,6 +135,7 @@ void generation_announced(struct core *c, struct generation *g);
 
 /* ---- hook.c ------------------------------------------------------------------------------ */
 
+bool hook_results(struct service *s); /* there is room for how its hooks ended */
 /* false: there is none, and nothing to wait for. Otherwise it is under way, or over already. */
 bool hook_begin(struct core *c, struct generation *g, enum hook h);
 void hook_ask(struct core *c, struct generation *g); /* also for the second time */

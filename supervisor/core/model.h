@@ -293,9 +293,10 @@ struct service {
     bool input_rejected; /* loud in every status until fixed */
     char rejected_reason[1024];
     struct verdict last;
-    struct hook_result hooks[HOOK_COUNT]; /* by enum hook */
-    uint64_t respawns;                    /* crashes answered by a respawn, over all generations */
-    unsigned failure; /* what its last failure exits with, as a shell says it; 0 = none yet */
+    struct hook_result
+        *hooks;        /* owned; HOOK_COUNT of them, by enum hook; NULL before the first was over */
+    uint64_t respawns; /* crashes answered by a respawn, over all generations */
+    unsigned failure;  /* what its last failure exits with, as a shell says it; 0 = none yet */
 
     /* agenda.c: when and because of whom it has to be looked at again */
     struct list agenda;              /* in core.agenda, or alone */

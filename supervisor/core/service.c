@@ -370,5 +370,6 @@ service_destroy(struct core *c, struct service *s)
         generation_destroy(container_of(n, struct generation, node));
     service_spec_unref(s->reload.spec);
     service_spec_unref(s->spec);
+    free(s->hooks);
     free(s);
 }

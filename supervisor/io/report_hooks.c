@@ -25,7 +25,7 @@ report_hooks(const struct service *s, uint64_t reload, int64_t now_us)
 {
     json_t *array = NULL;
 
-    for (int h = HOOK_NONE + 1; h < HOOK_COUNT; h++) {
+    for (int h = HOOK_NONE + 1; s->hooks && h < HOOK_COUNT; h++) {
         const struct hook_result *r = &s->hooks[h];
 
         if (r->outcome == HOOK_UNDONE || (reload > 0 && r->reload != reload))
