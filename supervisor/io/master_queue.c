@@ -13,6 +13,7 @@
 #include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/operator.h"
+#include "supervisor/io/state.h"
 
 #define MANY_EFFECTS 256
 #define TRIM_AFTER_S 2.
@@ -267,8 +268,15 @@ on_more(EV_P_ ev_timer *t, int revents)
 static void
 on_trim(EV_P_ ev_timer *t, int revents)
 {
+    struct master *m = container_of(t, struct master, trim);
+
     (void)revents;
     ev_timer_stop(EV_A_ t);
+    if (m->state) {
+        state_tidy(m->state);
+        save_config(m); /* a commit has to have something in it */
+        save_commit(m);
+    }
     (void)malloc_trim(0);
 }
 

@@ -82,6 +82,9 @@ int state_one(const struct state *st, enum state_kind kind, uint64_t key,
 
 bool state_has(const struct state *st, enum state_kind kind, uint64_t key);
 
+/* state_tidy - much has happened that will not soon again: the next commit leaves the history behind. */
+void state_tidy(struct state *st);
+
 /* For the status: bytes of the file, and of the records that count. */
 size_t state_bytes(const struct state *st);
 size_t state_live_bytes(const struct state *st);

@@ -46,6 +46,7 @@ struct state {
     bool torn;           /* something lies there that is no batch: to be cut off first */
     size_t old_end;      /* … in the old file */
     uint64_t sequence;   /* of the last batch */
+    bool tidy;           /* the next commit rewrites it though it is not mostly history */
     size_t live;         /* bytes of the records that count, heads included */
     size_t patience;     /* not written anew before the file is that long */
     struct table index;  /* struct entry.node */

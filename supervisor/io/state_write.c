@@ -162,10 +162,17 @@ rewrite(struct state *st)
     return 1;
 }
 
+void
+state_tidy(struct state *st)
+{
+    st->tidy = true;
+}
+
 int
 state_commit(struct state *st, struct error *reterr)
 {
     int r = st->batch.failed ? -ENOMEM : 0;
+    size_t most;
 
     if (st->batch.bytes == 0 && r == 0)
         return 0;
@@ -184,8 +191,9 @@ state_commit(struct state *st, struct error *reterr)
     if (r < 0)
         return error_set(reterr, r, "keep the state");
     EDGE("commit-done");
-    if (st->old_fd != -1 || st->end <= HISTORY_LEAST || st->end <= st->live * 3 ||
-        st->end < st->patience)
+    most = st->tidy ? st->live + HISTORY_LEAST : st->live * 3;
+    st->tidy = false;
+    if (st->old_fd != -1 || st->end <= HISTORY_LEAST || st->end <= most || st->end < st->patience)
         return 0;
     if (rewrite(st) == 1)
         return 1;

@@ -217,6 +217,26 @@ START_TEST(a_small_file_is_left_alone_and_a_large_one_stays_in_bounds)
 }
 END_TEST
 
+START_TEST(told_that_much_is_over_it_leaves_the_history_behind_at_once_and_once)
+{
+    size_t before;
+
+    for (unsigned round = 0; round < 2; round++)
+        for (uint64_t i = 0; i < 4000; i++)
+            state_put(st, STATE_SERVICE, i, filler, 100);
+    ck_assert_int_eq(commit(), 0); /* as much history as it has content: that is no reason */
+    before = state_bytes(st);
+    state_tidy(st);
+    state_put(st, STATE_SERVICE, 0, filler, 100);
+    ck_assert_int_eq(commit(), 1);
+    ck_assert_uint_lt(state_bytes(st), before * 6 / 10);
+    for (uint64_t i = 0; i < 4000; i++)
+        state_put(st, STATE_SERVICE, i, filler, 100);
+    ck_assert_int_eq(commit(), 0); /* and then it is as ever */
+    found_is(st);
+}
+END_TEST
+
 START_TEST(descriptors_of_files_left_behind_are_closed)
 {
     unsigned before = count_fds();
@@ -248,6 +268,7 @@ main(void)
     tcase_add_test(t, settling_what_asked_for_nothing_does_nothing);
     tcase_add_loop_test(t, through_many_rewrites_kept_or_not_nothing_is_lost_or_comes_back, 0, 3);
     tcase_add_test(t, a_small_file_is_left_alone_and_a_large_one_stays_in_bounds);
+    tcase_add_test(t, told_that_much_is_over_it_leaves_the_history_behind_at_once_and_once);
     tcase_add_test(t, descriptors_of_files_left_behind_are_closed);
     suite_add_tcase(s, t);
     return unit_main(s);
