@@ -87,6 +87,26 @@ START_TEST(a_service_that_runs_replaced_libraries_is_loud_and_each_is_named_once
 }
 END_TEST
 
+START_TEST(how_near_a_worker_is_to_its_limits_is_said)
+{
+    static const char answer[] =
+        "{\"services\":[{\"name\":\"web\",\"state\":\"running\",\"generations\":["
+        "{\"number\":8,\"state\":\"serving\",\"workers\":["
+        "{\"slot\":0,\"pid\":46,\"state\":\"ready\",\"restart_after\":{\"age_ms\":60000,\"age_"
+        "limit_ms\":"
+        "3600000,\"requests\":12,\"requests_limit\":950,\"rss_bytes\":104857600,\"rss_limit_"
+        "bytes\":"
+        "536870912,\"relieved_by_pid\":47}},"
+        "{\"slot\":1,\"pid\":48,\"state\":\"ready\",\"status\":\"warm\",\"restart_after\":"
+        "{\"requests_limit\":950}}]}]}]}";
+
+    ck_assert_int_eq(stint_asks("status", "200 OK", answer, NULL), CLI_OK);
+    ck_assert_msg(strstr(out, "12 of 950 requests, 100 of 512 MiB, ") != NULL, "%s", out);
+    ck_assert_msg(strstr(out, ": pid 47 starts to relieve it\n") != NULL, "%s", out);
+    ck_assert_msg(strstr(out, "\"warm\", an unknown number of 950 requests\n") != NULL, "%s", out);
+}
+END_TEST
+
 START_TEST(with_json_the_answer_is_left_as_it_is)
 {
     json_t *is, *was = json_loads(status_json, 0, NULL);
@@ -147,6 +167,7 @@ main(void)
     tcase_add_test(tc, status_is_an_aligned_table_with_loud_rejections);
     tcase_add_test(tc, what_is_only_assumed_to_have_reloaded_is_called_so);
     tcase_add_test(tc, a_service_that_runs_replaced_libraries_is_loud_and_each_is_named_once);
+    tcase_add_test(tc, how_near_a_worker_is_to_its_limits_is_said);
     tcase_add_test(tc, with_json_the_answer_is_left_as_it_is);
     tcase_add_test(tc, threads_name_the_stragglers);
     tcase_add_test(tc, events_and_logs_are_lines_for_people);

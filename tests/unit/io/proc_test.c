@@ -65,6 +65,17 @@ START_TEST(our_own_stat_tells_the_truth)
 }
 END_TEST
 
+START_TEST(resident_memory_is_told_of_who_is_there)
+{
+    uint64_t bytes = 0;
+
+    ck_assert_int_eq(proc_rss_read(getpid(), &bytes), 0);
+    ck_assert_uint_gt(bytes, 100000);
+    ck_assert_uint_eq(bytes % 4096, 0);
+    ck_assert_int_eq(proc_rss_read(INT32_MAX, &bytes), -ENOENT);
+}
+END_TEST
+
 START_TEST(the_three_forms_of_a_system_call_are_read)
 {
     struct proc_syscall c;
@@ -259,6 +270,7 @@ main(void)
     tcase_add_test(t, a_name_with_brackets_and_blanks_does_not_confuse);
     tcase_add_test(t, what_is_no_stat_is_refused);
     tcase_add_test(t, our_own_stat_tells_the_truth);
+    tcase_add_test(t, resident_memory_is_told_of_who_is_there);
     tcase_add_test(t, the_three_forms_of_a_system_call_are_read);
     tcase_add_test(t, threads_are_listed_and_counted_beyond_the_room);
     tcase_add_test(t, the_environment_of_a_process_is_read_by_name);

@@ -257,6 +257,25 @@ START_TEST(random_bytes_never_do_harm)
 }
 END_TEST
 
+START_TEST(what_was_served_is_known_from_those_that_count_and_from_no_other)
+{
+    uint64_t served = 7;
+
+    header->minor = STINT_REGISTRY_MINOR_SERVED;
+    header->served = UINT64_C(1) << 40;
+    ck_assert_int_eq(registry_served(registry, &served), 0);
+    ck_assert(served == UINT64_C(1) << 40);
+    header->minor = 0; /* an older libstint: what lies there means nothing */
+    ck_assert_int_eq(registry_served(registry, &served), -EOPNOTSUPP);
+    header->major = STINT_REGISTRY_MAJOR + 1;
+    ck_assert_int_eq(registry_served(registry, &served), -EPROTO);
+    header->magic = 0;
+    ck_assert_int_eq(registry_served(registry, &served), -ENODATA);
+    ck_assert_int_eq(registry_served(-1, &served), -EBADF);
+    ck_assert(served == UINT64_C(1) << 40);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -273,6 +292,7 @@ main(void)
     tcase_add_test(t, hostile_text_and_numbers_become_harmless);
     tcase_add_test(t, a_slot_that_changes_all_the_time_is_whole_or_torn_never_mixed);
     tcase_add_test(t, what_is_no_registry_is_refused);
+    tcase_add_test(t, what_was_served_is_known_from_those_that_count_and_from_no_other);
     tcase_add_test(t, random_bytes_never_do_harm);
     suite_add_tcase(s, t);
     return unit_main(s);

@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "tests/unit/unit.h"
 #include "tests/unit/worker-api/master.h"
@@ -294,6 +296,28 @@ START_TEST(long_names_are_cut_and_paths_keep_their_tail)
 }
 END_TEST
 
+START_TEST(what_is_served_is_counted_in_the_registry_and_not_in_a_childs)
+{
+    struct master m = master_start();
+    struct stint_registry_header header;
+    pid_t child;
+
+    stint_served(1000); /* too early: nothing */
+    ck_assert_int_eq(stint_init(NULL), 0);
+    stint_served(1);
+    stint_served(41);
+    child = fork();
+    if (child == 0) {
+        stint_served(5);
+        _exit(0);
+    }
+    ck_assert_int_eq(waitpid(child, NULL, 0), child);
+    ck_assert_int_eq(pread(m.registry, &header, sizeof(header), 0), sizeof(header));
+    ck_assert_uint_ge(header.minor, STINT_REGISTRY_MINOR_SERVED);
+    ck_assert_uint_eq(header.served, 42);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -303,6 +327,7 @@ main(void)
     tcase_set_timeout(registry, 100);
     tcase_add_test(registry, the_registry_says_who_a_thread_is_and_who_made_it);
     tcase_add_test(registry, a_thread_that_ignores_its_token_is_shown_with_cause_and_time);
+    tcase_add_test(registry, what_is_served_is_counted_in_the_registry_and_not_in_a_childs);
     tcase_add_test(registry, pthread_exit_ends_the_registration_too);
     tcase_add_test(registry, a_foreign_thread_is_adopted_and_let_go);
     tcase_add_test(registry, a_full_registry_counts_and_does_not_refuse_threads);
