@@ -13,12 +13,12 @@
 #include "base/fd.h"
 #include "base/units.h"
 
-#define ASK        "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n"
-#define BEGUN_MS   300 /* in flight by then: what is asked after it has long been answered */
-#define AGAIN_MS   300 /* a client that comes back after so long */
-#define ANSWER_MS  8000
-#define AT_ONCE_US (50 * US_PER_MS) /* long before the handoff */
-#define LINGER_US  (15 * US_PER_S)
+#define ASK       "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n"
+#define BEGUN_MS  300 /* in flight by then: what is asked after it has long been answered */
+#define AGAIN_MS  300 /* a client that comes back after so long */
+#define TRIES     8
+#define ANSWER_MS 8000
+#define LINGER_US (15 * US_PER_S)
 
 /* One connection and what came on it. */
 struct fate {
@@ -113,12 +113,13 @@ tell(const struct adapter *a, const char *what, const char *fate)
 
 /* It was quiet when the drain began. What then: an end by itself, or an answer to a late question? */
 static bool
-late_question(const struct adapter *a, const char *what, struct fate *f, int64_t drained_us)
+late_question(const struct adapter *a, const char *what, struct fate *f, int64_t before_us,
+              int64_t drained_us)
 {
     char text[160];
     bool answered;
 
-    if (f->ended_us != 0 && f->ended_us - f->last_us < AT_ONCE_US && f->last_us < drained_us) {
+    if (f->ended_us != 0 && f->ended_us < before_us) {
         tell(a, what, "none: closed after its answer");
         return false;
     }
@@ -140,45 +141,64 @@ late_question(const struct adapter *a, const char *what, struct fate *f, int64_t
     return answered;
 }
 
+/* A request that was asked before the handoff and is not answered when the old one is told to leave. */
+static void
+in_flight(const struct adapter *a, void (*hand_over)(const struct adapter *a))
+{
+    static struct fate slow;
+    struct fate *one = &slow;
+    int64_t begun_us, drained_us;
+    unsigned tries = 0;
+    char text[128];
+
+    /* On a busy machine the next one may need longer to start than the answer takes: once more then. */
+    do {
+        fate_connect(&slow);
+        begun_us = mono_now_us();
+        ck_assert(fate_ask(&slow, a->slow));
+        fates_watch(&one, 1, begun_us + BEGUN_MS * US_PER_MS, NULL);
+        hand_over(a);
+        drained_us = mono_now_us();
+        fates_watch(&one, 1, drained_us + LINGER_US, &slow);
+        slow.fd = fd_close(slow.fd);
+        ck_assert_msg(fate_answered(&slow), "%s dropped a request in flight: %s", a->name,
+                      slow.bytes ? "cut short" : "no answer");
+    } while (slow.last_us <= drained_us && ++tries < TRIES);
+    ck_assert_msg(slow.last_us > drained_us, "%s was too quick: nothing was in flight", a->slow);
+    (void)snprintf(text, sizeof(text), "answered in full after %.0f ms, %.0f ms after the verdict",
+                   (double)(slow.last_us - begun_us) / 1000,
+                   (double)(slow.last_us - drained_us) / 1000);
+    tell(a, "a request in flight:", text);
+}
+
 void
 adp_fates(const struct adapter *a, void (*hand_over)(const struct adapter *a))
 {
-    static struct fate idle, silent, slow;
-    struct fate *all[] = {&idle, &silent, &slow};
-    int64_t begun_us, drained_us;
-    char text[128];
+    static struct fate idle, silent;
+    struct fate *both[] = {&idle, &silent};
+    int64_t before_us, drained_us;
     bool answered;
 
     fate_connect(&idle);
     ck_assert(fate_ask(&idle, "/"));
-    fates_watch(all, 1, mono_now_us() + ANSWER_MS * US_PER_MS, &idle);
+    fates_watch(both, 1, mono_now_us() + ANSWER_MS * US_PER_MS, &idle);
     ck_assert_msg(fate_answered(&idle), "no answer: %s", idle.text);
     fate_connect(&silent);
-    fate_connect(&slow);
-    begun_us = mono_now_us();
-    if (a->slow)
-        ck_assert(fate_ask(&slow, a->slow));
-    /* the others' requests come after it: once they are answered, so is its turn */
-    fates_watch(all, 3, begun_us + BEGUN_MS * US_PER_MS, NULL);
+    /* a question that came after it is answered: by then it was accepted, too */
+    ck_assert_int_eq(adp_ask(adp_port(0), "/", NULL, 0), 200);
+    fates_watch(both, 2, mono_now_us() + BEGUN_MS * US_PER_MS, NULL);
+    before_us = mono_now_us();
     hand_over(a);
     drained_us = mono_now_us();
-    fates_watch(all, 3, drained_us + AGAIN_MS * US_PER_MS, NULL);
+    fates_watch(both, 2, drained_us + AGAIN_MS * US_PER_MS, NULL);
     idle.bytes = 0;
-    (void)late_question(a, "an idle keep-alive connection:", &idle, drained_us);
-    answered = late_question(a, "a connection that had not asked yet:", &silent, drained_us);
+    (void)late_question(a, "an idle keep-alive connection:", &idle, before_us, drained_us);
+    answered =
+        late_question(a, "a connection that had not asked yet:", &silent, before_us, drained_us);
     ck_assert_msg(answered || a->closes_silent, "%s lost the first request of a connection",
                   a->name);
-    if (!a->slow)
-        return;
-    fates_watch(all + 2, 1, mono_now_us() + LINGER_US, &slow);
-    (void)snprintf(text, sizeof(text), "%s after %.0f ms",
-                   fate_answered(&slow) ? "answered in full"
-                   : slow.bytes         ? "cut short"
-                                        : "lost",
-                   (double)((slow.bytes ? slow.last_us : slow.ended_us) - begun_us) / 1000);
-    tell(a, "a request in flight:", text);
-    ck_assert_msg(fate_answered(&slow), "%s dropped a request in flight", a->name);
-    ck_assert_msg(slow.last_us > drained_us, "%s was too quick: nothing was in flight", a->slow);
-    for (size_t i = 0; i < 3; i++)
-        all[i]->fd = fd_close(all[i]->fd);
+    idle.fd = fd_close(idle.fd);
+    silent.fd = fd_close(silent.fd);
+    if (a->slow)
+        in_flight(a, hand_over);
 }
