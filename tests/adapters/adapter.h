@@ -20,6 +20,7 @@
 #include "tests/scenario/harness.h"
 
 #define ADP_ARGS 24
+#define ADP_KEPT 8 /* connections of a client that keeps them */
 
 struct adapter {
     const char *name;          /* what the tests are called */
@@ -39,6 +40,7 @@ struct adapter {
     int own_signal;          /* … reloads on this signal (0: it has no way of its own) … */
     int own_stop;            /* … and ends on this one */
     int own_deaf_ms; /* it may not hear that signal while it is busy: sent again after this; 0: it does */
+    unsigned handoffs;   /* of each, one after the other; 0: 10 */
     bool closes_silent;  /* a draining worker closes a connection that has not asked yet */
     bool own_takes_long; /* its own way is only gone with --own */
     bool loses_none;     /* a lame duck: not even one on a kept connection */
@@ -89,7 +91,7 @@ struct adp_accounts {
     char kinds[256]; /* "reset 1, short 2"; "" when nothing failed */
 };
 
-/* adp_load_begin - requests per second to 127.0.0.1:@port; keep: over 8 kept connections, else one each. */
+/* adp_load_begin - requests per second to 127.0.0.1:@port; keep: over ADP_KEPT connections, else one each. */
 int adp_load_begin(bool keep, unsigned rate, unsigned port, const char *words);
 void adp_load_mark(void); /* a reload begins now, for every load that runs */
 /* adp_load_end - the one that @load stands for; what it has under way ends before. */

@@ -16,7 +16,6 @@
 #include "bench/child.h"
 
 #define LOADS_MAX   4
-#define KEPT        "8"
 #define END_US      (10 * US_PER_S)
 #define PATIENCE_US (20 * US_PER_S)
 
@@ -40,7 +39,7 @@ await_running(const char *status)
 int
 adp_load_begin(bool keep, unsigned rate, unsigned port, const char *words)
 {
-    char address[32], number[16], log[128], json[128], status[128];
+    char address[32], number[16], kept[16], log[128], json[128], status[128];
     const char *const argv[] = {getenv("LOAD_BINARY"),
                                 "--address",
                                 address,
@@ -48,7 +47,7 @@ adp_load_begin(bool keep, unsigned rate, unsigned port, const char *words)
                                 "--timeout",
                                 "5s",
                                 "--keepalive",
-                                KEPT,
+                                kept,
                                 "--json",
                                 json,
                                 "--expect-substring",
@@ -70,6 +69,7 @@ adp_load_begin(bool keep, unsigned rate, unsigned port, const char *words)
     ck_assert_int_lt(load, LOADS_MAX);
     (void)snprintf(address, sizeof(address), "127.0.0.1:%u", port);
     (void)snprintf(number, sizeof(number), "%u", rate);
+    (void)snprintf(kept, sizeof(kept), "%d", ADP_KEPT);
     (void)snprintf(json, sizeof(json), "%s", scn_path("load-%d.json", load));
     (void)snprintf(log, sizeof(log), "%s", scn_path("load-%d.log", load));
     (void)snprintf(status, sizeof(status), "%s", scn_path("load-%d.status", load));

@@ -17,6 +17,7 @@ static const struct adapter nginx = {
     .bad = "loaction",
     .complaint = "unknown directive \\\"loaction\\\" in ./nginx.conf",
     .slow = "/slow",
+    .handoffs = 30, /* they are quick, and what is lost at each is few or all */
     .own = {"nginx", "-p", ".", "-c", "nginx.conf", "-e", "stderr", "-g", "daemon off;"},
     .own_signal = SIGHUP,
     .own_stop = SIGQUIT,
