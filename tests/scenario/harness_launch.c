@@ -90,7 +90,12 @@ launch_child(const struct scn_world *world, const char *stint, int log, int told
         for (;;)
             (void)pause();
     }
-    (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* a test that is killed takes its master along */
+    /*
+     * A test that fails takes its master along, which stops in order. Not as a member of its group:
+     * the test library kills that, and whoever is no actor would be left behind.
+     */
+    (void)setpgid(0, 0);
+    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     (void)dup2(log, STDERR_FILENO);
     if (world->no_stderr)
         (void)close(STDERR_FILENO);
