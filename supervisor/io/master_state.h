@@ -138,16 +138,16 @@ struct master {
     ev_timer alive;                  /* tells the keeper so */
     struct announcer *announcer;     /* owned; NULL without a service manager */
     int control_fd, control_lock_fd; /* owned until the desk has them; -1 */
-    bool desk_stale; /* operator_save() would say something else than the state holds */
+    bool desk_stale;   /* operator_save() would say something else than the state holds */
     struct run *proof; /* owned; a new program: can it read the state? NULL = none */
-    char *next_path; /* owned; … and where it is */
-    int next_fd;     /* owned; … the program itself; -1 */
-    bool making_way; /* another program goes on here */
+    char *next_path;   /* owned; … and where it is */
+    int next_fd;       /* owned; … the program itself; -1 */
+    bool making_way;   /* another program goes on here */
     enum cgroup_mode first_cgroup; /* as the configuration said before it was in force */
     struct cgroup_tree *cgroups;   /* owned; one without leaves where we may not have them */
     struct surroundings surroundings;
     struct outdated_state outdated;
-    struct list relics;   /* workers of a state that is not trusted, on their way out */
+    struct list relics; /* workers of a state that is not trusted, on their way out */
     ev_timer relics_late, usage_timer; /* the second while somebody has limits of restart_after */
 
     struct strv numbers; /* "SERVICE NUMBER": last generation number given, as in state_dir */

@@ -102,19 +102,6 @@ keep_one_out(const struct core *c, struct effects *fx)
         }
 }
 
-static void
-let_in_early(const struct core *c, struct effects *fx)
-{
-    for (size_t i = 0, n = fx->n; i < n; i++) {
-        const struct worker *w = plant_is_record(&fx->items[i], RECORD_READY)
-                                     ? core_worker(c, fx->items[i].record->worker)
-                                     : NULL;
-
-        if (w && w->generation->spec->gated)
-            plant_signal(fx, FX_OPEN, w->id, 0);
-    }
-}
-
 /* ---- oneshot --------------------------------------------------------------------------------- */
 
 static void
@@ -339,54 +326,55 @@ ask_for_no_look(struct effects *fx)
 
 const struct plant plants[] = {
     {"I1",           I1,            "signals the serving one as soon as the candidate is spawned",
-     .effects = break_before_make                                                                                                },
-    {"I2",           I2,            "cancels the serving one when the candidate failed",           .effects = punish_the_serving },
-    {"I2.check",     I2,            "stops the old one although the check failed",                 .event = plant_believe_checks },
+     .effects = break_before_make                                                                                                 },
+    {"I2",           I2,            "cancels the serving one when the candidate failed",            .effects = punish_the_serving },
+    {"I2.check",     I2,            "stops the old one although the check failed",                  .event = plant_believe_checks },
     {"I2.all",       I2,            "asks all to reload, though the first has not done it",
-     .effects = plant_ask_all                                                                                                    },
+     .effects = plant_ask_all                                                                                                     },
     {"I2.unready",   I2,            "asks who is not ready to reload, which ends it",
-     .effects = plant_ask_unready                                                                                                },
-    {"I2.proved",    I2,            "calls proved what is only assumed",                           .effects = plant_call_proved  },
-    {"I3",           I3,            "lets more generations drain than allowed",                    .spec = let_more_drain        },
-    {"I4",           I4,            "does not see that the disk changed",                          .event = see_the_old_disk     },
-    {"I4.again",     I4,            "tries again what was rejected",                               .event = force_every_reload   },
-    {"I5",           I5,            "writes two obituaries",                                       .effects = bury_twice         },
-    {"I5.signal",    I5,            "signals a pid that is reaped",                                .effects = signal_the_dead    },
-    {"I6",           I6,            "kills right after the drain signal",                          .effects = kill_at_once       },
-    {"I6.evidence",  I6,            "kills where evidence is due",                                 .effects = kill_unheard       },
-    {"I7",           I7,            "takes its time to stop",                                      .spec = stop_at_leisure       },
-    {"I8",           I8,            "respawns without a pause",                                    .spec = retry_without_pause   },
-    {"I1.pride",     I1,            "gives up who never asked for it",                             .spec = give_all_up           },
-    {"I8.limit",     I8,            "does not give up a candidate",                                .spec = never_give_up         },
+     .effects = plant_ask_unready                                                                                                 },
+    {"I2.proved",    I2,            "calls proved what is only assumed",                            .effects = plant_call_proved  },
+    {"I3",           I3,            "lets more generations drain than allowed",                     .spec = let_more_drain        },
+    {"I4",           I4,            "does not see that the disk changed",                           .event = see_the_old_disk     },
+    {"I4.again",     I4,            "tries again what was rejected",                                .event = force_every_reload   },
+    {"I5",           I5,            "writes two obituaries",                                        .effects = bury_twice         },
+    {"I5.signal",    I5,            "signals a pid that is reaped",                                 .effects = signal_the_dead    },
+    {"I6",           I6,            "kills right after the drain signal",                           .effects = kill_at_once       },
+    {"I6.evidence",  I6,            "kills where evidence is due",                                  .effects = kill_unheard       },
+    {"I7",           I7,            "takes its time to stop",                                       .spec = stop_at_leisure       },
+    {"I8",           I8,            "respawns without a pause",                                     .spec = retry_without_pause   },
+    {"I1.pride",     I1,            "gives up who never asked for it",                              .spec = give_all_up           },
+    {"I8.limit",     I8,            "does not give up a candidate",                                 .spec = never_give_up         },
     {"I8.hint",      I8,            "takes every hint for an order, which ends a back-off",
-     .event = take_hints_for_orders                                                                                              },
-    {"I9",           I9,            "loses death certificates",                                    .effects = lose_certificates  },
-    {"I9.count",     I9,            "certifies without the leaks",                                 .effects = count_leaks_away   },
-    {"snapshots",    LAW_SNAPSHOTS, "keeps snapshots nobody needs",                                .effects = keep_snapshots     },
-    {"verdicts",     LAW_VERDICTS,  "does not answer reloads",                                     .effects = lose_verdicts      },
-    {"places",       LAW_PLACES,    "lets all start at once",                                      .spec = start_all_at_once     },
-    {"depends",      LAW_DEPENDS,   "starts without what it depends on",                           .spec = depend_on_nobody      },
+     .event = take_hints_for_orders                                                                                               },
+    {"I9",           I9,            "loses death certificates",                                     .effects = lose_certificates  },
+    {"I9.count",     I9,            "certifies without the leaks",                                  .effects = count_leaks_away   },
+    {"snapshots",    LAW_SNAPSHOTS, "keeps snapshots nobody needs",                                 .effects = keep_snapshots     },
+    {"verdicts",     LAW_VERDICTS,  "does not answer reloads",                                      .effects = lose_verdicts      },
+    {"places",       LAW_PLACES,    "lets all start at once",                                       .spec = start_all_at_once     },
+    {"depends",      LAW_DEPENDS,   "starts without what it depends on",                            .spec = depend_on_nobody      },
     {"relief",       LAW_RELIEF,    "asks a worker to leave as soon as another starts in its slot",
-     .effects = break_before_relief                                                                                              },
-    {"gate",         LAW_GATE,      "does not let a worker in that serves",                        .effects = keep_one_out       },
+     .effects = break_before_relief                                                                                               },
+    {"gate",         LAW_GATE,      "does not let a worker in that serves",                         .effects = keep_one_out       },
     {"gate.early",   LAW_GATE,      "lets a worker in as soon as it is ready itself",
-     .effects = let_in_early                                                                                                     },
+     .effects = let_in_early                                                                                                      },
     {"oneshot",      LAW_ONESHOT,   "takes every end of a oneshot for a success",
-     .event = call_every_end_a_success                                                                                           },
-    {"retry",        LAW_ONESHOT,   "runs a oneshot again that failed",                            .spec = try_all_again         },
-    {"hooks",        LAW_HOOKS,     "does not run any hook",                                       .spec = run_no_hooks          },
-    {"hooks.deaf",   LAW_HOOKS,     "starts what a hook refused",                                  .event = believe_every_hook   },
-    {"I10",          I10,           "does not touch a service that it changed",                    .touched = touch_one_less     },
-    {"I10.image",    I10,           "forgets in an image how often a slot failed",                 .restored = forget_failures   },
-    {"I10.relief",   LAW_RELIEF,    "takes over without who relieves somebody",                    .restored = forget_substitutes},
-    {"I10.backoff",  I8,            "takes over without the back-off of the slots",                .restored = forget_backoff    },
+     .event = call_every_end_a_success                                                                                            },
+    {"retry",        LAW_ONESHOT,   "runs a oneshot again that failed",                             .spec = try_all_again         },
+    {"hooks",        LAW_HOOKS,     "does not run any hook",                                        .spec = run_no_hooks          },
+    {"hooks.deaf",   LAW_HOOKS,     "starts what a hook refused",                                   .event = believe_every_hook   },
+    {"I10",          I10,           "does not touch a service that it changed",                     .touched = touch_one_less     },
+    {"I10.image",    I10,           "forgets in an image how often a slot failed",                  .restored = forget_failures   },
+    {"I10.relief",   LAW_RELIEF,    "takes over without who relieves somebody",
+     .restored = forget_substitutes                                                                                               },
+    {"I10.backoff",  I8,            "takes over without the back-off of the slots",                 .restored = forget_backoff    },
     {"I10.dropped",  I5,            "drops the obituaries that the dead master had not written",
-     .repeat = drop_obituaries                                                                                                   },
+     .repeat = drop_obituaries                                                                                                    },
     {"I10.twice",    I5,            "writes the obituaries of the dead master once more",
-     .repeat = repeat_obituaries                                                                                                 },
-    {"I10.spawned",  LAW_NUMBERS,   "starts once more who has a pid",                              .repeat = start_again         },
-    {"I10.evidence", I6,            "does not ask again for evidence",                             .resumed = ask_for_no_evidence},
-    {"I10.looks",    I10,           "does not ask again for a look",                               .resumed = ask_for_no_look    },
+     .repeat = repeat_obituaries                                                                                                  },
+    {"I10.spawned",  LAW_NUMBERS,   "starts once more who has a pid",                               .repeat = start_again         },
+    {"I10.evidence", I6,            "does not ask again for evidence",                              .resumed = ask_for_no_evidence},
+    {"I10.looks",    I10,           "does not ask again for a look",                                .resumed = ask_for_no_look    },
 };
 const size_t n_plants = ARRAY_LEN(plants);
 

@@ -48,6 +48,9 @@ void depend_on_nobody(struct spec *c);
 void run_no_hooks(struct spec *c);
 void try_all_again(struct spec *c);
 
+/* plant_gate.c */
+void let_in_early(const struct core *c, struct effects *fx);
+
 /* plant_relief.c */
 void break_before_relief(const struct core *c, struct effects *fx);
 
