@@ -76,8 +76,8 @@ main(int argc, char **argv)
         (void)fprintf(stderr, "usage: stint-react-limit PROGRAM\n");
         return 64;
     }
-    (void)strcpy(folder, argv[1]);
-    (void)strcpy(name, argv[1]);
+    (void)snprintf(folder, sizeof(folder), "%s", argv[1]);
+    (void)snprintf(name, sizeof(name), "%s", argv[1]);
     p[0] = (struct pollfd){inotify_init1(IN_CLOEXEC), POLLIN, 0};
     if (inotify_add_watch(p[0].fd, dirname(folder), IN_MOVED_TO) == -1)
         die("watch");

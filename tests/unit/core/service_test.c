@@ -175,7 +175,7 @@ START_TEST(generation_numbers_survive_a_restart)
 
     spec_take(c, service_new("web"));
     rim_step(r, (struct event){
-                    .type = EVENT_CONFIG, .config = {c, forty_one, NULL}
+                    .type = EVENT_CONFIG, .config = {.spec = c, .last_generation = forty_one}
     });
     spec_destroy(c);
     ck_said(r, "verdict: web/42 serving");
