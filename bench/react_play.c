@@ -42,7 +42,8 @@ react_spawn(struct react *r, const char *const *argv, struct error *reterr)
 bool
 react_installed(const char *build, const char *program)
 {
-    auto_free char *folders = strdup(getenv("PATH") ? getenv("PATH") : "/usr/bin:/bin");
+    const char *usual = getenv("PATH");
+    auto_free char *folders = strdup(usual ? usual : "/usr/bin:/bin");
     char path[PATH_MAX], *rest = folders;
 
     (void)snprintf(path, sizeof(path), "%s/bench/peers/node_modules/.bin/%s", build, program);
