@@ -94,7 +94,8 @@ START_TEST(under_load_no_request_is_lost_while_each_worker_is_relieved_again_and
     ck_assert_msg(r.failed == 0, "%lu of %lu requests failed: %s", r.failed, r.asked, r.why);
     ck_assert_uint_ge(r.asked, 500);
     ck_assert_uint_eq(scn_count("event=generation_starting"), 1);
-    ck_assert_uint_eq(scn_count("event=worker_exit"),
+    /* in this order: the log grows in between, and who exits then has to be a good one, too */
+    ck_assert_uint_le(scn_count("event=worker_exit"),
                       scn_count("event=worker_exit status=0 level=info"));
     ck_assert_uint_ge(scn_count("event=relief level=info"), 12);
     (void)fprintf(stderr, "%lu requests, %u reliefs, none failed\n", r.asked,
