@@ -22,39 +22,43 @@ bout_path(const struct bout *b, const char *name, char to[PATH_MAX])
 }
 
 /* Without waiting for the disk: nobody reads it after a power cut. */
-static int
-write_text(const char *path, mode_t mode, const char *text, struct error *reterr)
+__attribute__((format(printf, 5, 0))) static int
+write_text(const struct bout *b, const char *name, mode_t mode, struct error *reterr,
+           const char *fmt, va_list ap)
 {
-    return text ? file_swap(path, text, strlen(text), mode, reterr)
-                : error_set(reterr, -ENOMEM, "write '%s'", path);
+    auto_free char *text = NULL;
+    char path[PATH_MAX];
+
+    (void)bout_path(b, name, path);
+    if (vasprintf(&text, fmt, ap) < 0) {
+        text = NULL;
+        return error_set(reterr, -ENOMEM, "write '%s'", path);
+    }
+    return file_swap(path, text, strlen(text), mode, reterr);
 }
 
 int
 bout_write(const struct bout *b, const char *name, struct error *reterr, const char *fmt, ...)
 {
-    auto_free char *text = NULL;
-    char path[PATH_MAX];
     va_list ap;
+    int r;
 
     va_start(ap, fmt);
-    if (vasprintf(&text, fmt, ap) < 0)
-        text = NULL;
+    r = write_text(b, name, 0644, reterr, fmt, ap);
     va_end(ap);
-    return write_text(bout_path(b, name, path), 0644, text, reterr);
+    return r;
 }
 
 int
 bout_script(const struct bout *b, const char *name, struct error *reterr, const char *fmt, ...)
 {
-    auto_free char *text = NULL;
-    char path[PATH_MAX];
     va_list ap;
+    int r;
 
     va_start(ap, fmt);
-    if (vasprintf(&text, fmt, ap) < 0)
-        text = NULL;
+    r = write_text(b, name, 0755, reterr, fmt, ap);
     va_end(ap);
-    return write_text(bout_path(b, name, path), 0755, text, reterr);
+    return r;
 }
 
 int
