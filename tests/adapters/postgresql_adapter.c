@@ -159,17 +159,6 @@ unhappy(struct writers *w)
 }
 
 static void
-finish(struct writers *w)
-{
-    writers_stop(w);
-    writers_verify(w);
-    ck_assert_uint_eq(scn_count("event=bug"), 0);
-    ck_assert_uint_eq(scn_count("event=worker_kill"), 0);
-    writers_free(w);
-    ck_assert_int_eq(scn_stop(), 0);
-}
-
-static void
 tell(const char *what, unsigned times, struct writers *w)
 {
     (void)printf("postgresql: %u %s, %ld writes acknowledged, refused %ld, cut %ld, denied %ld, "
@@ -200,7 +189,7 @@ START_TEST(ten_reloads_by_signal_are_in_force_and_no_query_fails)
     tell("reloads by signal", RELOADS, w);
     ck_assert_int_eq(unhappy(w), 0);
     ck_assert_uint_eq(scn_count("event=worker_spawn"), 1);
-    finish(w);
+    writers_finish(w);
 }
 END_TEST
 
@@ -227,7 +216,7 @@ START_TEST(what_needs_a_restart_replaces_the_postmaster_and_loses_no_acknowledge
     }
     tell("handoffs by replace", REPLACES, w);
     ck_assert_uint_eq(scn_count("event=worker_exit status=0"), REPLACES);
-    finish(w);
+    writers_finish(w);
 }
 END_TEST
 
@@ -247,7 +236,7 @@ START_TEST(a_file_that_would_not_do_is_rejected_and_says_where_and_what_to_do)
     (void)scn_await("event=verdict service=db outcome=unchanged", START_MS);
     ck_assert_uint_eq(scn_count("event=worker_signalled"), 0);
     ck_assert_int_eq(unhappy(w), 0);
-    finish(w);
+    writers_finish(w);
 }
 END_TEST
 
@@ -261,7 +250,7 @@ START_TEST(a_postmaster_that_is_killed_comes_back_when_its_last_child_has_gone)
     (void)scn_await("event=worker_exit service=db signal=SIGKILL", START_MS);
     (void)scn_await("event=worker_ready service=db gen=1", START_MS);
     writers_await(w);
-    finish(w);
+    writers_finish(w);
 }
 END_TEST
 

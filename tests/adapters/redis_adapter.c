@@ -84,17 +84,6 @@ stage(void)
     return writers_start(&redis, port, WRITERS);
 }
 
-static void
-finish(struct writers *w)
-{
-    writers_stop(w);
-    writers_verify(w);
-    ck_assert_uint_eq(scn_count("event=bug"), 0);
-    ck_assert_uint_eq(scn_count("event=worker_kill"), 0);
-    writers_free(w);
-    ck_assert_int_eq(scn_stop(), 0);
-}
-
 /* The configuration changes; or it does not, and one asks for it; or the master dies on the way. */
 static void
 hand_over(int gen)
@@ -137,7 +126,7 @@ START_TEST(ten_handoffs_lose_no_acknowledged_write)
                  HANDOFFS, writers_count(w, WRITE_ACKED), writers_count(w, WRITE_REFUSED),
                  writers_count(w, WRITE_CUT), writers_count(w, WRITE_DENIED),
                  (long)(longest_us / US_PER_MS));
-    finish(w);
+    writers_finish(w);
 }
 END_TEST
 
@@ -153,7 +142,7 @@ START_TEST(a_configuration_that_redis_refuses_costs_nobody_anything)
     writers_await(w);
     ck_assert_int_eq(writers_count(w, WRITE_REFUSED) + writers_count(w, WRITE_CUT), 0);
     ck_assert_uint_eq(scn_count("event=worker_exit"), 0);
-    finish(w);
+    writers_finish(w);
 }
 END_TEST
 
@@ -167,7 +156,7 @@ START_TEST(a_server_that_is_killed_comes_back_with_every_acknowledged_write)
     (void)scn_await("event=worker_exit service=redis signal=SIGKILL", 10000);
     (void)scn_await("event=worker_ready service=redis gen=1", 10000);
     writers_await(w);
-    finish(w);
+    writers_finish(w);
 }
 END_TEST
 

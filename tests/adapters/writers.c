@@ -138,7 +138,7 @@ writers_gap_us(struct writers *all)
     return longest_us;
 }
 
-void
+static void
 writers_stop(struct writers *all)
 {
     atomic_store(&all->stop, true);
@@ -146,7 +146,7 @@ writers_stop(struct writers *all)
         (void)pthread_join(all->items[i].thread, NULL);
 }
 
-void
+static void
 writers_verify(struct writers *all)
 {
     void *conn = all->store->open(all->address);
@@ -162,8 +162,19 @@ writers_verify(struct writers *all)
     all->store->close(conn);
 }
 
-void
+static void
 writers_free(struct writers *all)
 {
     free(all);
+}
+
+void
+writers_finish(struct writers *all)
+{
+    writers_stop(all);
+    writers_verify(all);
+    ck_assert_uint_eq(scn_count("event=bug"), 0);
+    ck_assert_uint_eq(scn_count("event=worker_kill"), 0);
+    writers_free(all);
+    ck_assert_int_eq(scn_stop(), 0);
 }

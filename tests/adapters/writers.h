@@ -33,9 +33,7 @@ void writers_await(struct writers *all);
 long writers_count(struct writers *all, enum write_outcome outcome);
 /* writers_gap_us - the longest time in which one of them had no answer, since the last call of this. */
 int64_t writers_gap_us(struct writers *all);
-void writers_stop(struct writers *all);
-/* writers_verify - after the stop: nothing that was acknowledged is missing. */
-void writers_verify(struct writers *all);
-void writers_free(struct writers *all);
+/* writers_finish - stop them: nothing that was acknowledged is missing; and then stint, which had to kill nobody. */
+void writers_finish(struct writers *all);
 
 #endif
