@@ -12,7 +12,7 @@
 #include "base/units.h"
 #include "supervisor/core/effect.h"
 #include "supervisor/io/journal_native.h"
-#include "supervisor/io/plain.h"
+#include "base/plain.h"
 
 static const char *const level_names[] = {
     [LOG_LEVEL_DEBUG] = "debug",

@@ -21,7 +21,7 @@
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/notify.h"
 #include "supervisor/io/orphans.h"
-#include "supervisor/io/proc.h"
+#include "supervisor/probe/proc.h"
 #include "supervisor/io/run.h"
 #include "supervisor/io/watch.h"
 

@@ -24,9 +24,9 @@
 #include "supervisor/io/master_logs.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/notify.h"
-#include "supervisor/io/proc.h"
+#include "supervisor/probe/proc.h"
 #include "supervisor/io/ready.h"
-#include "supervisor/io/registry.h"
+#include "supervisor/probe/registry.h"
 #include "supervisor/io/spawn.h"
 
 extern char **environ;

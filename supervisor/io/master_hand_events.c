@@ -10,7 +10,7 @@
 #include "supervisor/core/event.h"
 #include "supervisor/io/channel.h"
 #include "supervisor/io/edge.h"
-#include "supervisor/io/evidence.h"
+#include "supervisor/probe/evidence.h"
 #include "supervisor/io/forget.h"
 #include "supervisor/io/master_books.h"
 #include "supervisor/io/master_logs.h"

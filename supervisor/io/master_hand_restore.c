@@ -19,7 +19,7 @@
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/notify.h"
 #include "supervisor/io/peek.h"
-#include "supervisor/io/proc.h"
+#include "supervisor/probe/proc.h"
 #include "supervisor/io/state.h"
 
 /* Workers of a master before us: their pidfds, pipes and sockets are the keeper's to give back. */

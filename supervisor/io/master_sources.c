@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "supervisor/io/cgroup.h"
-#include "supervisor/io/evidence.h"
+#include "supervisor/probe/evidence.h"
 #include "supervisor/io/fdstore.h"
 #include "supervisor/io/master_books.h"
 #include "supervisor/io/master_outdated.h"

@@ -6,8 +6,8 @@
 #include "base/units.h"
 #include "supervisor/core/event.h"
 #include "supervisor/io/master_state.h"
-#include "supervisor/io/proc.h"
-#include "supervisor/io/registry.h"
+#include "supervisor/probe/proc.h"
+#include "supervisor/probe/registry.h"
 #include "supervisor/io/report.h"
 
 /*

@@ -16,7 +16,7 @@
 #include "base/text.h"
 #include "supervisor/io/endpoint.h"
 #include "supervisor/io/forget.h"
-#include "supervisor/io/proc.h"
+#include "supervisor/probe/proc.h"
 
 #define BURST     32  /* datagrams in one turn of the loop: one chatty worker starves nobody */
 #define DRAIN_MAX 512 /* net.unix.max_dgram_qlen is 10 to 512; more than it cannot be queued */

@@ -12,8 +12,8 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "supervisor/io/plain.h"
-#include "supervisor/io/proc.h"
+#include "base/plain.h"
+#include "supervisor/probe/proc.h"
 
 int
 subreaper_set(void)

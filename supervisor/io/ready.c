@@ -20,7 +20,7 @@
 #include "supervisor/io/forget.h"
 #include "supervisor/io/look_scan.h"
 #include "supervisor/io/peek.h"
-#include "supervisor/io/proc.h"
+#include "supervisor/probe/proc.h"
 #include "supervisor/io/run.h"
 
 #define FILE_TEXT_MAX 4096

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "supervisor/io/evidence.h"
+#include "supervisor/probe/evidence.h"
 #include "supervisor/io/report_internal.h"
 
 static json_t *

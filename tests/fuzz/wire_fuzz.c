@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 #include "supervisor/io/channel.h"
-#include "supervisor/io/registry.h"
+#include "supervisor/probe/registry.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

@@ -11,7 +11,7 @@
 #include "base/units.h"
 #include "supervisor/io/helper.h"
 #include "supervisor/io/identity.h"
-#include "supervisor/io/proc.h"
+#include "supervisor/probe/proc.h"
 #include "tests/unit/io/loop.h"
 #include "tests/unit/unit.h"
 

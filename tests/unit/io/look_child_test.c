@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "supervisor/io/helper.h"
 #include "supervisor/io/look_scan.h"
-#include "supervisor/io/proc.h"
+#include "supervisor/probe/proc.h"
 #include "tests/unit/io/look_fixture.h"
 
 static void

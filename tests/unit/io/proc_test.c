@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "supervisor/io/proc.h"
+#include "supervisor/probe/proc.h"
 
 #include <errno.h>
 #include <signal.h>

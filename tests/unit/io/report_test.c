@@ -7,7 +7,7 @@
 #include "config/config.h"
 #include "config/spec.h"
 #include "supervisor/core/core.h"
-#include "supervisor/io/evidence.h"
+#include "supervisor/probe/evidence.h"
 #include "supervisor/io/report.h"
 #include "tests/unit/unit.h"
 

@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "supervisor/io/identity.h"
-#include "supervisor/io/proc.h"
+#include "supervisor/probe/proc.h"
 #include "supervisor/io/run.h"
 #include "tests/unit/io/loop.h"
 #include "tests/unit/io/process.h"

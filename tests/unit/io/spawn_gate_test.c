@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "base/units.h"
-#include "supervisor/io/proc.h"
+#include "supervisor/probe/proc.h"
 #include "tests/unit/io/spawn_fixture.h"
 
 static struct spawned child;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef STINT_IO_EVIDENCE_H
-#define STINT_IO_EVIDENCE_H
+#ifndef STINT_PROBE_EVIDENCE_H
+#define STINT_PROBE_EVIDENCE_H
 
 /*
  * Who has not left, and what is it waiting for? The registry's claims joined with the kernel's list
@@ -11,14 +11,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "supervisor/probe/facts.h"
+
 struct error;
 struct text;
 
 #define EVIDENCE_THREADS_MAX 1024  /* more are counted, not listed; who has to leave comes first */
 #define EVIDENCE_TIDS_MAX    16384 /* … and beyond that many nobody is looked for */
 #define EVIDENCE_WAITS_MAX   256   /* threads whose system call is read, stragglers first */
-
-enum evidence_grade { EVIDENCE_PROC, EVIDENCE_REGISTRY };
 
 struct evidence_thread {
     pid_t tid;

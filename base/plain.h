@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef STINT_IO_PLAIN_H
-#define STINT_IO_PLAIN_H
+#ifndef STINT_BASE_PLAIN_H
+#define STINT_BASE_PLAIN_H
 
 /* plain_text - in place: control characters and what is not UTF-8 become '?', byte for byte. */
 void plain_text(char *s);

@@ -17,9 +17,9 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "base/units.h"
-#include "supervisor/io/evidence.h"
-#include "supervisor/io/proc.h"
-#include "supervisor/io/registry.h"
+#include "supervisor/probe/evidence.h"
+#include "supervisor/probe/proc.h"
+#include "supervisor/probe/registry.h"
 #include "tests/unit/unit.h"
 
 static int registry = -1;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "supervisor/io/evidence.h"
+#include "supervisor/probe/evidence.h"
 
 #include <errno.h>
 #include <stdio.h>
 
 #include "base/error.h"
-#include "tests/unit/io/evidence_fixture.h"
+#include "tests/unit/probe/evidence_fixture.h"
 
 static void *
 reads(void *arg)

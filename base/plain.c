@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "supervisor/io/plain.h"
+#include "base/plain.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -4,7 +4,7 @@
 
 #include "base/text.h"
 #include "base/units.h"
-#include "supervisor/io/evidence.h"
+#include "supervisor/probe/evidence.h"
 
 #define IN_FULL 3 /* threads; a line is for people */
 

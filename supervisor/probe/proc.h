@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef STINT_IO_PROC_H
-#define STINT_IO_PROC_H
+#ifndef STINT_PROBE_PROC_H
+#define STINT_PROBE_PROC_H
 
 /* Small readers of /proc. All return 0 or a negative errno (-ESRCH: it is gone) and never block. */
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "supervisor/io/evidence.h"
+#include "supervisor/probe/evidence.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,10 +10,10 @@
 
 #include "base/error.h"
 #include "base/mem.h"
-#include "supervisor/io/evidence_wait.h"
-#include "supervisor/io/plain.h"
-#include "supervisor/io/proc.h"
-#include "supervisor/io/registry.h"
+#include "base/plain.h"
+#include "supervisor/probe/evidence_wait.h"
+#include "supervisor/probe/proc.h"
+#include "supervisor/probe/registry.h"
 
 static int
 by_identity(const void *a, const void *b)
@@ -208,6 +208,7 @@ evidence_collect(pid_t pid, int registry_fd, int64_t now_us, struct evidence **r
         return error_set(reterr, -ENOMEM, "look at process %d", (int)pid);
     e->pid = pid;
     e->at_us = now_us;
+    e->grade = EVIDENCE_PROC;
     if (registry_fd == -1)
         (void)snprintf(e->note, sizeof(e->note), "the worker has no registry");
     else if (registry_read(registry_fd, &v, &err) < 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef STINT_IO_REGISTRY_H
-#define STINT_IO_REGISTRY_H
+#ifndef STINT_PROBE_REGISTRY_H
+#define STINT_PROBE_REGISTRY_H
 
 /*
  * The registry of threads that a worker writes and the master reads from outside, without its help,

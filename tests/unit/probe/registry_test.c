@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "supervisor/io/registry.h"
+#include "supervisor/probe/registry.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "supervisor/io/registry.h"
+#include "supervisor/probe/registry.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/mem.h"
-#include "supervisor/io/plain.h"
+#include "base/plain.h"
 
 #define TRIES     3          /* for a slot that changes while it is read */
 #define BYTES_MAX (8U << 20) /* of a registry we are willing to copy */

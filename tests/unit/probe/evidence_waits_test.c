@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a blocked thread waits for, by the kernel's word. */
-#include "supervisor/io/evidence.h"
+#include "supervisor/probe/evidence.h"
 
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include "tests/unit/io/evidence_fixture.h"
+#include "tests/unit/probe/evidence_fixture.h"
 
 static pthread_mutex_t taken = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t never = PTHREAD_COND_INITIALIZER;

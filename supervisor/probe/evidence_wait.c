@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "supervisor/io/evidence_wait.h"
+#include "supervisor/probe/evidence_wait.h"
 
 #include <inttypes.h>
 #include <linux/futex.h>
@@ -8,8 +8,8 @@
 #include <sys/syscall.h>
 
 #include "base/mem.h"
-#include "supervisor/io/plain.h"
-#include "supervisor/io/proc.h"
+#include "base/plain.h"
+#include "supervisor/probe/proc.h"
 
 /* The system calls a thread can wait in for long. What is not here is told by its number. */
 static const struct call {
