@@ -6,9 +6,14 @@
 
 struct state stn = {.nudge_fd = -1, .channel_fd = -1, .channel_kept = -1, .gate_fd = -1};
 
-struct token stn_top = {.deadline_us = STINT_NEVER, .fd = -1, .refs = 1, .child = &stn_root};
-struct token stn_root = {
-    .deadline_us = STINT_NEVER, .fd = -1, .refs = 1, .parent = &stn_top, .name = "root"};
+struct token stn_top = {
+    .deadline_us = STINT_NEVER, .trace = &stn.trace, .fd = -1, .refs = 1, .child = &stn_root};
+struct token stn_root = {.deadline_us = STINT_NEVER,
+                         .trace = &stn.trace,
+                         .fd = -1,
+                         .refs = 1,
+                         .parent = &stn_top,
+                         .name = "root"};
 
 void
 stn_text_copy(char *to, size_t size, const char *from)
@@ -26,44 +31,78 @@ stn_token_step(const struct token *from, struct token *at, bool descend)
     if (descend && at->child)
         return at->child;
     while (at != from && !at->next)
-        at = at->parent;
+        at = at->apart ? &stn_top : at->parent;
     return at == from ? NULL : at->next;
 }
 
-/* One token of the walk. False: it was cancelled before, and so is all below it. */
+/* False: it was cancelled before, and so is all below it. */
 static bool
-mark(struct token *token, const struct cancel *why)
+claim(struct token *token, struct token *origin, uint32_t word)
 {
     if (token->head.cancelled)
         return false;
-    token->why = why;
+    token->origin = origin;
     /* seq_cst: pairs with a waiter's "count me, then look" (wait.c). */
-    __atomic_store_n(&token->head.cancelled,
-                     why->cause == STINT_CAUSE_DEADLINE ? TOKEN_EXPIRED : TOKEN_CANCELLED,
-                     __ATOMIC_SEQ_CST);
+    __atomic_store_n(&token->head.cancelled, word, __ATOMIC_SEQ_CST);
+    return true;
+}
+
+/* One token of the walk, just claimed. Those that follow it are claimed too, and left in @to_walk. */
+static void
+visit(struct token *token, struct any **to_walk)
+{
     if (__atomic_load_n(&token->waiters, __ATOMIC_SEQ_CST) > 0)
         stn_futex_wake_all(&token->head.cancelled);
     stn_token_fire_fd(token);
     for (struct stint_thread *t = token->threads; t; t = t->next)
-        stn_slot_cancelled(t->slot, why);
+        stn_slot_cancelled(t->slot, token->origin);
     stn_registrations_due(token);
-    return true;
+    for (const struct link *l = token->links; l; l = l->next)
+        if (claim(l->follower, token->origin, token->head.cancelled)) {
+            l->follower->any->next = *to_walk;
+            *to_walk = l->follower->any;
+        }
+}
+
+/* @token is claimed. No recursion: links lead to tokens that wait for their turn. */
+static void
+walk(struct token *token)
+{
+    struct token *origin = token->origin;
+    const uint32_t word = token->head.cancelled;
+    struct any *to_walk = NULL;
+
+    for (;;) {
+        bool fresh = true;
+
+        for (struct token *at = token; at; at = stn_token_step(token, at, fresh)) {
+            if (at->next) {
+                __builtin_prefetch(at->next, 1);
+                __builtin_prefetch(&at->next->parent);
+            }
+            fresh = at == token || claim(at, origin, word);
+            if (fresh)
+                visit(at, &to_walk);
+        }
+        if (!to_walk)
+            return;
+        token = to_walk->token;
+        to_walk = to_walk->next;
+    }
 }
 
 bool
 stn_token_cancel_locked(struct token *token, enum stint_cause cause, const char *text,
-                        int64_t leave_by_us)
+                        const char *who, int64_t leave_by_us)
 {
-    bool fresh;
-
     if (token->head.cancelled)
         return false;
-    token->own.at_us = stint_now_us();
-    token->own.leave_by_us = leave_by_us;
-    token->own.cause = cause;
-    stn_text_copy(token->own.text, sizeof(token->own.text), text);
-    for (struct token *at = token; at; at = stn_token_step(token, at, fresh))
-        fresh = mark(at, &token->own);
+    token->at_us = stint_now_us();
+    token->leave_by_us = leave_by_us;
+    token->cause = cause;
+    stn_words_say(token, text, who);
+    (void)claim(token, token, cause == STINT_CAUSE_DEADLINE ? TOKEN_EXPIRED : TOKEN_CANCELLED);
+    walk(token);
     return true;
 }
 
@@ -77,8 +116,7 @@ take_signalled(void)
         return;
     token = __atomic_exchange_n(&stn.signalled, NULL, __ATOMIC_SEQ_CST);
     for (; token; token = token->next_signalled)
-        (void)stn_token_cancel_locked(token, STINT_CAUSE_SIGNAL,
-                                      token == &stn_root ? "SIGTERM" : "signal",
+        (void)stn_token_cancel_locked(token, STINT_CAUSE_SIGNAL, NULL, "",
                                       STINT_NEVER); /* a token cancelled before stays as it is */
     if (stn.nudge_fd >= 0 && __atomic_load_n(&stn.due_count, __ATOMIC_RELAXED) > 0)
         stn_eventfd_fire(stn.nudge_fd);
@@ -125,63 +163,30 @@ stint_token_cancel_signal(struct stint_token *token)
 int
 stint_token_cancel(struct stint_token *token, enum stint_cause cause, const char *text)
 {
+    char who[STINT_NAME_MAX] = "";
     bool won;
 
     if (!token)
         return 0;
+    if (cause == STINT_CAUSE_NONE)
+        cause = STINT_CAUSE_USER;
     stn_entry();
+    if (!stint_token_cancelled(token))
+        stn_thread_name(who);
     stn_tree_take();
-    won = stn_token_cancel_locked(
-        token_of(token), cause == STINT_CAUSE_NONE ? STINT_CAUSE_USER : cause, text, STINT_NEVER);
+    won = stn_token_cancel_locked(token_of(token), cause, text, who, STINT_NEVER);
     stn_tree_give();
     stn_callbacks_run();
     return won;
 }
 
-/* The supervisor's word on why the root token was cancelled, which the signal could not say. */
+/* The deadline came: no thread is to be named. */
 void
-stn_root_refine(enum stint_cause cause, const char *text, int64_t leave_by_us)
+stn_token_expire(struct token *token)
 {
+    stn_entry();
     stn_tree_take();
-    if (!stn_token_cancel_locked(&stn_root, cause, text, leave_by_us)) {
-        stn_root.own.leave_by_us = leave_by_us;
-        if (stn_root.own.cause == STINT_CAUSE_SIGNAL) {
-            stn_root.own.cause = cause;
-            stn_text_copy(stn_root.own.text, sizeof(stn_root.own.text), text);
-        }
-        for (struct token *at = &stn_root; at; at = stn_token_step(&stn_root, at, true))
-            for (struct stint_thread *t = at->threads; t && at->why == &stn_root.own; t = t->next)
-                stn_slot_cancelled(t->slot, at->why);
-    }
+    (void)stn_token_cancel_locked(token, STINT_CAUSE_DEADLINE, NULL, "", STINT_NEVER);
     stn_tree_give();
     stn_callbacks_run();
-}
-
-enum stint_cause
-stint_token_cause(struct stint_token *token, struct stint_cancel_info *info)
-{
-    struct stint_cancel_info found = {.size = sizeof(found), .leave_by_us = STINT_NEVER};
-    struct token *t = token_of(token);
-
-    if (t && stint_token_cancelled(token)) {
-        (void)
-            stn_channel_read(); /* the frame that explains the SIGTERM may lie there; or nobody does */
-        stn_tree_take();
-        const struct token *origin = t;
-        while (t->why != &origin->own)
-            origin = origin->parent;
-        found.cancelled_us = t->why->at_us;
-        found.leave_by_us = t->why->leave_by_us;
-        found.cause = t->why->cause;
-        stn_text_copy(found.origin, sizeof(found.origin), origin->name);
-        stn_text_copy(found.text, sizeof(found.text), t->why->text);
-        stn_tree_give();
-    }
-    if (info) {
-        size_t size = info->size < sizeof(found) ? info->size : sizeof(found);
-
-        found.size = info->size;
-        memcpy(info, &found, size); /* an older program's struct is a prefix of ours */
-    }
-    return (enum stint_cause)found.cause;
 }

@@ -98,6 +98,18 @@ lower_hex(const char *text, size_t n)
     return strspn(text, "0123456789abcdef") >= n;
 }
 
+static void
+read_hex(uint8_t *to, size_t bytes, const char *digits)
+{
+    for (size_t i = 0; i < bytes; i++) {
+        unsigned value = 0;
+
+        for (int j = 0; j < 2; j++, digits++)
+            value = value * 16 + (unsigned)(*digits <= '9' ? *digits - '0' : *digits - 'a' + 10);
+        to[i] = (uint8_t)value;
+    }
+}
+
 /* W3C trace context: version-trace-parent-flags, all lower case. A bad one is as none. */
 static void
 read_trace(void)
@@ -114,6 +126,9 @@ read_trace(void)
     if (strspn(text + 3, "0") >= 32 || strspn(text + 36, "0") >= 16)
         return;
     stn_text_copy(stn.trace_id, sizeof(stn.trace_id), text + 3);
+    read_hex(stn.trace.trace_id, sizeof(stn.trace.trace_id), text + 3);
+    read_hex(stn.trace.span_id, sizeof(stn.trace.span_id), text + 36);
+    read_hex(&stn.trace.flags, sizeof(stn.trace.flags), text + 53);
 }
 
 void

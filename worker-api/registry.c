@@ -217,12 +217,12 @@ stn_slot_done(struct stint_registry_slot *slot)
 }
 
 void
-stn_slot_cancelled(struct stint_registry_slot *slot, const struct cancel *why)
+stn_slot_cancelled(struct stint_registry_slot *slot, const struct token *origin)
 {
     if (!slot)
         return;
-    __atomic_store_n(&slot->token_cause, why->cause, __ATOMIC_RELEASE);
-    __atomic_store_n(&slot->cancelled_us, (uint64_t)why->at_us, __ATOMIC_RELEASE);
+    __atomic_store_n(&slot->token_cause, origin->cause, __ATOMIC_RELEASE);
+    __atomic_store_n(&slot->cancelled_us, (uint64_t)origin->at_us, __ATOMIC_RELEASE);
 }
 
 void

@@ -26,31 +26,69 @@
 #define TOKEN_CANCELLED 1u
 #define TOKEN_EXPIRED   2u
 
-struct cancel {
-    int64_t at_us;             /* CLOCK_MONOTONIC */
-    int64_t leave_by_us;       /* STINT_NEVER = none */
-    uint32_t cause;            /* enum stint_cause */
-    char text[STINT_TEXT_MAX]; /* NUL-terminated */
+/* A W3C trace context. Tokens share it; the process's own is written before there are threads. */
+struct trace {
+    uint8_t trace_id[16], span_id[8]; /* all zero = none */
+    uint8_t flags;
 };
 
-/* The hot line is read by everyone and written once; counts and links live on others. */
+/* What a cancel says beyond its cause and its time: from a pool, since a cancel allocates nothing. */
+struct words {
+    char text[STINT_TEXT_MAX]; /* NUL-terminated */
+    char who[STINT_NAME_MAX];  /* name of the cancelling thread; "" = none */
+    struct words *next;        /* while it is free */
+};
+
+/* From a token to another that is cancelled with it, see any.c. */
+struct link {
+    struct link *next, *prev; /* tree lock: in source->links */
+    struct token *source;     /* holds a reference */
+    struct token *follower;
+};
+
+/* The sources of an any-of token; it is freed with the last of them. */
+struct any {
+    struct any *next; /* tree lock: waits to be walked; or, of a token that is gone, to be put */
+    struct token *token;
+    size_t n;
+    struct link links[];
+};
+
+/*
+ * Three cache lines. The first is what everyone reads, written once, when it is cancelled; a cancel
+ * walks along the second; the third is seldom wanted.
+ *
+ * The one that was cancelled is the `origin` of all that were cancelled with it, and keeps the cause
+ * for them. It lives as long as they do: it is above them, or above a source of theirs.
+ */
 struct token {
-    struct stint_token head;  /* atomic; first: what the inline function reads */
-    uint32_t waiters;         /* atomic: threads in futex_wait on head.cancelled */
-    int64_t deadline_us;      /* effective: never later than the parent's */
-    const struct cancel *why; /* tree lock; the origin's, valid once cancelled */
-    int fd;                   /* tree lock; owned; -1 until asked for */
-    bool fd_is_timer;         /* a timerfd, else an eventfd */
-    struct token *parent;     /* holds a reference; NULL only for `top` */
-    uint32_t refs __attribute__((aligned(CACHE_LINE))); /* atomic */
-    uint32_t signalled;                                 /* atomic: is on stn.signalled */
-    struct token *next_signalled;                       /* valid while `signalled` */
-    struct token *child, *next, *prev;                  /* tree lock: first child; siblings */
-    struct stint_registration *registrations;           /* tree lock: armed ones */
-    struct stint_thread *threads;                       /* tree lock: those that obey it */
-    struct cancel own;                                  /* valid once cancelled here */
+    struct stint_token head;   /* atomic; first: what the inline function reads */
+    uint32_t cause;            /* tree lock; of an origin: enum stint_cause */
+    int64_t deadline_us;       /* effective: never later than the parent's */
+    const struct trace *trace; /* never NULL */
+    struct token *origin;      /* tree lock; NULL = live */
+    int64_t at_us;             /* tree lock; of an origin: CLOCK_MONOTONIC */
+    int64_t leave_by_us;       /* tree lock; of an origin; STINT_NEVER = none */
+    struct words *words;       /* tree lock; of an origin; owned; NULL = nothing said */
+    int fd;                    /* tree lock; owned; -1 until asked for */
+    bool fd_is_timer;          /* a timerfd, else an eventfd */
+    bool apart;                /* linked below `top`: `parent` gave it its name and trace alone */
+
+    struct token *parent __attribute__((aligned(CACHE_LINE))); /* holds a reference; NULL: `top` */
+    struct token *child, *next, *prev;        /* tree lock: first child; siblings */
+    struct stint_thread *threads;             /* tree lock: those that obey it */
+    struct stint_registration *registrations; /* tree lock: armed ones */
+    struct link *links;                       /* tree lock: any-of tokens that follow it */
+    uint32_t waiters;                         /* atomic: threads in futex_wait on head.cancelled */
+    uint32_t refs;                            /* atomic */
+
+    struct any *any __attribute__((aligned(CACHE_LINE))); /* owned; NULL = not an any-of token */
+    struct token *next_signalled;                         /* valid while `signalled` */
+    uint32_t signalled;                                   /* atomic: is on stn.signalled */
     char name[STINT_NAME_MAX];
 };
+
+_Static_assert(sizeof(struct token) == (size_t)3 * CACHE_LINE, "a token is three cache lines");
 
 enum registration_state { REG_ARMED, REG_DUE, REG_RUNNING, REG_RAN };
 
@@ -112,7 +150,8 @@ struct state {
     unsigned slot;
     char service[64];
     char trace_id[33];
-    char notify[108]; /* "" = nobody listens */
+    struct trace trace; /* of the process, from $TRACEPARENT */
+    char notify[108];   /* "" = nobody listens */
     struct listener listeners[LISTENERS_MAX];
     unsigned n_listeners;
     int gate_fd;        /* eventfd, readable once nothing more will come; -1 = not gated */
@@ -135,9 +174,26 @@ void stn_text_copy(char *to, size_t size, const char *from);
 /* cancel.c */
 void stn_tree_take(void);
 void stn_tree_give(void); /* AS-safe; finishes cancels that signal handlers left behind */
+
+/* @who: name of the thread that does it, "" = none. False: it was cancelled before. AS-safe. */
 bool stn_token_cancel_locked(struct token *token, enum stint_cause cause, const char *text,
-                             int64_t leave_by_us); /* AS-safe under the lock */
+                             const char *who, int64_t leave_by_us);
+
+/* cause.c */
+void stn_words_say(struct token *origin, const char *text, const char *who); /* tree lock held */
+void stn_words_put(struct token *origin);                                    /* tree lock held */
 void stn_root_refine(enum stint_cause cause, const char *text, int64_t leave_by_us);
+
+/* slab.c */
+struct token *stn_slab_get(void);        /* tree lock held; NULL = none is free: stn_slab_grow() */
+int stn_slab_grow(void);                 /* takes the tree lock; 0 or -ENOMEM */
+void *stn_slab_put(struct token *token); /* tree lock held; to be free()d behind it; or NULL */
+
+/* any.c */
+void stn_any_link(struct any *any, struct token *token); /* tree lock held; @token is new */
+void stn_any_unlink(struct any *any);                    /* tree lock held */
+struct token *stn_any_next_source(
+    struct any **to_put); /* its reference; NULL = no more, all freed */
 
 /* token.c */
 void stn_token_fire_fd(const struct token *token); /* AS-safe, tree lock held */
@@ -145,6 +201,12 @@ void stn_tokens_after_fork(void);                  /* tree lock held, in the chi
 void stn_tokens_unsignal(void); /* in the child, nothing on `signalled`, signals blocked */
 struct token *stn_token_step(const struct token *from, struct token *at,
                              bool descend); /* pre-order */
+
+/* @any: taken, unless it fails; NULL = none. @apart: not cancelled with @parent. NULL without memory. */
+struct token *stn_token_make(struct token *parent, const char *name, int64_t deadline_us,
+                             struct any *any, bool apart);
+void stn_token_expire(struct token *token); /* its deadline came; runs callbacks */
+const struct trace *stn_token_trace(const struct token *token); /* NULL: the process's */
 
 /* wait.c */
 void stn_entry(void); /* what every call that may wait does first and last: frames, callbacks */
@@ -160,13 +222,15 @@ void stn_registry_after_fork(void);
 struct stint_registry_slot *stn_slot_claim(void); /* NULL = full, counted */
 void stn_slot_fill(const struct stint_thread *thread);
 void stn_slot_done(struct stint_registry_slot *slot);
-void stn_slot_cancelled(struct stint_registry_slot *slot, const struct cancel *why); /* AS-safe */
+void stn_slot_cancelled(struct stint_registry_slot *slot,
+                        const struct token *origin); /* AS-safe, tree lock held */
 void stn_slot_text(struct stint_registry_slot *slot, char *field, size_t size, const char *text);
 void stn_slot_exempt(struct stint_registry_slot *slot, const char *reason);
 
 /* thread.c */
-int stn_threads_init(void);        /* registers the caller as "main" */
-void stn_threads_after_fork(void); /* in the child */
+int stn_threads_init(void);                      /* registers the caller as "main" */
+void stn_threads_after_fork(void);               /* in the child */
+void stn_thread_name(char name[STINT_NAME_MAX]); /* the caller's: as registered, else its comm */
 
 /* channel.c */
 void stn_channel_open(int fd); /* takes the fd */

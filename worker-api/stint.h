@@ -29,7 +29,7 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 #define STINT_NEVER    INT64_MAX
-#define STINT_NAME_MAX 48  /* bytes of a thread's or token's name with its NUL; longer is cut */
+#define STINT_NAME_MAX 40  /* bytes of a thread's or token's name with its NUL; longer is cut */
 #define STINT_TEXT_MAX 128 /* bytes of a cancel's text with its NUL; longer is cut */
 
 /* Why a token was cancelled. Numbers are part of the wire format: new ones at the end. */
@@ -158,12 +158,31 @@ struct stint_token *stint_token_new(struct stint_token *parent, const char *name
 struct stint_token *stint_token_with_deadline(struct stint_token *parent, const char *name,
                                               int64_t abs_us);
 
+/**
+ * stint_token_detach - one for what is left to do after a cancel: to roll back, to flush, to tell.
+ * @token: NULL as in stint_token_new()
+ *
+ * Keeps @token's trace and its place in stint_token_path(), and neither its cancel nor its deadline.
+ * Holds a reference to @token.
+ */
+struct stint_token *stint_token_detach(struct stint_token *token, const char *name);
+
+/**
+ * stint_token_any - cancelled by the first of several: the request's token, or the pool's.
+ * @tokens: @n of them, borrowed for the call; NULL among them is never cancelled
+ *
+ * Its deadline is the earliest of theirs, its trace and path follow the first of them; its cause names
+ * the one that won. It is cancelled, and all below it, before a cancel of that one returns. Holds
+ * references to all of them until its own last one is gone, and then leaves nothing behind in them.
+ */
+struct stint_token *stint_token_any(struct stint_token *const *tokens, size_t n, const char *name);
+
 struct stint_token *stint_token_ref(struct stint_token *token);
 void stint_token_unref(struct stint_token *token); /* NULL is fine; does not cancel */
 
 /**
  * stint_token_cancel - cancel @token and everything below it, for ever.
- * @text: copied; NULL = ""
+ * @text: copied; NULL = ""; dropped, with the caller's name, when 256 cancelled tokens have words already
  *
  * The first one wins: later causes change nothing. All descendants are cancelled when it returns;
  * their callbacks have run, or are running in another thread that cancels at this moment, or, inside
@@ -200,8 +219,10 @@ struct stint_cancel_info {
     int64_t cancelled_us;        /* when; 0 = not */
     int64_t leave_by_us;         /* the supervisor's drain deadline; STINT_NEVER = none said */
     uint32_t cause;              /* enum stint_cause */
-    char origin[STINT_NAME_MAX]; /* name of the token that was cancelled: this one or an ancestor */
+    char origin[STINT_NAME_MAX]; /* name of the token that was cancelled: this one, or above it */
     char text[STINT_TEXT_MAX];   /* "relieved by generation 8" */
+    char who
+        [STINT_NAME_MAX]; /* the thread that cancelled; "": a signal, a deadline, the supervisor */
 };
 
 /* stint_token_cause - why; @info may be NULL. Reads a pending CANCEL frame first, so that after a
@@ -210,6 +231,10 @@ enum stint_cause stint_token_cause(struct stint_token *token, struct stint_cance
 
 int64_t stint_token_deadline(const struct stint_token *token); /* STINT_NEVER = none */
 const char *stint_token_name(const struct stint_token *token); /* lives as long as the token */
+
+/* stint_token_path - the names from the top down, "root/listener/conn-7". @path: receives what fits of it.
+ * Return: the length of the whole, as snprintf(). */
+size_t stint_token_path(const struct stint_token *token, char *path, size_t size);
 
 /**
  * stint_token_fd - a descriptor readable from cancellation or deadline on, for ever.

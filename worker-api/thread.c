@@ -20,6 +20,16 @@ stint_current(void)
     return self && self->token ? &self->token->head : NULL;
 }
 
+void
+stn_thread_name(char name[STINT_NAME_MAX])
+{
+    memset(name, 0, STINT_NAME_MAX);
+    if (self)
+        stn_text_copy(name, STINT_NAME_MAX, self->name);
+    else
+        (void)prctl(PR_GET_NAME, name); /* 16 bytes; cannot fail */
+}
+
 static void
 link_to_token(struct stint_thread *thread)
 {
@@ -34,7 +44,7 @@ link_to_token(struct stint_thread *thread)
         thread->next->prev = thread;
     token->threads = thread;
     if (token->head.cancelled)
-        stn_slot_cancelled(thread->slot, token->why);
+        stn_slot_cancelled(thread->slot, token->origin);
     stn_tree_give();
 }
 
@@ -126,10 +136,7 @@ thread_new(struct stint_token *token, struct stint_birth birth)
     stn_text_copy(thread->name, sizeof(thread->name), birth.name);
     thread->birth.name = thread->name;
     thread->creator_tid = (uint32_t)syscall(SYS_gettid);
-    if (self)
-        stn_text_copy(thread->creator_name, sizeof(thread->creator_name), self->name);
-    else
-        (void)prctl(PR_GET_NAME, thread->creator_name); /* 16 bytes; cannot fail */
+    stn_thread_name(thread->creator_name);
     thread->token = token_of(stint_token_ref(token));
     return thread;
 }

@@ -15,10 +15,17 @@ stint_root(void)
     return &stn_root.head;
 }
 
-static void
-link_child(struct token *parent, struct token *token)
+static struct token *
+above(const struct token *token)
 {
-    token->parent = parent;
+    return token->apart ? &stn_top : token->parent;
+}
+
+static void
+link_child(struct token *token)
+{
+    struct token *parent = above(token);
+
     token->next = parent->child;
     if (token->next)
         token->next->prev = token;
@@ -31,37 +38,86 @@ unlink_child(const struct token *token)
     if (token->prev)
         token->prev->next = token->next;
     else
-        token->parent->child = token->next;
+        above(token)->child = token->next;
     if (token->next)
         token->next->prev = token->prev;
+}
+
+/* With the tree lock taken; NULL without memory, and without the lock. */
+static struct token *
+take_and_get(void)
+{
+    struct token *token;
+
+    stn_tree_take();
+    while (!(token = stn_slab_get())) {
+        stn_tree_give();
+        if (stn_slab_grow() < 0)
+            return NULL;
+        stn_tree_take();
+    }
+    return token;
+}
+
+struct token *
+stn_token_make(struct token *parent, const char *name, int64_t deadline_us, struct any *any,
+               bool apart)
+{
+    struct token *token = take_and_get();
+
+    if (!token)
+        return NULL;
+    memset(token, 0, offsetof(struct token, name));
+    stn_text_copy(token->name, sizeof(token->name), name);
+    token->deadline_us = deadline_us;
+    token->trace = parent->trace;
+    token->fd = -1;
+    token->refs = 1;
+    token->parent = token_of(stint_token_ref(&parent->head));
+    token->any = any;
+    token->apart = apart;
+    link_child(token);
+    if (any)
+        stn_any_link(any, token);
+    if (!apart) {
+        token->origin = parent->origin;
+        token->head.cancelled = parent->head.cancelled;
+    }
+    stn_tree_give();
+    return token;
+}
+
+static struct stint_token *
+head_of(struct token *token)
+{
+    return token ? &token->head : NULL;
+}
+
+static struct token *
+or_top(struct stint_token *token)
+{
+    return token ? token_of(token) : &stn_top;
 }
 
 struct stint_token *
 stint_token_with_deadline(struct stint_token *parent_or_null, const char *name, int64_t abs_us)
 {
-    struct token *parent = parent_or_null ? token_of(parent_or_null) : &stn_top;
-    struct token *token = aligned_alloc(CACHE_LINE, sizeof(*token));
+    struct token *parent = or_top(parent_or_null);
 
-    if (!token)
-        return NULL;
-    memset(token, 0, sizeof(*token));
-    token->fd = -1;
-    token->refs = 1;
-    token->deadline_us = abs_us < parent->deadline_us ? abs_us : parent->deadline_us;
-    stn_text_copy(token->name, sizeof(token->name), name);
-    (void)stint_token_ref(&parent->head);
-    stn_tree_take();
-    token->why = parent->why;
-    token->head.cancelled = parent->head.cancelled;
-    link_child(parent, token);
-    stn_tree_give();
-    return &token->head;
+    return head_of(stn_token_make(
+        parent, name, abs_us < parent->deadline_us ? abs_us : parent->deadline_us, NULL, false));
 }
 
 struct stint_token *
 stint_token_new(struct stint_token *parent, const char *name)
 {
     return stint_token_with_deadline(parent, name, STINT_NEVER);
+}
+
+struct stint_token *
+stint_token_detach(struct stint_token *token, const char *name)
+{
+    return head_of(stn_token_make(or_top(token), name, STINT_NEVER, NULL, true));
 }
 
 static bool
@@ -78,36 +134,60 @@ stint_token_ref(struct stint_token *token)
     return token;
 }
 
+static bool
+dropped_last(struct token *token)
+{
+    return !is_static(token) && __atomic_fetch_sub(&token->refs, 1, __ATOMIC_ACQ_REL) == 1;
+}
+
+/* Nobody knows it any more. Return: the parent, whose reference is the caller's now. */
+static struct token *
+destroy(struct token *token, struct any **to_put)
+{
+    struct token *parent = token->parent;
+    struct any *any = token->any;
+    void *chunk;
+
+    stn_tree_take();
+    unlink_child(token);
+    if (any)
+        stn_any_unlink(any);
+    stn_words_put(token);
+    if (token->fd >= 0)
+        stn_close(token->fd); /* under the lock: a fork() leaves none behind in the child */
+    chunk = stn_slab_put(token);
+    stn_tree_give();
+    free(chunk);
+    if (any) {
+        any->next = *to_put;
+        *to_put = any;
+    }
+    return parent;
+}
+
+/* The last child gives back its reference to the parent, and an any-of token those to its sources:
+ * a loop, however deep the tree. */
 void
 stint_token_unref(struct stint_token *token)
 {
-    struct token *t = token_of(token);
+    struct any *to_put = NULL;
 
-    /* The last child gives back its reference to the parent: a loop, however deep the tree. */
-    while (t && !is_static(t) && __atomic_fetch_sub(&t->refs, 1, __ATOMIC_ACQ_REL) == 1) {
-        struct token *parent = t->parent;
-
-        stn_tree_take();
-        unlink_child(t);
-        stn_tree_give();
-        if (t->fd >= 0)
-            stn_close(t->fd);
-        free(t);
-        t = parent;
-    }
+    for (struct token *t = token_of(token); t; t = stn_any_next_source(&to_put))
+        while (t && dropped_last(t))
+            t = destroy(t, &to_put);
 }
 
 int
 stint_token_err(struct stint_token *token)
 {
-    const struct token *t = token_of(token);
+    struct token *t = token_of(token);
     uint32_t word;
 
     if (!t)
         return 0;
     word = __atomic_load_n(&t->head.cancelled, __ATOMIC_ACQUIRE);
     if (word == 0 && t->deadline_us != STINT_NEVER && stint_now_us() >= t->deadline_us) {
-        (void)stint_token_cancel(token, STINT_CAUSE_DEADLINE, "deadline passed"); /* or lost */
+        stn_token_expire(t); /* or lost */
         word = __atomic_load_n(&t->head.cancelled, __ATOMIC_ACQUIRE);
     }
     if (word == 0)
@@ -125,6 +205,36 @@ const char *
 stint_token_name(const struct stint_token *token)
 {
     return token ? ((const struct token *)(const void *)token)->name : "";
+}
+
+const struct trace *
+stn_token_trace(const struct token *token)
+{
+    return token ? token->trace : &stn.trace;
+}
+
+/* Names and parents never change, and whoever has a token has all above it: no lock. */
+size_t
+stint_token_path(const struct stint_token *token, char *path, size_t size)
+{
+    const struct token *t = (const struct token *)(const void *)token;
+    size_t whole = 0, at;
+
+    for (const struct token *up = t; up && up != &stn_top; up = up->parent)
+        whole += strlen(up->name) + (up != t);
+    if (size == 0)
+        return whole;
+    path[0] = '\0';
+    at = whole;
+    for (const struct token *up = t; up && up != &stn_top; up = up->parent) {
+        if (up != t && --at < size - 1)
+            path[at] = '/';
+        for (size_t n = strlen(up->name); n > 0; n--)
+            if (--at < size - 1)
+                path[at] = up->name[n - 1];
+    }
+    path[whole < size ? whole : size - 1] = '\0';
+    return whole;
 }
 
 static int

@@ -29,6 +29,15 @@ main()
         return 1;
     if (stint_thread_join(thread, STINT_NEVER) < 0)
         return 1;
+    struct stint_token *tokens[] = {token, stint_root()};
+    struct stint_token *either = stint_token_any(tokens, 2, "either");
+    struct stint_token *undo = stint_token_detach(token, "undo");
+    struct stint_cancel_info info = {};
+    info.size = sizeof(info);
+    if (stint_token_cause(either, &info) != STINT_CAUSE_USER || stint_token_err(undo) != 0)
+        return 1;
+    stint_token_unref(undo);
+    stint_token_unref(either);
     stint_token_unref(token);
     return stint_ready() == 0 && cancelled == 1 ? 0 : 1;
 }
