@@ -11,9 +11,11 @@
  * token has a chunk for itself, so that a touch after its end is seen.
  */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define CHUNK_ALIGN 256
 #define CHUNK_BYTES 256
 #else
-#define CHUNK_BYTES 16384
+#define CHUNK_ALIGN 32768
+#define CHUNK_BYTES (CHUNK_ALIGN - CACHE_LINE) /* the heap's own word fits between two of them */
 #endif
 
 #define PER_CHUNK ((CHUNK_BYTES - CACHE_LINE) / sizeof(struct token))
@@ -27,7 +29,7 @@ struct chunk {
 };
 
 _Static_assert(sizeof(struct chunk) == CACHE_LINE, "the rest of a chunk is tokens");
-_Static_assert((CHUNK_BYTES & (CHUNK_BYTES - 1)) == 0 && PER_CHUNK > 0, "found by its address");
+_Static_assert((CHUNK_ALIGN & (CHUNK_ALIGN - 1)) == 0 && PER_CHUNK > 0, "found by its address");
 
 static struct chunk *roomy; /* tree lock */
 
@@ -73,10 +75,12 @@ stn_slab_get(void)
 int
 stn_slab_grow(void)
 {
-    struct chunk *chunk = aligned_alloc(CHUNK_BYTES, CHUNK_BYTES);
+    struct chunk *chunk;
+    void *memory;
 
-    if (!chunk)
+    if (posix_memalign(&memory, CHUNK_ALIGN, CHUNK_BYTES) != 0)
         return -ENOMEM;
+    chunk = memory;
     chunk->free = NULL;
     chunk->used = chunk->begun = 0;
     stn_tree_take();
@@ -89,7 +93,7 @@ void *
 stn_slab_put(struct token *token)
 {
     struct chunk *chunk =
-        (struct chunk *)(void *)((char *)token - ((uintptr_t)token & (CHUNK_BYTES - 1)));
+        (struct chunk *)(void *)((char *)token - ((uintptr_t)token & (CHUNK_ALIGN - 1)));
 
     token->next = chunk->free;
     chunk->free = token;

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+// One round of Go's context.
+package main
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"time"
+)
+
+const many = 10000
+
+var sink int // what was computed is wanted by somebody
+
+func measure(row string, times int, work func(times int)) {
+	begin := time.Now()
+	work(times)
+	fmt.Printf("%s %.3f\n", row, float64(time.Since(begin).Nanoseconds())/float64(times))
+}
+
+func errs(ctx context.Context) func(times int) {
+	return func(times int) {
+		for i := 0; i < times; i++ {
+			if ctx.Err() != nil {
+				sink++
+			}
+		}
+	}
+}
+
+func done(ctx context.Context) func(times int) {
+	return func(times int) {
+		for i := 0; i < times; i++ {
+			select {
+			case <-ctx.Done():
+				sink++
+			default:
+			}
+		}
+	}
+}
+
+func cancelMany(row string, depth int) {
+	top, cancel := context.WithCancel(context.Background())
+	below := make([]context.Context, many)
+	cancels := make([]context.CancelFunc, many)
+	for i := range below {
+		parent := top
+		if i%depth != 0 {
+			parent = below[i-1]
+		}
+		below[i], cancels[i] = context.WithCancel(parent)
+	}
+	runtime.GC()
+	measure(row, 1, func(int) { cancel() })
+	for _, c := range cancels {
+		c()
+	}
+}
+
+func bytesPerChild(parent context.Context) {
+	const n = many * 10
+	var before, after runtime.MemStats
+	contexts := make([]context.Context, n)
+	cancels := make([]context.CancelFunc, n)
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for i := range contexts {
+		contexts[i], cancels[i] = context.WithCancel(parent)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	fmt.Printf("bytes %.1f\n", float64(after.HeapAlloc-before.HeapAlloc)/n)
+	for _, c := range cancels {
+		c()
+	}
+}
+
+func main() {
+	parent, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	timed, cancelTimed := context.WithTimeout(parent, time.Hour)
+	measure("err", 5000000, errs(parent))
+	measure("check", 5000000, done(parent))
+	measure("err_deadline", 5000000, errs(timed))
+	cancelTimed()
+	measure("err_cancelled", 5000000, errs(timed))
+	measure("check_cancelled", 5000000, done(timed))
+	measure("child", 300000, func(times int) {
+		for i := 0; i < times; i++ {
+			_, c := context.WithCancel(parent)
+			c()
+		}
+	})
+	measure("child_deadline", 200000, func(times int) {
+		for i := 0; i < times; i++ {
+			_, c := context.WithTimeout(parent, time.Hour)
+			c()
+		}
+	})
+	bytesPerChild(parent)
+	for i := 0; i < 2; i++ { // the first one of each is warm-up: the last line counts
+		cancelMany("cancel_10000", 1)
+		cancelMany("cancel_10000_deep", 100)
+	}
+}
