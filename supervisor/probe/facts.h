@@ -104,15 +104,24 @@ struct thread_facts {
     bool
         still; /* both samples are one wait: same system call, arguments and switch counts, no CPU used */
     pid_t tracer; /* of a traced one; 0 = none */
+    bool kernel;  /* the kernel made it for the process (io_uring): it runs no code of anybody's */
 
     enum wait_class wait;
     long call;                 /* number of the system call; -1 = none, or not known */
+    char call_name[32];        /* "clock_nanosleep", "system call 999"; "" = not known */
+    uint64_t sp, pc;           /* of the thread in it; 0 = not known */
     uint64_t args[6];          /* of it */
     uint64_t object;           /* address of mutex, condition …; 0 = none, or not known */
     struct place object_place; /* symbol that holds it, in `function`; offset from it in `offset` */
-    int64_t timeout_us;        /* the wait ends by itself after so long; INT64_MAX = never */
-    int fd;                    /* that it waits on; -1 = none */
-    char fd_target[128]; /* "pipe:[123]", "/var/log/x", "tcp 127.0.0.1:80 ← 10.0.0.7:4711" */
+    char object_note[64];      /* "recursive, taken 2 times", "wants to write", or "" */
+    bool shared;               /* other processes may use the object */
+    bool owner_gone;           /* `owner` is known, and is no living thread of anybody's */
+    int64_t timeout_us; /* the wait ends by itself after so long: a period from its beginning when the
+                           call was given one, else what is left; INT64_MAX = never */
+    int fd;             /* that it waits on; the first of several; -1 = none */
+    unsigned n_fds;     /* how many it waits on: poll, select, epoll */
+    char fd_target[128]; /* "pipe:[123]", "/var/log/x", "tcp 127.0.0.1:80 ← 10.0.0.7:4711"; of several
+                            the first few: "fd 3 → pipe:[123], fd 4 → eventfd (0)" */
     char fd_peer
         [128]; /* who holds the other end: "this process", "pid 12 (nginx), fd 4", "nobody" */
     pid_t
@@ -166,6 +175,8 @@ struct process_facts {
     bool untrusted; /* the registry contradicts the kernel or itself: its claims are not used */
     unsigned connections; /* sockets with a peer outside the process; see peers */
     char peers[256];      /* the first few of them */
+    unsigned listeners;   /* sockets that still take connections in */
+    char listening[256];  /* the first few of them */
 };
 
 /* Gives back what it owns. */

@@ -98,6 +98,10 @@ proc_stat_parse(const char *text, struct proc_stat *ret)
             st.pgrp = (pid_t)v;
         else if (field == 6)
             st.session = (pid_t)v;
+        else if (field == 9)
+            st.flags = (unsigned)v;
+        else if (field == 14 || field == 15)
+            st.cpu_ticks += v;
         else if (field == 22)
             st.start_time = v;
     }

@@ -12,6 +12,8 @@ struct proc_stat {
     pid_t pid, ppid, pgrp, session;
     char state;          /* 'R', 'S', 'D', 'Z', 'T', 't', 'X' … */
     uint64_t start_time; /* clock ticks since boot: with pid, the identity */
+    uint64_t cpu_ticks;  /* used, in user and kernel mode together */
+    unsigned flags;      /* the kernel's PF_* */
     char comm[64];       /* may hold ')' and blanks; as the kernel has it, so up to 15 bytes */
 };
 

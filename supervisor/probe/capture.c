@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "supervisor/probe/capture.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/plain.h"
+#include "supervisor/probe/capture_parts.h"
+
+#define LATE_EVERY 16 /* calls of capture_late() for one look at the clock */
+
+bool
+capture_late(struct capture *c)
+{
+    static unsigned asked; /* one thread, and it only paces */
+
+    if (!c->late && c->req->deadline_us != 0 && ++asked % LATE_EVERY == 0)
+        c->late = mono_now_us() >= c->req->deadline_us;
+    return c->late;
+}
+
+const struct thread_facts *
+capture_thread(const struct capture *c, uint64_t tid)
+{
+    size_t low = 0, high = c->facts->n;
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+
+        if ((uint64_t)c->facts->threads[mid].tid < tid)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < c->facts->n && (uint64_t)c->facts->threads[low].tid == tid
+               ? &c->facts->threads[low]
+               : NULL;
+}
+
+/* What program it is: name, and whether its system calls are numbered as ours are. */
+static void
+program_read(struct capture *c)
+{
+    char path[64];
+    unsigned char ident[EI_NIDENT] = {0};
+    ssize_t n;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)c->req->pid);
+    n = readlink(path, c->facts->exe, sizeof(c->facts->exe) - 1);
+    c->facts->exe[n > 0 ? n : 0] = '\0';
+    plain_text(c->facts->exe);
+    auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+    if (fd != -1 && read(fd, ident, sizeof(ident)) == (ssize_t)sizeof(ident) &&
+        memcmp(ident, ELFMAG, SELFMAG) == 0)
+        c->foreign_abi = ident[EI_CLASS] != (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32);
+}
+
+/* The code of the C library: a lock is only believed to be one of its when it waits in there. */
+static void
+libc_find(struct capture *c)
+{
+    char path[64], line[1024];
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/maps", (int)c->req->pid);
+    FILE *f = fopen(path, "re");
+
+    if (!f)
+        return;
+    while (!c->glibc && !capture_late(c) && fgets(line, sizeof(line), f)) {
+        const char *slash = strrchr(line, '/');
+        char *end;
+
+        if (!slash || !strstr(line, " r-xp ") ||
+            (strncmp(slash, "/libc.so.6", 10) != 0 && strncmp(slash, "/libc-2.", 8) != 0))
+            continue;
+        c->libc_begin = strtoull(line, &end, 16);
+        c->libc_end = *end == '-' ? strtoull(end + 1, NULL, 16) : 0;
+        c->glibc = true;
+    }
+    (void)fclose(f);
+}
+
+static void
+boot_offset(struct capture *c)
+{
+    struct timespec boot;
+
+    (void)clock_gettime(CLOCK_BOOTTIME, &boot); /* cannot fail for this clock */
+    c->boot_offset_us = (int64_t)boot.tv_sec * 1000000 + boot.tv_nsec / 1000 - mono_now_us();
+}
+
+static void
+pause_between(const struct capture *c)
+{
+    int64_t until_us = c->first_us + c->req->between_us;
+    struct timespec at;
+
+    if (c->req->deadline_us != 0 && until_us > c->req->deadline_us)
+        until_us = c->req->deadline_us;
+    at.tv_sec = (time_t)(until_us / 1000000);
+    at.tv_nsec = (long)(until_us % 1000000) * 1000;
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
+        ;
+}
+
+static int
+task_open(struct capture *c, struct error *reterr)
+{
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/task", (int)c->req->pid);
+    c->task_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (c->task_fd != -1)
+        return 0;
+    return error_set(reterr, errno == ENOENT ? -ESRCH : -errno, "look at process %d",
+                     (int)c->req->pid);
+}
+
+static int
+samples(struct capture *c)
+{
+    int r = 0;
+
+    c->first_us = mono_now_us();
+    if (c->req->between_us > 0) {
+        r = capture_sample_first(c);
+        if (r == 0)
+            pause_between(c);
+    }
+    c->facts->at_us = mono_now_us();
+    c->facts->between_us = c->req->between_us > 0 ? c->facts->at_us - c->first_us : 0;
+    return r == 0 ? capture_sample_second(c) : r;
+}
+
+static int
+capture(struct capture *c, struct error *reterr)
+{
+    int r = task_open(c, reterr);
+
+    if (r < 0)
+        return r;
+    boot_offset(c);
+    program_read(c);
+    r = samples(c);
+    if (r == 0) {
+        libc_find(c);
+        r = capture_futex_prepare(c);
+    }
+    if (r < 0)
+        return error_set(reterr, r, "look at the threads of process %d", (int)c->req->pid);
+    for (size_t i = 0; i < c->facts->n; i++)
+        if (!capture_late(c))
+            capture_classify(c, i);
+    capture_grade(c);
+    return 0;
+}
+
+int
+probe_capture(const struct probe_request *req, struct process_facts *ret, struct error *reterr)
+{
+    struct process_facts facts = {.pid = req->pid,
+                                  .cancelled_us = req->cancelled_us,
+                                  .grace_us = req->grace_us,
+                                  .grade = EVIDENCE_PROC};
+    struct capture c = {.req = req, .facts = &facts, .task_fd = -1, .memory = {.pid = req->pid}};
+    int r = capture(&c, reterr);
+
+    capture_looks_close(&c);
+    free(c.waiters);
+    (void)fd_close(c.task_fd);
+    if (r < 0)
+        process_facts_finish(&facts);
+    else
+        *ret = facts;
+    return r;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What was permitted, and what would help: silence is never taken for a good sign. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "supervisor/probe/capture_parts.h"
+
+static int
+yama_scope(void)
+{
+    auto_free char *text = NULL;
+
+    if (file_read("/proc/sys/kernel/yama/ptrace_scope", 64, &text, NULL, NULL) < 0)
+        return 0;
+    return (int)strtol(text, NULL, 10);
+}
+
+/* effective_uid - of the process, by its status: its directory in /proc is root's when it is undumpable. */
+static bool
+effective_uid(pid_t pid, uid_t *ret)
+{
+    char path[64];
+    auto_free char *text = NULL;
+    const char *at;
+    char *end;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+    if (file_read(path, 64U << 10, &text, NULL, NULL) < 0)
+        return false;
+    at = strstr(text, "\nUid:");
+    if (!at)
+        return false;
+    (void)strtoul(at + strlen("\nUid:"), &end, 10); /* the real one */
+    *ret = (uid_t)strtoul(end, NULL, 10);
+    return true;
+}
+
+/* why_refused - the likeliest of the kernel's reasons, and the way out. */
+static void
+why_refused(const struct capture *c, const char *what, char *buf, size_t room)
+{
+    uid_t uid = (uid_t)-1;
+    char path[64];
+    struct stat st;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/environ", (int)c->req->pid);
+    if (effective_uid(c->req->pid, &uid) && geteuid() != 0 && uid != geteuid())
+        (void)snprintf(buf, room,
+                       "%s may not be read: it runs as uid %u, the supervisor as uid %u; run "
+                       "stint as root or give it CAP_SYS_PTRACE",
+                       what, (unsigned)uid, (unsigned)geteuid());
+    else if (geteuid() != 0 && stat(path, &st) == 0 && st.st_uid != uid)
+        (void)snprintf(buf, room,
+                       "%s may not be read: it forbids that (PR_SET_DUMPABLE 0, or a set-uid "
+                       "program); run stint as root or leave it dumpable",
+                       what);
+    else if (yama_scope() > 0)
+        (void)snprintf(buf, room,
+                       "%s may not be read: kernel.yama.ptrace_scope is %d; run stint with "
+                       "CAP_SYS_PTRACE, set it to 0, or link libstint",
+                       what, yama_scope());
+    else
+        (void)snprintf(buf, room,
+                       "%s may not be read (%s): a security module or the container forbids it; "
+                       "CAP_SYS_PTRACE may help",
+                       what, strerrordesc_np(c->calls_refused ? -c->calls_refused : EPERM));
+}
+
+void
+capture_grade(struct capture *c)
+{
+    struct process_facts *f = c->facts;
+
+    if (c->calls_refused == -ENOENT || c->calls_refused == -ENOSYS) {
+        f->grade = EVIDENCE_STAT;
+        (void)snprintf(f->note, sizeof(f->note),
+                       "this kernel does not tell in which system calls threads wait "
+                       "(CONFIG_HAVE_ARCH_TRACEHOOK)");
+    } else if (c->calls_refused) {
+        f->grade = EVIDENCE_STAT;
+        why_refused(c, "what its threads wait for", f->note, sizeof(f->note));
+    } else if (c->memory.refused) {
+        why_refused(c, "its memory", f->note, sizeof(f->note));
+    } else if (c->late) {
+        (void)snprintf(f->note, sizeof(f->note), "there was no time for all of its %zu threads",
+                       f->n_threads);
+    } else if (c->foreign_abi) {
+        (void)snprintf(f->note, sizeof(f->note),
+                       "a 32-bit program: its system calls are told by number");
+    }
+}
