@@ -11,7 +11,6 @@
 #include "supervisor/core/pure.h"
 
 #define ABANDON_AFTER_US (10 * US_PER_S) /* SIGKILL has worked by then, or the kernel is stuck */
-#define EVIDENCE_WAIT_US (10 * US_PER_S)
 
 void
 worker_effect(struct core *c, const struct worker *w, enum effect_type type, int signal_number)
@@ -60,15 +59,6 @@ worker_send_drain(struct core *c, struct worker *w)
             worker_why(c, w, c->fx->items[before].text, sizeof(c->fx->items[before].text));
     }
     worker_effect(c, w, FX_SIGNAL, w->escapee ? SIGTERM : spec->drain_signal);
-}
-
-void
-worker_ask_evidence(struct core *c, struct worker *w, int64_t from_us)
-{
-    /* an image may hold a time that never comes */
-    from_us = earlier(from_us, TIME_NEVER - EVIDENCE_WAIT_US);
-    w->extend_limit_us = earlier(from_us + EVIDENCE_WAIT_US, stop_end_us(c));
-    worker_effect(c, w, FX_EVIDENCE, 0);
 }
 
 static void
@@ -126,8 +116,6 @@ worker_accuse(struct core *c, struct worker *w)
     w->deadline_us = earlier(c->now_us + spec->leak_grace_us, stop_kill_at_us(c));
     w->generation->leaks++;
     worker_ask_evidence(c, w, w->deadline_us);
-    if (!w->escapee && spec->stop_signal != spec->drain_signal)
-        worker_effect(c, w, FX_SIGNAL, spec->stop_signal);
 }
 
 static void
@@ -370,23 +358,4 @@ worker_escapee(struct core *c, struct worker *of, const struct event *ev)
         r->warning = true;
     record_text(r, "process '%s' outlived its worker %d; it is ended too", w->name, (int)of->pid);
     worker_begin_drain(c, w);
-}
-
-void
-worker_evidence(struct core *c, struct worker *w, const struct event *ev)
-{
-    struct record *r;
-
-    if (w->evidence || (w->state != WORKER_LEAKED && w->state != WORKER_KILLED))
-        return;
-    w->evidence = true;
-    w->stragglers = ev->evidence.stragglers;
-    copy_text(w->leak, sizeof(w->leak), ev->evidence.text);
-    r = record_worker(c, RECORD_LEAK, w);
-    if (r) {
-        r->warning = true;
-        r->count = w->stragglers;
-        r->duration_us = c->now_us - w->drain_us;
-        copy_text(r->text, sizeof(r->text), ev->evidence.text);
-    }
 }

@@ -164,6 +164,7 @@ master_watchers(struct master *m)
     config_init(m);
     outdated_begin(m);
     usage_init(m);
+    leaks_begin(m);
     master_queue_init(m);
 }
 
@@ -223,6 +224,7 @@ master_finish(struct master *m)
     if (m->loop && m->core && m->journal) {
         relics_finish(m);
         graves_finish(m);
+        leaks_finish(m);
         outdated_finish(m);
         hooks_finish(m);
         usage_finish(m);

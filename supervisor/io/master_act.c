@@ -121,7 +121,7 @@ master_act(struct master *m, const struct effect *e)
         hand_reload(m, e);
         break;
     case FX_EVIDENCE:
-        hand_evidence(m, e->worker);
+        leaks_evidence(m, e);
         break;
     case FX_KILL:
         act_kill(m, e);

@@ -122,6 +122,7 @@ begin_desk(struct master *m, struct error *reterr)
         .config_reload = on_config_reload,
         .changed = on_desk_changed,
         .look = on_look,
+        .threads = leaks_threads,
         .upgrade = m->fdstore ? on_upgrade_wanted : NULL,
         .reopen = on_reopen,
         .listen_fd = steal_fd(m->control_fd),

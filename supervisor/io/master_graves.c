@@ -161,6 +161,7 @@ grave_close(struct hand *h)
     int status;
 
     EDGE("dead-not-collected");
+    leaks_hand_gone(h);
     if (h->adopted)
         fdstore_buried(h->master->fdstore, h->pid, h->start_time);
     else

@@ -75,6 +75,7 @@ hand_destroy(struct hand *h)
 {
     if (!h)
         return;
+    leaks_hand_gone(h);
     keep_drop_hand(h->master, h);
     list_del(&h->gate);
     forget_io(h->master->loop, &h->dies);

@@ -10,7 +10,6 @@
 #include "supervisor/core/event.h"
 #include "supervisor/io/channel.h"
 #include "supervisor/io/edge.h"
-#include "supervisor/probe/evidence.h"
 #include "supervisor/io/forget.h"
 #include "supervisor/io/master_books.h"
 #include "supervisor/io/master_logs.h"
@@ -306,28 +305,4 @@ hand_on_dead(EV_P_ ev_io *io, int revents)
     ev_io_stop(EV_A_ io);
     h->dead = true;
     h->master->deaths = true;
-}
-
-/* ---- evidence ---------------------------------------------------------------------------------- */
-
-void
-hand_evidence(struct master *m, uint64_t worker)
-{
-    auto_text struct text words = TEXT_INIT;
-    struct evidence *evidence = NULL;
-    struct error err = {0};
-    struct event ev = {.type = EVENT_EVIDENCE, .worker = worker};
-    const struct hand *h = hand_find(m, worker);
-
-    if (!h) {
-        text_add(&words, "no evidence: it has no process");
-    } else if (evidence_collect(h->pid, h->registry_fd, mono_now_us(), &evidence, &err) == 0) {
-        evidence_summary(evidence, &words);
-        ev.evidence.stragglers = evidence_stragglers(evidence);
-        evidence_destroy(evidence);
-    } else {
-        text_addf(&words, "no evidence: %s", err.text);
-    }
-    ev.evidence.text = text_str(&words);
-    master_post(m, &ev);
 }

@@ -7,7 +7,6 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "supervisor/io/cgroup.h"
-#include "supervisor/probe/evidence.h"
 #include "supervisor/io/fdstore.h"
 #include "supervisor/io/master_books.h"
 #include "supervisor/io/master_outdated.h"
@@ -112,22 +111,6 @@ source_readiness(void *env, const struct worker *w)
 }
 
 static json_t *
-source_threads(void *env, const struct worker *w)
-{
-    const struct hand *h = hand_find(env, w->id);
-    struct evidence *e = NULL;
-    auto_text struct text words = TEXT_INIT;
-    json_t *o;
-
-    if (!h || evidence_collect(h->pid, h->registry_fd, mono_now_us(), &e, NULL) < 0)
-        return NULL;
-    evidence_summary(e, &words);
-    o = report_evidence(e, text_str(&words));
-    evidence_destroy(e);
-    return o;
-}
-
-static json_t *
 source_supervisor(void *env)
 {
     struct master *m = env;
@@ -158,7 +141,6 @@ sources_fill(struct master *m, struct report_sources *ret)
         .watch = source_watch,
         .log = source_log,
         .readiness = source_readiness,
-        .threads = source_threads,
         .supervisor = source_supervisor,
         .libraries = outdated_of_worker,
         .needs_reload = outdated_of_service,

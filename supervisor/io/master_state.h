@@ -26,6 +26,7 @@
 #include "supervisor/io/identity.h"
 #include "supervisor/io/journal.h"
 #include "supervisor/io/logs.h"
+#include "supervisor/io/master_leaks.h"
 #include "supervisor/io/master_outdated.h"
 #include "supervisor/io/master_usage.h"
 #include "supervisor/io/sockets.h"
@@ -73,10 +74,9 @@ struct master {
     struct watch *watch;     /* owned */
     struct spec *spec;       /* owned; the configuration in force */
     char *runtime_dir,
-        *state_dir;     /* owned; as of the start: they do not change under a running master */
-    char *config_path;  /* owned; absolute */
-    int64_t started_us; /* stint, with its first master */
-    int64_t master_us;  /* this one */
+        *state_dir;    /* owned; as of the start: they do not change under a running master */
+    char *config_path; /* owned; absolute */
+    int64_t started_us, master_us; /* stint, with its first master; this one */
     int exit_status;
     bool exit_when_failed; /* as it was asked for */
 
@@ -103,11 +103,10 @@ struct master {
     ev_timer exhume;      /* somebody could not be buried yet: try again */
     struct elder *elders; /* owned; whoever was a child of this process before it became a master */
     size_t n_elders;
-    bool sweep;       /* a service may be gone: its inspection goes too */
-    bool deaths;      /* somebody died */
-    bool graves;      /* some are not buried yet: their last words are many */
-    bool graves_wait; /* … and wait for room in their log */
-    bool strangers;   /* SIGCHLD came: there may be dead nobody knows */
+    bool sweep;               /* a service may be gone: its inspection goes too */
+    bool deaths;              /* somebody died */
+    bool graves, graves_wait; /* some are not buried yet: many last words; their log has no room */
+    bool strangers;           /* SIGCHLD came: there may be dead nobody knows */
 
     ev_io signals; /* signalfd: TERM, INT, HUP, CHLD, USR1, USR2 */
     int signal_fd;
@@ -147,6 +146,7 @@ struct master {
     struct cgroup_tree *cgroups;   /* owned; one without leaves where we may not have them */
     struct surroundings surroundings;
     struct outdated_state outdated;
+    struct leaks_state leaks;
     struct list relics; /* workers of a state that is not trusted, on their way out */
     ev_timer relics_late, usage_timer; /* the second while somebody has limits of restart_after */
 
@@ -195,9 +195,10 @@ struct hand {
     struct service_spec *spec; /* one reference: what it was started with */
     struct outdated_mark outdated;
     struct usage_mark usage;
+    struct leaks_mark leaks;
     char service[65], trace[33];
-    uint64_t generation; /* whose it is now … */
-    uint64_t born;       /* … and by which it was started: its environment says so */
+    uint64_t generation,
+        born; /* whose it is now, and by which it was started, as its environment says */
     unsigned slot;
     int64_t spawned_us; /* CLOCK_MONOTONIC, before it was */
 };
@@ -282,7 +283,6 @@ void hand_on_dead(EV_P_ ev_io *io, int revents);
 void hand_on_exec(EV_P_ ev_io *io, int revents);
 void hand_on_ready(void *env);
 void hand_on_not_ready(void *env, const char *why);
-void hand_evidence(struct master *m, uint64_t worker); /* answers EVIDENCE */
 
 /* ---- master_traffic.c ---------------------------------------------------------------------------- */
 

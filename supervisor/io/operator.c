@@ -61,17 +61,6 @@ operator_query_flag(const struct control_request *rq, const char *key)
 }
 
 static void
-answer_threads(struct desk *op, struct control_request *rq)
-{
-    struct service *s;
-    uint64_t generation = 0;
-
-    if (query_service(op, rq, &s) &&
-        operator_query_number(rq, "generation", INT64_MAX, &generation))
-        control_answer(rq, 200, report_threads(&op->options.sources, s, generation));
-}
-
-static void
 answer_version(struct desk *op, struct control_request *rq)
 {
     control_answer(rq, 200, report_version(&op->options.sources, mono_now_us()));
@@ -85,17 +74,17 @@ static const struct route {
     void (*serve)(struct desk *op, struct control_request *rq);
     const char *query[6]; /* the keys it knows, NULL-terminated */
 } routes[] = {
-    {"GET",  "/v1/status",  false, operator_status,  {"service", NULL}                            },
-    {"GET",  "/v1/threads", false, answer_threads,   {"service", "generation", NULL}              },
-    {"GET",  "/v1/events",  false, operator_events,  {"since", "lines", "service", "follow", NULL}},
-    {"GET",  "/v1/logs",    false, operator_logs,    {"since", "lines", "service", "follow", NULL}},
-    {"GET",  "/v1/version", false, answer_version,   {NULL}                                       },
-    {"GET",  "/v1/wait",    false, operator_wait,    {"service", "for", "timeout_ms", NULL}       },
-    {"POST", "/v1/reload",  true,  operator_reload,  {NULL}                                       },
-    {"POST", "/v1/start",   true,  operator_start,   {NULL}                                       },
-    {"POST", "/v1/stop",    true,  operator_stop,    {NULL}                                       },
-    {"POST", "/v1/upgrade", true,  operator_upgrade, {NULL}                                       },
-    {"POST", "/v1/reopen",  true,  operator_reopen,  {NULL}                                       },
+    {"GET",  "/v1/status",  false, operator_status,  {"service", NULL}                             },
+    {"GET",  "/v1/threads", false, operator_threads, {"service", "generation", "slot", "all", NULL}},
+    {"GET",  "/v1/events",  false, operator_events,  {"since", "lines", "service", "follow", NULL} },
+    {"GET",  "/v1/logs",    false, operator_logs,    {"since", "lines", "service", "follow", NULL} },
+    {"GET",  "/v1/version", false, answer_version,   {NULL}                                        },
+    {"GET",  "/v1/wait",    false, operator_wait,    {"service", "for", "timeout_ms", NULL}        },
+    {"POST", "/v1/reload",  true,  operator_reload,  {NULL}                                        },
+    {"POST", "/v1/start",   true,  operator_start,   {NULL}                                        },
+    {"POST", "/v1/stop",    true,  operator_stop,    {NULL}                                        },
+    {"POST", "/v1/upgrade", true,  operator_upgrade, {NULL}                                        },
+    {"POST", "/v1/reopen",  true,  operator_reopen,  {NULL}                                        },
 };
 
 static void
@@ -161,10 +150,12 @@ on_gone(void *env, struct control_request *rq)
 {
     struct ticket *t = control_data(rq);
 
-    if (t)
+    if (t) {
         ticket_left(t, false); /* what was asked for goes on */
-    else
+    } else {
         status_gone(env, rq);
+        threads_gone(env, rq);
+    }
 }
 
 static void
@@ -199,6 +190,7 @@ operator_create(const struct operator_options *options, struct desk **ret, struc
     list_init(&op->tickets);
     list_init(&op->streams);
     list_init(&op->looking);
+    list_init(&op->probed);
     ev_prepare_init(&op->settle, operator_on_settle);
     op->settle.data = op;
     ev_set_priority(&op->settle,
@@ -218,6 +210,7 @@ operator_destroy(struct desk *op)
     if (!op)
         return;
     op->leaving = true;
+    threads_drop(op);
     control_destroy(op->control); /* every stream ends with its connection, not every ticket */
     list_for_each_safe (pos, &op->tickets)
         ticket_destroy(container_of(pos, struct ticket, node));
@@ -265,5 +258,6 @@ operator_farewell(struct desk *op, int64_t budget_us)
     }
     operator_end_streams(op);
     operator_looked(op);
+    threads_farewell(op);
     control_flush(op->control, budget_us);
 }

@@ -26,8 +26,11 @@ struct ev_loop;
 struct event;
 struct journal;
 struct desk;
+struct probing_look;
+struct probing_request;
 struct record;
 struct text;
+struct worker;
 
 #define OPERATOR_REMEMBERED_MAX 256 /* changes with an id; the oldest without a client goes first */
 
@@ -70,6 +73,12 @@ struct operator_options {
      * operator_looked() will be called within a second or so, not from within this. NULL: nothing is.
      */
     bool (*look)(void *env);
+    /**
+     * Look at the threads of a worker. @want: `all`, `on_done` and `env` of it count; see
+     * probing_ask(). NULL: nobody can.
+     */
+    void (*threads)(void *env, const struct worker *w, const struct probing_request *want,
+                    struct probing_look **ret);
     /* The log file of @service is closed and opened again. False: it has none. NULL: nobody has. */
     bool (*reopen)(void *env, const char *service);
     /* What a master before this one left, see control.h; taken over whatever operator_create() returns. */

@@ -25,6 +25,7 @@ struct desk {
     size_t n_remembered; /* … of which have an id */
     struct list streams; /* struct stream.node */
     struct list looking; /* struct looking.node: they asked for the status, see options.look */
+    struct list probed;  /* struct probed.node: they asked for threads, see options.threads */
     ev_prepare settle;   /* looks at the tickets before the loop sleeps; runs while there are any */
     bool closing;        /* farewell: streams end, nothing new begins */
     bool leaving;        /* what changes now is not told any more */
@@ -195,6 +196,13 @@ void operator_status(struct desk *op, struct control_request *rq);
 void status_gone(struct desk *op, const struct control_request *rq); /* its client went away */
 /* False: there is no such service and @rq was answered. @ret NULL: none was asked for. */
 bool query_service(struct desk *op, struct control_request *rq, struct service **ret);
+
+/* ---- operator_threads.c ------------------------------------------------------------------ */
+
+void operator_threads(struct desk *op, struct control_request *rq);
+void threads_gone(struct desk *op, const struct control_request *rq); /* its client went away */
+void threads_farewell(struct desk *op); /* they are answered with what is known by now */
+void threads_drop(struct desk *op);     /* nobody is answered */
 
 /* ---- operator.c -------------------------------------------------------------------------- */
 

@@ -217,8 +217,8 @@ report_version(const struct report_sources *from, int64_t now_us)
     return object_take(&o);
 }
 
-static json_t *
-threads_of_worker(const struct report_sources *from, const struct worker *w)
+json_t *
+report_of_worker(const struct worker *w)
 {
     const struct generation *g = w->generation;
     struct object o = object_new();
@@ -228,40 +228,5 @@ threads_of_worker(const struct report_sources *from, const struct worker *w)
     object_number(&o, "slot", w->slot);
     object_number(&o, "pid", w->pid);
     object_text(&o, "state", worker_state_name(w->state));
-    if (from->threads && w->pid > 0)
-        object_optional(&o, "evidence", from->threads(from->env, w));
-    return object_take(&o);
-}
-
-static bool
-add_threads(json_t *array, const struct report_sources *from, const struct generation *g)
-{
-    list_for_each (pos, &g->workers)
-        if (!array_add(array, threads_of_worker(from, container_of(pos, struct worker, node))))
-            return false;
-    return true;
-}
-
-json_t *
-report_threads(const struct report_sources *from, const struct service *service,
-               uint64_t generation)
-{
-    json_t *workers = json_array();
-    struct object o = object_new();
-
-    object_text(&o, "schema", "stint.threads/1");
-    list_for_each (pos, &from->core->services) {
-        const struct service *s = container_of(pos, struct service, node);
-
-        if (service && s != service)
-            continue;
-        list_for_each (gpos, &s->generations) {
-            const struct generation *g = container_of(gpos, struct generation, node);
-
-            if ((generation == 0 || g->number == generation) && !add_threads(workers, from, g))
-                o.failed = true;
-        }
-    }
-    object_set(&o, "workers", workers);
     return object_take(&o);
 }

@@ -47,8 +47,6 @@ struct report_sources {
     json_t *(*log)(void *env, const struct service *s);
     /* object {waiting_for, tries, …}: how far the readiness probe is */
     json_t *(*readiness)(void *env, const struct worker *w);
-    /* the evidence of that worker, read now, in bounded time: report_evidence() makes it */
-    json_t *(*threads)(void *env, const struct worker *w);
     /* object {state: current|outdated|unknown, …}: is what it runs still what is on disk? */
     json_t *(*libraries)(void *env, const struct worker *w);
     void (*usage)(void *env, const struct worker *w, struct report_usage *ret);
@@ -76,9 +74,8 @@ json_t *report_status(const struct report_sources *from, const struct service *s
 /* report_service - one element of `services`. New reference; NULL: out of memory. */
 json_t *report_service(const struct report_sources *from, const struct service *s, int64_t now_us);
 
-/* report_threads - schema "stint.threads/1". @service NULL = all, @generation 0 = all. */
-json_t *report_threads(const struct report_sources *from, const struct service *service,
-                       uint64_t generation);
+/* report_of_worker - an element of stint.threads's `workers`, without its evidence. New reference. */
+json_t *report_of_worker(const struct worker *w);
 
 /**
  * report_evidence - what was seen of a worker's threads, for report_sources.threads.

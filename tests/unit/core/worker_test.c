@@ -87,10 +87,25 @@ START_TEST(sigkill_waits_for_evidence_but_not_for_ever)
     r->evidence = false;
     drain();
     rim_wait(r, 40 * US_PER_S);
-    ck_did(r, "evidence w1; signal w1 2");
+    ck_did(r, "evidence w1"); /* the stop signal would end what is to be seen */
     rim_wait(r, 10 * US_PER_S);
-    ck_did(r, "evidence w1; signal w1 2; kill w1");
+    ck_did(r, "evidence w1; kill w1");
     ck_said(r, "no evidence could be had");
+}
+END_TEST
+
+START_TEST(the_grace_after_a_stop_signal_begins_with_it)
+{
+    r->evidence = false;
+    drain();
+    rim_wait(r, 33 * US_PER_S);
+    ck_did(r, "evidence w1");
+    rim_step(r, (struct event){.type = EVENT_EVIDENCE, .worker = 1, .evidence = {.text = "late"}});
+    ck_did(r, "evidence w1; signal w1 2");
+    rim_wait(r, 5 * US_PER_S - 1);
+    ck_did(r, "evidence w1; signal w1 2");
+    rim_wait(r, 1);
+    ck_did(r, "evidence w1; signal w1 2; kill w1");
 }
 END_TEST
 
@@ -316,6 +331,7 @@ RIM_SUITE_MAIN("worker", a_worker_that_is_ready_before_its_pid_is_known_is_not_a
                at_the_drain_deadline_evidence_is_taken_and_the_stop_signal_sent,
                sigkill_comes_after_the_grace_that_follows_the_evidence,
                sigkill_waits_for_evidence_but_not_for_ever,
+               the_grace_after_a_stop_signal_begins_with_it,
                whom_even_sigkill_does_not_end_is_abandoned_by_name,
                the_slot_of_an_abandoned_worker_is_filled_again,
                a_worker_may_ask_for_more_time_but_not_for_ever,

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "supervisor/io/master_leaks.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/units.h"
+#include "supervisor/core/event.h"
+#include "supervisor/io/edge.h"
+#include "supervisor/io/master_state.h"
+#include "supervisor/io/probing.h"
+
+#define EVIDENCE_US       (5 * US_PER_S)    /* the core waits longer than that before it kills */
+#define EVIDENCE_LEAST_US (300 * US_PER_MS) /* however little time a stop has left */
+#define THREADS_US        (8 * US_PER_S)    /* for people, who wait ten */
+
+static struct probing_request
+request_of(const struct hand *h, const struct worker *w, int64_t patience_us)
+{
+    return (struct probing_request){
+        .pid = h->pid,
+        .registry_fd = h->registry_fd,
+        .cancelled_us = w->drain_us,
+        .grace_us = w->generation->spec->drain_timeout_us,
+        .deadline_us = mono_now_us() + patience_us,
+    };
+}
+
+/* ---- at the end of a drain -------------------------------------------------------------------- */
+
+static void
+give_evidence(struct master *m, uint64_t worker, unsigned leaked, const char *text)
+{
+    struct event ev = {.type = EVENT_EVIDENCE, .worker = worker};
+
+    ev.evidence.stragglers = leaked;
+    ev.evidence.text = text;
+    master_post(m, &ev);
+}
+
+static void
+on_evidence(void *env, const struct probing_answer *a)
+{
+    struct hand *h = env;
+
+    EDGE("evidence-taken");
+    give_evidence(h->master, h->worker, a->leaked, a->summary);
+}
+
+/* A stop has a budget: what cannot be seen before the kill is due is not waited for. */
+static int64_t
+evidence_deadline_us(const struct master *m, const struct effect *e)
+{
+    int64_t now_us = mono_now_us(), until_us = now_us + EVIDENCE_US;
+
+    if (m->core->stopping && e->deadline_us < until_us)
+        until_us = e->deadline_us;
+    return until_us < now_us + EVIDENCE_LEAST_US ? now_us + EVIDENCE_LEAST_US : until_us;
+}
+
+void
+leaks_evidence(struct master *m, const struct effect *e)
+{
+    struct hand *h = hand_find(m, e->worker);
+    const struct worker *w = core_worker(m->core, e->worker);
+    struct probing_request rq;
+
+    if (!h || !w) {
+        give_evidence(m, e->worker, 0, "no evidence: it has no process");
+        return;
+    }
+    probing_cancel(h->leaks.evidence); /* it was asked for twice */
+    rq = request_of(h, w, 0);
+    rq.deadline_us = evidence_deadline_us(m, e);
+    rq.urgent = true;
+    rq.on_done = on_evidence;
+    rq.env = h;
+    probing_ask(m->leaks.probing, &rq, &h->leaks.evidence);
+}
+
+/* ---- for people -------------------------------------------------------------------------------- */
+
+void
+leaks_threads(void *env, const struct worker *w, const struct probing_request *want,
+              struct probing_look **ret)
+{
+    struct master *m = env;
+    const struct hand *h = hand_find(m, w->id);
+    struct probing_answer none = {.summary = "no evidence: it has no process"};
+    struct probing_request rq;
+
+    *ret = NULL;
+    if (!h) {
+        want->on_done(want->env, &none);
+        return;
+    }
+    rq = request_of(h, w, THREADS_US);
+    rq.all = want->all;
+    rq.on_done = want->on_done;
+    rq.env = want->env;
+    probing_ask(m->leaks.probing, &rq, ret);
+}
+
+/* ---- life --------------------------------------------------------------------------------------- */
+
+void
+leaks_hand_gone(struct hand *h)
+{
+    probing_cancel(h->leaks.evidence); /* it is not alive past its deadline any more */
+    if (h->pid > 0)
+        probing_forget(h->master->leaks.probing, h->pid);
+}
+
+void
+leaks_begin(struct master *m)
+{
+    m->leaks.probing = probing_create(m->loop);
+}
+
+void
+leaks_finish(struct master *m)
+{
+    probing_destroy(m->leaks.probing);
+    m->leaks.probing = NULL;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef STINT_IO_PROBING_H
+#define STINT_IO_PROBING_H
+
+/*
+ * Looks at the threads of workers, each in a short-lived helper process: stacks and symbols take
+ * time, and what a worker claims of itself is not to be trusted. A few run at once, the others
+ * wait in line, those that somebody's end waits for in front. Whatever happens, each request is
+ * answered by its deadline: with what was seen, or why so little is known.
+ */
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct ev_loop;
+struct probing;
+struct probing_look;
+
+#define PROBING_AT_ONCE     4
+#define PROBING_WAITING_MAX 4096              /* more are answered at once, with little */
+#define PROBING_BYTES       ((size_t)1 << 20) /* of one report; beyond that its threads are left out */
+
+/* Valid for the length of the call. */
+struct probing_answer {
+    bool seen;       /* it was looked at; else `summary` says why not, and what is known anyway */
+    unsigned leaked; /* threads that should be gone; without having seen it, 0 */
+    const char *summary; /* one line for people; never NULL */
+    json_t *report;      /* borrowed; NULL: no memory */
+};
+
+struct probing_request {
+    pid_t pid;            /* a child that is not reaped before probing_forget() */
+    int registry_fd;      /* borrowed until then; -1 = it has none */
+    int64_t cancelled_us; /* when it was asked to leave, CLOCK_MONOTONIC; 0 = it was not */
+    int64_t grace_us;     /* how long it had for that */
+    int64_t deadline_us;  /* CLOCK_MONOTONIC; answered by then */
+    bool urgent;          /* before those that are not */
+    bool all;             /* each thread in the report, not groups only */
+    /* Once, from the loop or from within probing_ask(); the look is gone after it. */
+    void (*on_done)(void *env, const struct probing_answer *answer);
+    void *env; /* borrowed until then */
+};
+
+/* probing_create - NULL: no memory. @loop: borrowed. */
+struct probing *probing_create(struct ev_loop *loop);
+void probing_destroy(struct probing *p); /* nobody is answered; NULL is fine */
+
+/**
+ * probing_ask - look at a process. Never fails: on_done is called in any case.
+ * @ret: NULL allowed; for probing_cancel(); NULL is in it as soon as on_done is called or the look
+ *       cancelled, so it has to stay where it is until then
+ */
+void probing_ask(struct probing *p, const struct probing_request *rq, struct probing_look **ret);
+void probing_cancel(struct probing_look *look); /* on_done is not called; NULL is fine */
+
+/* probing_forget - it is about to be reaped: whoever asked about it hears that it is gone. */
+void probing_forget(struct probing *p, pid_t pid);
+
+/* Looks made so far, and those that came to nothing: for the counters. */
+void probing_count(const struct probing *p, uint64_t *ret_made, uint64_t *ret_failed);
+
+/* ---- probing_work.c ------------------------------------------------------------------------- */
+
+/* probing_work - in the helper: look at @pid and write the answer to @out. Return: all was told. */
+bool probing_work(const struct probing_request *rq, int registry_fd, int out);
+
+/* What a helper tells: the head, the summary with its NUL, the report as JSON. */
+struct probing_told {
+    uint32_t magic;
+    uint32_t leaked;
+    int32_t error; /* negative errno: it could not be looked at, and the summary says why */
+    uint32_t summary_bytes, report_bytes;
+};
+#define PROBING_TOLD_MAGIC UINT32_C(0x50524f42)
+#define PROBING_SUMMARY    1024 /* with the NUL */
+
+#endif
