@@ -78,6 +78,8 @@ struct claim {
     uint32_t cause;       /* enum stint_cause; 0 = live */
     char cause_text[128], cause_who[48];
     uint64_t beats;
+    uint64_t beats_before;   /* at an earlier look, or the first sample */
+    int64_t beats_before_us; /* when that was; 0 = there was none */
     int64_t vital_every_us; /* it has to live, and beat that often (0: just live); -1 = not vital */
     bool exempt;            /* it may outlive its token, for `reason` … */
     int64_t exempt_until_us; /* … until then; INT64_MAX = for ever */
@@ -88,7 +90,9 @@ struct claim {
     char trace_id[33];
     char wait_text[64], wait_file[96]; /* STINT_BLOCK: what it said it waits for, and where */
     unsigned wait_line;
-    uint64_t wait_object; /* address; 0 = none said */
+    uint64_t wait_object;  /* address; 0 = none said */
+    pid_t awaits_tid;      /* it said that it waits for the end of that one; 0 = not */
+    unsigned awaits_scope; /* … of all threads of that scope, its index + 1; 0 = not */
 };
 
 struct thread_facts {
@@ -116,11 +120,13 @@ struct thread_facts {
     char object_note[64];      /* "recursive, taken 2 times", "wants to write", or "" */
     bool shared;               /* other processes may use the object */
     bool owner_gone;           /* `owner` is known, and is no living thread of anybody's */
-    int64_t timeout_us; /* the wait ends by itself after so long: a period from its beginning when the
+    int64_t
+        timeout_us; /* the wait ends by itself after so long: a period from its beginning when the
                            call was given one, else what is left; INT64_MAX = never */
-    int fd;             /* that it waits on; the first of several; -1 = none */
-    unsigned n_fds;     /* how many it waits on: poll, select, epoll */
-    char fd_target[128]; /* "pipe:[123]", "/var/log/x", "tcp 127.0.0.1:80 ← 10.0.0.7:4711"; of several
+    int fd;         /* that it waits on; the first of several; -1 = none */
+    unsigned n_fds; /* how many it waits on: poll, select, epoll */
+    char fd_target
+        [128]; /* "pipe:[123]", "/var/log/x", "tcp 127.0.0.1:80 ← 10.0.0.7:4711"; of several
                             the first few: "fd 3 → pipe:[123], fd 4 → eventfd (0)" */
     char fd_peer
         [128]; /* who holds the other end: "this process", "pid 12 (nginx), fd 4", "nobody" */
@@ -140,13 +146,18 @@ struct thread_facts {
 /* A thread that the registry remembers and the kernel does not: it ended. Or that never was. */
 struct dead_facts {
     pid_t tid;
-    bool ghost; /* registered as alive; else it ended in order */
+    bool ghost;    /* registered as alive; else it ended in order */
+    bool joinable; /* somebody has to join it, and has not */
     struct claim claim;
 };
 
 /* A scope or a generation of the configuration, as the process claims it. Index 0 is the process itself. */
 struct scope_facts {
     char path[128];
+    unsigned parent; /* index; of 0 itself 0 */
+    uint32_t cause;  /* enum stint_cause; 0 = live */
+    char who[48];    /* the thread that cancelled it; "" = a signal or the supervisor */
+    char text[64];   /* of the cancel */
     uint64_t generation;
     int64_t opened_us, cancelled_us, grace_us; /* 0 = not; INT64_MAX = none said */
     bool retired; /* a generation of the configuration that gave way to another */
@@ -162,6 +173,7 @@ struct process_facts {
     int64_t between_us;   /* from the first to the second */
     int64_t cancelled_us; /* when it was asked to leave, as its supervisor knows; 0 = it was not */
     int64_t grace_us;     /* how long it had for that */
+    int64_t stopped_us;   /* since then, stopped or frozen, as far as known: that does not count */
     enum evidence_grade grade;
     char note[256];               /* why the grade is not the best, or "" */
     struct thread_facts *threads; /* owned; by tid */
