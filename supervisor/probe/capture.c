@@ -157,11 +157,16 @@ capture(struct capture *c, struct error *reterr)
         libc_find(c);
         r = capture_futex_prepare(c);
     }
+    if (r == 0)
+        r = capture_ends_read(c);
     if (r < 0)
         return error_set(reterr, r, "look at the threads of process %d", (int)c->req->pid);
     for (size_t i = 0; i < c->facts->n; i++)
         if (!capture_late(c))
             capture_classify(c, i);
+    r = capture_peers(c);
+    if (r < 0)
+        return error_set(reterr, r, "look at the peers of process %d", (int)c->req->pid);
     capture_grade(c);
     return 0;
 }
@@ -177,6 +182,7 @@ probe_capture(const struct probe_request *req, struct process_facts *ret, struct
     int r = capture(&c, reterr);
 
     capture_looks_close(&c);
+    capture_ends_free(&c);
     free(c.waiters);
     (void)fd_close(c.task_fd);
     if (r < 0)

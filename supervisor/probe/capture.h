@@ -25,7 +25,6 @@ struct probe_request {
     int64_t grace_us;
     int64_t between_us;  /* from sample to sample; 0: one sample, so nothing is `still` */
     int64_t deadline_us; /* CLOCK_MONOTONIC; 0 = none. What is not seen by then is left out */
-    pid_t supervisor;    /* its end of a connection does not retain the process; 0 = our parent */
 };
 
 /**

@@ -89,6 +89,9 @@ capture_fd_target(struct capture *c, int fd, char *buf, size_t room)
     plain_text(link);
     if (strncmp(link, anon, sizeof(anon) - 1) == 0)
         anonymous(c, fd, link + sizeof(anon) - 1, buf, room);
+    else if (strncmp(link, "socket:[", 8) == 0 &&
+             capture_socket_text(c, strtoull(link + 8, NULL, 10))[0] != '\0')
+        (void)snprintf(buf, room, "%s", capture_socket_text(c, strtoull(link + 8, NULL, 10)));
     else
         (void)snprintf(buf, room, "%s", link);
 }

@@ -13,6 +13,8 @@
 #include "supervisor/probe/proc.h"
 #include "supervisor/probe/remote.h"
 
+struct ends;
+
 /* One thread at one moment. */
 struct look {
     pid_t tid;
@@ -43,7 +45,8 @@ struct capture {
     uint64_t libc_begin, libc_end; /* … with its code there */
     uint64_t *waiters; /* at which address each of those in a futex waits; sorted, for counting */
     size_t n_waiters;
-    bool late; /* the deadline came: no further details */
+    struct ends *ends; /* owned */
+    bool late;         /* the deadline came: no further details */
 };
 
 /* capture_late - is the time over? Sets c->late; asks the clock now and then only. */
@@ -71,6 +74,13 @@ void capture_polled(struct capture *c, struct thread_facts *t);
 
 /* capture_fds.c: thread's `fd` → fd_target. */
 void capture_fd_target(struct capture *c, int fd, char *buf, size_t room);
+
+/* capture_peers.c: its pipes and sockets; then, when it is known who waits for which of them, the other
+ * ends, and whom it serves. 0 or -ENOMEM. */
+int capture_ends_read(struct capture *c);
+int capture_peers(struct capture *c);
+void capture_ends_free(struct capture *c);
+const char *capture_socket_text(const struct capture *c, uint64_t inode); /* "" = not known */
 
 /* capture_permit.c: the grade, and what is missing from the best, in words. */
 void capture_grade(struct capture *c);

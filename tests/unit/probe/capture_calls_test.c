@@ -194,7 +194,7 @@ static const struct wait {
     {NULL,              WAIT_SLEEP,   0, "",                     3600 * US_PER_S  }, /* 0: the first thread */
     {reads,             WAIT_READ,    0, "pipe:[",               INT64_MAX        },
     {writes,            WAIT_WRITE,   0, "pipe:[",               INT64_MAX        },
-    {accepts,           WAIT_ACCEPT,  0, "socket:[",             INT64_MAX        },
+    {accepts,           WAIT_ACCEPT,  0, "tcp 127.0.0.1:",       INT64_MAX        },
     {polls,             WAIT_POLL,    3, "→ eventfd (0), fd ", FAR_MS *US_PER_MS},
     {selects,           WAIT_POLL,    1, "→ pipe:[",           INT64_MAX        },
     {epolls,            WAIT_EPOLL,   1, "epoll of fd ",         INT64_MAX        },
