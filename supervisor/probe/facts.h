@@ -109,6 +109,8 @@ struct thread_facts {
         still; /* both samples are one wait: same system call, arguments and switch counts, no CPU used */
     pid_t tracer; /* of a traced one; 0 = none */
     bool kernel;  /* the kernel made it for the process (io_uring): it runs no code of anybody's */
+    bool shared;  /* other processes may use the object it waits for */
+    bool owner_gone; /* `owner` is known, and is no living thread of anybody's */
 
     enum wait_class wait;
     long call;                 /* number of the system call; -1 = none, or not known */
@@ -118,8 +120,6 @@ struct thread_facts {
     uint64_t object;           /* address of mutex, condition …; 0 = none, or not known */
     struct place object_place; /* symbol that holds it, in `function`; offset from it in `offset` */
     char object_note[64];      /* "recursive, taken 2 times", "wants to write", or "" */
-    bool shared;               /* other processes may use the object */
-    bool owner_gone;           /* `owner` is known, and is no living thread of anybody's */
     int64_t
         timeout_us; /* the wait ends by itself after so long: a period from its beginning when the
                            call was given one, else what is left; INT64_MAX = never */

@@ -9,7 +9,7 @@
 #include "supervisor/probe/pure.h"
 
 #define GRACE_UNSAID_US (1 * US_PER_S) /* nobody said how long it may take */
-#define ENDLESS_US      (24 * 3600 * US_PER_S)
+#define ENDLESS_US      (US_PER_S * 24 * 3600)
 
 /* ---- what it does --------------------------------------------------------------------------- */
 

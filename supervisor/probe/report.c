@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "supervisor/probe/report.h"
+
+#include "base/text.h"
+#include "supervisor/probe/report_parts.h"
+
+static json_t *
+tids_of(const struct process_facts *facts, const struct judgements *js, size_t group)
+{
+    json_t *tids = json_array();
+    size_t n = 0;
+
+    for (size_t i = 0; tids && i < js->n && n < PROBE_REPORT_TIDS; i++) {
+        const struct judgement *j = &js->of[i];
+        pid_t tid = j->thread < facts->n ? facts->threads[j->thread].tid : facts->dead[j->dead].tid;
+
+        if (j->group != group)
+            continue;
+        n++;
+        if (json_array_append_new(tids, json_integer(tid)) < 0) {
+            json_decref(tids);
+            return NULL;
+        }
+    }
+    return tids;
+}
+
+static json_t *
+group_of(const struct process_facts *facts, const struct judgements *js, size_t group)
+{
+    const struct judgement_group *g = &js->groups[group];
+    auto_text struct text words = TEXT_INIT;
+    struct json_made o = json_begin();
+
+    judge_tell(facts, js, group, &words);
+    json_put_text(&o, "verdict", verdict_name(g->verdict));
+    json_put(&o, "leak", json_boolean(verdict_is_leak(g->verdict)));
+    json_put(&o, "culprit", json_boolean(g->culprit));
+    json_put_text(&o, "key", g->key);
+    json_put_number(&o, "count", (int64_t)g->count);
+    json_put_text(&o, "text", text_str(&words));
+    json_put(&o, "tids", tids_of(facts, js, group));
+    json_put(&o, "first", report_judged(facts, js, g->first));
+    o.failed |= words.failed;
+    return json_end(&o);
+}
+
+static json_t *
+groups_of(const struct process_facts *facts, const struct judgements *js)
+{
+    struct json_made o = json_begin();
+    json_t *list = json_array();
+
+    for (size_t g = 0; list && g < js->n_groups; g++)
+        json_append(&o, list, group_of(facts, js, g));
+    json_put(&o, "groups", list);
+    return json_end(&o);
+}
+
+static json_t *
+cycle_of(const struct process_facts *facts, const struct judgement_cycle *c,
+         const struct judgements *js)
+{
+    struct json_made o = json_begin();
+    json_t *members = json_array();
+
+    for (size_t m = 0; members && m < c->n; m++) {
+        struct json_made member = json_begin();
+        auto_text struct text wait = TEXT_INIT;
+
+        judge_wait(facts, js, c->members[m], &wait);
+        json_put_number(&member, "tid", facts->threads[c->members[m]].tid);
+        json_put_text(&member, "name", judge_name(facts, c->members[m]));
+        json_put_text(&member, "wait", text_str(&wait));
+        json_append(&o, members, json_end(&member));
+    }
+    json_put(&o, "threads", members);
+    json_put_true(&o, "concluded", c->concluded);
+    return json_end(&o);
+}
+
+static const char *
+scope_state(const struct scope_facts *s)
+{
+    if (s->closed)
+        return "closed";
+    if (s->retired)
+        return "retired";
+    return s->cancelled_us != 0 ? "cancelled" : "open";
+}
+
+static json_t *
+scope_of(const struct process_facts *facts, const struct scope_facts *s)
+{
+    struct json_made o = json_begin();
+
+    json_put_text(&o, "path", s->path);
+    if (s->generation != 0)
+        json_put_number(&o, "generation", (int64_t)(s->generation & INT64_MAX));
+    json_put_text(&o, "state", scope_state(s));
+    json_put_number(&o, "threads", s->threads);
+    if (s->opened_us != 0)
+        json_put_number(&o, "age_us", facts->at_us - s->opened_us);
+    if (s->cancelled_us != 0)
+        json_put_number(&o, "cancelled_for_us", facts->at_us - s->cancelled_us);
+    json_put_span(&o, "grace_us", s->grace_us);
+    json_put_text(&o, "who", s->who);
+    json_put_text(&o, "text", s->text);
+    return json_end(&o);
+}
+
+static void
+put_process(struct json_made *o, const struct process_facts *f, const struct judgements *js)
+{
+    json_put_text(o, "schema", PROBE_REPORT_SCHEMA);
+    json_put_number(o, "pid", f->pid);
+    json_put_text(o, "exe", f->exe);
+    json_put_text(o, "grade", evidence_grade_name(f->grade));
+    json_put_text(o, "note", f->note);
+    json_put_true(o, "untrusted", f->untrusted);
+    json_put_number(o, "torn", f->torn);
+    json_put_number(o, "overflow", f->overflow);
+    json_put_text(o, "verdict", verdict_name(js->process));
+    json_put_text(o, "why", js->process_why);
+    json_put_text(o, "notice", js->notice);
+    json_put_number(o, "between_us", f->between_us);
+    if (f->cancelled_us != 0) {
+        json_put_number(o, "asked_for_us", f->at_us - f->cancelled_us);
+        json_put_number(o, "grace_us", f->grace_us);
+    }
+    json_put_true(o, "zombie_leader", f->zombie_leader);
+    json_put_number(o, "connections", f->connections);
+    json_put_text(o, "peers", f->peers);
+    json_put_number(o, "listeners", f->listeners);
+    json_put_text(o, "listening", f->listening);
+}
+
+static void
+put_counts(struct json_made *o, const struct process_facts *f, const struct judgements *js)
+{
+    size_t registered = 0, ghosts = 0;
+
+    for (size_t i = 0; i < f->n; i++)
+        registered += f->threads[i].claimed && !f->untrusted;
+    for (size_t i = 0; i < f->n_dead; i++)
+        ghosts += f->dead[i].ghost;
+    json_put_number(o, "total", (int64_t)f->n_threads);
+    json_put_number(o, "listed", (int64_t)f->n);
+    json_put_number(o, "registered", (int64_t)registered);
+    json_put_number(o, "ghosts", (int64_t)ghosts);
+    json_put_number(o, "leaked", (int64_t)js->n_leaked);
+}
+
+static void
+put_lists(struct json_made *o, const struct process_facts *f, const struct judgements *js, bool all)
+{
+    json_t *cycles = json_array(), *scopes = json_array(), *groups = groups_of(f, js);
+
+    json_put(o, "groups", json_incref(json_object_get(groups, "groups")));
+    json_decref(groups);
+    for (size_t k = 0; cycles && k < js->n_cycles; k++)
+        json_append(o, cycles, cycle_of(f, &js->cycles[k], js));
+    json_put(o, "cycles", cycles);
+    for (size_t k = 0; scopes && k < f->n_scopes && !f->untrusted; k++)
+        json_append(o, scopes, scope_of(f, &f->scopes[k]));
+    json_put(o, "scopes", scopes);
+    if (all) {
+        json_t *threads = json_array();
+
+        for (size_t i = 0; threads && i < js->n; i++)
+            json_append(o, threads, report_judged(f, js, i));
+        json_put(o, "threads", threads);
+    }
+}
+
+json_t *
+probe_report(const struct process_facts *facts, const struct judgements *judgements, bool all)
+{
+    auto_text struct text summary = TEXT_INIT;
+    struct json_made o = json_begin();
+
+    put_process(&o, facts, judgements);
+    put_counts(&o, facts, judgements);
+    judge_summary(facts, judgements, &summary);
+    json_put_text(&o, "summary", text_str(&summary));
+    put_lists(&o, facts, judgements, all);
+    o.failed |= summary.failed;
+    return json_end(&o);
+}
