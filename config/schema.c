@@ -10,6 +10,7 @@
 
 #define SERVICE(member)  offsetof(struct service_spec, member)
 #define LISTENER(member) offsetof(struct listener_spec, member)
+#define BUDGET(member)   offsetof(struct leak_budget, member)
 #define MS(n)            ((n)*US_PER_MS)
 #define S(n)             ((n)*US_PER_S)
 #define H(n)             S((n)*INT64_C(3600))
@@ -55,6 +56,7 @@ object_name(enum object o)
         [OBJECT_ANNOUNCE] = "announce",
         [OBJECT_RETIRED] = "retired",
         [OBJECT_RESTART_AFTER] = "restart_after",
+        [OBJECT_LEAK_BUDGET] = "leak_budget",
     };
 
     return names[o];
@@ -82,6 +84,7 @@ object_place(enum object o)
         [OBJECT_RESPAWN_LIMIT] = "'limit' of 'respawn'",
         [OBJECT_SERVICE_LOG] = "'log' of a service",
         [OBJECT_RESTART_AFTER] = "'restart_after'",
+        [OBJECT_LEAK_BUDGET] = "an entry of 'leak_budget'",
     };
 
     return places[o];

@@ -96,6 +96,14 @@ struct limit_spec {
     rlim_t soft, hard;
 };
 
+/* How many threads of a kind there may be, and how old. */
+struct leak_budget {
+    char
+        *thread; /* fnmatch(3) pattern of names; others are matched by the function they began in */
+    unsigned max;       /* of them at once */
+    int64_t max_age_us; /* 0 = any */
+};
+
 struct environment_entry {
     char *name, *value;
 };
@@ -159,6 +167,11 @@ struct service_spec {
     int64_t restart_age_us;    /* … so long after it was ready; 0 = never */
     uint64_t restart_rss_bytes;
     int64_t restart_every_us; /* requests and rss are looked at that often */
+    int64_t
+        leak_look_us; /* so long after it relieved another its threads are looked at; 0 = never */
+    int64_t leak_every_us; /* with a budget they are looked at that often */
+    struct leak_budget *leak_budget;
+    size_t n_leak_budget;
 };
 
 /* How a generation relieves another when processes have to be started for it. */

@@ -105,6 +105,10 @@ on_worker(struct core *c, const struct event *ev)
         worker_usage(c, w, ev);
     else if (ev->type == EVENT_EVIDENCE)
         worker_evidence(c, w, ev);
+    else if (ev->type == EVENT_INSPECT)
+        worker_inspect(c, w, ev->inspect.at_us);
+    else if (ev->type == EVENT_INSPECTED)
+        worker_inspected(c, w, ev);
     else if (ev->type == EVENT_EXIT)
         worker_exit(c, w, ev);
     else if (ev->type == EVENT_ESCAPEE)
@@ -227,6 +231,8 @@ core_take(struct core *c, const struct event *ev)
     case EVENT_STATUS:
     case EVENT_USAGE:
     case EVENT_EVIDENCE:
+    case EVENT_INSPECT:
+    case EVENT_INSPECTED:
     case EVENT_EXIT:
     case EVENT_ESCAPEE:
         on_worker(c, ev);

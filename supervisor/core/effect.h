@@ -22,6 +22,7 @@ enum effect_type {
     FX_SIGNAL,   /* worker: signal */
     FX_RELOAD,   /* worker: signal, and EVENT_REWRITTEN when the file of its `ready` is */
     FX_EVIDENCE, /* worker: who has not left? answer EVENT_EVIDENCE */
+    FX_INSPECT,  /* worker: it goes on; who of its threads should not? answer EVENT_INSPECTED */
     FX_KILL,     /* worker: SIGKILL it and its process group */
     FX_HOOK, /* service, generation, hook, snapshot, other, deadline_us: run it; answer EVENT_HOOKED */
     FX_UNHOOK,  /* service, generation, hook: nobody waits for it any more, end it */
@@ -46,6 +47,11 @@ enum record_kind {
     RECORD_ABORTED,     /* a candidate is given up; reason in text */
     RECORD_DRAINING,    /* a generation is being relieved */
     RECORD_LEAK,        /* a worker passed its drain deadline; evidence in text */
+    RECORD_THREAD_LEAK, /* threads of one that goes on should be gone; who they are in text */
+    RECORD_RECOVERED,   /* … and are, or are not so many any more */
+    RECORD_THREADS,     /* what threads it has more, and less, than the generation before it */
+    RECORD_TREND,       /* … and that there are more with each generation */
+    RECORD_BUDGET,      /* a leak_budget is not kept, or is again */
     RECORD_KILL,        /* SIGKILL goes out, and why */
     RECORD_ABANDONED,   /* even SIGKILL did not end it */
     RECORD_EXIT,        /* obituary: exactly one for each pid */
@@ -107,7 +113,8 @@ struct record {
     int64_t at_us; /* CLOCK_MONOTONIC */
     int64_t
         duration_us; /* EXIT, COMPLETED: lived; READY: since spawn; VERDICT, CERTIFICATE: whole; BACKOFF: wait */
-    unsigned count;  /* LEAK: stragglers; CERTIFICATE: leaks; EXIT: wait status; HOOK: tries */
+    unsigned
+        count; /* LEAK, THREAD_LEAK: stragglers; BUDGET: limits that are not kept; CERTIFICATE: leaks; EXIT: wait status; HOOK: tries */
     bool warning;    /* worth a louder level */
     uint64_t reload; /* id of the reload it belongs to; 0 = none */
     char trace[33];  /* 32 hex digits, or "" */

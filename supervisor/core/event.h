@@ -33,6 +33,8 @@ enum event_type {
     EVENT_STATUS,       /* worker: STATUS= text, for people */
     EVENT_USAGE,        /* worker: what it has used up; told when worker_outlived() says so */
     EVENT_EVIDENCE,     /* worker: the answer to FX_EVIDENCE */
+    EVENT_INSPECT,      /* worker: says when its threads should be looked at */
+    EVENT_INSPECTED,    /* worker: the answer to FX_INSPECT */
     EVENT_EXIT,         /* worker: it is dead and reaped */
     EVENT_ESCAPEE, /* worker: a descendant outlived it; becomes a worker record of its own; comes before its EXIT */
     EVENT_RELOAD,   /* operator: look at the service's inputs now; service 0 = all */
@@ -110,6 +112,17 @@ struct event {
             unsigned stragglers; /* threads (or processes) that would not leave */
             const char *text;    /* their names, places and ages */
         } evidence;
+        struct {
+            int64_t at_us; /* CLOCK_MONOTONIC, as it says */
+        } inspect;
+        struct {
+            bool seen;           /* false: it could not be looked at, and the rest means nothing */
+            unsigned leaked;     /* threads that should be gone */
+            unsigned over;       /* limits of its leak_budget that are not kept */
+            const char *text;    /* who leaks, or what is over; may be NULL, like the next */
+            const char *compare; /* with the generation before it, when it was asked for that */
+            const char *trend;   /* what there is more of with each generation */
+        } inspected;
         struct {
             int wait_status; /* as waitpid(2) wrote it; meaningless with exec_error */
             int exec_error; /* negative errno of the step that failed before the program ran, or 0 */

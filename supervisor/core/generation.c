@@ -56,6 +56,7 @@ generation_soak(struct core *c, struct generation *g)
 
     g->deadline_us = c->now_us + g->spec->soak_us;
     generation_let_in(c, g);
+    generation_inspect(c, g);
     record_text(r, "every worker is ready; both generations serve for %s",
                 duration_human(g->spec->soak_us, spell, sizeof(spell)));
 }
@@ -71,6 +72,8 @@ generation_serve(struct core *c, struct generation *g)
     g->window_failures = 0;
     if (r)
         r->duration_us = c->now_us - g->started_us;
+    if (g->spec->soak_us == 0 || g->has_served)
+        generation_inspect(c, g);
     generation_take_over(c, g, OUTCOME_SERVING);
 }
 
@@ -369,4 +372,6 @@ generation_follow_policy(struct core *c, struct generation *g, struct service_sp
     service_spec_unref(g->spec);
     g->spec = spec;
     g->policy_rev++;
+    list_for_each (n, &g->workers)
+        worker_watch_budget(c, container_of(n, struct worker, node));
 }

@@ -74,9 +74,6 @@ void worker_spawned(struct core *c, struct worker *w, pid_t pid);
 void worker_spawn_failed(struct core *c, struct worker *w, const struct event *ev);
 void worker_exit(struct core *c, struct worker *w, const struct event *ev);
 void worker_escapee(struct core *c, struct worker *of, const struct event *ev);
-void worker_evidence(struct core *c, struct worker *w, const struct event *ev);
-/* FX_EVIDENCE; SIGKILL waits for the answer until a while after @from_us, as far as a stop allows. */
-void worker_ask_evidence(struct core *c, struct worker *w, int64_t from_us);
 void worker_extend(struct core *c, struct worker *w, uint64_t usec);
 void worker_tick(struct core *c, struct worker *w);
 void worker_clip(struct core *c, struct worker *w); /* a stop budget began: shorten its deadline */
@@ -84,6 +81,22 @@ void worker_clip(struct core *c, struct worker *w); /* a stop budget began: shor
 /* An effect on it, with its deadline. */
 void worker_effect(struct core *c, const struct worker *w, enum effect_type type,
                    int signal_number);
+
+/* ---- leak.c ------------------------------------------------------------------------------ */
+
+void worker_evidence(struct core *c, struct worker *w, const struct event *ev);
+/* FX_EVIDENCE; SIGKILL waits for the answer until a while after @from_us, as far as a stop allows. */
+void worker_ask_evidence(struct core *c, struct worker *w, int64_t from_us);
+/* Its threads while it lives. Not sooner than @at_us, and not too often, whoever asks for it. */
+void worker_inspect(const struct core *c, struct worker *w, int64_t at_us);
+void worker_inspected(struct core *c, struct worker *w, const struct event *ev);
+void worker_inspect_tick(struct core *c, struct worker *w);
+void worker_inspect_end(struct worker *w); /* it leaves: looked at in another way, if at all */
+int64_t worker_inspect_next_us(const struct worker *w);
+void worker_watch_budget(const struct core *c, struct worker *w);
+void generation_inspect(const struct core *c, struct generation *g); /* it took over from another */
+/* Another will be compared with the one that serves. */
+void service_inspect_serving(const struct core *c, const struct service *s);
 
 /* ---- relief.c ---------------------------------------------------------------------------- */
 

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+
+#include "base/mem.h"
 #include "base/units.h"
 #include "supervisor/core/internal.h"
 #include "supervisor/core/pure.h"
@@ -48,4 +51,201 @@ worker_evidence(struct core *c, struct worker *w, const struct event *ev)
         copy_text(r->text, sizeof(r->text), ev->evidence.text);
     }
     worker_insist(c, w);
+}
+
+/* ---- while it lives ----------------------------------------------------------------------------- */
+
+#define ANSWER_WAIT_US   (30 * US_PER_S)
+#define INSPECT_LEAST_US US_PER_S /* from look to look: a worker may ask as often as it likes */
+
+/* How long until the next look at what leaks: it may be on its way out. */
+static const int64_t again_us[] = {1 * US_PER_S, 5 * US_PER_S, 30 * US_PER_S, 300 * US_PER_S};
+
+static bool
+inspectable(const struct worker *w)
+{
+    return !w->escapee && (w->state == WORKER_STARTING || w->state == WORKER_READY);
+}
+
+void
+worker_inspect_end(struct worker *w)
+{
+    w->inspect_us = w->answer_us = TIME_NEVER;
+}
+
+void
+worker_inspect(const struct core *c, struct worker *w, int64_t at_us)
+{
+    int64_t least_us = w->inspected_us > 0 ? w->inspected_us + INSPECT_LEAST_US : c->now_us;
+
+    if (!inspectable(w))
+        return;
+    if (at_us < least_us)
+        at_us = least_us;
+    w->inspect_us = earlier(w->inspect_us, at_us);
+}
+
+/* It is answered, or never will be; what was asked for meanwhile waits its time, too. */
+static void
+answered(struct core *c, struct worker *w)
+{
+    w->answer_us = TIME_NEVER;
+    w->inspected_us = c->now_us;
+    if (w->inspect_us < c->now_us + INSPECT_LEAST_US)
+        w->inspect_us = c->now_us + INSPECT_LEAST_US;
+}
+
+int64_t
+worker_inspect_next_us(const struct worker *w)
+{
+    return w->answer_us != TIME_NEVER ? w->answer_us : w->inspect_us;
+}
+
+void
+worker_inspect_tick(struct core *c, struct worker *w)
+{
+    if (worker_inspect_next_us(w) > c->now_us)
+        return;
+    if (w->answer_us != TIME_NEVER) { /* the answer was lost */
+        answered(c, w);
+        worker_inspect(c, w, c->now_us);
+        return;
+    }
+    w->inspect_us = TIME_NEVER;
+    if (!inspectable(w) || w->pid == 0)
+        return;
+    w->answer_us = c->now_us + ANSWER_WAIT_US;
+    worker_effect(c, w, FX_INSPECT, 0);
+}
+
+void
+worker_watch_budget(const struct core *c, struct worker *w)
+{
+    const struct service_spec *spec = w->generation->spec;
+
+    if (spec->n_leak_budget > 0 && w->state == WORKER_READY && w->answer_us == TIME_NEVER)
+        worker_inspect(c, w, c->now_us + spec->leak_every_us);
+}
+
+/* The first of them stands for all: they are alike. */
+static void
+inspect_first(const struct core *c, const struct generation *g, int64_t at_us)
+{
+    struct worker *w = slot_worker(g, 0);
+
+    if (w && g->spec->leak_look_us > 0)
+        worker_inspect(c, w, at_us);
+}
+
+void
+generation_inspect(const struct core *c, struct generation *g)
+{
+    if (g->number > 1)
+        inspect_first(c, g, c->now_us + g->spec->leak_look_us);
+}
+
+void
+service_inspect_serving(const struct core *c, const struct service *s)
+{
+    const struct generation *g = service_serving(s);
+    const struct worker *w = g ? slot_worker(g, 0) : NULL;
+
+    if (w && w->inspected_us == 0 && w->answer_us == TIME_NEVER)
+        inspect_first(c, g, c->now_us);
+}
+
+static void
+tell(struct core *c, const struct worker *w, enum record_kind kind, bool warning, unsigned count,
+     const char *text)
+{
+    struct record *r = record_worker(c, kind, w);
+
+    if (!r)
+        return;
+    r->warning = warning;
+    r->count = count;
+    if (kind == RECORD_RECOVERED)
+        r->duration_us = c->now_us - w->leaking_us;
+    copy_text(r->text, sizeof(r->text), text);
+}
+
+/* Sticky: what leaked is told once, and once more when it is no leak any more. */
+static void
+judge_leaks(struct core *c, struct worker *w, unsigned leaked, const char *text)
+{
+    unsigned before = w->leaking;
+
+    w->looks = leaked == before ? w->looks + (w->looks < ARRAY_LEN(again_us)) : 0;
+    w->leaking = leaked;
+    if (leaked > before) {
+        if (before == 0)
+            w->leaking_us = c->now_us;
+        w->generation->thread_leaks += leaked - before;
+        tell(c, w, RECORD_THREAD_LEAK, true, leaked, text);
+    } else if (leaked == 0 && before > 0) {
+        tell(c, w, RECORD_RECOVERED, false, before, w->leaks);
+        w->leaking_us = 0;
+    }
+}
+
+static void
+judge_budget(struct core *c, struct worker *w, unsigned over, const char *text)
+{
+    unsigned before = w->over;
+
+    w->over = over;
+    if (over > before)
+        tell(c, w, RECORD_BUDGET, true, over, text);
+    else if (over == 0 && before > 0)
+        tell(c, w, RECORD_BUDGET, false, 0, "the leak_budget is kept again");
+}
+
+static void
+judge_trend(struct core *c, struct worker *w, const char *text)
+{
+    struct generation *g = w->generation;
+    char why[256];
+
+    if (!text || g->rising)
+        return;
+    g->rising = true;
+    tell(c, w, RECORD_TREND, true, 0, text);
+    if (g->state != GENERATION_SOAKING || g->has_served)
+        return;
+    (void)snprintf(why, sizeof(why), "its threads are more with each generation: %s", text);
+    g->excused = false;
+    generation_abort_because(c, g, why);
+}
+
+/* Who leaks nothing and has no budget to keep is not looked at again by itself. */
+static void
+inspect_again(struct core *c, struct worker *w)
+{
+    unsigned step = w->looks < ARRAY_LEN(again_us) ? w->looks : ARRAY_LEN(again_us) - 1;
+
+    if (w->leaking > 0)
+        worker_inspect(c, w, c->now_us + again_us[step]);
+    worker_watch_budget(c, w);
+}
+
+void
+worker_inspected(struct core *c, struct worker *w, const struct event *ev)
+{
+    if (w->answer_us == TIME_NEVER || !inspectable(w))
+        return;
+    answered(c, w);
+    if (!ev->inspected.seen) { /* no permission, no memory: it says nothing about the worker */
+        inspect_again(c, w);
+        return;
+    }
+    if (ev->inspected.compare)
+        tell(c, w, RECORD_THREADS, false, 0, ev->inspected.compare);
+    judge_leaks(c, w, ev->inspected.leaked, ev->inspected.text);
+    judge_budget(c, w, ev->inspected.over, ev->inspected.text);
+    if (w->leaking > 0 || w->over > 0)
+        copy_text(w->leaks, sizeof(w->leaks), ev->inspected.text);
+    else
+        w->leaks[0] = '\0';
+    inspect_again(c, w);
+    judge_trend(c, w, ev->inspected.trend);
 }

@@ -84,6 +84,16 @@ struct worker {
     enum grade grade;         /* of its last reload by signal */
     int64_t asked_us;         /* when FX_RELOAD went out in this run; 0 = not yet */
 
+    /* its threads, while it lives: written by leak.c alone */
+    int64_t inspect_us;   /* looked at then; TIME_NEVER = nobody asks for it */
+    int64_t answer_us;    /* FX_INSPECT is out, and waited for until then; TIME_NEVER = it is not */
+    int64_t inspected_us; /* when it was answered last; 0 = never */
+    int64_t leaking_us;   /* since when threads of it are known to leak; 0 = none does */
+    unsigned leaking;     /* … how many */
+    unsigned over;        /* limits of leak_budget that are not kept */
+    unsigned looks;       /* that found the same, in a row: the next comes later */
+    char leaks[256];      /* who leaks, or what is over */
+
     /* restart_after */
     bool relieved; /* it leaves its slot to another */
     int64_t
@@ -149,6 +159,8 @@ struct generation {
     int64_t window_us; /* start of the present window of the failure limit */
     unsigned window_failures;                /* in it; once it serves: with give_up only */
     unsigned spawns, leaks, kills, escapees; /* for the certificate */
+    unsigned thread_leaks;                   /* … threads that leaked in one that went on */
+    bool rising;                             /* RECORD_TREND was said */
     uint64_t reload;                         /* id of the reload that made it */
     enum hook hook;                          /* under way; HOOK_NONE */
     unsigned hook_tries; /* how often it was asked for; once, unless masters died */

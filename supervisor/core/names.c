@@ -37,7 +37,7 @@ static const char *const service_states[SERVICE_STATE_COUNT] = {
 static const char *const effect_types[] = {
     [FX_LOOK] = "look",       [FX_CHECK] = "check",       [FX_SPAWN] = "spawn",
     [FX_OPEN] = "open",       [FX_CANCEL] = "cancel",     [FX_SIGNAL] = "signal",
-    [FX_RELOAD] = "reload",   [FX_EVIDENCE] = "evidence", [FX_KILL] = "kill",
+    [FX_RELOAD] = "reload",   [FX_EVIDENCE] = "evidence", [FX_INSPECT] = "inspect", [FX_KILL] = "kill",
     [FX_DISCARD] = "discard", [FX_RECORD] = "record",     [FX_HOOK] = "hook",
     [FX_UNHOOK] = "unhook",
 };
@@ -59,6 +59,11 @@ static const char *const record_kinds[RECORD_KIND_COUNT] = {
     [RECORD_ABORTED] = "generation_aborted",
     [RECORD_DRAINING] = "generation_draining",
     [RECORD_LEAK] = "worker_leak",
+    [RECORD_THREAD_LEAK] = "thread_leak",
+    [RECORD_RECOVERED] = "leak_recovered",
+    [RECORD_THREADS] = "threads",
+    [RECORD_TREND] = "leak_trend",
+    [RECORD_BUDGET] = "leak_budget",
     [RECORD_KILL] = "worker_kill",
     [RECORD_ABANDONED] = "worker_abandoned",
     [RECORD_EXIT] = "worker_exit",

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/list.h"
+#include "base/units.h"
 #include "supervisor/core/image.h"
 #include "supervisor/core/internal.h"
 #include "supervisor/core/pure.h"
@@ -29,6 +30,10 @@ resume_generation(struct core *c, struct generation *g)
 
         if (w->state == WORKER_LEAKED && !w->evidence) /* nobody could answer meanwhile */
             worker_ask_evidence(c, w, w->deadline_us > c->now_us ? w->deadline_us : c->now_us);
+        if (w->answer_us != TIME_NEVER) { /* the same here */
+            w->answer_us = TIME_NEVER;
+            w->inspect_us = c->now_us;
+        }
     }
 }
 

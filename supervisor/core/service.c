@@ -339,6 +339,7 @@ generation_next_us(const struct generation *g)
         const struct worker *w = container_of(n, struct worker, node);
 
         next = earlier(next, earlier(w->deadline_us, w->leave_us));
+        next = earlier(next, worker_inspect_next_us(w));
         if (w->pid > 0)
             next = earlier(next, w->assume_us);
     }

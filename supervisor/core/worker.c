@@ -83,6 +83,7 @@ worker_announce(struct core *c, struct worker *w)
         r->duration_us = w->ready_us - w->spawned_us;
     if (w->generation->spec->ready.mode == READY_ASSUME)
         record_text(r, "assumed: alive for the time configured (weak evidence)");
+    worker_watch_budget(c, w);
     worker_let_in(c, w); /* a respawn; those of a candidate are let in together */
 }
 
@@ -103,6 +104,7 @@ worker_begin_drain(struct core *c, struct worker *w)
 {
     w->drain_us = c->now_us;
     w->assume_us = w->leave_us = TIME_NEVER;
+    worker_inspect_end(w);
     w->deadline_us = TIME_NEVER;
     if (w->pid > 0)
         worker_ask_to_leave(c, w); /* otherwise with SPAWNED */
@@ -221,6 +223,7 @@ worker_new(struct core *c, struct generation *g, unsigned slot, enum worker_stat
     w->deadline_us = TIME_NEVER;
     w->extend_limit_us = TIME_NEVER;
     w->assume_us = w->leave_us = TIME_NEVER;
+    worker_inspect_end(w);
     list_add(&g->workers, &w->node);
     table_add(&c->workers, &w->by_id, w->id);
     return w;

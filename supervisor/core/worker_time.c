@@ -56,6 +56,7 @@ worker_tick(struct core *c, struct worker *w)
 {
     struct generation *g = w->generation;
 
+    worker_inspect_tick(c, w);
     if (w->state == WORKER_STARTING && w->assume_us <= c->now_us && w->pid > 0) {
         (void)worker_step(c, w, WE_READY);
         return;

@@ -123,6 +123,9 @@ master_act(struct master *m, const struct effect *e)
     case FX_EVIDENCE:
         leaks_evidence(m, e);
         break;
+    case FX_INSPECT:
+        leaks_inspect(m, e);
+        break;
     case FX_KILL:
         act_kill(m, e);
         break;

@@ -11,6 +11,7 @@
 
 #define EVIDENCE_US       (5 * US_PER_S)    /* the core waits longer than that before it kills */
 #define EVIDENCE_LEAST_US (300 * US_PER_MS) /* however little time a stop has left */
+#define INSPECT_US        (20 * US_PER_S)  /* the core waits half as long again */
 #define THREADS_US        (8 * US_PER_S)    /* for people, who wait ten */
 
 static struct probing_request
@@ -77,6 +78,37 @@ leaks_evidence(struct master *m, const struct effect *e)
     probing_ask(m->leaks.probing, &rq, &h->leaks.evidence);
 }
 
+/* ---- while it lives --------------------------------------------------------------------------- */
+
+static void
+on_inspected(void *env, const struct probing_answer *a)
+{
+    struct hand *h = env;
+    struct event ev = {.type = EVENT_INSPECTED, .worker = h->worker};
+
+    EDGE("inspected");
+    ev.inspected.seen = a->seen;
+    ev.inspected.leaked = a->leaked;
+    ev.inspected.text = a->summary;
+    master_post(h->master, &ev);
+}
+
+void
+leaks_inspect(struct master *m, const struct effect *e)
+{
+    struct hand *h = hand_find(m, e->worker);
+    const struct worker *w = core_worker(m->core, e->worker);
+    struct probing_request rq;
+
+    if (!h || !w)
+        return; /* its end is on the way */
+    probing_cancel(h->leaks.inspection);
+    rq = request_of(h, w, INSPECT_US);
+    rq.on_done = on_inspected;
+    rq.env = h;
+    probing_ask(m->leaks.probing, &rq, &h->leaks.inspection);
+}
+
 /* ---- for people -------------------------------------------------------------------------------- */
 
 void
@@ -105,6 +137,7 @@ leaks_threads(void *env, const struct worker *w, const struct probing_request *w
 void
 leaks_hand_gone(struct hand *h)
 {
+    probing_cancel(h->leaks.inspection);
     probing_cancel(h->leaks.evidence); /* it is not alive past its deadline any more */
     if (h->pid > 0)
         probing_forget(h->master->leaks.probing, h->pid);

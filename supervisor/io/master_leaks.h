@@ -21,13 +21,15 @@ struct leaks_state {
 
 /* Of a worker's hand: looks under way. */
 struct leaks_mark {
-    struct probing_look *evidence; /* for FX_EVIDENCE; NULL = none */
+    struct probing_look *evidence;   /* for FX_EVIDENCE; NULL = none */
+    struct probing_look *inspection; /* for FX_INSPECT; NULL = none */
 };
 
 void leaks_begin(struct master *m);  /* when there is a loop */
 void leaks_finish(struct master *m); /* when all hands are gone */
 
 void leaks_evidence(struct master *m, const struct effect *e); /* answers EVIDENCE */
+void leaks_inspect(struct master *m, const struct effect *e);  /* answers INSPECTED */
 void leaks_hand_gone(struct hand *h); /* before it is reaped; whoever asked about it hears so */
 
 /* As operator_options.threads; @env is the master. */

@@ -16,6 +16,7 @@
 #include "supervisor/io/state.h"
 
 #define MANY_EFFECTS 256
+#define EVENT_TEXTS  3
 #define TRIM_AFTER_S 2.
 
 /* An event that waits for its turn, with copies of the texts it borrows. */
@@ -23,24 +24,24 @@ struct queued {
     struct list node;
     struct event event;
     int pidfd; /* owned; ESCAPEE only, else -1 */
-    char *texts[2];
+    char *texts[EVENT_TEXTS];
 };
 
 static void
 queued_free(struct queued *q)
 {
     list_del(&q->node);
-    free(q->texts[0]);
-    free(q->texts[1]);
+    for (int i = 0; i < EVENT_TEXTS; i++)
+        free(q->texts[i]);
     fd_close(q->pidfd);
     free(q);
 }
 
 /* The places of an event's borrowed texts, by type. */
 static void
-event_texts(struct event *ev, const char **ret[2])
+event_texts(struct event *ev, const char **ret[EVENT_TEXTS])
 {
-    ret[0] = ret[1] = NULL;
+    ret[0] = ret[1] = ret[2] = NULL;
     switch (ev->type) {
     case EVENT_LOOKED:
         ret[0] = &ev->looked.reason;
@@ -59,6 +60,11 @@ event_texts(struct event *ev, const char **ret[2])
         break;
     case EVENT_EVIDENCE:
         ret[0] = &ev->evidence.text;
+        break;
+    case EVENT_INSPECTED:
+        ret[0] = &ev->inspected.text;
+        ret[1] = &ev->inspected.compare;
+        ret[2] = &ev->inspected.trend;
         break;
     case EVENT_EXIT:
         ret[0] = &ev->death.exec_step;
@@ -85,6 +91,7 @@ event_texts(struct event *ev, const char **ret[2])
     case EVENT_UNSENT:
     case EVENT_EXTEND:
     case EVENT_USAGE:
+    case EVENT_INSPECT:
     case EVENT_TYPE_COUNT:
         break;
     }
@@ -94,7 +101,7 @@ static struct queued *
 queued_create(const struct event *ev, int pidfd)
 {
     struct queued *q = calloc(1, sizeof(*q));
-    const char **texts[2];
+    const char **texts[EVENT_TEXTS];
 
     if (!q)
         return NULL;
@@ -102,7 +109,7 @@ queued_create(const struct event *ev, int pidfd)
     q->event = *ev;
     q->pidfd = pidfd;
     event_texts(&q->event, texts);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < EVENT_TEXTS; i++) {
         if (!texts[i] || !*texts[i])
             continue;
         q->texts[i] = strdup(*texts[i]);

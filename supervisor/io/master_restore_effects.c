@@ -33,12 +33,12 @@ unpack_record(struct unpack *in, struct record *r)
     unpack_chars(in, r->text, sizeof(r->text));
 }
 
-/* Looks, checks, hooks and evidence died with those who made them: core_resume() asks again. */
+/* Looks, checks, hooks, evidence and inspections died with those who made them: core_resume() asks again. */
 static bool
 worth_repeating(const struct effect *e)
 {
     return e->type != FX_LOOK && e->type != FX_CHECK && e->type != FX_HOOK &&
-           e->type != FX_EVIDENCE;
+           e->type != FX_EVIDENCE && e->type != FX_INSPECT;
 }
 
 static int

@@ -14,7 +14,7 @@
 static const char *const names[LAW_COUNT] = {
     "innocent", "I1",   "I2",      "I3",        "I4",       "I5",      "I6",     "I7",
     "I8",       "I9",   "I10",     "snapshots", "verdicts", "numbers", "wanted", "depends",
-    "relief",   "gate", "oneshot", "hooks",     "places",   "sound"};
+    "relief",   "gate", "oneshot", "hooks",     "places",   "leaks",   "sound"};
 
 const char *
 invariant_name(enum invariant i)
@@ -136,6 +136,7 @@ tell_worker(struct judge *j, const struct event *ev)
     if (!w)
         return;
     judge_signal_told(w, ev);
+    judge_inspect_told(w, ev);
     if (ev->type == EVENT_SPAWNED)
         w->pid = ev->spawned.pid;
     else if (ev->type == EVENT_READY && !w->gone && !w->ready) {
@@ -290,6 +291,10 @@ effect_on_worker(struct judge *j, const struct effect *e)
         g->leaks++;
         return;
     }
+    if (e->type == FX_INSPECT) {
+        judge_inspect(j, w, g);
+        return;
+    }
     if (e->type == FX_KILL)
         judge_kill(j, w, g);
     judge_handoff_signal(j, w, g);
@@ -315,6 +320,7 @@ judge_effect(struct judge *j, const struct effect *e)
     case FX_CANCEL:
     case FX_SIGNAL:
     case FX_EVIDENCE:
+    case FX_INSPECT:
     case FX_KILL:
         effect_on_worker(j, e);
         break;

@@ -33,7 +33,8 @@ enum invariant {
     LAW_ONESHOT, /* it completes with an exit of 0 and no other way, is run once, and never twice at once */
     LAW_HOOKS,  /* who has to wait for a hook does, and nobody longer than he may */
     LAW_PLACES, /* of services that do not serve, only so many workers are starting at once */
-    LAW_SOUND,  /* no bug record, no lost effect, no deadline left behind */
+    LAW_LEAKS, /* what leaks is told once, and again when it is over; nobody is looked at without a reason */
+    LAW_SOUND, /* no bug record, no lost effect, no deadline left behind */
     LAW_COUNT
 };
 
@@ -56,6 +57,9 @@ struct subject {
     uint64_t relieved_by; /* 0: nobody has started for it */
     bool scaled_away;     /* before it had a pid: it will be signalled with its birth */
     bool evidence_asked, evidence_given, leak_said;
+    bool inspect_reason; /* somebody wants its threads looked at */
+    unsigned leaks_said; /* … and so many were said to leak last; 0 = none */
+    int64_t inspect_us;  /* it was looked at last; 0 = never */
     unsigned obituaries;
     int64_t spawned_us, ready_us, asked_us; /* asked_us: first drain signal; 0 = not yet */
     int64_t evidence_us, killed_us;
@@ -226,6 +230,10 @@ void judge_relief_spawn(struct judge *j, struct subject *w, struct stint *g);
 void judge_relief_ready(struct judge *j, struct subject *w);
 bool judge_relief_signal(struct judge *j, struct subject *w, struct stint *g);
 bool judge_relief_exit(struct judge *j, struct subject *w, struct stint *g);
+void judge_inspect(struct judge *j, struct subject *w, const struct stint *g); /* LAW_LEAKS */
+void judge_inspect_told(struct subject *w, const struct event *ev);
+void judge_leak_said(struct judge *j, struct subject *w, const struct record *r);
+void judge_leaks_step(struct judge *j, const struct service *s);
 void judge_gate_open(struct judge *j, const struct effect *e);  /* LAW_GATE */
 void judge_gate_step(struct judge *j, const struct service *s); /* LAW_GATE */
 void judge_look(struct judge *j, const struct effect *e);

@@ -173,6 +173,8 @@ read_worker(struct judge *j, const struct record *r, struct stint *g)
         judge_signal_reloaded(j, w, r);
     else if (r->kind == RECORD_ABANDONED)
         read_abandoned(j, w, g);
+    else if (r->kind == RECORD_THREAD_LEAK || r->kind == RECORD_RECOVERED)
+        judge_leak_said(j, w, r);
     else if (r->kind == RECORD_LEAK && (w->leak_said || !w->evidence_given))
         judge_say(j, I9, "a leak of worker %" PRIu64 " is told %s", w->id,
                   w->leak_said ? "twice" : "without evidence");

@@ -75,6 +75,7 @@ judge_step(struct judge *j, const struct event *ev)
     list_for_each (n, &j->core->services) {
         one_of_each(j, container_of(n, struct service, node));
         judge_gate_step(j, container_of(n, struct service, node));
+        judge_leaks_step(j, container_of(n, struct service, node));
     }
     nobody_vanishes(j);
     j->stopped = j->stopped || core_stopped(j->core); /* the master leaves then */

@@ -77,7 +77,7 @@ say_nonsense(struct simulation *sim)
     const struct subject *w = judge_subject(&sim->judge, known);
     struct event ev = {.type = EVENT_TICK};
 
-    switch (random_below(&sim->random, 6)) {
+    switch (random_below(&sim->random, 7)) {
     case 0:
         ev.type = EVENT_HINT;
         ev.service = 9999;
@@ -96,6 +96,14 @@ say_nonsense(struct simulation *sim)
         ev.type = EVENT_EVIDENCE;
         ev.worker = UINT64_C(1) << 40;
         ev.evidence.text = "?";
+        break;
+    case 5: /* an answer that nobody waits for */
+        ev.type = EVENT_INSPECTED;
+        ev.worker = random_chance(&sim->random, 50) ? known : UINT64_C(1) << 40;
+        ev.inspected.seen = true;
+        ev.inspected.leaked = 9;
+        if (core_worker(sim->core, known) && core_worker(sim->core, known)->answer_us != TIME_NEVER)
+            return;
         break;
     case 4: /* said twice, or after it was relieved, or from beyond the grave */
         if (!w || w->pid == 0 || !(w->ready || w->gone))

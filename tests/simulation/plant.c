@@ -20,8 +20,8 @@ plant_signal(struct effects *fx, enum effect_type type, uint64_t worker, int sig
     e->signo = signal_number;
 }
 
-static void
-drop(struct effects *fx, size_t at)
+void
+plant_drop(struct effects *fx, size_t at)
 {
     free(fx->items[at].record);
     memmove(fx->items + at, fx->items + at + 1, (fx->n - at - 1) * sizeof(*fx->items));
@@ -33,7 +33,7 @@ drop_all(struct effects *fx, enum effect_type type)
 {
     for (size_t i = fx->n; i > 0; i--)
         if (fx->items[i - 1].type == type)
-            drop(fx, i - 1);
+            plant_drop(fx, i - 1);
 }
 
 bool
@@ -97,7 +97,7 @@ keep_one_out(const struct core *c, struct effects *fx)
     (void)c;
     for (size_t i = 0; i < fx->n; i++)
         if (fx->items[i].type == FX_OPEN) {
-            drop(fx, i);
+            plant_drop(fx, i);
             return;
         }
 }
@@ -202,7 +202,7 @@ lose_certificates(const struct core *c, struct effects *fx)
         if (plant_is_record(e, RECORD_CERTIFICATE) ||
             (plant_is_record(e, RECORD_HOOK) && e->record->hook == HOOK_RETIRED) ||
             (e->type == FX_HOOK && e->hook == HOOK_RETIRED))
-            drop(fx, i - 1);
+            plant_drop(fx, i - 1);
     }
 }
 
@@ -228,7 +228,7 @@ lose_verdicts(const struct core *c, struct effects *fx)
     (void)c;
     for (size_t i = fx->n; i > 0; i--)
         if (plant_is_record(&fx->items[i - 1], RECORD_VERDICT))
-            drop(fx, i - 1);
+            plant_drop(fx, i - 1);
 }
 
 /* ---- I10: a master that dies, and the next one ------------------------------------------------------ */
@@ -355,6 +355,8 @@ const struct plant plants[] = {
     {"depends",      LAW_DEPENDS,   "starts without what it depends on",                            .spec = depend_on_nobody      },
     {"relief",       LAW_RELIEF,    "asks a worker to leave as soon as another starts in its slot",
      .effects = break_before_relief                                                                                               },
+    {"leaks",        LAW_LEAKS,     "tells nobody that threads leak",                               .effects = keep_leaks_secret  },
+    {"leaks.often",  LAW_LEAKS,     "looks at threads twice",                                       .effects = look_twice         },
     {"gate",         LAW_GATE,      "does not let a worker in that serves",                         .effects = keep_one_out       },
     {"gate.early",   LAW_GATE,      "lets a worker in as soon as it is ready itself",
      .effects = let_in_early                                                                                                      },

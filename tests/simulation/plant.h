@@ -28,6 +28,7 @@ struct plant {
 /* Shared by the files of the plants. */
 void plant_signal(struct effects *fx, enum effect_type type, uint64_t worker, int signal_number);
 bool plant_is_record(const struct effect *e, enum record_kind kind);
+void plant_drop(struct effects *fx, size_t at);
 void plant_ask_all(const struct core *c, struct effects *fx);
 void plant_ask_unready(const struct core *c, struct effects *fx);
 void plant_believe_checks(const struct core *c, struct event *ev);
@@ -50,6 +51,10 @@ void try_all_again(struct spec *c);
 
 /* plant_gate.c */
 void let_in_early(const struct core *c, struct effects *fx);
+
+/* plant_leaks.c */
+void keep_leaks_secret(const struct core *c, struct effects *fx);
+void look_twice(const struct core *c, struct effects *fx);
 
 /* plant_relief.c */
 void break_before_relief(const struct core *c, struct effects *fx);

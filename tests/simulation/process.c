@@ -124,6 +124,9 @@ process_live(struct world *w, struct process *p, int64_t at_us)
     if (wish->restart_requests > 0 && !w->calm && random_chance(&w->random, 60))
         post(w, p, ready_us + random_between(&w->random, 0, 60 * US_PER_S),
              (struct event){.type = EVENT_USAGE, .usage = {.requests = wish->restart_requests}});
+    if (!w->calm && random_chance(&w->random, 10))
+        post(w, p, ready_us + random_between(&w->random, 0, 20 * US_PER_S),
+             (struct event){.type = EVENT_INSPECT, .inspect = {.at_us = at_us + 10 * US_PER_S}});
     if (nature == NATURE_COLLAPSES && !w->calm)
         process_exit_at(w, p, ready_us + random_between(&w->random, 0, 4 * US_PER_S), SIGSEGV);
     else if (!w->calm && random_chance(&w->random, 8))

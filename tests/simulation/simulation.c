@@ -170,7 +170,20 @@ next_relief_us(const struct service *s)
     return next;
 }
 
-/* Nothing will happen but that somebody becomes too old, again and again. */
+#define LONG_US (300 * US_PER_S) /* everybody else waits for shorter times */
+
+/* It waits for nothing but its next look for its leak_budget, which never ends. */
+static bool
+waits_for_a_look(const struct simulation *sim, const struct service *s)
+{
+    list_for_each (n, &s->generations)
+        list_for_each (k, &container_of(n, struct generation, node)->workers)
+            if (s->due_us == container_of(k, struct worker, node)->inspect_us)
+                return s->due_us > sim->now_us + LONG_US;
+    return false;
+}
+
+/* Nothing will happen but that somebody becomes too old, or is looked at, again and again. */
 static bool
 rests(const struct simulation *sim)
 {
@@ -179,7 +192,8 @@ rests(const struct simulation *sim)
     list_for_each (n, &sim->core->services) {
         const struct service *s = container_of(n, struct service, node);
 
-        if (s->due_us != TIME_NEVER && s->due_us != next_relief_us(s))
+        if (s->due_us != TIME_NEVER && s->due_us != next_relief_us(s) &&
+            !waits_for_a_look(sim, s))
             return false;
     }
     return true;

@@ -31,7 +31,7 @@ shall_repeat(const struct simulation *sim, const struct pending *p)
     bool repeat = !p->done;
 
     if (p->effect.type == FX_LOOK || p->effect.type == FX_CHECK || p->effect.type == FX_HOOK ||
-        p->effect.type == FX_EVIDENCE)
+        p->effect.type == FX_EVIDENCE || p->effect.type == FX_INSPECT)
         repeat = false; /* core_resume() asks */
     if (p->effect.type == FX_SPAWN)
         repeat = w && w->pid == 0; /* nobody runs whose pid is not persisted */
@@ -63,7 +63,8 @@ repeat_effects(struct simulation *sim)
     for (size_t i = 0; i < mem->n_pending; i++) {
         struct pending *p = &mem->pending[i];
         bool asks = p->effect.type == FX_LOOK || p->effect.type == FX_CHECK ||
-                    p->effect.type == FX_HOOK || p->effect.type == FX_EVIDENCE;
+                    p->effect.type == FX_HOOK || p->effect.type == FX_EVIDENCE ||
+                    p->effect.type == FX_INSPECT;
 
         if (shall_repeat(sim, p)) {
             if (sim->steps >= sim->trace_from)
@@ -121,6 +122,7 @@ comes_again(struct simulation *sim, const struct event *ev, bool persisted)
     case EVENT_EXTEND:
     case EVENT_STATUS:
     case EVENT_USAGE:
+    case EVENT_INSPECT:
     case EVENT_EXIT:
         return true;
     case EVENT_ESCAPEE:
@@ -138,6 +140,7 @@ comes_again(struct simulation *sim, const struct event *ev, bool persisted)
     case EVENT_SPAWN_FAILED:
     case EVENT_UNSENT:
     case EVENT_EVIDENCE:
+    case EVENT_INSPECTED:
     case EVENT_TYPE_COUNT:
         break;
     }

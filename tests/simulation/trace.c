@@ -19,6 +19,7 @@ static const char *const event_names[EVENT_TYPE_COUNT] = {
     [EVENT_ESCAPEE] = "escapee",     [EVENT_RELOAD] = "reload",
     [EVENT_START] = "start",         [EVENT_STOP] = "stop",
     [EVENT_STOP_ALL] = "stop all",   [EVENT_USAGE] = "usage",
+    [EVENT_INSPECT] = "inspect",     [EVENT_INSPECTED] = "inspected",
 };
 static const char *const look_names[] = {"ok", "unsettled", "broken"};
 

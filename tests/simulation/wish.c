@@ -61,6 +61,8 @@ make_policy(struct wish *w, struct random *r)
     w->backoff_first_us = ONE_OF(r, 100 * US_PER_MS, 1 * US_PER_S);
     w->backoff_max_us = ONE_OF(r, 2 * US_PER_S, 30 * US_PER_S);
     w->limit_within_us = ONE_OF(r, 5 * US_PER_S, 60 * US_PER_S);
+    w->leak_look_us = ONE_OF(r, 0, 300 * US_PER_MS, 3 * US_PER_S);
+    w->leak_budget = random_chance(r, 20);
     w->give_up = random_chance(r, 25);
     w->restart_age_us = ONE_OF(r, 0, 0, 20 * US_PER_S, 200 * US_PER_S);
     w->restart_requests = random_chance(r, 30) ? 1000 : 0;
@@ -181,8 +183,20 @@ void
 wishes_without_limits(struct wishes *w)
 {
     w->revision++;
-    for (unsigned i = 0; i < WISHES; i++)
+    for (unsigned i = 0; i < WISHES; i++) {
         w->list[i].restart_age_us = w->list[i].restart_requests = 0;
+        w->list[i].leak_budget = false;
+    }
+}
+
+static void
+must_budget(struct service_spec *s)
+{
+    s->leak_budget = calloc(1, sizeof(*s->leak_budget));
+    if (!s->leak_budget)
+        abort();
+    s->n_leak_budget = 1;
+    s->leak_budget[0] = (struct leak_budget){.thread = strdup("flush-*"), .max = 4};
 }
 
 static struct service_spec *
@@ -221,6 +235,10 @@ build(const struct wishes *all, unsigned i)
     s->restart_requests = w->restart_requests;
     s->restart_jitter = w->restart_jitter;
     s->restart_every_us = 10 * US_PER_S;
+    s->leak_look_us = w->leak_look_us;
+    s->leak_every_us = 3600 * US_PER_S;
+    if (w->leak_budget)
+        must_budget(s);
     s->stop_signal = w->stop_signal;
     s->settle_us = w->settle_us;
     s->soak_us = w->soak_us;

@@ -30,6 +30,8 @@ struct wish {
     int64_t assume_us, settle_us, soak_us, start_timeout_us, drain_timeout_us, leak_grace_us;
     unsigned restart_requests, restart_jitter; /* 0: no such limit; percent */
     int64_t restart_age_us;
+    int64_t leak_look_us; /* 0: never */
+    bool leak_budget;
     int64_t announce_delay_us, backoff_first_us, backoff_max_us, limit_within_us;
     int64_t reload_timeout_us, reload_assume_us;
 };
@@ -51,7 +53,7 @@ enum handoff_mode wish_starts(const struct wish *w);
 void wishes_make(struct wishes *w, struct random *r);
 /* wishes_change - one edit of the configuration, as people make them. */
 void wishes_change(struct wishes *w, struct random *r);
-/* … and one after which nobody is relieved for restart_after. */
+/* … and one after which nobody is relieved for restart_after, or looked at for a leak_budget. */
 void wishes_without_limits(struct wishes *w);
 /* wish_judges_otherwise - might an input that @a rejects be fine for @b? */
 bool wish_judges_otherwise(const struct wish *a, const struct wish *b);

@@ -102,7 +102,7 @@ take_snapshot(struct world *w, unsigned input, uint64_t version)
     return w->n_snapshots;
 }
 
-static int64_t
+int64_t
 patience(struct world *w)
 {
     uint64_t dice = random_below(&w->random, 100);
@@ -115,7 +115,7 @@ patience(struct world *w)
 }
 
 /* There was no memory to remember the answer with. */
-static bool
+bool
 answer_is_lost(struct world *w)
 {
     bool lost = !w->calm && random_chance(&w->random, 1);
@@ -187,18 +187,6 @@ act_hook(struct world *w, const struct core *c, const struct effect *e, int64_t 
         w->inputs[wish_of(s->name)].hook_lost = true;
 }
 
-static void
-act_evidence(struct world *w, const struct effect *e, int64_t now_us)
-{
-    struct news n = {.at_us = now_us + patience(w) / 4};
-
-    n.event.type = EVENT_EVIDENCE;
-    n.event.worker = e->worker;
-    n.event.evidence.stragglers = (unsigned)random_between(&w->random, 0, 3);
-    n.event.evidence.text = "thread 'flush' in read(9)";
-    queue_add(&w->queue, n);
-}
-
 void
 world_act(struct world *w, const struct core *c, const struct effect *e, int64_t now_us)
 {
@@ -225,7 +213,8 @@ world_act(struct world *w, const struct core *c, const struct effect *e, int64_t
         process_reload(w, c, e, now_us);
         break;
     case FX_EVIDENCE:
-        act_evidence(w, e, now_us);
+    case FX_INSPECT:
+        process_look(w, e, now_us);
         break;
     case FX_KILL:
         if (p)
@@ -309,7 +298,7 @@ world_tell(struct world *w, const struct core *c, struct event *ret, int64_t now
         return p && (p->alive || random_chance(&w->random, 10));
     if (n.event.type == EVENT_EXTEND || n.event.type == EVENT_STATUS ||
         n.event.type == EVENT_RELOADING || n.event.type == EVENT_REWRITTEN ||
-        n.event.type == EVENT_USAGE)
+        n.event.type == EVENT_USAGE || n.event.type == EVENT_INSPECT)
         return p && p->alive;
     return n.event.type != EVENT_EXIT || tell_death(w, p, &n, ret);
 }
@@ -340,6 +329,7 @@ outlives_the_master(struct news *n, void *env)
     case EVENT_EXTEND:
     case EVENT_STATUS:
     case EVENT_USAGE:
+    case EVENT_INSPECT:
         return !unborn(o, n->event.worker);
     case EVENT_EXIT:
         if (unborn(o, n->event.worker))
@@ -358,6 +348,7 @@ outlives_the_master(struct news *n, void *env)
     case EVENT_SPAWN_FAILED:
     case EVENT_UNSENT:
     case EVENT_EVIDENCE:
+    case EVENT_INSPECTED:
     case EVENT_ESCAPEE:
     case EVENT_RELOAD:
     case EVENT_START:

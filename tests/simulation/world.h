@@ -99,6 +99,10 @@ void world_orphan(struct world *w, const struct core *c);
 void process_start(struct world *w, const struct core *c, const struct effect *e, int64_t now_us);
 void process_signal(struct world *w, struct process *p, int64_t now_us);
 void process_reload(struct world *w, const struct core *c, const struct effect *e, int64_t now_us);
+/* FX_EVIDENCE, FX_INSPECT: somebody looks at its threads. world_looks.c */
+void process_look(struct world *w, const struct effect *e, int64_t now_us);
+int64_t patience(struct world *w);
+bool answer_is_lost(struct world *w);
 void process_kill(struct world *w, struct process *p, int64_t now_us);
 void process_exit_at(struct world *w, struct process *p, int64_t at_us, int wait_status);
 

@@ -272,6 +272,14 @@ random_policy(struct service_spec *s)
     s->restart_rss_bytes = random_below(2) ? (1 << 20) + random_below(UINT64_C(1) << 40) : 0;
     s->restart_jitter = (unsigned)random_below(51);
     s->restart_every_us = 100 * US_PER_MS + random_us(3000 * US_PER_S);
+    s->leak_look_us = random_us(3600 * US_PER_S);
+    s->leak_every_us = US_PER_S + random_us(3600 * US_PER_S);
+    s->n_leak_budget = random_below(3);
+    s->leak_budget = calloc(s->n_leak_budget + 1, sizeof(*s->leak_budget));
+    for (size_t i = 0; i < s->n_leak_budget; i++)
+        s->leak_budget[i] = (struct leak_budget){.thread = nasty(false),
+                                                 .max = (unsigned)random_below(16385),
+                                                 .max_age_us = random_us(3600 * US_PER_S)};
     for (size_t n = random_below(4); n > 0; n--)
         ck_assert_int_eq(strv_addf(&s->depends_on, "dep-%zu", n), 0);
     for (size_t i = 0; i < s->depends_on.n; i++)

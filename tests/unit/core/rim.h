@@ -113,6 +113,9 @@ rim_write_effect(struct rim *r, const struct effect *e)
     case FX_EVIDENCE:
         rim_words(r, "evidence w%" PRIu64, e->worker);
         break;
+    case FX_INSPECT:
+        rim_words(r, "inspect w%" PRIu64, e->worker);
+        break;
     case FX_KILL:
         rim_words(r, "kill w%" PRIu64, e->worker);
         break;

@@ -57,6 +57,7 @@ service_new(const char *name)
     s->drain_timeout_us = 30 * US_PER_S;
     s->stop_signal = SIGTERM;
     s->leak_grace_us = 5 * US_PER_S;
+    s->leak_every_us = 60 * US_PER_S;
     s->max_draining = 2;
     s->backoff_first_us = 100 * US_PER_MS;
     s->backoff_max_us = 30 * US_PER_S;

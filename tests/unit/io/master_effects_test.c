@@ -205,6 +205,7 @@ START_TEST(what_has_to_be_asked_for_anew_is_not_repeated)
     wants(FX_SIGNAL, 91);
     wants(FX_CHECK, 2);
     wants(FX_EVIDENCE, 3);
+    wants(FX_INSPECT, 4);
     step();
     ck_assert_str_eq(left(), "signal:91 ");
 }

@@ -148,6 +148,7 @@ act(const struct effect *fx)
         post(&ev);
         break;
     case FX_OPEN:
+    case FX_INSPECT:
     case FX_UNHOOK:
     case FX_CANCEL:
     case FX_DISCARD:

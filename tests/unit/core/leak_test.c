@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Threads that leak in a worker that goes on: who is looked at, when, and what is said of it. */
+#include "base/mem.h"
+#include "tests/unit/core/rim.h"
+
+#define LOOK_US (10 * US_PER_S)
+
+static struct rim rim;
+static struct rim *const r = &rim;
+
+static void
+setup(void)
+{
+    rim_init(r);
+}
+
+static void
+teardown(void)
+{
+    rim_finish(r);
+}
+
+static void
+serves(int64_t look_us)
+{
+    struct service_spec *web = service_new("web");
+
+    web->leak_look_us = look_us;
+    rim_config(r, web);
+    ck_state(r, "web", "running");
+    rim_forget(r);
+}
+
+static void
+asks(uint64_t worker, int64_t at_us)
+{
+    rim_step(r,
+             (struct event){.type = EVENT_INSPECT, .worker = worker, .inspect = {.at_us = at_us}});
+}
+
+static void
+seen(uint64_t worker, unsigned leaked, const char *text)
+{
+    struct event ev = {.type = EVENT_INSPECTED, .worker = worker};
+
+    ev.inspected.seen = true;
+    ev.inspected.leaked = leaked;
+    ev.inspected.text = text;
+    rim_step(r, ev);
+}
+
+START_TEST(who_asks_for_it_is_looked_at_then_and_costs_nothing_after_it)
+{
+    serves(0);
+    ck_assert_int_eq(core_next_deadline_us(r->core), TIME_NEVER);
+    asks(1, r->now_us + 3 * US_PER_S);
+    rim_wait(r, 3 * US_PER_S - 1);
+    ck_did(r, "");
+    rim_wait(r, 1);
+    ck_did(r, "inspect w1");
+    seen(1, 0, "all is well");
+    ck_not_said(r, "thread_leak");
+    ck_assert_int_eq(core_next_deadline_us(r->core), TIME_NEVER);
+}
+END_TEST
+
+START_TEST(a_leak_is_said_once_looked_at_again_ever_more_rarely_and_its_end_is_said)
+{
+    static const int after_s[] = {1, 5, 30, 300, 300};
+
+    serves(0);
+    asks(1, 0);
+    rim_wait(r, 0);
+    seen(1, 2, "2 threads `flush`");
+    ck_said(r, "thread_leak: web/1 pid 1001 | 2 threads `flush`");
+    for (size_t i = 0; i < ARRAY_LEN(after_s); i++) {
+        rim_forget(r);
+        rim_wait(r, after_s[i] * US_PER_S - 1);
+        ck_did(r, "");
+        rim_wait(r, 1);
+        ck_did(r, "inspect w1");
+        seen(1, 2, "2 threads `flush`");
+        ck_not_said(r, "thread_leak");
+    }
+    rim_wait(r, 300 * US_PER_S);
+    rim_forget(r);
+    seen(1, 3, "3 threads `flush`");
+    ck_said(r, "thread_leak: web/1 pid 1001 | 3 threads `flush`");
+    rim_wait(r, US_PER_S);
+    seen(1, 0, "all is well");
+    ck_said(r, "leak_recovered: web/1 pid 1001 | 3 threads `flush`");
+    ck_assert_int_eq(core_next_deadline_us(r->core), TIME_NEVER);
+    ck_assert_uint_eq(core_worker(r->core, 1)->generation->thread_leaks, 3);
+}
+END_TEST
+
+START_TEST(nobody_is_looked_at_more_than_once_a_second_however_often_it_asks)
+{
+    serves(0);
+    for (int i = 0; i < 100; i++)
+        asks(1, INT64_MIN + i);
+    rim_wait(r, 0);
+    ck_did(r, "inspect w1");
+    asks(1, 0);
+    seen(1, 0, "");
+    asks(1, 0);
+    rim_wait(r, US_PER_S - 1);
+    ck_did(r, "inspect w1");
+    rim_wait(r, 1);
+    ck_did(r, "inspect w1; inspect w1");
+}
+END_TEST
+
+START_TEST(an_answer_that_was_lost_is_asked_for_again)
+{
+    serves(0);
+    asks(1, 0);
+    rim_wait(r, 0);
+    rim_wait(r, 31 * US_PER_S);
+    ck_did(r, "inspect w1; inspect w1");
+    seen(1, 1, "late");
+    ck_said(r, "thread_leak: web/1");
+}
+END_TEST
+
+START_TEST(who_could_not_be_seen_is_not_cleared_of_anything)
+{
+    serves(0);
+    asks(1, 0);
+    rim_wait(r, 0);
+    seen(1, 1, "one");
+    rim_wait(r, US_PER_S);
+    rim_forget(r);
+    rim_step(r, (struct event){.type = EVENT_INSPECTED, .worker = 1});
+    ck_not_said(r, "leak_recovered");
+    rim_wait(r, US_PER_S);
+    ck_did(r, "inspect w1");
+}
+END_TEST
+
+START_TEST(after_a_handoff_old_and_new_are_looked_at_to_be_compared)
+{
+    struct event ev = {.type = EVENT_INSPECTED, .worker = 2};
+
+    serves(LOOK_US);
+    rim_wait(r, 100 * US_PER_S);
+    ck_did(r, ""); /* there is nothing to compare a first generation with */
+    r->exit = r->ready = false;
+    rim_ask(r, EVENT_RELOAD, "web", true);
+    rim_wait(r, 0);
+    ck_did(r, "look web; spawn web/2.0 w2; inspect w1");
+    seen(1, 0, "");
+    rim_forget(r);
+    rim_ready(r, 2);
+    rim_wait(r, LOOK_US - 1);
+    ck_did(r, "signal w1 15");
+    rim_wait(r, 1);
+    ck_did(r, "signal w1 15; inspect w2");
+    ev.inspected.seen = true;
+    ev.inspected.compare = "12 threads, 11 before";
+    rim_step(r, ev);
+    ck_said(r, "threads: web/2 pid 1002 | 12 threads, 11 before");
+}
+END_TEST
+
+START_TEST(who_is_on_its_way_out_is_not_looked_at_beside_its_evidence)
+{
+    serves(0);
+    r->exit = false;
+    asks(1, r->now_us + US_PER_S);
+    rim_ask(r, EVENT_STOP, "web", false);
+    rim_wait(r, 20 * US_PER_S);
+    ck_did(r, "signal w1 15");
+    seen(1, 4, "an answer from before");
+    ck_not_said(r, "thread_leak");
+}
+END_TEST
+
+START_TEST(a_budget_is_looked_after_and_told_when_it_is_broken_and_when_it_is_kept_again)
+{
+    struct service_spec *web = service_new("web");
+    struct event ev = {.type = EVENT_INSPECTED, .worker = 1};
+
+    web->leak_every_us = 60 * US_PER_S;
+    web->leak_budget = must(calloc(1, sizeof(*web->leak_budget)));
+    web->leak_budget[0] = (struct leak_budget){.thread = must(strdup("flush-*")), .max = 4};
+    web->n_leak_budget = 1;
+    rim_config(r, web);
+    rim_forget(r);
+    rim_wait(r, 60 * US_PER_S);
+    ck_did(r, "inspect w1");
+    ev.inspected.seen = true;
+    ev.inspected.over = 1;
+    ev.inspected.text = "9 threads flush-*, 4 are allowed";
+    rim_step(r, ev);
+    ck_said(r, "leak_budget: web/1 pid 1001 | 9 threads flush-*, 4 are allowed");
+    rim_forget(r);
+    rim_wait(r, 60 * US_PER_S);
+    rim_step(r, ev);
+    ck_not_said(r, "leak_budget");
+    rim_wait(r, 60 * US_PER_S);
+    seen(1, 0, "");
+    ck_said(r, "leak_budget: web/1 pid 1001 | the leak_budget is kept again");
+    ck_did(r, "inspect w1; inspect w1");
+}
+END_TEST
+
+START_TEST(a_trend_that_is_seen_in_the_soak_rejects_the_candidate)
+{
+    struct service_spec *web = service_new("web");
+    struct event ev = {.type = EVENT_INSPECTED, .worker = 2};
+
+    web->leak_look_us = LOOK_US;
+    web->soak_us = 60 * US_PER_S;
+    rim_config(r, web);
+    rim_wait(r, 61 * US_PER_S);
+    ck_state(r, "web", "running");
+    r->exit = false;
+    rim_ask(r, EVENT_RELOAD, "web", true);
+    rim_forget(r);
+    rim_wait(r, LOOK_US);
+    ck_did(r, "inspect w1; inspect w2");
+    ev.inspected.seen = true;
+    ev.inspected.trend = "`flush`: 1, 2, 3";
+    rim_step(r, ev);
+    ck_said(r, "leak_trend: web/2 pid 1002 | `flush`: 1, 2, 3");
+    ck_said(r, "its threads are more with each generation: `flush`: 1, 2, 3");
+    ck_said(r, "verdict: web/1 rejected");
+    ck_did(r, "inspect w1; inspect w2; signal w2 15");
+}
+END_TEST
+
+RIM_SUITE_MAIN("leak", who_asks_for_it_is_looked_at_then_and_costs_nothing_after_it,
+               a_leak_is_said_once_looked_at_again_ever_more_rarely_and_its_end_is_said,
+               nobody_is_looked_at_more_than_once_a_second_however_often_it_asks,
+               an_answer_that_was_lost_is_asked_for_again,
+               who_could_not_be_seen_is_not_cleared_of_anything,
+               after_a_handoff_old_and_new_are_looked_at_to_be_compared,
+               who_is_on_its_way_out_is_not_looked_at_beside_its_evidence,
+               a_budget_is_looked_after_and_told_when_it_is_broken_and_when_it_is_kept_again,
+               a_trend_that_is_seen_in_the_soak_rejects_the_candidate)
