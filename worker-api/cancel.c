@@ -56,6 +56,7 @@ visit(struct token *token, struct any **to_walk)
     stn_token_fire_fd(token);
     for (struct stint_thread *t = token->threads; t; t = t->next)
         stn_slot_cancelled(t->slot, token->origin);
+    stn_scope_cancelled(token);
     stn_registrations_due(token);
     for (const struct link *l = token->links; l; l = l->next)
         if (claim(l->follower, token->origin, token->head.cancelled)) {

@@ -62,9 +62,13 @@ stn_root_refine(enum stint_cause cause, const char *text, int64_t leave_by_us)
             stn_root.cause = cause;
             stn_words_say(&stn_root, text, "");
         }
-        for (struct token *at = &stn_top; at; at = stn_token_step(&stn_top, at, true))
-            for (struct stint_thread *t = at->threads; t && at->origin == &stn_root; t = t->next)
+        for (struct token *at = &stn_top; at; at = stn_token_step(&stn_top, at, true)) {
+            if (at->origin != &stn_root)
+                continue;
+            for (struct stint_thread *t = at->threads; t; t = t->next)
                 stn_slot_cancelled(t->slot, &stn_root);
+            stn_scope_cancelled(at);
+        }
     }
     stn_tree_give();
     stn_callbacks_run();
@@ -81,8 +85,8 @@ plain_text(const struct token *origin)
     return "";
 }
 
-static void
-tell(const struct token *origin, struct stint_cancel_info *info)
+void
+stn_cause_tell(const struct token *origin, struct stint_cancel_info *info)
 {
     const struct words *words = origin->words;
 
@@ -104,7 +108,7 @@ stint_token_cause(struct stint_token *token, struct stint_cancel_info *info)
         (void)
             stn_channel_read(); /* the frame that explains the SIGTERM may lie there; or nobody does */
         stn_tree_take();
-        tell(token_of(token)->origin, &found);
+        stn_cause_tell(token_of(token)->origin, &found);
         stn_tree_give();
     }
     if (info) {

@@ -36,7 +36,7 @@ static int
 send_locked(enum stint_frame_type type, const void *body, uint32_t length)
 {
     struct stint_frame frame = {.type = (uint16_t)type, .length = length, .sequence = stn.sent + 1};
-    char bytes[sizeof(frame) + sizeof(struct stint_hello) + sizeof(struct stint_extend)];
+    char bytes[sizeof(frame) + sizeof(struct stint_look)]; /* the longest of ours */
     int fd = stn_channel_poll_fd();
 
     if (fd < 0)
@@ -77,6 +77,15 @@ stn_channel_send(enum stint_frame_type type, const void *body, uint32_t length)
 
     channel_give(state);
     return r;
+}
+
+void
+stn_look(int64_t at_us, uint64_t generation, const char *text)
+{
+    struct stint_look look = {.at_us = at_us, .generation = generation};
+
+    stn_text_copy(look.text, sizeof(look.text), text);
+    (void)stn_channel_send(STINT_FRAME_LOOK, &look, sizeof(look)); /* it looks at the end, too */
 }
 
 void

@@ -42,15 +42,15 @@ static void
 before_fork(void)
 {
     stn_lock_take(&stn.channel);
-    stn_lock_take(&stn.slots);
     stn_tree_take();
+    stn_lock_take(&stn.slots);
 }
 
 static void
 after_fork_parent(void)
 {
-    stn_tree_give();
     stn_lock_give(&stn.slots);
+    stn_tree_give();
     stn_lock_give(&stn.channel);
 }
 
@@ -71,11 +71,11 @@ after_fork_child(void)
     stn_registry_after_fork();
     stn_tokens_after_fork();
     stn_callbacks_after_fork();
-    stn_tree_give();
     stn_lock_give(&stn.slots);
+    stn_threads_after_fork();
+    stn_tree_give();
     stn_lock_give(&stn.channel);
     stn_tokens_unsignal();
-    stn_threads_after_fork();
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 

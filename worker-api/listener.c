@@ -20,7 +20,7 @@ listen_for_ever(void *arg)
     uint64_t count;
 
     (void)arg;
-    stint_thread_exempt("the listener of libstint ends with the process");
+    stint_thread_exempt("the listener of libstint ends with the process", STINT_NEVER);
     for (;;) {
         fds[1].fd = stn_channel_poll_fd(); /* -1 once the supervisor has gone: poll skips it */
         if (poll(fds, 2, -1) == -1)

@@ -71,6 +71,7 @@ struct token {
     int64_t leave_by_us;       /* tree lock; of an origin; STINT_NEVER = none */
     struct words *words;       /* tree lock; of an origin; owned; NULL = nothing said */
     int fd;                    /* tree lock; owned; -1 until asked for */
+    uint16_t scope;            /* id of the one it belongs to: stn_scope_of() */
     bool fd_is_timer;          /* a timerfd, else an eventfd */
     bool apart;                /* linked below `top`: `parent` gave it its name and trace alone */
 
@@ -103,20 +104,72 @@ struct stint_registration {
     void *arg;
 };
 
+struct task {
+    struct token *token; /* what the thread obeyed before; holds its reference */
+    struct task *outer;
+    char name[STINT_NAME_MAX]; /* shown as the token's, "" = that one's own */
+};
+
+struct shield {
+    struct stint_token *token; /* the caller's, to find it by */
+    struct shield *outer;
+    int64_t before_us;      /* what the slot said */
+    uint32_t before_reason; /* and why */
+};
+
 struct stint_thread {
-    uint32_t done;                    /* atomic futex: 1 once it will touch nothing of ours */
-    uint32_t refs;                    /* atomic: the thread itself, and the handle */
-    pthread_t thread;                 /* valid for the handle's owner */
-    struct token *token;              /* holds a reference until the end; NULL = none */
-    struct stint_thread *next, *prev; /* tree lock: in token->threads */
-    struct stint_registry_slot *slot; /* in the registry; NULL = unregistered */
-    struct stint_birth birth;         /* name points to `name` */
+    uint32_t done;                        /* atomic futex: 1 once it will touch nothing of ours */
+    uint32_t refs;                        /* atomic: the thread itself, and the handle */
+    uint32_t tid;                         /* atomic; 0 until it has begun */
+    uint32_t epoch;                       /* of the slot, valid once `done` */
+    pthread_t thread;                     /* valid for the handle's owner */
+    struct token *token;                  /* holds a reference until the end; NULL = none */
+    struct stint_scope *scope;            /* never NULL */
+    struct token *scope_token;            /* holds a reference until the end: it keeps `scope` */
+    struct stint_thread *next, *prev;     /* tree lock: in token->threads */
+    struct stint_thread *later, *earlier; /* tree lock: in stn.threads, while it runs */
+    struct stint_thread *next_own, *prev_own; /* tree lock: in scope->spawned or ->ended */
+    struct stint_registry_slot *slot;         /* in the registry; NULL = unregistered */
+    struct task *task;                        /* owned; the innermost; NULL = none */
+    struct shield *shield;                    /* owned; the innermost */
+    struct stint_birth birth;                 /* name points to `name` */
+    const void *creator_pc; /* behind the call that started it; NULL = not known */
+    int64_t started_us;
+    uint32_t creator_tid;
+    uint32_t birth_site;
+    uint16_t flags;  /* STINT_SLOT_*, from its birth */
+    uint8_t endings; /* how often the TLS destructor came */
+    bool of_scope;   /* tree lock: the scope has the handle */
+    bool detached;   /* slots lock: nobody will join it */
     char name[STINT_NAME_MAX];
     char creator_name[STINT_NAME_MAX];
-    uint32_t creator_tid;
     void (*fn)(void *arg);
     void *arg;
 };
+
+/*
+ * Lives as long as its token. The handle, each thread and each scope within that has a place in the
+ * registry are its users: without any, its own place is given up, though a token of it may live on.
+ */
+struct stint_scope {
+    struct token *token;             /* the handle and each thread hold a reference to it */
+    struct stint_scope *parent;      /* NULL = this is the process */
+    struct stint_scope *next, *prev; /* tree lock: in stn.scopes */
+    struct stint_thread *spawned;    /* tree lock: those it has to join, while they run … */
+    struct stint_thread *ended;      /* … and after that */
+    uint32_t threads; /* atomic futex, written under the tree lock: in it and within */
+    uint32_t waiters; /* atomic: in stint_scope_close() */
+    uint32_t users;   /* tree lock */
+    uint32_t state;   /* tree lock: enum stint_scope_state */
+    uint32_t birth_site;
+    uint16_t id;    /* of tokens; 0 = the process */
+    uint16_t place; /* in the registry; STN_NO_PLACE = none */
+    uint64_t generation;
+    int64_t opened_us, grace_us; /* STINT_NEVER = none said */
+    char name[STINT_NAME_MAX];
+};
+
+#define STN_NO_PLACE UINT16_MAX
 
 struct listener {
     int fd; /* atomic; -1 = gated, and not here yet */
@@ -140,10 +193,13 @@ struct state {
     bool hello_seen;         /* channel */
     uint64_t sent, received; /* channel: last sequence each way */
 
+    struct stint_thread *threads; /* tree: all that are registered, in a slot or not */
+    struct stint_scope *scopes;   /* tree: all but the process */
+    uint64_t generations;         /* atomic: of the configuration, opened so far */
+
     struct stint_registry_header *registry; /* mapped; NULL before stint_init() */
-    struct lock slots;
-    uint16_t free_slots[STINT_REGISTRY_SLOTS]; /* slots: a ring, oldest DONE last */
-    uint32_t free_head, free_count;            /* slots */
+    struct lock slots;                      /* also of the sites; last in the order */
+    uint32_t sites;                         /* slots */
 
     bool initialised;
     uint64_t generation;
@@ -182,6 +238,8 @@ bool stn_token_cancel_locked(struct token *token, enum stint_cause cause, const 
 /* cause.c */
 void stn_words_say(struct token *origin, const char *text, const char *who); /* tree lock held */
 void stn_words_put(struct token *origin);                                    /* tree lock held */
+void stn_cause_tell(const struct token *origin,
+                    struct stint_cancel_info *info); /* AS-safe, tree lock held */
 void stn_root_refine(enum stint_cause cause, const char *text, int64_t leave_by_us);
 
 /* slab.c */
@@ -216,25 +274,85 @@ void stn_registrations_due(struct token *token); /* AS-safe, tree lock held */
 void stn_callbacks_run(void);                    /* no lock held */
 void stn_callbacks_after_fork(void);             /* tree lock held, in the child */
 
-/* registry.c */
-int stn_registry_open(int fd); /* fd -1: private memory. Takes the fd. */
-void stn_registry_after_fork(void);
-struct stint_registry_slot *stn_slot_claim(void); /* NULL = full, counted */
-void stn_slot_fill(const struct stint_thread *thread);
-void stn_slot_done(struct stint_registry_slot *slot);
+/* registry.c: the memory and its tables. None of it before stn_registry_open(). */
+int stn_registry_open(int fd);      /* fd -1: private memory. Takes the fd. */
+void stn_registry_after_fork(void); /* sites stay; slots and scopes are to be written anew */
+struct stint_registry_slot *stn_slot_at(size_t index);
+size_t stn_slot_index(const struct stint_registry_slot *slot);
+struct stint_registry_scope *stn_registry_scope(size_t place);
+struct stint_registry_site *stn_registry_site(size_t index);
+void stn_seq_turn(size_t index); /* odd: begun; even: done */
+
+/* Between these two the calling thread writes its own slot. @slot is not NULL. */
+void stn_slot_begin(const struct stint_registry_slot *slot);
+void stn_slot_end(const struct stint_registry_slot *slot);
+
+/* A release store of a word that a reader may copy at this moment. */
+#define STN_PUT(place, value) __atomic_store_n(&(place), (value), __ATOMIC_RELEASE)
+void stn_put_words(void *to, const void *from, size_t bytes); /* multiples of 8, aligned to 8 */
 void stn_slot_cancelled(struct stint_registry_slot *slot,
                         const struct token *origin); /* AS-safe, tree lock held */
-void stn_slot_text(struct stint_registry_slot *slot, char *field, size_t size, const char *text);
-void stn_slot_exempt(struct stint_registry_slot *slot, const char *reason);
+
+/* slot.c: who has which. */
+void stn_slot_claim(struct stint_thread *thread); /* sets slot and epoch; full is counted */
+void stn_slot_fill(const struct stint_thread *thread);
+void stn_slot_done(struct stint_thread *thread);    /* gives it back */
+void stn_slot_settled(struct stint_thread *thread); /* joined, or detached: no longer joinable */
+void stn_slot_succeeds(
+    const struct stint_thread *thread); /* dead watchers of its name are forgotten */
+void stn_slots_reset(void);
+
+/* site.c */
+uint32_t stn_site(enum stint_site_kind kind, const char *text, const char *file,
+                  const char *function, unsigned line);       /* index + 1; 0 = none */
+const struct stint_registry_site *stn_site_at(uint32_t site); /* NULL for none */
+
+/* scope.c */
+extern struct stint_scope stn_process;
+struct stint_scope *stn_scope_of(const struct token *token); /* NULL: the process's */
+void stn_scope_enter(struct stint_thread *thread);           /* tree lock held */
+void stn_scope_leave(struct stint_thread *thread);           /* tree lock held */
+void stn_scope_cancelled(const struct token *token); /* AS-safe, tree lock held; any token */
+void stn_scope_token_gone(
+    const struct token *token);   /* tree lock held; any token, about to be freed */
+void stn_scopes_publish(void);    /* all of them; tree lock held */
+void stn_scopes_after_fork(void); /* tree lock held, in the child */
+void stn_scope_put_locked(struct stint_scope *scope); /* tree lock held: a user less */
+struct stint_scope *stn_scope_make(struct stint_scope *parent, struct stint_birth birth,
+                                   uint64_t generation); /* 0 = the parent's */
+void stn_scope_ask(struct stint_scope *scope, enum stint_cause cause, const char *text,
+                   int64_t grace_us);                                            /* to leave */
+void stn_scope_give_up(struct stint_scope *scope, enum stint_scope_state state); /* the handle */
+bool stn_scope_within(const struct stint_scope *scope, const struct stint_scope *of);
+uint16_t stn_scope_place(const struct stint_scope *scope); /* the nearest that has one */
 
 /* thread.c */
+extern _Thread_local struct stint_thread *stn_self __attribute__((tls_model("initial-exec")));
 int stn_threads_init(void);                      /* registers the caller as "main" */
 void stn_threads_after_fork(void);               /* in the child */
 void stn_thread_name(char name[STINT_NAME_MAX]); /* the caller's: as registered, else its comm */
+struct stint_thread *stn_thread_new(struct stint_token *token, struct stint_birth birth,
+                                    const void *creator_pc); /* refs 1, a user of its scope */
+int stn_thread_start(struct stint_thread *thread, void (*fn)(void *arg), void *arg,
+                     bool joinable); /* frees it on failure */
+void stn_thread_put(struct stint_thread *thread);
+void stn_thread_link(struct stint_thread *thread);         /* to its token; tree lock held */
+void stn_thread_unlink(const struct stint_thread *thread); /* tree lock held */
+
+/* straggler.c */
+void stn_straggler_fill(const struct stint_thread *thread,
+                        struct stint_straggler *ret); /* tree lock held */
+struct stint_block stn_block_enter(uint32_t *site, enum stint_site_kind kind, const char *text,
+                                   uint64_t object); /* for stint_block_leave() */
+
+/* task.c, shield.c */
+void stn_tasks_end(struct stint_thread *thread);
+void stn_shields_end(struct stint_thread *thread);
 
 /* channel.c */
 void stn_channel_open(int fd); /* takes the fd */
 int stn_channel_send(enum stint_frame_type type, const void *body, uint32_t length);
+void stn_look(int64_t at_us, uint64_t generation, const char *text);
 int stn_channel_read(void);    /* frames obeyed; -EPIPE when the other side has gone */
 int stn_channel_poll_fd(void); /* -1 = nothing to poll */
 void stn_channel_bye(void);

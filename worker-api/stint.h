@@ -23,13 +23,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "stint_threads.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
-#define STINT_NEVER    INT64_MAX
-#define STINT_NAME_MAX 40  /* bytes of a thread's or token's name with its NUL; longer is cut */
 #define STINT_TEXT_MAX 128 /* bytes of a cancel's text with its NUL; longer is cut */
 
 /* Why a token was cancelled. Numbers are part of the wire format: new ones at the end. */
@@ -40,7 +40,9 @@ enum stint_cause {
     STINT_CAUSE_STOPPED = 3,  /* master: the service stops, or shrinks */
     STINT_CAUSE_REJECTED = 4, /* master: this generation never got to serve */
     STINT_CAUSE_DEADLINE = 5, /* its own deadline came */
-    STINT_CAUSE_USER = 6      /* the program said so */
+    STINT_CAUSE_USER = 6,     /* the program said so */
+    STINT_CAUSE_CLOSED = 7,   /* its scope is closed */
+    STINT_CAUSE_RETIRED = 8   /* its generation of the configuration gave way to another */
 };
 
 /* ---- Life of the process ----------------------------------------------------------------- */
@@ -283,76 +285,6 @@ struct stint_registration *stint_token_on_cancel(struct stint_token *token, void
  * Return: 1 removed before it ran, 0 it ran (or this is it). NULL: 0.
  */
 int stint_registration_remove(struct stint_registration *registration);
-
-/* ---- Threads ------------------------------------------------------------------------------ */
-
-struct stint_thread;
-
-struct stint_birth {
-    const char *name;     /* borrowed for the call */
-    const char *file;     /* static */
-    const char *function; /* static */
-    unsigned line;
-};
-
-static inline struct stint_birth
-stint_birth_at(const char *name, const char *file, const char *function, unsigned line)
-{
-    struct stint_birth birth;
-
-    birth.name = name;
-    birth.file = file;
-    birth.function = function;
-    birth.line = line;
-    return birth;
-}
-
-#define STINT_BIRTH(name) stint_birth_at((name), __FILE__, __func__, __LINE__)
-
-/**
- * stint_thread_spawn - start a thread the supervisor knows by name and creator.
- * @thread: receives the handle for join or detach; NULL = detached
- * @token:  what it obeys, found there as stint_current(); a reference is held while it runs; NULL = none
- * @name:   copied; the kernel's comm gets its first 15 bytes
- * @fn, @arg: what it does; @arg is the caller's until @fn returns
- *
- * Registered before @fn runs. The signal mask is inherited: a program that wants SIGTERM handled in
- * one thread blocks it around the spawn. When the registry is full the thread runs unregistered and is counted.
- *
- * Return: 0, -errno as pthread_create().
- */
-#define stint_thread_spawn(thread, token, name, fn, arg) \
-    stint_thread_spawn_at((thread), (token), STINT_BIRTH(name), (fn), (arg))
-int stint_thread_spawn_at(struct stint_thread **thread, struct stint_token *token,
-                          struct stint_birth birth, void (*fn)(void *arg), void *arg);
-
-/* stint_thread_join - wait for its end until @abs_us and free the handle. Meanwhile the caller's wait
- * site is "join of NAME".
- * Return: 0, or -ETIMEDOUT with the handle still valid. */
-int stint_thread_join(struct stint_thread *thread, int64_t abs_us);
-
-void stint_thread_detach(struct stint_thread *thread); /* give the handle up; NULL is fine */
-
-/* stint_thread_adopt - register the calling thread, made by someone else's pthread_create.
- * Return: 0, -EBUSY when it is registered, -ENOMEM. Ends at stint_thread_disown() or with the thread. */
-#define stint_thread_adopt(token, name) stint_thread_adopt_at((token), STINT_BIRTH(name))
-int stint_thread_adopt_at(struct stint_token *token, struct stint_birth birth);
-void stint_thread_disown(void);
-
-/* stint_thread_exempt - the calling thread may outlive its token; @reason is shown. NULL takes it back. */
-void stint_thread_exempt(const char *reason);
-
-void stint_beat(void); /* the calling thread makes progress: one relaxed store */
-
-/* stint_served - this process has served @n more: what `restart_after: {requests: N}` counts. Any thread,
- * one atomic addition. Does nothing before stint_init(), and nothing that counts in a fork()ed child. */
-void stint_served(unsigned long n);
-
-/* STINT_WAIT_SITE - say where the calling thread is about to wait: STINT_WAIT_SITE("for a job").
- * Holds until the next one, or stint_wait_over(). @text is a string. */
-#define STINT_WAIT_SITE(text) stint_wait_site((text), __FILE__, __LINE__)
-void stint_wait_site(const char *text, const char *file, unsigned line);
-void stint_wait_over(void);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

@@ -8,36 +8,44 @@
 
 #include "worker-api/state.h"
 
-static _Thread_local struct stint_thread *self;
+#ifndef PTHREAD_DESTRUCTOR_ITERATIONS
+#define PTHREAD_DESTRUCTOR_ITERATIONS 4
+#endif
+
+_Thread_local struct stint_thread *stn_self __attribute__((tls_model("initial-exec")));
+__thread struct stint_wait_cell *stint_wait_cell __attribute__((tls_model("initial-exec")));
+
 static pthread_once_t exit_key_once = PTHREAD_ONCE_INIT; /* threads may come before stint_init() */
-static pthread_key_t exit_key; /* its destructor sees pthread_exit() and adopted threads' ends */
+static pthread_key_t exit_key; /* its destructor sees every end: return, pthread_exit(), adopted */
 static bool have_exit_key;     /* written once; read behind exit_key_once */
-static struct stint_thread main_thread = {.refs = 2, .name = "main"}; /* 2: never freed */
+static struct stint_thread main_thread = {.refs = 2,
+                                          .name = "main",
+                                          .flags = STINT_SLOT_MAIN,
+                                          .scope = &stn_process}; /* 2: never freed */
 
 struct stint_token *
 stint_current(void)
 {
-    return self && self->token ? &self->token->head : NULL;
+    return stn_self && stn_self->token ? &stn_self->token->head : NULL;
 }
 
 void
 stn_thread_name(char name[STINT_NAME_MAX])
 {
     memset(name, 0, STINT_NAME_MAX);
-    if (self)
-        stn_text_copy(name, STINT_NAME_MAX, self->name);
+    if (stn_self)
+        stn_text_copy(name, STINT_NAME_MAX, stn_self->name);
     else
         (void)prctl(PR_GET_NAME, name); /* 16 bytes; cannot fail */
 }
 
-static void
-link_to_token(struct stint_thread *thread)
+void
+stn_thread_link(struct stint_thread *thread)
 {
     struct token *token = thread->token;
 
     if (!token)
         return;
-    stn_tree_take();
     thread->prev = NULL;
     thread->next = token->threads;
     if (thread->next)
@@ -45,30 +53,61 @@ link_to_token(struct stint_thread *thread)
     token->threads = thread;
     if (token->head.cancelled)
         stn_slot_cancelled(thread->slot, token->origin);
-    stn_tree_give();
 }
 
-static void
-unlink_from_token(const struct stint_thread *thread)
+void
+stn_thread_unlink(const struct stint_thread *thread)
 {
     if (!thread->token)
         return;
-    stn_tree_take();
     if (thread->prev)
         thread->prev->next = thread->next;
     else
         thread->token->threads = thread->next;
     if (thread->next)
         thread->next->prev = thread->prev;
-    stn_tree_give();
 }
 
-static void finish(void *arg);
+/* In the list of all and in its scope, from before its first instruction on: a scope that is closed at
+ * that moment waits for it. Tree lock held. */
+static void
+enter(struct stint_thread *thread)
+{
+    stn_scope_enter(thread);
+    thread->earlier = NULL;
+    thread->later = stn.threads;
+    if (thread->later)
+        thread->later->earlier = thread;
+    stn.threads = thread;
+}
+
+static void
+leave(struct stint_thread *thread)
+{
+    if (thread->earlier)
+        thread->earlier->later = thread->later;
+    else
+        stn.threads = thread->later;
+    if (thread->later)
+        thread->later->earlier = thread->earlier;
+    stn_scope_leave(thread);
+}
+
+static void
+take_slot(struct stint_thread *thread)
+{
+    stn_slot_claim(thread);
+    stn_slot_fill(thread);
+    stint_wait_cell =
+        thread->slot ? (struct stint_wait_cell *)(void *)&thread->slot->wait_object : NULL;
+}
+
+static void ending(void *arg);
 
 static void
 make_exit_key(void)
 {
-    have_exit_key = pthread_key_create(&exit_key, finish) == 0;
+    have_exit_key = pthread_key_create(&exit_key, ending) == 0;
 }
 
 /* In the thread itself, before its first instruction of the user's. No cancellation half way. */
@@ -77,38 +116,66 @@ begin(struct stint_thread *thread)
 {
     int state = stn_cancel_hold();
 
-    self = thread;
+    stn_self = thread;
     (void)pthread_once(&exit_key_once, make_exit_key); /* cannot fail */
     if (have_exit_key)
         (void)pthread_setspecific(exit_key, thread); /* ENOMEM: only pthread_exit() goes unseen */
-    thread->slot = stn_slot_claim();
-    stn_slot_fill(thread);
-    link_to_token(thread);
+    __atomic_store_n(&thread->tid, (uint32_t)syscall(SYS_gettid), __ATOMIC_RELAXED);
+    stn_tree_take();
+    take_slot(thread);
+    stn_thread_link(thread);
+    stn_tree_give();
     stn_cancel_let(state);
 }
 
-static void
-put(struct stint_thread *thread)
+void
+stn_thread_put(struct stint_thread *thread)
 {
-    if (__atomic_fetch_sub(&thread->refs, 1, __ATOMIC_ACQ_REL) == 1)
-        free(thread);
+    struct token *kept = thread->scope_token;
+
+    if (__atomic_fetch_sub(&thread->refs, 1, __ATOMIC_ACQ_REL) != 1)
+        return;
+    free(thread);
+    if (kept)
+        stint_token_unref(&kept->head);
 }
 
 static void
-finish(void *arg)
+finish(struct stint_thread *thread)
+{
+    struct token *token;
+
+    stn_shields_end(thread);
+    stn_tasks_end(thread);
+    token = thread->token;
+    stint_wait_cell = NULL;
+    stn_tree_take();
+    stn_thread_unlink(thread);
+    stn_slot_done(thread);
+    thread->token = NULL;
+    leave(thread);
+    stn_tree_give();
+    stn_self = NULL;
+    if (token)
+        stint_token_unref(&token->head);
+    __atomic_store_n(&thread->done, 1, __ATOMIC_RELEASE);
+    stn_futex_wake_all(&thread->done); /* the joiner frees it only after pthread_join() */
+    stn_thread_put(thread);
+}
+
+/*
+ * Destructors of thread-specific values run in rounds. Ours comes back until the last one, so that a
+ * thread that hangs in somebody else's is still known by its name.
+ */
+static void
+ending(void *arg)
 {
     struct stint_thread *thread = arg;
 
-    unlink_from_token(thread);
-    stn_slot_done(thread->slot);
-    if (thread->token)
-        stint_token_unref(&thread->token->head);
-    thread->token = NULL;
-    thread->slot = NULL;
-    self = NULL;
-    __atomic_store_n(&thread->done, 1, __ATOMIC_RELEASE);
-    stn_futex_wake_all(&thread->done); /* the joiner frees it only after pthread_join() */
-    put(thread);
+    if (++thread->endings < PTHREAD_DESTRUCTOR_ITERATIONS &&
+        pthread_setspecific(exit_key, thread) == 0)
+        return;
+    finish(thread);
 }
 
 static void *
@@ -119,53 +186,90 @@ trampoline(void *arg)
     (void)prctl(PR_SET_NAME, thread->name); /* cut to 15 bytes by the kernel */
     begin(thread);
     thread->fn(thread->arg);
-    if (have_exit_key)
-        (void)pthread_setspecific(exit_key, NULL);
-    finish(thread);
+    if (!have_exit_key || !pthread_getspecific(exit_key))
+        finish(thread);
     return NULL;
 }
 
-static struct stint_thread *
-thread_new(struct stint_token *token, struct stint_birth birth)
+/* Without a token of its own it belongs where its creator does. */
+static struct stint_scope *
+scope_for(struct stint_token *token)
+{
+    if (token)
+        return stn_scope_of(token_of(token));
+    return stn_self ? stn_self->scope : &stn_process;
+}
+
+struct stint_thread *
+stn_thread_new(struct stint_token *token, struct stint_birth birth, const void *creator_pc)
 {
     struct stint_thread *thread = calloc(1, sizeof(*thread));
 
     if (!thread)
         return NULL;
     thread->birth = birth;
+    thread->birth_site = stn_site(STINT_SITE_BIRTH, NULL, birth.file, birth.function, birth.line);
     stn_text_copy(thread->name, sizeof(thread->name), birth.name);
     thread->birth.name = thread->name;
-    thread->creator_tid = (uint32_t)syscall(SYS_gettid);
+    thread->creator_pc = creator_pc;
+    thread->refs = 1;
+    thread->started_us = stint_now_us();
+    thread->creator_tid = stn_self ? stn_self->tid : (uint32_t)syscall(SYS_gettid);
     stn_thread_name(thread->creator_name);
     thread->token = token_of(stint_token_ref(token));
+    thread->scope = scope_for(token);
+    thread->scope_token = token_of(stint_token_ref(&thread->scope->token->head));
+    stn_tree_take();
+    enter(thread);
+    stn_tree_give();
     return thread;
+}
+
+/* It never ran. */
+static void
+unmake(struct stint_thread *thread)
+{
+    stn_tree_take();
+    leave(thread);
+    stn_tree_give();
+    if (thread->token)
+        stint_token_unref(&thread->token->head);
+    thread->refs = 1;
+    stn_thread_put(thread);
+}
+
+int
+stn_thread_start(struct stint_thread *thread, void (*fn)(void *arg), void *arg, bool joinable)
+{
+    pthread_t ignored;
+    int r;
+
+    thread->fn = fn;
+    thread->arg = arg;
+    thread->refs = joinable ? 2 : 1;
+    thread->flags = joinable ? STINT_SLOT_JOINABLE : 0;
+    /* Into the struct only if it is ours afterwards: a detached thread may free it at once. */
+    r = pthread_create(joinable ? &thread->thread : &ignored, NULL, trampoline, thread);
+    if (r != 0)
+        unmake(thread);
+    else if (!joinable)
+        (void)pthread_detach(ignored); /* a thread just made, and nobody joins it */
+    return -r;
 }
 
 int
 stint_thread_spawn_at(struct stint_thread **ret_thread, struct stint_token *token,
                       struct stint_birth birth, void (*fn)(void *arg), void *arg)
 {
-    struct stint_thread *thread = thread_new(token, birth);
-    pthread_t ignored;
+    struct stint_thread *thread = stn_thread_new(token, birth, __builtin_return_address(0));
     int r;
 
     if (!thread)
         return -ENOMEM;
-    thread->fn = fn;
-    thread->arg = arg;
-    thread->refs = ret_thread ? 2 : 1;
-    /* Into the struct only if it is ours afterwards: a detached thread may free it at once. */
-    r = pthread_create(ret_thread ? &thread->thread : &ignored, NULL, trampoline, thread);
-    if (r != 0) {
-        stint_token_unref(token);
-        free(thread);
-        return -r;
-    }
-    if (ret_thread)
+    r = stn_thread_start(thread, fn, arg, ret_thread != NULL);
+    if (r == 0 && ret_thread)
         *ret_thread = thread;
-    else
-        (void)pthread_detach(ignored); /* a thread just made, and nobody joins it */
-    return 0;
+    return r;
 }
 
 static bool
@@ -178,19 +282,13 @@ is_done(const struct stint_thread *thread)
 static int
 wait_until_done(struct stint_thread *thread, int64_t abs_us)
 {
-    char before[sizeof(self->slot->wait_site)] = "", site[sizeof(before)] = "join of ";
-    struct stint_registry_slot *slot = self ? self->slot : NULL;
-    const size_t n = strlen(site);
+    static uint32_t site;
+    struct stint_block block = stn_block_enter(&site, STINT_SITE_JOIN, "join",
+                                               __atomic_load_n(&thread->tid, __ATOMIC_RELAXED));
 
-    if (slot) {
-        memcpy(before, slot->wait_site, sizeof(before)); /* only this thread writes it */
-        stn_text_copy(site + n, sizeof(site) - n, thread->name);
-        stn_slot_text(slot, slot->wait_site, sizeof(site), site);
-    }
     while (!is_done(thread) && stint_now_us() < abs_us)
         (void)stn_futex_wait_until(&thread->done, 0, abs_us); /* both ends are looked at above */
-    if (slot)
-        stn_slot_text(slot, slot->wait_site, sizeof(before), before);
+    stint_block_leave(&block);
     return is_done(thread) ? 0 : -ETIMEDOUT;
 }
 
@@ -201,14 +299,15 @@ stint_thread_join(struct stint_thread *thread, int64_t abs_us)
 
     if (!thread)
         return -EINVAL;
-    if (thread == self)
+    if (thread == stn_self)
         return -EDEADLK;
     stn_entry();
     r = is_done(thread) ? 0 : wait_until_done(thread, abs_us);
     if (r < 0)
         return r;
     (void)pthread_join(thread->thread, NULL); /* ours, joinable, at its last instructions */
-    put(thread);
+    stn_slot_settled(thread);
+    stn_thread_put(thread);
     stn_callbacks_run();
     return 0;
 }
@@ -219,7 +318,8 @@ stint_thread_detach(struct stint_thread *thread)
     if (!thread)
         return;
     (void)pthread_detach(thread->thread); /* ours and joinable */
-    put(thread);
+    stn_slot_settled(thread);
+    stn_thread_put(thread);
 }
 
 int
@@ -227,12 +327,12 @@ stint_thread_adopt_at(struct stint_token *token, struct stint_birth birth)
 {
     struct stint_thread *thread;
 
-    if (self)
+    if (stn_self)
         return -EBUSY;
-    thread = thread_new(token, birth);
+    thread = stn_thread_new(token, birth, __builtin_return_address(0));
     if (!thread)
         return -ENOMEM;
-    thread->refs = 1;
+    thread->flags = STINT_SLOT_ADOPTED;
     begin(thread);
     return 0;
 }
@@ -240,11 +340,11 @@ stint_thread_adopt_at(struct stint_token *token, struct stint_birth birth)
 void
 stint_thread_disown(void)
 {
-    if (!self || self == &main_thread || self->fn)
+    if (!stn_self || stn_self == &main_thread || stn_self->fn)
         return; /* those end when they end */
     if (have_exit_key)
         (void)pthread_setspecific(exit_key, NULL);
-    finish(self);
+    finish(stn_self);
 }
 
 int
@@ -253,8 +353,15 @@ stn_threads_init(void)
     (void)pthread_once(&exit_key_once, make_exit_key); /* cannot fail */
     if (!have_exit_key)
         return -EAGAIN;
-    if (!self) { /* not inside a thread that spawn or adopt made before */
+    stn_tree_take();
+    stn_process.opened_us = stint_now_us();
+    stn_scopes_publish();
+    if (!stn_self) /* not inside a thread that spawn or adopt made before */
+        enter(&main_thread);
+    stn_tree_give();
+    if (!stn_self) {
         main_thread.token = &stn_root;
+        main_thread.started_us = stint_now_us();
         begin(&main_thread);
     }
     return 0;
@@ -264,58 +371,18 @@ stn_threads_init(void)
 void
 stn_threads_after_fork(void)
 {
-    if (!self)
+    struct stint_thread *next;
+
+    for (struct stint_thread *t = stn.threads; t; t = next) {
+        next = t->later;
+        if (t != stn_self)
+            leave(t);
+    }
+    stn_scopes_after_fork();
+    if (!stn_self)
         return;
-    self->creator_tid = 0;
-    self->slot = stn_slot_claim();
-    stn_slot_fill(self);
-    link_to_token(self);
-}
-
-void
-stint_thread_exempt(const char *reason)
-{
-    if (self && self->slot)
-        stn_slot_exempt(self->slot, reason);
-}
-
-void
-stint_beat(void)
-{
-    if (self && self->slot)
-        __atomic_store_n(&self->slot->beats, self->slot->beats + 1, __ATOMIC_RELAXED);
-}
-
-void
-stint_wait_site(const char *text, const char *file, unsigned line)
-{
-    char site[sizeof(self->slot->wait_site)];
-    const char *base = file ? strrchr(file, '/') : NULL;
-    char digits[12];
-    size_t n, at = sizeof(digits) - 1;
-
-    if (!self || !self->slot)
-        return;
-    /* Not snprintf: this stands in front of every wait of a busy loop. */
-    digits[at] = '\0';
-    do
-        digits[--at] = (char)('0' + line % 10);
-    while ((line /= 10) > 0);
-    stn_text_copy(site, sizeof(site), text);
-    n = strlen(site);
-    stn_text_copy(site + n, sizeof(site) - n, n > 0 ? " at " : "");
-    n = strlen(site);
-    stn_text_copy(site + n, sizeof(site) - n, base ? base + 1 : file);
-    n = strlen(site);
-    stn_text_copy(site + n, sizeof(site) - n, ":");
-    n = strlen(site);
-    stn_text_copy(site + n, sizeof(site) - n, digits + at);
-    stn_slot_text(self->slot, self->slot->wait_site, sizeof(site), site);
-}
-
-void
-stint_wait_over(void)
-{
-    if (self && self->slot)
-        stn_slot_text(self->slot, self->slot->wait_site, sizeof(self->slot->wait_site), "");
+    stn_self->creator_tid = 0;
+    stn_self->tid = (uint32_t)syscall(SYS_gettid);
+    take_slot(stn_self);
+    stn_thread_link(stn_self);
 }

@@ -71,6 +71,7 @@ stn_token_make(struct token *parent, const char *name, int64_t deadline_us, stru
     stn_text_copy(token->name, sizeof(token->name), name);
     token->deadline_us = deadline_us;
     token->trace = parent->trace;
+    token->scope = parent->scope;
     token->fd = -1;
     token->refs = 1;
     token->parent = token_of(stint_token_ref(&parent->head));
@@ -153,6 +154,7 @@ destroy(struct token *token, struct any **to_put)
     if (any)
         stn_any_unlink(any);
     stn_words_put(token);
+    stn_scope_token_gone(token);
     if (token->fd >= 0)
         stn_close(token->fd); /* under the lock: a fork() leaves none behind in the child */
     chunk = stn_slab_put(token);

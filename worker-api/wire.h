@@ -12,17 +12,18 @@
 /* This and the registry are for the process that $LISTEN_PID names, as the listeners are. */
 
 #define STINT_WIRE_MAJOR 1
-#define STINT_WIRE_MINOR 1    /* 1: LISTENERS */
+#define STINT_WIRE_MINOR 2    /* 1: LISTENERS; 2: LOOK */
 #define STINT_FRAME_MAX  4096 /* header and body together, in bytes */
 
 enum stint_frame_type {
-    STINT_FRAME_HELLO = 1,    /* both ways, first: struct stint_hello */
-    STINT_FRAME_READY = 2,    /* worker: no body */
-    STINT_FRAME_CANCEL = 3,   /* master: struct stint_cancel_frame */
-    STINT_FRAME_EXTEND = 4,   /* worker: struct stint_extend */
-    STINT_FRAME_STOPPING = 5, /* worker: no body; it has begun to leave by itself */
-    STINT_FRAME_BYE = 6,      /* worker: no body; nothing follows */
-    STINT_FRAME_LISTENERS = 7 /* master: struct stint_listeners, with descriptors (SCM_RIGHTS) */
+    STINT_FRAME_HELLO = 1,     /* both ways, first: struct stint_hello */
+    STINT_FRAME_READY = 2,     /* worker: no body */
+    STINT_FRAME_CANCEL = 3,    /* master: struct stint_cancel_frame */
+    STINT_FRAME_EXTEND = 4,    /* worker: struct stint_extend */
+    STINT_FRAME_STOPPING = 5,  /* worker: no body; it has begun to leave by itself */
+    STINT_FRAME_BYE = 6,       /* worker: no body; nothing follows */
+    STINT_FRAME_LISTENERS = 7, /* master: struct stint_listeners, with descriptors (SCM_RIGHTS) */
+    STINT_FRAME_LOOK = 8       /* worker: struct stint_look */
 };
 
 struct stint_frame {
@@ -54,6 +55,16 @@ struct stint_extend {
     uint64_t usec; /* from now */
 };
 
+/*
+ * "Judge my threads at that time": a generation of the configuration was retired and its grace ends
+ * then, or a scope was closed and not everybody left. What is to be judged is in the registry.
+ */
+struct stint_look {
+    int64_t at_us;       /* absolute CLOCK_MONOTONIC µs; past = now */
+    uint64_t generation; /* of the configuration, in the worker's own count; 0 = a plain scope */
+    char text[64];       /* NUL-terminated: the name of the scope */
+};
+
 #define STINT_LISTENERS_MAX 32 /* in one frame; their names are 64 bytes each at most */
 
 /*
@@ -71,58 +82,143 @@ struct stint_listeners {
 /*
  * The library writes it, the master reads it with pread() into memory of its own and never maps it.
  * The file's size is sealed (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL); its content is the
- * worker's and may be anything. A slot is read as: seq (even), copy, seq again (equal).
+ * worker's and may be anything. It is sparse: what was never used has no memory.
+ *
+ * Four tables, found by the header: a seq for each slot and behind those one for each scope; slots;
+ * scopes; sites. The seqs are apart so that a reader checks them all with one short read: copy seqs,
+ * copy the rest, copy seqs again; what has an odd one, or another one now, was just being written.
+ * A site is written once, its `kind` last. `used` are high-water marks: nothing lies behind them.
+ * A reader goes by offsets and strides, so both may grow. All texts end with a NUL.
  */
-#define STINT_REGISTRY_MAGIC        UINT32_C(0x53544e54) /* "STNT" */
-#define STINT_REGISTRY_MAJOR        1
-#define STINT_REGISTRY_MINOR        1
-#define STINT_REGISTRY_MINOR_SERVED 1 /* from here on the header has `served` */
-#define STINT_REGISTRY_SLOTS        1024
+#define STINT_REGISTRY_MAGIC  UINT32_C(0x53544e54) /* "STNT" */
+#define STINT_REGISTRY_MAJOR  2
+#define STINT_REGISTRY_MINOR  0
+#define STINT_REGISTRY_SLOTS  4096
+#define STINT_REGISTRY_SCOPES 256
+#define STINT_REGISTRY_SITES  1024
+
+struct stint_registry_table {
+    uint32_t offset; /* of the first, from the beginning of the file */
+    uint32_t stride; /* from one to the next, in bytes */
+    uint32_t count;
+    uint32_t used; /* atomic; this many were ever used, the first ones */
+};
 
 struct stint_registry_header {
-    uint32_t magic;
+    uint32_t magic; /* written last */
     uint16_t major, minor;
-    uint32_t slot_size; /* stride in bytes; a reader uses it, not sizeof */
-    uint32_t slots;
-    uint32_t overflow; /* threads that found no free slot */
+    uint32_t pid; /* of the process that writes it */
     uint32_t reserved0;
-    uint64_t served; /* counted by stint_served(); since minor 1, 0 before */
-    uint32_t reserved[8];
+    struct stint_registry_table seqs, slots, scopes, sites;
+    uint32_t overflow; /* threads that found no free slot; atomic, as those below */
+    uint32_t overflow_scopes, overflow_sites;
+    uint32_t reserved1;
+    uint64_t served; /* counted by stint_served() */
+    uint64_t reserved[19];
 };
 
 enum stint_slot_state {
     STINT_SLOT_FREE = 0,
     STINT_SLOT_LIVE = 1, /* the thread is between its first and its last instruction */
-    STINT_SLOT_DONE = 2  /* it returned; kept until the slot is needed */
+    STINT_SLOT_DONE = 2  /* it ended; kept until the slot is needed */
 };
 
+#define STINT_SLOT_TASK     1u /* a pool's thread at work: token, deadline and trace are the task's */
+#define STINT_SLOT_PRELOAD  2u  /* registered by the preload object: it has no token */
+#define STINT_SLOT_MAIN     4u  /* the first thread */
+#define STINT_SLOT_ADOPTED  8u  /* made by somebody else's pthread_create() */
+#define STINT_SLOT_VITAL    16u /* it has to live: vital_every_us */
+#define STINT_SLOT_JOINABLE 32u /* somebody has to join it, and has not yet */
+#define STINT_SLOT_EXEMPT   64u /* it may outlive its token, until exempt_until_us */
+
+/* One thread. All of it is written under its seq, but for what is marked `alone`: single words. */
 struct stint_registry_slot {
-    uint32_t seq;   /* odd while being written */
     uint32_t state; /* enum stint_slot_state */
     uint32_t tid;
+    uint16_t scope; /* index; 0 = the process */
+    uint16_t flags; /* STINT_SLOT_* */
+    uint32_t epoch; /* counts the threads this slot had */
+    /*
+     * CLOCK_BOOTTIME, ns: at this time it was alive. The identity: the thread with this tid that
+     * began at or before it, by field 22 of its stat, is meant; one that began later is another.
+     */
+    uint64_t alive_ns;
+    uint64_t cancelled_us; /* alone; CLOCK_MONOTONIC when its token was cancelled; 0 = not */
+    uint64_t beats;        /* alone; progress */
+    uint64_t wait_object;  /* alone; address of what it waits for, by the kind of `wait_site` */
+    uint32_t wait_site;    /* alone; index + 1 of a site; 0 = it said nothing */
+    uint32_t cause;        /* alone; enum stint_cause; 0 = live */
+    uint32_t birth_site;   /* index + 1; 0 = see creator_pc */
     uint32_t creator_tid;
-    uint64_t start_time;   /* /proc stat field 22, clock ticks since boot: with tid, the identity */
-    uint64_t started_us;   /* CLOCK_MONOTONIC */
-    uint64_t cancelled_us; /* CLOCK_MONOTONIC when the thread's token was cancelled; 0 = not */
-    int64_t deadline_us;   /* of the token; INT64_MAX = none */
-    uint64_t beats;        /* progress counter */
-    uint32_t token_cause;  /* enum stint_cause; 0 = live */
-    uint32_t line;         /* of the creator */
-    uint32_t exempt;       /* 1: declared to outlive its token, see `reason` */
+
+    uint64_t started_us;     /* CLOCK_MONOTONIC */
+    int64_t deadline_us;     /* of the token; INT64_MAX = none */
+    int64_t vital_every_us;  /* with VITAL: it beats at least that often; 0 = it need not */
+    int64_t shield_until_us; /* 0 = no shield */
+    int64_t exempt_until_us; /* with EXEMPT; INT64_MAX = for ever */
+    uint64_t start_pc;       /* its function; 0 = not known */
+    uint64_t creator_pc;     /* where it was started, behind the call; 0 = not known */
+    uint32_t reason_site;    /* index + 1: why it is exempt or, while it is, shielded */
     uint32_t reserved0;
-    char name[48];
-    char file[96];         /* creator's source file, tail kept when too long */
-    char function[48];     /* creator's function */
-    char creator_name[48]; /* name of the creating thread */
-    char token[48];        /* name of the token it obeys */
-    char wait_site[96];    /* where it said it waits; "" = nothing said */
-    char trace_id[33];     /* 32 hex digits or "" */
-    char reserved1[15];
-    char reason[64]; /* of the exemption */
+
+    uint8_t trace_id[16]; /* all 0 = none */
+    uint8_t span_id[8];
+    char name[40];
+    char creator_name[32];
+    char token[32]; /* name of the token it obeys, or of its task */
 };
 
-#define STINT_REGISTRY_BYTES                \
-    (sizeof(struct stint_registry_header) + \
-     STINT_REGISTRY_SLOTS * sizeof(struct stint_registry_slot))
+enum stint_scope_state {
+    STINT_SCOPE_FREE = 0,
+    STINT_SCOPE_OPEN = 1,    /* it may be cancelled already */
+    STINT_SCOPE_RETIRED = 2, /* a generation of the configuration that gave way to another */
+    STINT_SCOPE_CLOSED = 3   /* gone, and nobody of it is left; kept until the place is needed */
+};
+
+/* A nursery of threads. Index 0 is the process itself. */
+struct stint_registry_scope {
+    uint32_t state;     /* enum stint_scope_state */
+    uint32_t parent;    /* index */
+    uint64_t opened_us; /* CLOCK_MONOTONIC */
+    uint64_t cancelled_us;
+    int64_t grace_us;    /* from cancelled_us on; INT64_MAX = none said */
+    uint64_t generation; /* of the configuration, from 1; 0 = none. Scopes within have the same */
+    uint32_t threads;    /* atomic; that live in it, or in scopes within it */
+    uint32_t cause;      /* enum stint_cause; 0 = live */
+    uint32_t birth_site; /* index + 1; 0 = none */
+    uint32_t reserved0;
+    char name[40];
+    char who[40];  /* name of the thread that cancelled; "" = a signal or the supervisor */
+    char text[64]; /* of the cancel */
+    uint8_t reserved[56];
+};
+
+enum stint_site_kind {
+    STINT_SITE_NONE = 0,
+    STINT_SITE_BIRTH = 1,  /* a thread is started here, or a scope opened */
+    STINT_SITE_WAIT = 2,   /* a thread waits here, for what `text` says; the object is an address */
+    STINT_SITE_REASON = 3, /* `text` is the reason of an exemption or a shield */
+    STINT_SITE_JOIN = 4,   /* a wait for a thread: the object is its tid, 0 = it has not begun */
+    STINT_SITE_SCOPE = 5   /* a wait for a scope's threads: the object is its index */
+};
+
+#define STINT_SITE_UNKNOWN UINT32_MAX /* in place of index + 1: there was no room for it */
+
+/* A place in the program, told once and meant by index. */
+struct stint_registry_site {
+    uint32_t kind; /* enum stint_site_kind */
+    uint32_t line; /* 0 = none */
+    char text[64];
+    char function[64];
+    char file[96]; /* tail kept when too long */
+    uint8_t reserved[24];
+};
+
+#define STINT_REGISTRY_SEQS (STINT_REGISTRY_SLOTS + STINT_REGISTRY_SCOPES)
+#define STINT_REGISTRY_BYTES                                           \
+    (sizeof(struct stint_registry_header) + STINT_REGISTRY_SEQS * 4U + \
+     STINT_REGISTRY_SLOTS * sizeof(struct stint_registry_slot) +       \
+     STINT_REGISTRY_SCOPES * sizeof(struct stint_registry_scope) +     \
+     STINT_REGISTRY_SITES * sizeof(struct stint_registry_site))
 
 #endif

@@ -30,7 +30,7 @@ flush_on_demand(void *arg)
     struct cache *cache = arg;
     char order;
 
-    STINT_WAIT_SITE("read of the flush queue");
+    STINT_BLOCK("read of the flush queue", cache)
     while (read(cache->pipe[0], &order, 1) == 1)
         stint_beat();
 }

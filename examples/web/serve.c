@@ -221,7 +221,7 @@ has_listener(struct server *s)
 {
     int flags;
 
-    STINT_WAIT_SITE("for the listener");
+    STINT_BLOCK("for the listener", NULL)
     s->listener = stint_listen_wait(s->token, "http", STINT_NEVER);
     if (s->listener < 0)
         return false; /* told to leave before it had a client */
@@ -243,7 +243,7 @@ serve(void *arg)
         exit(EXIT_FAILURE); /* half a worker would look healthy */
     }
     start_accepting(&s);
-    STINT_WAIT_SITE("epoll_wait for clients");
+    STINT_BLOCK("epoll_wait for clients", NULL)
     while (s.leaving_us == 0 || s.conns)
         turn(&s);
     close(s.epoll);

@@ -15,16 +15,6 @@
 #include "supervisor/probe/proc.h"
 #include "supervisor/probe/registry.h"
 
-static int
-by_identity(const void *a, const void *b)
-{
-    const struct registry_thread *x = a, *y = b;
-
-    if (x->tid != y->tid)
-        return x->tid < y->tid ? -1 : 1;
-    return (x->start_time > y->start_time) - (x->start_time < y->start_time);
-}
-
 /* started - clock ticks since boot, as CLOCK_MONOTONIC, which stands still while the machine sleeps. */
 static int64_t
 started(uint64_t ticks, int64_t now_us)
@@ -38,45 +28,48 @@ started(uint64_t ticks, int64_t now_us)
     return now_us - (boot_us - (int64_t)(ticks * 1000000 / (uint64_t)(hz > 0 ? hz : 100)));
 }
 
-#define COPY(to, from) memcpy((to), (from), sizeof(to))
+#define COPY(to, from) (void)snprintf((to), sizeof(to), "%.*s", (int)sizeof(to) - 1, (from))
 
 static void
-join(struct evidence_thread *t, const struct registry_thread *r)
+join_wait(struct evidence_thread *t, const struct claim *c)
 {
-    _Static_assert(
-        sizeof(t->name) == sizeof(r->name) && sizeof(t->file) == sizeof(r->file) &&
-            sizeof(t->function) == sizeof(r->function) &&
-            sizeof(t->creator_name) == sizeof(r->creator_name) &&
-            sizeof(t->token) == sizeof(r->token) && sizeof(t->wait_site) == sizeof(r->wait_site) &&
-            sizeof(t->trace_id) == sizeof(r->trace_id) && sizeof(t->reason) == sizeof(r->reason),
-        "what the registry says fits");
+    const char *slash = strrchr(c->wait_file, '/');
+
+    if (c->wait_file[0] == '\0')
+        COPY(t->wait_site, c->wait_text);
+    else
+        (void)snprintf(t->wait_site, sizeof(t->wait_site), "%.50s at %.30s:%u", c->wait_text,
+                       slash ? slash + 1 : c->wait_file, c->wait_line);
+}
+
+static void
+join(struct evidence_thread *t, const struct claim *c)
+{
     t->registered = true;
-    t->exempt = r->exempt;
-    COPY(t->name, r->name);
-    COPY(t->file, r->file);
-    COPY(t->function, r->function);
-    COPY(t->creator_name, r->creator_name);
-    COPY(t->token, r->token);
-    COPY(t->wait_site, r->wait_site);
-    COPY(t->trace_id, r->trace_id);
-    COPY(t->reason, r->reason);
-    t->line = r->line;
-    t->creator_tid = r->creator_tid;
-    t->cause = r->cause;
-    t->started_us = r->started_us;
-    t->cancelled_us = r->cancelled_us;
-    t->deadline_us = r->deadline_us;
-    t->beats = r->beats;
-    t->straggler = r->cancelled_us != 0 && !r->exempt;
+    t->exempt = c->exempt;
+    COPY(t->name, c->name);
+    COPY(t->file, c->creator_file);
+    COPY(t->function, c->creator_function);
+    COPY(t->creator_name, c->creator_name);
+    COPY(t->token, c->token);
+    COPY(t->trace_id, c->trace_id);
+    COPY(t->reason, c->reason);
+    join_wait(t, c);
+    t->line = c->creator_line;
+    t->creator_tid = c->creator_tid;
+    t->cause = c->cause;
+    t->started_us = c->started_us;
+    t->cancelled_us = c->cancelled_us;
+    t->deadline_us = c->deadline_us;
+    t->beats = c->beats;
+    t->straggler = c->cancelled_us != 0 && !c->exempt;
 }
 
 static void
 add_thread(struct evidence *e, const struct proc_stat *st, const struct registry_view *v)
 {
     struct evidence_thread *t = &e->threads[e->n++];
-    struct registry_thread key = {.tid = st->pid, .start_time = st->start_time};
-    const struct registry_thread *r =
-        v->n ? bsearch(&key, v->threads, v->n, sizeof(*v->threads), by_identity) : NULL;
+    const struct registry_thread *r = registry_find(v, st->pid, st->start_time);
 
     *t = (struct evidence_thread){.tid = st->pid,
                                   .main = st->pid == e->pid,
@@ -84,7 +77,7 @@ add_thread(struct evidence *e, const struct proc_stat *st, const struct registry
                                   .deadline_us = INT64_MAX,
                                   .wait_class = ""};
     if (r) {
-        join(t, r);
+        join(t, &r->claim);
         e->n_registered++;
     } else {
         (void)snprintf(t->name, sizeof(t->name), "%.47s", st->comm);
@@ -135,23 +128,13 @@ describe_waits(struct evidence *e)
     }
 }
 
-static int
-by_tid(const void *a, const void *b)
-{
-    const struct registry_thread *x = a, *y = b;
-
-    return (x->tid > y->tid) - (x->tid < y->tid);
-}
-
 /* Was a thread of that number told to leave? */
 static bool
 is_suspect(const struct registry_view *v, pid_t tid)
 {
-    struct registry_thread key = {.tid = tid};
-    const struct registry_thread *r =
-        v->n ? bsearch(&key, v->threads, v->n, sizeof(*v->threads), by_tid) : NULL;
+    const struct registry_thread *r = registry_find(v, tid, 0);
 
-    return r && r->cancelled_us != 0 && !r->exempt;
+    return r && r->claim.cancelled_us != 0 && !r->claim.exempt;
 }
 
 /* Each costs a system call or three, and the loop waits: the suspects first, others while there is room. */
@@ -185,8 +168,6 @@ read_threads(struct evidence *e, struct registry_view *v, struct error *reterr)
     }
     if (r < 0)
         return error_set(reterr, r, "look at the threads of process %d", (int)e->pid);
-    if (v->n > 0)
-        qsort(v->threads, v->n, sizeof(*v->threads), by_identity);
     read_stats(e, v, tids, n, true);
     read_stats(e, v, tids, n, false);
     if (e->n == 0)

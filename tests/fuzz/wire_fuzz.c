@@ -49,27 +49,44 @@ plain(const char *s, size_t room)
 }
 
 static void
+claim(const struct registry_thread *t, size_t n_scopes)
+{
+    const struct claim *c = &t->claim;
+
+    must(t->tid >= 0 && c->creator_tid >= 0 && c->started_us >= 0 && c->cancelled_us >= 0 &&
+         c->grace_us >= 0 && c->shield_until_us >= 0 && c->exempt_until_us >= 0 &&
+         c->vital_every_us >= -1 && c->scope_index < n_scopes);
+    plain(c->name, sizeof(c->name));
+    plain(c->creator_name, sizeof(c->creator_name));
+    plain(c->token, sizeof(c->token));
+    plain(c->creator_file, sizeof(c->creator_file));
+    plain(c->creator_function, sizeof(c->creator_function));
+    plain(c->scope, sizeof(c->scope));
+    plain(c->cause_text, sizeof(c->cause_text));
+    plain(c->cause_who, sizeof(c->cause_who));
+    plain(c->reason, sizeof(c->reason));
+    plain(c->trace_id, sizeof(c->trace_id));
+    plain(c->wait_text, sizeof(c->wait_text));
+    plain(c->wait_file, sizeof(c->wait_file));
+}
+
+static void
 registry(const uint8_t *data, size_t n)
 {
+    struct registry_copy copy = {0};
     struct registry_view v;
 
-    if (registry_parse(data, n, &v, NULL) < 0)
-        return;
-    must(v.n + v.done + v.torn <= v.slots);
-    for (size_t i = 0; i < v.n; i++) {
-        const struct registry_thread *t = &v.threads[i];
-
-        must(t->tid >= 0 && t->creator_tid >= 0 && t->started_us >= 0 && t->cancelled_us >= 0);
-        plain(t->name, sizeof(t->name));
-        plain(t->file, sizeof(t->file));
-        plain(t->function, sizeof(t->function));
-        plain(t->creator_name, sizeof(t->creator_name));
-        plain(t->token, sizeof(t->token));
-        plain(t->wait_site, sizeof(t->wait_site));
-        plain(t->trace_id, sizeof(t->trace_id));
-        plain(t->reason, sizeof(t->reason));
+    if (registry_copy_bytes(data, n, &copy, NULL) == 0 && registry_parse(&copy, &v, NULL) == 0) {
+        must(v.n + v.n_ended + v.torn <= v.slots && v.n_scopes >= 1);
+        for (size_t i = 0; i < v.n; i++)
+            claim(&v.threads[i], v.n_scopes);
+        for (size_t i = 0; i < v.n_ended; i++)
+            claim(&v.ended[i], v.n_scopes);
+        for (size_t i = 0; i < v.n_scopes; i++)
+            plain(v.scopes[i].path, sizeof(v.scopes[i].path));
+        registry_view_finish(&v);
     }
-    registry_view_finish(&v);
+    registry_copy_finish(&copy);
 }
 
 int

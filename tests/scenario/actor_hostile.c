@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/unit/probe/registry_tables.h"
 #include "worker-api/wire.h"
 
 static bool late_ready;
@@ -119,17 +120,18 @@ static void
 registry(const char *how)
 {
     struct stint_registry_header header = {.magic = STINT_REGISTRY_MAGIC,
-                                           .major = STINT_REGISTRY_MAJOR,
-                                           .slot_size = sizeof(struct stint_registry_slot),
-                                           .slots = STINT_REGISTRY_SLOTS};
-    struct stint_registry_slot slot = {
-        .seq = 1, .state = STINT_SLOT_LIVE, .tid = (uint32_t)getpid()};
+                                           .major = STINT_REGISTRY_MAJOR};
+    const uint32_t odd = 1;
     int fd = inherited("STINT_REGISTRY");
     unsigned char *map =
         mmap(NULL, STINT_REGISTRY_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
     if (map == MAP_FAILED)
         exit(88);
+    fixture_header(&header);
+    header.slots.used = header.slots.count;
+    header.scopes.used = header.scopes.count;
+    header.sites.used = header.sites.count;
     if (strcmp(how, "noise") == 0) {
         for (size_t i = 0; i < STINT_REGISTRY_BYTES; i++)
             map[i] = (unsigned char)(i * 131 + 17);
@@ -139,11 +141,11 @@ registry(const char *how)
     if (strcmp(how, "bad-magic") == 0)
         header.magic = 0x21212121;
     else if (strcmp(how, "huge-slots") == 0)
-        header.slot_size = header.slots = UINT32_MAX;
+        header.slots.stride = header.slots.count = UINT32_MAX;
     memcpy(map, &header, sizeof(header));
     if (strcmp(how, "odd") == 0)
-        for (size_t i = 0; i < STINT_REGISTRY_SLOTS; i++)
-            memcpy(map + sizeof(header) + i * sizeof(slot), &slot, sizeof(slot));
+        for (size_t i = 0; i < STINT_REGISTRY_SEQS; i++)
+            memcpy(map + header.seqs.offset + i * sizeof(odd), &odd, sizeof(odd));
 }
 
 /* ---- the channel --------------------------------------------------------------------------------- */

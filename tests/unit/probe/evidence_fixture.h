@@ -20,10 +20,14 @@
 #include "supervisor/probe/evidence.h"
 #include "supervisor/probe/proc.h"
 #include "supervisor/probe/registry.h"
+#include "tests/unit/probe/registry_tables.h"
 #include "tests/unit/unit.h"
 
 static int registry = -1;
 static pid_t worker;
+
+static struct stint_registry_site *fixture_sites;
+static uint32_t *fixture_seqs;
 
 static inline struct stint_registry_slot *
 slots_map(void)
@@ -33,11 +37,17 @@ slots_map(void)
 
     if (h == MAP_FAILED)
         _exit(99);
-    h->major = STINT_REGISTRY_MAJOR;
-    h->slot_size = sizeof(struct stint_registry_slot);
-    h->slots = STINT_REGISTRY_SLOTS;
+    fixture_header(h);
+    fixture_sites = (void *)((char *)h + h->sites.offset);
+    fixture_seqs = (void *)((char *)h + h->seqs.offset);
+    fixture_sites[0].kind = STINT_SITE_BIRTH;
+    fixture_sites[0].line = 88;
+    strcpy(fixture_sites[0].file, "src/cache.c");
+    strcpy(fixture_sites[0].function, "cache_start_flusher");
+    h->sites.used = 8;
+    h->slots.used = h->slots.count;
     h->magic = STINT_REGISTRY_MAGIC;
-    return (struct stint_registry_slot *)(h + 1);
+    return (void *)((char *)h + h->slots.offset);
 }
 
 /* sign_in - as the library does: the calling thread takes slot @i. @cancelled_us: 0 = live. */
@@ -50,14 +60,12 @@ sign_in(unsigned i, const char *name, int64_t cancelled_us)
     if (proc_thread_stat_read(getpid(), (pid_t)syscall(SYS_gettid), &st) < 0)
         _exit(98);
     s->tid = (uint32_t)st.pid;
-    s->start_time = st.start_time;
+    s->alive_ns = (st.start_time + 1) * (1000000000U / (uint64_t)sysconf(_SC_CLK_TCK)) - 1;
     s->started_us = (uint64_t)mono_now_us();
     s->cancelled_us = (uint64_t)cancelled_us;
     s->deadline_us = INT64_MAX;
-    s->line = 88;
+    s->birth_site = 1;
     strcpy(s->name, name);
-    strcpy(s->file, "src/cache.c");
-    strcpy(s->function, "cache_start_flusher");
     strcpy(s->creator_name, "main");
     strcpy(s->token, "root");
     s->state = STINT_SLOT_LIVE;

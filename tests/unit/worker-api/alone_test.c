@@ -57,9 +57,8 @@ START_TEST(without_a_supervisor_every_call_works)
     ck_assert_str_eq(stint_trace_id(), "");
     ck_assert_int_eq(stint_listen_fd(NULL), -ENOENT);
     stint_beat();
-    STINT_WAIT_SITE("nowhere");
-    stint_wait_over();
-    stint_thread_exempt("no reason");
+    STINT_BLOCK("nowhere", NULL)
+    stint_thread_exempt("no reason", STINT_NEVER);
     ck_assert_int_eq(stint_thread_spawn(&thread, stint_root(), "t", leave, NULL), 0);
     ck_assert_int_eq(stint_thread_join(thread, soon()), 0);
     (void)raise(SIGTERM);

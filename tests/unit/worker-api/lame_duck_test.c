@@ -158,7 +158,9 @@ START_TEST(the_planted_thread_stays_and_is_named)
 {
     struct master m;
     struct stint_registry_slot slot = {0};
+    struct stint_registry_site site = {0};
     int64_t limit = soon();
+    uint32_t flush_2;
     pid_t pid;
 
     write_config("leak = yes\nthreads = 1\n");
@@ -170,18 +172,23 @@ START_TEST(the_planted_thread_stays_and_is_named)
         stint_token_sleep(NULL, 1000);
     ck_assert_uint_eq(slot.state, STINT_SLOT_DONE);
 
-    while (master_find(&m, "flush-2", &slot) != 1 || slot.wait_site[0] == '\0') /* it starts late */
+    while (master_find(&m, "flush-2", &slot) != 1 || slot.wait_site == 0) /* it starts late */
         ck_assert_int_lt(stint_now_us(), limit);
     ck_assert_uint_eq(slot.state, STINT_SLOT_LIVE);
-    ck_assert_str_eq(slot.function, "cache_start_flusher");
-    ck_assert_ptr_nonnull(strstr(slot.file, "examples/web/cache.c"));
-    ck_assert_uint_eq(slot.token_cause, STINT_CAUSE_RELIEVED);
+    site = master_site(&m, slot.birth_site);
+    ck_assert_str_eq(site.function, "cache_start_flusher");
+    ck_assert_ptr_nonnull(strstr(site.file, "examples/web/cache.c"));
+    ck_assert_uint_eq(slot.cause, STINT_CAUSE_RELIEVED);
+    flush_2 = slot.tid;
     ck_assert_uint_gt(slot.cancelled_us, 0);
-    ck_assert_ptr_nonnull(strstr(slot.wait_site, "read of the flush queue"));
-    do
+    ck_assert_str_eq(master_site(&m, slot.wait_site).text, "read of the flush queue");
+    do {
         ck_assert_int_eq(master_find(&m, "main", &slot), 1);
-    while (strcmp(slot.wait_site, "join of flush-2") != 0 && stint_now_us() < limit);
-    ck_assert_str_eq(slot.wait_site, "join of flush-2");
+        site = master_site(&m, slot.wait_site);
+    } while ((site.kind != STINT_SITE_JOIN || slot.wait_object != flush_2) &&
+             stint_now_us() < limit);
+    ck_assert_uint_eq(site.kind, STINT_SITE_JOIN);
+    ck_assert_uint_eq(slot.wait_object, flush_2);
     ck_assert_int_eq(waitpid(pid, NULL, WNOHANG), 0);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);

@@ -128,18 +128,60 @@ master_find(const struct master *m, const char *name, struct stint_registry_slot
     struct stint_registry_header header;
 
     ck_assert_int_eq(pread(m->registry, &header, sizeof(header), 0), sizeof(header));
-    for (uint32_t i = 0; i < header.slots; i++) {
-        off_t at = (off_t)(sizeof(header) + (size_t)i * header.slot_size);
-        uint32_t again;
+    for (uint32_t i = 0; i < header.slots.used; i++) {
+        off_t at = (off_t)(header.slots.offset + (size_t)i * header.slots.stride);
+        off_t seq_at = (off_t)(header.seqs.offset + (size_t)i * header.seqs.stride);
+        uint32_t before, again;
 
         do {
+            ck_assert_int_eq(pread(m->registry, &before, sizeof(before), seq_at), sizeof(before));
             ck_assert_int_eq(pread(m->registry, ret, sizeof(*ret), at), sizeof(*ret));
-            ck_assert_int_eq(pread(m->registry, &again, sizeof(again), at), sizeof(again));
-        } while (ret->seq % 2 != 0 || ret->seq != again);
+            ck_assert_int_eq(pread(m->registry, &again, sizeof(again), seq_at), sizeof(again));
+        } while (before % 2 != 0 || before != again);
         if (ret->state != STINT_SLOT_FREE && strcmp(ret->name, name) == 0)
             return 1;
     }
     return 0;
+}
+
+/* A site by index + 1; all zero for none. */
+static inline struct stint_registry_site
+master_site(const struct master *m, uint32_t number)
+{
+    struct stint_registry_header header;
+    struct stint_registry_site site = {0};
+
+    ck_assert_int_eq(pread(m->registry, &header, sizeof(header), 0), sizeof(header));
+    ck_assert_uint_le(number, header.sites.used);
+    if (number > 0)
+        ck_assert_int_eq(
+            pread(m->registry, &site, sizeof(site),
+                  (off_t)(header.sites.offset + (size_t)(number - 1) * header.sites.stride)),
+            sizeof(site));
+    return site;
+}
+
+/* A scope by its name, the newest of them. False: none in use or just gone. */
+static inline int
+master_scope(const struct master *m, const char *name, struct stint_registry_scope *ret)
+{
+    struct stint_registry_header header;
+    int found = 0;
+
+    ck_assert_int_eq(pread(m->registry, &header, sizeof(header), 0), sizeof(header));
+    for (uint32_t i = 0; i < header.scopes.used; i++) {
+        struct stint_registry_scope scope;
+
+        ck_assert_int_eq(pread(m->registry, &scope, sizeof(scope),
+                               (off_t)(header.scopes.offset + (size_t)i * header.scopes.stride)),
+                         sizeof(scope));
+        if (scope.state == STINT_SCOPE_FREE || strcmp(scope.name, name) != 0 ||
+            (found && scope.opened_us < ret->opened_us))
+            continue;
+        *ret = scope;
+        found = 1;
+    }
+    return found;
 }
 
 #endif

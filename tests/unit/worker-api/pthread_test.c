@@ -145,7 +145,7 @@ START_TEST(a_thread_cancelled_at_birth_leaves_its_siblings_registered)
     stint_token_cancel(token, STINT_CAUSE_USER, NULL);
     ck_assert_int_eq(stint_thread_join(thread, soon()), 0);
     ck_assert_int_eq(master_find(&m, "sibling", &slot), 1);
-    ck_assert_uint_eq(slot.token_cause, STINT_CAUSE_USER); /* still in the token's list */
+    ck_assert_uint_eq(slot.cause, STINT_CAUSE_USER); /* still in the token's list */
     stint_token_unref(token);
 }
 END_TEST

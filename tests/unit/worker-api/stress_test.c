@@ -247,9 +247,10 @@ spin_on_slots(void *arg)
 {
     (void)arg;
     while (!stint_token_cancelled(stint_current())) {
+        STINT_BLOCK("nothing in particular", &stop)
         stint_beat();
-        STINT_WAIT_SITE("nothing in particular");
-        stint_wait_over();
+        ck_assert_int_eq(stint_task_begin(NULL, "aaaaaaaaaaaaaaaaaaaa"), 0);
+        stint_task_end();
     }
 }
 
@@ -259,6 +260,7 @@ START_TEST(slots_are_read_whole_while_they_are_written)
     struct stint_registry_slot slot;
     struct stint_thread *thread;
     struct stint_token *token;
+    uint32_t tid = 0;
 
     stint_init(NULL);
     token = stint_token_new(stint_root(), "spin");
@@ -266,8 +268,14 @@ START_TEST(slots_are_read_whole_while_they_are_written)
     for (int i = 0; i < ROUNDS; i++) {
         if (!master_find(&m, "spinner", &slot))
             continue; /* not started yet */
-        ck_assert(slot.wait_site[0] == '\0' ||
-                  strncmp(slot.wait_site, "nothing in particular at stress_test.c:", 39) == 0);
+        ck_assert_uint_eq(slot.tid, tid ? tid : slot.tid);
+        tid = slot.tid;
+        ck_assert(slot.wait_site == 0 ||
+                  strcmp(master_site(&m, slot.wait_site).text, "nothing in particular") == 0);
+        if (slot.flags & STINT_SLOT_TASK) /* its name or the token's, and never half of each */
+            ck_assert_str_eq(slot.token, "aaaaaaaaaaaaaaaaaaaa");
+        else
+            ck_assert_str_eq(slot.token, "spin");
     }
     stint_token_cancel(token, STINT_CAUSE_USER, NULL);
     ck_assert_int_eq(stint_thread_join(thread, soon()), 0);
