@@ -131,7 +131,7 @@ take_place(struct stint_scope *scope)
 void
 stn_scope_put_locked(struct stint_scope *scope)
 {
-    for (; scope->parent && --scope->users == 0; scope = scope->parent) {
+    for (; scope && scope->parent && --scope->users == 0; scope = scope->parent) {
         scope->state = STINT_SCOPE_CLOSED;
         publish(scope);
         if (scope->place != STN_NO_PLACE)

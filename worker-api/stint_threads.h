@@ -219,7 +219,7 @@ stint_block_leave(struct stint_block *block)
                                    &stint_site_here;                             \
                                }),                                               \
                                (object));                                        \
-         !block.over; block.over = 1)
+         !(block).over; (block).over = 1)
 
 /* ---- Scopes ------------------------------------------------------------------------------- */
 

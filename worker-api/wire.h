@@ -215,10 +215,10 @@ struct stint_registry_site {
 };
 
 #define STINT_REGISTRY_SEQS (STINT_REGISTRY_SLOTS + STINT_REGISTRY_SCOPES)
-#define STINT_REGISTRY_BYTES                                           \
-    (sizeof(struct stint_registry_header) + STINT_REGISTRY_SEQS * 4U + \
-     STINT_REGISTRY_SLOTS * sizeof(struct stint_registry_slot) +       \
-     STINT_REGISTRY_SCOPES * sizeof(struct stint_registry_scope) +     \
+#define STINT_REGISTRY_BYTES                                                         \
+    (sizeof(struct stint_registry_header) + STINT_REGISTRY_SEQS * sizeof(uint32_t) + \
+     STINT_REGISTRY_SLOTS * sizeof(struct stint_registry_slot) +                     \
+     STINT_REGISTRY_SCOPES * sizeof(struct stint_registry_scope) +                   \
      STINT_REGISTRY_SITES * sizeof(struct stint_registry_site))
 
 #endif

@@ -218,7 +218,7 @@ settle_all(const struct source *src, struct registry_copy *copy)
     const uint32_t n = h->slots.used + h->scopes.used;
     unsigned again = 0;
 
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; copy->memory && i < n; i++) {
         const bool scope = i >= h->slots.used;
         const struct stint_registry_table *t = scope ? &h->scopes : &h->slots;
         const uint32_t entry = scope ? i - h->slots.used : i;

@@ -188,7 +188,7 @@ START_TEST(seqs_that_never_hold_still_cost_little_and_show_nothing)
     began_us = mono_now_us();
     for (int i = 0; i < 20; i++)
         ck_assert_int_eq(registry_copy_take(registry, &copy, NULL), 0);
-    ck_assert_int_lt(mono_now_us() - began_us, 20 * 100 * US_PER_MS); /* some 3 ms each */
+    ck_assert_int_lt(mono_now_us() - began_us, 2 * US_PER_S); /* some 3 ms each */
     ck_assert_int_eq(registry_parse(&copy, &v, NULL), 0);
     ck_assert_uint_eq(v.n, 0);
     ck_assert_uint_eq(v.torn, STINT_REGISTRY_SLOTS);

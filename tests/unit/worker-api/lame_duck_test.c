@@ -158,7 +158,7 @@ START_TEST(the_planted_thread_stays_and_is_named)
 {
     struct master m;
     struct stint_registry_slot slot = {0};
-    struct stint_registry_site site = {0};
+    struct stint_registry_site site;
     int64_t limit = soon();
     uint32_t flush_2;
     pid_t pid;
