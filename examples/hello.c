@@ -32,8 +32,8 @@ main(void)
         stint_ready() < 0)
         return 1;
 
-    (void)stint_thread_join(greeter, STINT_NEVER); /* no time limit: only its end ends this */
-    (void)stint_token_cause(stint_root(), &why);   /* the answer is in `why` */
+    (void)stint_thread_join(greeter, NULL, STINT_NEVER); /* no time limit: only its end ends this */
+    (void)stint_token_cause(stint_root(), &why);         /* the answer is in `why` */
     printf("bye: %s\n", why.text);
     return 0;
 }

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "worker-api/state.h"
+#include "worker-api/wait.h"
 
 /* Set while this thread runs due callbacks: a cancel inside one queues, so depth stays bounded. */
 static _Thread_local bool running_callbacks;
@@ -43,20 +44,21 @@ stn_registrations_due(struct token *token)
     while ((r = token->registrations)) {
         drop(&token->registrations, r);
         r->state = REG_DUE;
-        put(&stn.due, r);
+        put(r->wake ? &stn.due_wakes : &stn.due, r);
         (void)__atomic_fetch_add(&stn.due_count, 1, __ATOMIC_RELEASE);
     }
 }
 
 static struct stint_registration *
-take_due(void)
+take_due(bool wakes_only)
 {
-    struct stint_registration *r;
+    struct stint_registration **list, *r;
 
     stn_tree_take();
-    r = stn.due;
+    list = stn.due_wakes || wakes_only ? &stn.due_wakes : &stn.due;
+    r = *list;
     if (r) {
-        drop(&stn.due, r);
+        drop(list, r);
         (void)__atomic_fetch_sub(&stn.due_count, 1, __ATOMIC_RELAXED);
         put_running(r);
     }
@@ -67,6 +69,8 @@ take_due(void)
 static void
 registration_free(struct stint_registration *r)
 {
+    if (r->wake)
+        return; /* the waiter's, who holds the token too */
     stint_token_unref(&r->token->head);
     free(r);
 }
@@ -95,12 +99,32 @@ stn_callbacks_run(void)
 {
     struct stint_registration *r;
 
-    if (__atomic_load_n(&stn.due_count, __ATOMIC_ACQUIRE) == 0 || running_callbacks)
+    if (__atomic_load_n(&stn.due_count, __ATOMIC_ACQUIRE) == 0)
+        return;
+    /* First, and even inside of a callback: that one may wait for somebody who is to be woken here. */
+    while ((r = take_due(true)))
+        run(r);
+    if (running_callbacks)
         return;
     running_callbacks = true;
-    while ((r = take_due()))
+    while ((r = take_due(false)))
         run(r);
     running_callbacks = false;
+}
+
+bool
+stn_callbacks_hold(void)
+{
+    bool before = running_callbacks;
+
+    running_callbacks = true;
+    return before;
+}
+
+void
+stn_callbacks_let(bool before)
+{
+    running_callbacks = before;
 }
 
 struct stint_registration *
@@ -157,7 +181,7 @@ stint_registration_remove(struct stint_registration *r)
     if (r->state == REG_ARMED)
         drop(&r->token->registrations, r);
     if (r->state == REG_DUE) {
-        drop(&stn.due, r);
+        drop(r->wake ? &stn.due_wakes : &stn.due, r);
         (void)__atomic_fetch_sub(&stn.due_count, 1, __ATOMIC_RELAXED);
     }
     stn_tree_give();
@@ -166,11 +190,46 @@ stint_registration_remove(struct stint_registration *r)
     return unrun;
 }
 
-/* Callbacks that run in a thread of the parent will never end here: nobody shall wait for them. */
+bool
+stn_wake_arm(struct stint_registration *r)
+{
+    bool live;
+
+    stn_tree_take();
+    live = r->token->head.cancelled == 0;
+    if (live)
+        put(&r->token->registrations, r);
+    else
+        r->state = REG_RAN;
+    stn_tree_give();
+    return live;
+}
+
+static void
+forget(struct stint_registration **list)
+{
+    struct stint_registration *next;
+
+    for (struct stint_registration *r = *list; r; r = next) {
+        next = r->next;
+        if (!r->wake)
+            continue;
+        (void)__atomic_fetch_sub(&stn.due_count, r->state == REG_DUE, __ATOMIC_RELAXED);
+        drop(list, r);
+        r->state = REG_RAN;
+    }
+}
+
+/* Callbacks that run in a thread of the parent will never end here: nobody shall wait for them.
+ * The waiters of the parent are not here either, and their stacks will be somebody else's. */
 void
 stn_callbacks_after_fork(void)
 {
     struct stint_registration *next;
+
+    forget(&stn.due_wakes);
+    for (struct token *at = &stn_top; at; at = stn_token_step(&stn_top, at, true))
+        forget(&at->registrations);
 
     for (struct stint_registration *r = stn.running; r; r = next) {
         next = r->next;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "worker-api/state.h"
+#include "worker-api/wait.h"
 
 static struct sigaction previous; /* what SIGTERM did before us */
 
@@ -68,6 +69,7 @@ after_fork_child(void)
     stn.nudge_fd = -1;
     stn_channel_after_fork();
     stn_gate_after_fork();
+    stn_turns_after_fork();
     stn_registry_after_fork();
     stn_tokens_after_fork();
     stn_callbacks_after_fork();

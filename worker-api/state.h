@@ -97,6 +97,7 @@ struct stint_registration {
     uint32_t state;      /* enum registration_state; written under the tree lock */
     bool removed;        /* by its own callback: the runner frees it */
     bool awaited;        /* a thread in remove() sleeps on `state` */
+    bool wake;           /* the library's own, see stn_wake_arm(); constant */
     pthread_t runner;    /* valid in REG_RUNNING */
     struct token *token; /* holds a reference */
     struct stint_registration *next, *prev; /* in the token's, the due or the running list */
@@ -181,11 +182,12 @@ struct listener {
 /* Written in stint_init() before there are threads, then constant, unless a lock is named. */
 struct state {
     struct lock tree;
-    struct token *signalled;            /* atomic stack, pushed by signal handlers */
-    struct stint_registration *due;     /* tree: cancelled, not run yet */
-    struct stint_registration *running; /* tree */
-    uint32_t due_count;                 /* atomic: length of `due`, for a look without the lock */
-    int nudge_fd;                       /* eventfd that wakes the listener; -1 = none */
+    struct token *signalled;              /* atomic stack, pushed by signal handlers */
+    struct stint_registration *due;       /* tree: cancelled, not run yet */
+    struct stint_registration *due_wakes; /* tree: the same, of waiters in this library */
+    struct stint_registration *running;   /* tree */
+    uint32_t due_count;                   /* atomic: length of both, for a look without the lock */
+    int nudge_fd;                         /* eventfd that wakes the listener; -1 = none */
 
     struct lock channel;
     int channel_fd;          /* atomic; -1 = no supervisor (any more) */

@@ -16,14 +16,16 @@
  * microseconds (`*_us`), STINT_NEVER = no limit. A function named `new` or `ref` returns a reference
  * that the caller gives back with unref; arguments are borrowed. Any thread, unless said otherwise.
  * "AS-safe" marks what a signal handler may call; nothing else may be called from one. Cancellation
- * points of pthread_cancel() are stint_token_poll() and stint_thread_join() alone. The library
- * starts no thread unless STINT_OPT_LISTENER asks for one, and allocates nothing on cancel.
+ * points of pthread_cancel() are stint_token_poll(), stint_accept(), stint_read(), stint_write() and
+ * stint_thread_join() alone. The library starts no thread unless STINT_OPT_LISTENER asks for one, and
+ * allocates nothing on cancel.
  */
 #include <poll.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "stint_threads.h"
+#include "stint_waits.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -65,10 +65,10 @@ stint_birth_at(const char *name, const char *file, const char *function, unsigne
 int stint_thread_spawn_at(struct stint_thread **thread, struct stint_token *token,
                           struct stint_birth birth, void (*fn)(void *arg), void *arg);
 
-/* stint_thread_join - wait for its end until @abs_us and free the handle. Meanwhile the caller is shown
- * as in "join of NAME".
- * Return: 0, or -ETIMEDOUT with the handle still valid. */
-int stint_thread_join(struct stint_thread *thread, int64_t abs_us);
+/* stint_thread_join - wait for its end until @abs_us, or until @token (NULL: none) is cancelled, and
+ * free the handle. Meanwhile the caller's slot says whom it joins. -EDEADLK for the caller itself.
+ * Return: 0; with the handle still valid: -ETIMEDOUT, or as stint_token_err(). */
+int stint_thread_join(struct stint_thread *thread, struct stint_token *token, int64_t abs_us);
 
 void stint_thread_detach(struct stint_thread *thread); /* give the handle up; NULL is fine */
 

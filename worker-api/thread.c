@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "worker-api/state.h"
+#include "worker-api/wait.h"
 
 #ifndef PTHREAD_DESTRUCTOR_ITERATIONS
 #define PTHREAD_DESTRUCTOR_ITERATIONS 4
@@ -280,20 +281,22 @@ is_done(const struct stint_thread *thread)
 
 /* Somebody who is waited for for ever keeps his waiter too: the waiter's slot says whom to blame. */
 static int
-wait_until_done(struct stint_thread *thread, int64_t abs_us)
+wait_until_done(struct stint_thread *thread, struct token *token, int64_t abs_us)
 {
     static uint32_t site;
     struct stint_block block = stn_block_enter(&site, STINT_SITE_JOIN, "join",
                                                __atomic_load_n(&thread->tid, __ATOMIC_RELAXED));
+    int err;
 
-    while (!is_done(thread) && stint_now_us() < abs_us)
-        (void)stn_futex_wait_until(&thread->done, 0, abs_us); /* both ends are looked at above */
+    while ((err = stint_token_err(token ? &token->head : NULL)) == 0 && !is_done(thread) &&
+           stint_now_us() < abs_us)
+        stn_word_wait(&thread->done, 0, token, abs_us); /* all ends are looked at above */
     stint_block_leave(&block);
-    return is_done(thread) ? 0 : -ETIMEDOUT;
+    return err < 0 || is_done(thread) ? err : -ETIMEDOUT;
 }
 
 int
-stint_thread_join(struct stint_thread *thread, int64_t abs_us)
+stint_thread_join(struct stint_thread *thread, struct stint_token *token, int64_t abs_us)
 {
     int r;
 
@@ -302,7 +305,9 @@ stint_thread_join(struct stint_thread *thread, int64_t abs_us)
     if (thread == stn_self)
         return -EDEADLK;
     stn_entry();
-    r = is_done(thread) ? 0 : wait_until_done(thread, abs_us);
+    r = stint_token_err(token);
+    if (r == 0 && !is_done(thread))
+        r = wait_until_done(thread, token_of(token), abs_us);
     if (r < 0)
         return r;
     (void)pthread_join(thread->thread, NULL); /* ours, joinable, at its last instructions */

@@ -65,9 +65,9 @@ cache_stop(struct cache *cache)
 {
     if (!cache)
         return;
-    (void)stint_thread_join(cache->flush_1, STINT_NEVER); /* waits without a limit */
+    (void)stint_thread_join(cache->flush_1, NULL, STINT_NEVER); /* waits without a limit */
     if (cache->flush_2)
-        (void)stint_thread_join(cache->flush_2, STINT_NEVER); /* and here it hangs */
+        (void)stint_thread_join(cache->flush_2, NULL, STINT_NEVER); /* and here it hangs */
     close(cache->pipe[0]);
     close(cache->pipe[1]);
     free(cache);

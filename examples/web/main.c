@@ -47,7 +47,7 @@ run(const struct config *config)
 
     (void)stint_token_poll(root, NULL, 0, STINT_NEVER); /* ends by CANCEL or SIGTERM alone */
     for (unsigned i = 0; i < config->threads; i++)
-        (void)stint_thread_join(threads[i], STINT_NEVER); /* its connections are done */
+        (void)stint_thread_join(threads[i], NULL, STINT_NEVER); /* its connections are done */
     cache_stop(cache);
     return EXIT_SUCCESS;
 }

@@ -60,7 +60,7 @@ START_TEST(without_a_supervisor_every_call_works)
     STINT_BLOCK("nowhere", NULL)
     stint_thread_exempt("no reason", STINT_NEVER);
     ck_assert_int_eq(stint_thread_spawn(&thread, stint_root(), "t", leave, NULL), 0);
-    ck_assert_int_eq(stint_thread_join(thread, soon()), 0);
+    ck_assert_int_eq(stint_thread_join(thread, NULL, soon()), 0);
     (void)raise(SIGTERM);
     ck_assert(stint_token_cancelled(stint_root()));
 }
@@ -72,7 +72,7 @@ START_TEST(threads_and_tokens_work_before_init)
     struct stint_thread *thread;
 
     ck_assert_int_eq(stint_thread_spawn(&thread, t, "t", leave, NULL), 0);
-    ck_assert_int_eq(stint_thread_join(thread, soon()), 0);
+    ck_assert_int_eq(stint_thread_join(thread, NULL, soon()), 0);
     stint_token_unref(t);
 }
 END_TEST

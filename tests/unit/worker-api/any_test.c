@@ -266,7 +266,7 @@ START_TEST(a_cause_names_the_thread_that_cancelled)
     pthread_t stranger;
 
     ck_assert_int_eq(stint_thread_spawn(&thread, NULL, "the janitor", cancel_it, a), 0);
-    ck_assert_int_eq(stint_thread_join(thread, soon()), 0);
+    ck_assert_int_eq(stint_thread_join(thread, NULL, soon()), 0);
     ck_assert_int_eq(pthread_create(&stranger, NULL, cancel_it_unregistered, b), 0);
     ck_assert_int_eq(pthread_join(stranger, NULL), 0);
     ck_assert_int_eq(stint_token_err(c), -ETIMEDOUT);

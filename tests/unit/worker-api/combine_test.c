@@ -123,7 +123,7 @@ START_TEST(no_moment_is_too_late_for_the_holder)
         stint_token_unref(t);
     }
     __atomic_store_n(&round_number, NO_MORE, __ATOMIC_RELEASE);
-    ck_assert_int_eq(stint_thread_join(holder, soon()), 0);
+    ck_assert_int_eq(stint_thread_join(holder, NULL, soon()), 0);
 }
 END_TEST
 

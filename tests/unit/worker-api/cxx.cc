@@ -26,7 +26,7 @@ main()
     stint_token_cancel(token, STINT_CAUSE_USER, "a C++ program");
     if (stint_thread_spawn(&thread, token, "worker", work, &cancelled) < 0)
         return 1;
-    if (stint_thread_join(thread, STINT_NEVER) < 0)
+    if (stint_thread_join(thread, nullptr, STINT_NEVER) < 0)
         return 1;
     struct stint_token *tokens[] = {token, stint_root()};
     struct stint_token *either = stint_token_any(tokens, 2, "either");
@@ -38,5 +38,11 @@ main()
     stint_token_unref(undo);
     stint_token_unref(either);
     stint_token_unref(token);
+    pthread_mutex_t mutex;
+    pthread_cond_t cond;
+    if (pthread_mutex_init(&mutex, nullptr) != 0 || pthread_cond_init(&cond, nullptr) != 0 ||
+        stint_mutex_lock(stint_root(), &mutex, STINT_NEVER) < 0 ||
+        stint_cond_wait(stint_root(), &cond, &mutex, 0) == 0)
+        return 1;
     return stint_ready() == 0 && cancelled == 1 ? 0 : 1;
 }

@@ -144,7 +144,7 @@ START_TEST(busy_clients_lose_nothing_over_ten_handovers)
     }
     __atomic_store_n(&clients_stop, 1, __ATOMIC_RELEASE);
     for (int i = 0; i < CLIENTS; i++) {
-        ck_assert_int_eq(stint_thread_join(threads[i], soon()), 0);
+        ck_assert_int_eq(stint_thread_join(threads[i], NULL, soon()), 0);
         ck_assert_int_gt(clients[i].requests, HANDOVERS);
         ck_assert_int_eq(clients[i].failures, 0);
         ck_assert_int_ge(clients[i].newest, HANDOVERS);

@@ -68,7 +68,7 @@ START_TEST(a_cancelled_thread_takes_no_lock_along)
     token = stint_token_new(NULL, "t");
     ck_assert_int_ge(stint_token_fd(token), 0);
     ck_assert_int_eq(stint_thread_spawn(&thread, NULL, "cancelled", cancelled_in[_i], token), 0);
-    ck_assert_int_eq(stint_thread_join(thread, soon()), 0);
+    ck_assert_int_eq(stint_thread_join(thread, NULL, soon()), 0);
     if (_i < 2)
         ck_assert(stint_token_cancelled(token));
     stint_token_unref(token);
@@ -102,7 +102,7 @@ START_TEST(a_thread_that_returns_cancelled_is_joined)
     ck_assert_int_eq(stint_init(NULL), 0);
     ck_assert_int_ge(stint_token_fd(token), 0);
     ck_assert_int_eq(stint_thread_spawn(&thread, token, "cancelled", return_cancelled, token), 0);
-    ck_assert_int_eq(stint_thread_join(thread, soon()), 0);
+    ck_assert_int_eq(stint_thread_join(thread, NULL, soon()), 0);
 }
 END_TEST
 
@@ -143,7 +143,7 @@ START_TEST(a_thread_cancelled_at_birth_leaves_its_siblings_registered)
     ck_assert_uint_eq(slot.state, STINT_SLOT_DONE);
 
     stint_token_cancel(token, STINT_CAUSE_USER, NULL);
-    ck_assert_int_eq(stint_thread_join(thread, soon()), 0);
+    ck_assert_int_eq(stint_thread_join(thread, NULL, soon()), 0);
     ck_assert_int_eq(master_find(&m, "sibling", &slot), 1);
     ck_assert_uint_eq(slot.cause, STINT_CAUSE_USER); /* still in the token's list */
     stint_token_unref(token);
@@ -176,7 +176,7 @@ START_TEST(a_callback_runs_to_its_end)
     registration = stint_token_on_cancel(token, reach_a_cancellation_point, &ended);
     ck_assert_int_eq(stint_thread_spawn(&thread, NULL, "cancelled", cancel_with_callbacks, token),
                      0);
-    ck_assert_int_eq(stint_thread_join(thread, soon()), 0);
+    ck_assert_int_eq(stint_thread_join(thread, NULL, soon()), 0);
     ck_assert_int_eq(stint_registration_remove(registration), 0); /* would wait for ever */
     ck_assert_int_eq(ended, 1);
     stint_token_unref(token);
@@ -196,10 +196,10 @@ START_TEST(pthread_exit_before_init_ends_the_thread_too)
 
     ck_assert_int_eq(
         stint_thread_spawn(&thread, stint_root(), "early", leave_by_pthread_exit, NULL), 0);
-    ck_assert_int_eq(stint_thread_join(thread, soon()), 0);
+    ck_assert_int_eq(stint_thread_join(thread, NULL, soon()), 0);
     ck_assert_int_eq(stint_init(NULL), 0);
     ck_assert_int_eq(stint_thread_spawn(&thread, stint_root(), "later", nothing, NULL), 0);
-    ck_assert_int_eq(stint_thread_join(thread, soon()), 0);
+    ck_assert_int_eq(stint_thread_join(thread, NULL, soon()), 0);
 }
 END_TEST
 

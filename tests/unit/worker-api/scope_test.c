@@ -171,7 +171,8 @@ START_TEST(a_scope_waits_for_every_thread_under_its_token_however_it_was_made)
     ck_assert_str_eq(who.name, "by hand");
     stint_token_cancel(hold, STINT_CAUSE_USER, NULL);
     ck_assert_int_eq(stint_scope_close(scope, SOON_US, NULL, 0), 0);
-    ck_assert_int_eq(stint_thread_join(thread, soon()), 0); /* its handle is still its maker's */
+    ck_assert_int_eq(stint_thread_join(thread, NULL, soon()),
+                     0); /* its handle is still its maker's */
     stint_token_unref(below);
     down(hold);
 }

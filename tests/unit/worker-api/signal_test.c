@@ -163,7 +163,7 @@ START_TEST(sigterm_wakes_who_waits_on_a_child)
     pthread_sigmask(SIG_UNBLOCK, &term, NULL);
     ck_assert_int_eq(read(w.ready[0], &byte, 1), 1);
     ck_assert_int_eq(kill(getpid(), SIGTERM), 0);
-    ck_assert_int_eq(stint_thread_join(thread, soon()), 0);
+    ck_assert_int_eq(stint_thread_join(thread, NULL, soon()), 0);
     ck_assert_int_eq(w.result, -ECANCELED);
     stint_token_unref(w.token);
 }
@@ -188,7 +188,7 @@ child_is_detached(struct stint_token *token, int fd)
     if (stint_fd() != -1 || stint_dispatch() != 0 || stint_ready() != 0)
         return 1;
     if (stint_thread_spawn(&thread, token, "in the child", count, NULL) != 0 ||
-        stint_thread_join(thread, soon()) != 0)
+        stint_thread_join(thread, NULL, soon()) != 0)
         return 2;
     if (stint_token_fd(token) != fd || poll(&p, 1, 0) != 0)
         return 3;

@@ -36,7 +36,7 @@ both(void (*one)(void *), void (*other)(void *), struct gate *gate)
             stint_thread_spawn(&threads[i], NULL, "hand", i % 2 == 0 ? one : other, &hands[i]), 0);
     }
     for (int i = 0; i < HANDS; i++)
-        ck_assert_int_eq(stint_thread_join(threads[i], soon()), 0);
+        ck_assert_int_eq(stint_thread_join(threads[i], NULL, soon()), 0);
     pthread_barrier_destroy(&gate->barrier);
 }
 
@@ -196,7 +196,7 @@ START_TEST(a_cancel_by_signal_is_never_lost_in_a_busy_tree)
     }
     __atomic_store_n(&stop, 1, __ATOMIC_RELEASE);
     for (int i = 0; i < 3; i++)
-        ck_assert_int_eq(stint_thread_join(threads[i], soon()), 0);
+        ck_assert_int_eq(stint_thread_join(threads[i], NULL, soon()), 0);
 }
 END_TEST
 
@@ -238,7 +238,7 @@ START_TEST(a_handler_inside_the_locked_library_does_not_deadlock)
         stint_token_unref(parent);
     }
     __atomic_store_n(&stop, 1, __ATOMIC_RELEASE);
-    ck_assert_int_eq(stint_thread_join(hitter, soon()), 0);
+    ck_assert_int_eq(stint_thread_join(hitter, NULL, soon()), 0);
 }
 END_TEST
 
@@ -278,7 +278,7 @@ START_TEST(slots_are_read_whole_while_they_are_written)
             ck_assert_str_eq(slot.token, "spin");
     }
     stint_token_cancel(token, STINT_CAUSE_USER, NULL);
-    ck_assert_int_eq(stint_thread_join(thread, soon()), 0);
+    ck_assert_int_eq(stint_thread_join(thread, NULL, soon()), 0);
     ck_assert_int_eq(master_find(&m, "spinner", &slot), 1);
     ck_assert_uint_gt(slot.beats, 0);
     stint_token_unref(token);
@@ -307,7 +307,7 @@ START_TEST(threads_come_and_go_under_a_token_that_is_cancelled)
         stint_token_cancel(token, STINT_CAUSE_USER, NULL);
         stint_token_unref(token);
         for (int j = 1; j < HANDS; j++)
-            ck_assert_int_eq(stint_thread_join(threads[j], soon()), 0);
+            ck_assert_int_eq(stint_thread_join(threads[j], NULL, soon()), 0);
         stint_thread_detach(threads[0]);
     }
 }

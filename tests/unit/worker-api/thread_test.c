@@ -70,7 +70,7 @@ START_TEST(the_registry_says_who_a_thread_is_and_who_made_it)
     stage_up(&stage);
     token = stint_token_with_deadline(stint_root(), "pool", 9000000000000000);
     ck_assert_int_eq(stint_thread_spawn(&outer, token, "outer", spawn_inner, &stage), 0);
-    ck_assert_int_eq(stint_thread_join(outer, soon()), 0);
+    ck_assert_int_eq(stint_thread_join(outer, NULL, soon()), 0);
     stage_wait(&stage);
 
     ck_assert_int_eq(pread(m.registry, &header, sizeof(header), 0), sizeof(header));
@@ -118,7 +118,7 @@ START_TEST(the_registry_says_who_a_thread_is_and_who_made_it)
     ck_assert_uint_eq(slot.flags, STINT_SLOT_MAIN);
 
     stint_token_cancel(stage.hold, STINT_CAUSE_USER, NULL);
-    ck_assert_int_eq(stint_thread_join(stage.inner, soon()), 0);
+    ck_assert_int_eq(stint_thread_join(stage.inner, NULL, soon()), 0);
     ck_assert_int_eq(master_find(&m, "inner", &slot), 1);
     ck_assert_uint_eq(slot.state, STINT_SLOT_DONE);
     stint_token_unref(stage.hold);
@@ -149,7 +149,7 @@ START_TEST(a_thread_that_ignores_its_token_is_shown_with_cause_and_time)
     ck_assert_int_eq(stint_dispatch(), 2);
     ck_assert_int_eq(master_find(&m, "stubborn", &slot), 1);
     ck_assert_uint_eq(slot.cause, STINT_CAUSE_RELIEVED);
-    ck_assert_int_eq(stint_thread_join(thread, stint_now_us() + 1000), -ETIMEDOUT);
+    ck_assert_int_eq(stint_thread_join(thread, NULL, stint_now_us() + 1000), -ETIMEDOUT);
 
     ck_assert_int_eq(stint_thread_spawn(&late, child, "late", stand, &stage), 0);
     stage_wait(&stage);
@@ -157,8 +157,8 @@ START_TEST(a_thread_that_ignores_its_token_is_shown_with_cause_and_time)
     ck_assert_uint_eq(slot.cause, STINT_CAUSE_RELIEVED);
 
     stint_token_cancel(stage.hold, STINT_CAUSE_USER, NULL);
-    ck_assert_int_eq(stint_thread_join(thread, soon()), 0);
-    ck_assert_int_eq(stint_thread_join(late, soon()), 0);
+    ck_assert_int_eq(stint_thread_join(thread, NULL, soon()), 0);
+    ck_assert_int_eq(stint_thread_join(late, NULL, soon()), 0);
     stint_token_unref(stage.hold);
     stint_token_unref(child);
 }
@@ -180,7 +180,7 @@ START_TEST(pthread_exit_ends_the_registration_too)
     stint_init(NULL);
     ck_assert_int_eq(
         stint_thread_spawn(&thread, stint_root(), "exits", leave_by_pthread_exit, NULL), 0);
-    ck_assert_int_eq(stint_thread_join(thread, soon()), 0);
+    ck_assert_int_eq(stint_thread_join(thread, NULL, soon()), 0);
     ck_assert_int_eq(master_find(&m, "exits", &slot), 1);
     ck_assert_uint_eq(slot.state, STINT_SLOT_DONE);
 }
@@ -248,9 +248,9 @@ START_TEST(a_full_registry_counts_and_does_not_refuse_threads)
     ck_assert_uint_eq(header.overflow, N - FREE);
     stint_token_cancel(stage.hold, STINT_CAUSE_USER, NULL);
     for (int i = 0; i < N; i++)
-        ck_assert_int_eq(stint_thread_join(threads[i], soon()), 0);
+        ck_assert_int_eq(stint_thread_join(threads[i], NULL, soon()), 0);
     ck_assert_int_eq(stint_thread_spawn(&threads[0], NULL, "reuses a slot", stand, &stage), 0);
-    ck_assert_int_eq(stint_thread_join(threads[0], soon()), 0);
+    ck_assert_int_eq(stint_thread_join(threads[0], NULL, soon()), 0);
     ck_assert_int_eq(master_find(&m, "reuses a slot", &slot), 1);
     ck_assert_uint_eq(slot.epoch, 2);
     stint_token_unref(stage.hold);
@@ -290,7 +290,7 @@ START_TEST(long_names_are_cut_and_paths_keep_their_tail)
     birth.file = file;
     stint_init(NULL);
     ck_assert_int_eq(stint_thread_spawn_at(&thread, NULL, birth, leave_by_pthread_exit, NULL), 0);
-    ck_assert_int_eq(stint_thread_join(thread, soon()), 0);
+    ck_assert_int_eq(stint_thread_join(thread, NULL, soon()), 0);
     name[STINT_NAME_MAX - 1] = '\0';
     ck_assert_int_eq(master_find(&m, name, &slot), 1);
     site = master_site(&m, slot.birth_site);

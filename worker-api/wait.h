@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef STINT_WAIT_H
+#define STINT_WAIT_H
+
+/* What the waits of the library share: wait*.c, and who wakes them (callback.c). Not installed. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "worker-api/state.h"
+
+/* wait_word.c: sleep while *@word == @value and @token (NULL: none) is live, until @abs_us at the
+ * latest. Exact: a cancel is never missed. Wakes spuriously. */
+void stn_word_wait(uint32_t *word, uint32_t value, struct token *token, int64_t abs_us);
+
+/* wait_io.c */
+void stn_turns_after_fork(void);
+
+/* A cancel from a signal handler runs no callbacks, and nobody reads frames while all threads wait:
+ * the listener does both. Without it somebody has to look every so often. */
+static inline bool
+stn_has_listener(void)
+{
+    return stn.nudge_fd >= 0;
+}
+
+/* callback.c */
+bool stn_callbacks_hold(void); /* this thread runs no callbacks of the user's until .. */
+void stn_callbacks_let(bool before);
+
+/*
+ * wake_arm - have @r->fn(@r->arg) called when @r->token is cancelled; false: it is already.
+ * @r is the waiter's, usually on its stack, all zero but for token, fn, arg and `wake` = true; it ends
+ * with stint_registration_remove(), which leaves the memory alone. Wakes run before callbacks of the
+ * user's, and also where those are held; so they must not wait for anything that such a one may hold.
+ */
+bool stn_wake_arm(struct stint_registration *r);
+
+#endif
