@@ -100,17 +100,17 @@ struct thread_facts {
     uint64_t start_time; /* field 22 of stat; with tid the identity */
     bool main;
     bool fresh; /* not there at the first sample: it was born in between */
-    char state; /* the kernel's, at the second sample */
+    bool still; /* both samples are one wait: same call, arguments and switch counts, no CPU used */
+    bool kernel; /* the kernel made it for the process (io_uring): it runs no code of anybody's */
+    bool shared; /* other processes may use the object it waits for */
+    bool owner_gone; /* `owner` is known, and is no living thread of anybody's */
+    bool claimed;    /* registered: `claim` is filled in */
+    char state;      /* the kernel's, at the second sample */
     char comm[48];
     int64_t started_us;
     int64_t cpu_us;       /* used since it began */
     int64_t cpu_delta_us; /* … and between the samples */
-    bool
-        still; /* both samples are one wait: same system call, arguments and switch counts, no CPU used */
-    pid_t tracer; /* of a traced one; 0 = none */
-    bool kernel;  /* the kernel made it for the process (io_uring): it runs no code of anybody's */
-    bool shared;  /* other processes may use the object it waits for */
-    bool owner_gone; /* `owner` is known, and is no living thread of anybody's */
+    pid_t tracer;         /* of a traced one; 0 = none */
 
     enum wait_class wait;
     long call;                 /* number of the system call; -1 = none, or not known */
@@ -139,7 +139,6 @@ struct thread_facts {
     int business;       /* index of the innermost business frame; -1 = none found */
     struct place start; /* the function that the thread began in; pc 0 = not known */
 
-    bool claimed; /* registered: `claim` is filled in */
     struct claim claim;
 };
 

@@ -123,6 +123,7 @@ put_process(struct json_made *o, const struct process_facts *f, const struct jud
     json_put_text(o, "verdict", verdict_name(js->process));
     json_put_text(o, "why", js->process_why);
     json_put_text(o, "notice", js->notice);
+    json_put_number(o, "at_us", f->at_us);
     json_put_number(o, "between_us", f->between_us);
     if (f->cancelled_us != 0) {
         json_put_number(o, "asked_for_us", f->at_us - f->cancelled_us);
@@ -151,13 +152,43 @@ put_counts(struct json_made *o, const struct process_facts *f, const struct judg
     json_put_number(o, "leaked", (int64_t)js->n_leaked);
 }
 
+/* For the book that compares looks: who beats, and those who have to first. */
+static json_t *
+beats_of(const struct process_facts *f)
+{
+    struct json_made o = json_begin();
+    json_t *list = json_array();
+    size_t n = 0;
+
+    for (int vital = 1; vital >= 0 && !f->untrusted; vital--)
+        for (size_t i = 0; list && i < f->n && n < PROBE_REPORT_BEATS; i++) {
+            const struct thread_facts *t = &f->threads[i];
+            struct json_made beat;
+
+            if (!t->claimed || (t->claim.vital_every_us > 0) != (vital == 1) ||
+                (vital == 0 && t->claim.beats == 0))
+                continue;
+            n++;
+            beat = json_begin();
+            json_put_number(&beat, "tid", t->tid);
+            json_put_number(&beat, "start_time", (int64_t)(t->start_time & INT64_MAX));
+            json_put_number(&beat, "beats", (int64_t)(t->claim.beats & INT64_MAX));
+            json_append(&o, list, json_end(&beat));
+        }
+    json_put(&o, "beats", list);
+    return json_end(&o);
+}
+
 static void
 put_lists(struct json_made *o, const struct process_facts *f, const struct judgements *js, bool all)
 {
-    json_t *cycles = json_array(), *scopes = json_array(), *groups = groups_of(f, js);
+    json_t *cycles = json_array(), *scopes = json_array(), *groups = groups_of(f, js),
+           *beats = beats_of(f);
 
     json_put(o, "groups", json_incref(json_object_get(groups, "groups")));
     json_decref(groups);
+    json_put(o, "beats", json_incref(json_object_get(beats, "beats")));
+    json_decref(beats);
     for (size_t k = 0; cycles && k < js->n_cycles; k++)
         json_append(o, cycles, cycle_of(f, &js->cycles[k], js));
     json_put(o, "cycles", cycles);

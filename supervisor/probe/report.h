@@ -15,6 +15,7 @@
 #include "supervisor/probe/judge.h"
 
 #define PROBE_REPORT_SCHEMA "stint.probe/1"
+#define PROBE_REPORT_BEATS  256
 #define PROBE_REPORT_TIDS   16 /* listed of a group; its first member is told in full */
 
 /**
