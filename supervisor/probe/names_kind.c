@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
+#include "base/mem.h"
+#include "supervisor/probe/names_internal.h"
+
+#define MODULE(prefix)
+#define FUNCTION(prefix)
+#define LIBC(name)
+#define WAIT(name, class)
+
+static const char *const modules[] = {
+#undef MODULE
+#define MODULE(prefix) prefix,
+#include "supervisor/probe/kinds.def"
+#undef MODULE
+#define MODULE(prefix)
+};
+
+static const char *const functions[] = {
+#undef FUNCTION
+#define FUNCTION(prefix) prefix,
+#include "supervisor/probe/kinds.def"
+#undef FUNCTION
+#define FUNCTION(prefix)
+};
+
+static const char *const libc[] = {
+#undef LIBC
+#define LIBC(name) name,
+#include "supervisor/probe/kinds.def"
+#undef LIBC
+#define LIBC(name)
+};
+
+static const struct {
+    const char *name;
+    enum wait_class class;
+} waits[] = {
+#undef WAIT
+#define WAIT(name, class) {name, WAIT_##class},
+#include "supervisor/probe/kinds.def"
+#undef WAIT
+};
+
+static bool
+begins(const char *s, const char *const *prefixes, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!strncmp(s, prefixes[i], strlen(prefixes[i])))
+            return true;
+    }
+    return false;
+}
+
+bool
+kind_module(const char *base)
+{
+    return begins(base, modules, ARRAY_LEN(modules));
+}
+
+/* bare - the name as people write it: __GI___pthread_mutex_lock is pthread_mutex_lock. */
+static const char *
+bare(const char *function)
+{
+    if (!strncmp(function, "__GI_", 5))
+        function += 5;
+    if (!strncmp(function, "__libc_", 7) && strncmp(function, "__libc_start", 12) != 0)
+        function += 7;
+    return function + strspn(function, "_");
+}
+
+bool
+kind_function(const char *function, bool is_static)
+{
+    const char *name;
+
+    if (begins(function, functions, ARRAY_LEN(functions)))
+        return true;
+    if (!is_static || !function[0])
+        return false;
+    name = bare(function);
+    if (names_wait_class(function) != WAIT_UNKNOWN || !strncmp(function, "__", 2) ||
+        !strncmp(function, "_IO_", 4) || !strncmp(function, "runtime.", 8))
+        return true;
+    for (size_t i = 0; i < ARRAY_LEN(libc); i++) {
+        if (!strcmp(name, libc[i]))
+            return true;
+    }
+    return false;
+}
+
+enum wait_class
+names_wait_class(const char *function)
+{
+    const char *name = bare(function);
+
+    for (size_t i = 0; i < ARRAY_LEN(waits); i++) {
+        size_t n = strlen(waits[i].name);
+
+        if (!strncmp(name, waits[i].name, n) && (name[n] == '\0' || name[n] == '@'))
+            return waits[i].class;
+    }
+    return WAIT_UNKNOWN;
+}
