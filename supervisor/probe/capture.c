@@ -158,6 +158,8 @@ capture(struct capture *c, struct error *reterr)
         r = capture_futex_prepare(c);
     }
     if (r == 0)
+        r = capture_inner_read(c);
+    if (r == 0)
         r = capture_ends_read(c);
     if (r < 0)
         return error_set(reterr, r, "look at the threads of process %d", (int)c->req->pid);
@@ -184,6 +186,7 @@ probe_capture(const struct probe_request *req, struct process_facts *ret, struct
     capture_looks_close(&c);
     capture_ends_free(&c);
     free(c.waiters);
+    free(c.inner);
     (void)fd_close(c.task_fd);
     if (r < 0)
         process_facts_finish(&facts);

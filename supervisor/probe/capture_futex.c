@@ -63,20 +63,31 @@ in_libc(const struct capture *c, const struct thread_facts *t)
     return c->glibc && t->pc >= c->libc_begin && t->pc < c->libc_end;
 }
 
+/* thread_inside - the living thread that the process itself knows by that number. */
+static const struct thread_facts *
+thread_inside(const struct capture *c, uint32_t tid)
+{
+    pid_t outer = tid <= TID_MAX ? capture_outer(c, (pid_t)tid) : 0;
+
+    return outer > 0 ? capture_thread(c, (uint64_t)outer) : NULL;
+}
+
 void
 capture_owner(struct capture *c, struct thread_facts *t, uint32_t tid)
 {
+    const struct thread_facts *owner;
     char path[48];
 
     if (tid == 0 || tid > TID_MAX)
         return;
-    t->owner = (pid_t)tid;
-    if (capture_thread(c, tid))
+    owner = thread_inside(c, tid);
+    t->owner = owner ? owner->tid : (pid_t)tid;
+    if (owner)
         return;
     /* Of another process, when it is shared: then somebody of that number is there. */
     (void)snprintf(path, sizeof(path), "/proc/%u/stat", tid);
-    t->owner_gone =
-        !c->late && c->facts->n == c->facts->n_threads && (!t->shared || access(path, F_OK) != 0);
+    t->owner_gone = !c->late && c->facts->n == c->facts->n_threads &&
+                    (!t->shared || (!c->inner && access(path, F_OK) != 0));
 }
 
 /* pthread_mutex_t, its first members; pthread_mutexattr_* say the rest of what `kind` holds. */
@@ -103,7 +114,7 @@ mutex_plausible(const struct capture *c, const struct thread_facts *t, const str
         return false;
     if (m->users == 0 || m->users > TID_MAX || m->count > TID_MAX)
         return false;
-    return capture_thread(c, m->owner) || in_libc(c, t);
+    return thread_inside(c, m->owner) || in_libc(c, t);
 }
 
 static void
@@ -167,7 +178,7 @@ is_stream(struct capture *c, struct thread_facts *t)
         remote_read(&c->memory, t->args[0], &s, sizeof(s)) < 0 || s.count == 0 ||
         remote_read(&c->memory, s.owner + PTHREAD_SELF, &self, sizeof(self)) < 0 ||
         self != s.owner || remote_read(&c->memory, s.owner + PTHREAD_TID, &tid, sizeof(tid)) < 0 ||
-        !capture_thread(c, tid))
+        !thread_inside(c, tid))
         return false;
     t->wait = WAIT_MUTEX;
     t->object = t->args[0];
@@ -210,13 +221,14 @@ static bool
 is_join(struct capture *c, struct thread_facts *t)
 {
     uint32_t tid = (uint32_t)t->args[2], now;
+    const struct thread_facts *other;
 
-    if (futex_private(t) || tid == 0 || !capture_thread(c, tid) ||
+    if (futex_private(t) || tid == 0 || tid > TID_MAX || !(other = thread_inside(c, tid)) ||
         remote_read(&c->memory, t->args[0], &now, sizeof(now)) < 0 || now != tid)
         return false;
     t->wait = WAIT_JOIN;
     t->object = t->args[0];
-    t->owner = (pid_t)tid;
+    t->owner = other->tid;
     return true;
 }
 

@@ -14,6 +14,7 @@
 #include "supervisor/probe/remote.h"
 
 struct ends;
+struct inner;
 
 /* One thread at one moment. */
 struct look {
@@ -45,8 +46,10 @@ struct capture {
     uint64_t libc_begin, libc_end; /* … with its code there */
     uint64_t *waiters; /* at which address each of those in a futex waits; sorted, for counting */
     size_t n_waiters;
-    struct ends *ends; /* owned */
-    bool late;         /* the deadline came: no further details */
+    struct ends *ends;   /* owned */
+    struct inner *inner; /* owned; NULL: it knows its threads by the numbers that we know */
+    size_t n_inner;
+    bool late; /* the deadline came: no further details */
 };
 
 /* capture_late - is the time over? Sets c->late; asks the clock now and then only. */
@@ -54,6 +57,11 @@ bool capture_late(struct capture *c);
 
 /* capture_thread - the living thread @tid, or NULL. */
 const struct thread_facts *capture_thread(const struct capture *c, uint64_t tid);
+
+/* capture_inner.c: the numbers it knows its threads by, and ours for them; 0 = no such thread. */
+int capture_inner_read(struct capture *c); /* 0 or -ENOMEM */
+pid_t capture_outer(const struct capture *c, pid_t tid);
+pid_t capture_inner(const struct capture *c, pid_t tid);
 
 /* capture_sample.c */
 int capture_sample_first(struct capture *c);

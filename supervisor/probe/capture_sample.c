@@ -178,16 +178,6 @@ capture_sample_first(struct capture *c)
     return 0;
 }
 
-/* Was everything between the samples one wait? The switch count and the CPU time prove it. */
-static bool
-still(const struct look *a, const struct look *b)
-{
-    return a->called && b->called && a->timed && b->timed && !a->call.running && !b->call.running &&
-           a->call.number == b->call.number && a->call.sp == b->call.sp &&
-           a->call.pc == b->call.pc && a->turns == b->turns && a->cpu_ns == b->cpu_ns &&
-           memcmp(a->call.args, b->call.args, sizeof(a->call.args)) == 0;
-}
-
 static int64_t
 started_us(const struct capture *c, uint64_t ticks)
 {
@@ -233,6 +223,35 @@ thread_fill(struct thread_facts *t, const struct proc_stat *st)
     plain_text(t->comm);
 }
 
+/*
+ * waited - all the time between two looks? It was put on no CPU in between and used none, so it is
+ * where it was: in the same call, with the same arguments.
+ */
+static bool
+waited(const struct look *a, const struct look *b)
+{
+    return a->timed && b->timed && a->cpu_ns == b->cpu_ns && a->turns == b->turns && a->called &&
+           !a->call.running;
+}
+
+static void
+look_again(struct capture *c, struct look *l, struct look **before)
+{
+    time_look(c, l);
+    if (*before && waited(*before, l)) {
+        l->call = (*before)->call;
+        l->called = true;
+        return;
+    }
+    call_look(c, l);
+    if (!l->called && *before && c->calls_seen) { /* its number went to another since */
+        look_close(l);
+        *before = NULL;
+        time_look(c, l);
+        call_look(c, l);
+    }
+}
+
 /* thread_look - the second look at @tid. Return: false: it is gone. */
 static bool
 thread_look(struct capture *c, pid_t tid, struct look *before)
@@ -257,13 +276,7 @@ thread_look(struct capture *c, pid_t tid, struct look *before)
         l->call_fd = steal_fd(before->call_fd);
         l->sched_fd = steal_fd(before->sched_fd);
     }
-    call_look(c, l);
-    if (!l->called && before && c->calls_seen) { /* its number went to another since */
-        look_close(l);
-        before = NULL;
-        call_look(c, l);
-    }
-    time_look(c, l);
+    look_again(c, l, &before);
     look_close(l);
     thread_fill(t, &st);
     t->main = tid == f->pid;
@@ -273,7 +286,7 @@ thread_look(struct capture *c, pid_t tid, struct look *before)
     t->fresh = c->first && (!before || t->started_us > c->first_us);
     if (before && before->timed && l->timed && !t->fresh && l->cpu_ns >= before->cpu_ns)
         t->cpu_delta_us = (int64_t)((l->cpu_ns - before->cpu_ns) / 1000);
-    t->still = before && !t->fresh && st.state != 'R' && still(before, l);
+    t->still = before && !t->fresh && st.state != 'R' && waited(before, l);
     if (st.state == 't')
         tracer_read(c, t);
     f->n++;
