@@ -136,6 +136,8 @@ samples(struct capture *c)
     if (c->req->between_us > 0) {
         r = capture_sample_first(c);
         if (r == 0)
+            r = capture_claims_early(c);
+        if (r == 0)
             pause_between(c);
     }
     c->facts->at_us = mono_now_us();
@@ -159,6 +161,8 @@ capture(struct capture *c, struct error *reterr)
     }
     if (r == 0)
         r = capture_inner_read(c);
+    if (r == 0)
+        r = capture_claims(c);
     if (r == 0)
         r = capture_ends_read(c);
     if (r < 0)
@@ -185,6 +189,7 @@ probe_capture(const struct probe_request *req, struct process_facts *ret, struct
 
     capture_looks_close(&c);
     capture_ends_free(&c);
+    capture_claims_free(&c);
     free(c.waiters);
     free(c.inner);
     (void)fd_close(c.task_fd);

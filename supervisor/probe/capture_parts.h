@@ -15,6 +15,7 @@
 
 struct ends;
 struct inner;
+struct registry_view;
 
 /* One thread at one moment. */
 struct look {
@@ -49,7 +50,10 @@ struct capture {
     struct ends *ends;   /* owned */
     struct inner *inner; /* owned; NULL: it knows its threads by the numbers that we know */
     size_t n_inner;
-    bool late; /* the deadline came: no further details */
+    struct registry_view *early; /* owned; NULL: there was no first sample of it */
+    bool registered;             /* its registry could be read */
+    char claims_note[128];       /* why not, or "" */
+    bool late;                   /* the deadline came: no further details */
 };
 
 /* capture_late - is the time over? Sets c->late; asks the clock now and then only. */
@@ -89,6 +93,11 @@ int capture_ends_read(struct capture *c);
 int capture_peers(struct capture *c);
 void capture_ends_free(struct capture *c);
 const char *capture_socket_text(const struct capture *c, uint64_t inode); /* "" = not known */
+
+/* capture_claims.c: what it says of itself; early: at the first sample, for its progress since. 0 or -ENOMEM. */
+int capture_claims_early(struct capture *c);
+int capture_claims(struct capture *c);
+void capture_claims_free(struct capture *c);
 
 /* capture_permit.c: the grade, and what is missing from the best, in words. */
 void capture_grade(struct capture *c);

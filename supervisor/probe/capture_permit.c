@@ -73,26 +73,52 @@ why_refused(const struct capture *c, const char *what, char *buf, size_t room)
                        what, strerrordesc_np(c->calls_refused ? -c->calls_refused : EPERM));
 }
 
+/* note_add - @clause behind what is there; whole, or not at all. */
+static void
+note_add(struct process_facts *f, const char *clause)
+{
+    size_t at = strlen(f->note);
+
+    if (clause[0] != '\0' && at + strlen(clause) + 3 <= sizeof(f->note))
+        (void)snprintf(f->note + at, sizeof(f->note) - at, "%s%s", at > 0 ? "; " : "", clause);
+}
+
+static void
+grade_calls(struct capture *c)
+{
+    struct process_facts *f = c->facts;
+    char clause[200] = "";
+
+    if (c->calls_refused == -ENOENT || c->calls_refused == -ENOSYS)
+        (void)snprintf(clause, sizeof(clause),
+                       "this kernel does not tell in which system calls threads wait");
+    else if (c->calls_refused)
+        why_refused(c, "what its threads wait for", clause, sizeof(clause));
+    else if (c->memory.refused)
+        why_refused(c, "its memory", clause, sizeof(clause));
+    if (c->calls_refused)
+        f->grade = EVIDENCE_STAT;
+    note_add(f, clause);
+}
+
 void
 capture_grade(struct capture *c)
 {
     struct process_facts *f = c->facts;
+    char clause[96] = "";
 
-    if (c->calls_refused == -ENOENT || c->calls_refused == -ENOSYS) {
-        f->grade = EVIDENCE_STAT;
-        (void)snprintf(f->note, sizeof(f->note),
-                       "this kernel does not tell in which system calls threads wait "
-                       "(CONFIG_HAVE_ARCH_TRACEHOOK)");
-    } else if (c->calls_refused) {
-        f->grade = EVIDENCE_STAT;
-        why_refused(c, "what its threads wait for", f->note, sizeof(f->note));
-    } else if (c->memory.refused) {
-        why_refused(c, "its memory", f->note, sizeof(f->note));
-    } else if (c->late) {
-        (void)snprintf(f->note, sizeof(f->note), "there was no time for all of its %zu threads",
+    f->grade = c->registered && !f->untrusted ? EVIDENCE_REGISTRY : EVIDENCE_PROC;
+    grade_calls(c);
+    if (c->late)
+        (void)snprintf(clause, sizeof(clause), "there was no time for all of its %zu threads",
                        f->n_threads);
-    } else if (c->foreign_abi) {
-        (void)snprintf(f->note, sizeof(f->note),
-                       "a 32-bit program: its system calls are told by number");
-    }
+    else if (f->n < f->n_threads)
+        (void)snprintf(clause, sizeof(clause), "only %zu of its %zu threads were looked at", f->n,
+                       f->n_threads);
+    note_add(f, clause);
+    if (c->foreign_abi)
+        note_add(f, "a 32-bit program: its system calls are told by number");
+    if (f->untrusted)
+        note_add(f, "its registry contradicts the kernel or itself, so it is not used");
+    note_add(f, c->claims_note);
 }

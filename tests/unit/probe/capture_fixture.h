@@ -36,7 +36,8 @@ static struct stage {
     _Atomic bool go;
 } * stage;
 
-static pid_t actor; /* the process */
+static pid_t actor;       /* the process */
+static int registry = -1; /* of it */
 static struct process_facts facts;
 
 static inline void
@@ -119,7 +120,7 @@ teardown(void)
 static inline int
 look(int64_t between_us)
 {
-    struct probe_request req = {.pid = actor, .registry_fd = -1, .between_us = between_us};
+    struct probe_request req = {.pid = actor, .registry_fd = registry, .between_us = between_us};
     struct error err = {0};
     int r;
 
