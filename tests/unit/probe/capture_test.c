@@ -67,6 +67,7 @@ START_TEST(two_samples_tell_who_stands_still_from_who_does_not)
     const struct thread_facts *blocked, *often, *spinning;
 
     actor_start(three_lives);
+    (void)await(0, WAIT_SLEEP);
     (void)await(1, WAIT_MUTEX);
     (void)await(2, WAIT_SLEEP);
     (void)await(3, WAIT_RUNNING);
