@@ -197,6 +197,7 @@ struct state {
 
     struct stint_thread *threads; /* tree: all that are registered, in a slot or not */
     struct stint_scope *scopes;   /* tree: all but the process */
+    uint32_t starting;            /* atomic: threads that are made and not registered yet */
     uint64_t generations;         /* atomic: of the configuration, opened so far */
 
     struct stint_registry_header *registry; /* mapped; NULL before stint_init() */

@@ -24,6 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "stint_check.h"
 #include "stint_threads.h"
 #include "stint_waits.h"
 

@@ -34,6 +34,8 @@ say_wait(const struct stint_registry_slot *slot, char *out, size_t size)
         (void)snprintf(out, size, "for the end of thread %llu", (unsigned long long)object);
     else if (site->kind == STINT_SITE_SCOPE)
         (void)snprintf(out, size, "for a scope to empty");
+    else if (site->line == 0)
+        (void)snprintf(out, size, "%.63s", site->text);
     else
         (void)snprintf(out, size, "%.50s at %.30s:%u", site->text, base_name(site->file),
                        (unsigned)site->line);

@@ -186,6 +186,7 @@ trampoline(void *arg)
 
     (void)prctl(PR_SET_NAME, thread->name); /* cut to 15 bytes by the kernel */
     begin(thread);
+    (void)__atomic_fetch_sub(&stn.starting, 1, __ATOMIC_RELEASE);
     thread->fn(thread->arg);
     if (!have_exit_key || !pthread_getspecific(exit_key))
         finish(thread);
@@ -249,12 +250,15 @@ stn_thread_start(struct stint_thread *thread, void (*fn)(void *arg), void *arg, 
     thread->arg = arg;
     thread->refs = joinable ? 2 : 1;
     thread->flags = joinable ? STINT_SLOT_JOINABLE : 0;
+    (void)__atomic_fetch_add(&stn.starting, 1, __ATOMIC_RELAXED);
     /* Into the struct only if it is ours afterwards: a detached thread may free it at once. */
     r = pthread_create(joinable ? &thread->thread : &ignored, NULL, trampoline, thread);
-    if (r != 0)
+    if (r != 0) {
+        (void)__atomic_fetch_sub(&stn.starting, 1, __ATOMIC_RELAXED);
         unmake(thread);
-    else if (!joinable)
+    } else if (!joinable) {
         (void)pthread_detach(ignored); /* a thread just made, and nobody joins it */
+    }
     return -r;
 }
 
@@ -378,6 +382,7 @@ stn_threads_after_fork(void)
 {
     struct stint_thread *next;
 
+    stn.starting = 0; /* those are the parent's */
     for (struct stint_thread *t = stn.threads; t; t = next) {
         next = t->later;
         if (t != stn_self)

@@ -23,6 +23,17 @@ stn_has_listener(void)
     return stn.nudge_fd >= 0;
 }
 
+/* A wait of the library's says what it is in the slot, unless the caller said it better by STINT_BLOCK. */
+static inline struct stint_block
+stn_wait_enter(uint32_t *site, const char *text, const void *object)
+{
+    const struct stint_wait_cell *cell = stint_wait_cell;
+
+    if (!cell || cell->site != 0)
+        return (struct stint_block){.cell = NULL};
+    return stn_block_enter(site, STINT_SITE_WAIT, text, (uint64_t)(uintptr_t)object);
+}
+
 /* callback.c */
 bool stn_callbacks_hold(void); /* this thread runs no callbacks of the user's until .. */
 void stn_callbacks_let(bool before);

@@ -98,7 +98,6 @@ wake(void *arg)
         /* Not sched_yield(): this thread may be of a higher priority than the sleeper. */
         (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL); /* shorter is fine */
     }
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
     (void)pthread_cond_broadcast(s->cond); /* of a valid one: cannot fail */
 }
 
@@ -135,6 +134,7 @@ static int
 cond_wait(struct stint_token *token, pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t abs_us)
 {
     struct sleeper s = {.cond = cond, .mutex = mutex, .owner = owner_of(mutex), .inside = 1};
+    static uint32_t site;
     int r = ETIMEDOUT, err;
 
     if (!stn_has_listener())
@@ -145,8 +145,12 @@ cond_wait(struct stint_token *token, pthread_cond_t *cond, pthread_mutex_t *mute
     s.wake.wake = true;
     s.wake.fn = wake;
     s.wake.arg = &s;
-    if (!token || stn_wake_arm(&s.wake))
+    if (!token || stn_wake_arm(&s.wake)) {
+        struct stint_block block = stn_wait_enter(&site, "for a condition variable", cond);
+
         r = sleep_once(&s, token, abs_us);
+        stint_block_leave(&block);
+    }
     __atomic_store_n(&s.inside, 0, __ATOMIC_RELEASE); /* whoever wakes us stops looking */
     if (token)
         (void)stint_registration_remove(&s.wake); /* both ends are fine */

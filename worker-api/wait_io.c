@@ -36,6 +36,8 @@ struct io {
     int64_t abs_us;
     int fd;
     short events;   /* POLLIN or POLLOUT */
+    uint32_t *site; /* static; of `text` */
+    const char *text;
     enum kind kind; /* what is known of fd so far */
     ssize_t (*call)(const struct io *io);
     void *bytes; /* read: written to; write: only read */
@@ -96,8 +98,10 @@ static int
 wait_ready(const struct io *io)
 {
     struct pollfd p = {.fd = io->fd, .events = io->events};
+    struct stint_block block = stn_wait_enter(io->site, io->text, NULL);
     int r = stint_token_poll(io->token, &p, 1, io->abs_us);
 
+    stint_block_leave(&block);
     return r == 0 ? -ETIMEDOUT : r;
 }
 
@@ -196,9 +200,12 @@ int
 stint_accept(struct stint_token *token, int fd, struct sockaddr *from, socklen_t *size,
              int64_t abs_us)
 {
+    static uint32_t site;
     struct io io = {.token = token,
                     .abs_us = abs_us,
                     .fd = fd,
+                    .site = &site,
+                    .text = "to accept",
                     .events = POLLIN,
                     .call = accept_now,
                     .from = from,
@@ -234,9 +241,12 @@ read_now(const struct io *io)
 ssize_t
 stint_read(struct stint_token *token, int fd, void *bytes, size_t n, int64_t abs_us)
 {
+    static uint32_t site;
     struct io io = {.token = token,
                     .abs_us = abs_us,
                     .fd = fd,
+                    .site = &site,
+                    .text = "to read",
                     .events = POLLIN,
                     .call = read_now,
                     .bytes = bytes,
@@ -263,9 +273,12 @@ write_now(const struct io *io)
 ssize_t
 stint_write(struct stint_token *token, int fd, const void *bytes, size_t n, int64_t abs_us)
 {
+    static uint32_t site;
     struct io io = {.token = token,
                     .abs_us = abs_us,
                     .fd = fd,
+                    .site = &site,
+                    .text = "to write",
                     .events = POLLOUT,
                     .call = write_now,
                     .bytes = (void *)(uintptr_t)bytes, /* write_now() only reads it */

@@ -113,13 +113,18 @@ mutex_lock(struct stint_token *token, pthread_mutex_t *mutex, int64_t abs_us)
 int
 stint_mutex_lock(struct stint_token *token, pthread_mutex_t *mutex, int64_t abs_us)
 {
+    static uint32_t site;
+    struct stint_block block;
     int err = stint_token_err(token);
     int r = err < 0 ? 0 : pthread_mutex_trylock(mutex);
 
     if (err < 0 || r != EBUSY) /* the uncontended one costs a load more than pthread's */
         return err < 0 ? err : -r;
     stn_entry();
-    return mutex_lock(token, mutex, abs_us);
+    block = stn_wait_enter(&site, "for a mutex", mutex);
+    r = mutex_lock(token, mutex, abs_us);
+    stint_block_leave(&block);
+    return r;
 }
 
 static int
@@ -148,6 +153,8 @@ sem_lock(struct stint_token *token, sem_t *sem, int64_t abs_us)
 int
 stint_sem_wait(struct stint_token *token, sem_t *sem, int64_t abs_us)
 {
+    static uint32_t site;
+    struct stint_block block;
     int err = stint_token_err(token), state, r;
 
     if (err < 0)
@@ -158,7 +165,9 @@ stint_sem_wait(struct stint_token *token, sem_t *sem, int64_t abs_us)
         return -errno;
     stn_entry();
     state = stn_cancel_hold();
+    block = stn_wait_enter(&site, "for a semaphore", sem);
     r = sem_lock(token, sem, abs_us);
+    stint_block_leave(&block);
     stn_cancel_let(state);
     return r;
 }
