@@ -290,6 +290,23 @@ say_more(struct trial *t, size_t i, bool moves)
         judgement_say(j, "nobody is left who could wake it: all others wait too");
 }
 
+/*
+ * Where a circle is closed by a conclusion, who holds the lock and waits is the cause, and who wants
+ * the lock is not.
+ */
+static bool
+is_concluded(const struct trial *t, size_t i)
+{
+    size_t next = t->of[i].waits_for;
+
+    for (size_t steps = 0; steps < t->facts->n && next != i; steps++) {
+        if (t->of[next].tie == TIE_GUESS)
+            return true;
+        next = t->of[next].waits_for;
+    }
+    return false;
+}
+
 void
 trial_culprits(struct trial *t)
 {
@@ -306,7 +323,9 @@ trial_culprits(struct trial *t)
 
         if (!verdict_is_leak(js->of[i].verdict))
             continue;
-        if (s->cycle || s->waits_for == NOBODY || s->orphan)
+        if (s->cycle)
+            js->of[i].culprit = s->tie == TIE_GUESS || !is_concluded(t, i);
+        else if (s->waits_for == NOBODY || s->orphan)
             js->of[i].culprit = is_cause(t, i, who, program);
     }
     for (size_t k = 0; k < t->facts->n; k++) {

@@ -218,6 +218,7 @@ by_token(const struct trial *t, size_t i, struct judgement *j)
         judgement_say(j, "it waits for the others");
     } else if (trial_serves(t, i) && !s->late_born) {
         j->verdict = VERDICT_PROCESS_RETAINED;
+        j->culprit = true;
         judgement_say(j, "it serves a connection that its client keeps open");
     } else {
         leaked(t, i, j);

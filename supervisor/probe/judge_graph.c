@@ -63,6 +63,13 @@ member_of(const struct trial *t, size_t i, unsigned scope)
     return first;
 }
 
+/* Whoever joins one that was born a moment ago is not stuck behind it: it may be starting them in turns. */
+static bool
+is_new(const struct trial *t, size_t i)
+{
+    return t->facts->threads[i].fresh;
+}
+
 /* What it says of itself, of a wait that the kernel's side does not tell. */
 static void
 tie_by_word(struct trial *t, size_t i)
@@ -76,7 +83,7 @@ tie_by_word(struct trial *t, size_t i)
         whom = trial_find(t, c->awaits_tid);
     else if (c->awaits_scope > 0)
         whom = member_of(t, i, c->awaits_scope - 1);
-    if (whom == NOBODY)
+    if (whom == NOBODY || is_new(t, whom))
         return;
     t->of[i].waits_for = whom;
     t->of[i].tie = TIE_JOIN;
@@ -97,7 +104,7 @@ tie(struct trial *t, size_t i)
     owner = trial_find(t, f->owner);
     if (is_lock(f->wait) && s->firm && owner_is_gone(t, f, owner)) {
         s->orphan = true;
-    } else if (owner != NOBODY) {
+    } else if (owner != NOBODY && (is_lock(f->wait) || !is_new(t, owner))) {
         s->waits_for = owner;
         s->tie = is_lock(f->wait) ? TIE_LOCK : TIE_JOIN;
         t->of[owner].wanted |= s->tie == TIE_LOCK && owner != i;
@@ -221,6 +228,47 @@ holders(struct trial *t)
     return r;
 }
 
+/*
+ * A circle with a wait in it that ends by itself: that wait is a reason of its own, so the chain ends
+ * there. What is left are chains and firm circles.
+ */
+static void
+cut_at_soft_waits(struct trial *t, size_t first)
+{
+    size_t i = first;
+
+    do {
+        size_t next = t->of[i].waits_for;
+
+        if (!t->of[i].firm) {
+            t->of[i].waits_for = NOBODY;
+            t->of[i].tie = TIE_NONE;
+        }
+        i = next;
+    } while (i != first);
+}
+
+static int
+soft_circles(struct trial *t)
+{
+    size_t *seen = calloc(t->facts->n + 1, sizeof(*seen)); /* as in cycles() */
+
+    if (!seen)
+        return -ENOMEM;
+    for (size_t k = 0; k < t->facts->n; k++) {
+        size_t i = t->by_tid[k];
+
+        while (i != NOBODY && seen[i] == 0) {
+            seen[i] = k + 1;
+            i = t->of[i].waits_for;
+        }
+        if (i != NOBODY && seen[i] == k + 1 && !t->of[i].cycle)
+            cut_at_soft_waits(t, i);
+    }
+    free(seen);
+    return 0;
+}
+
 /* Each chain is walked once, however many hang on it. */
 static int
 ends(struct trial *t)
@@ -264,5 +312,7 @@ trial_graph(struct trial *t)
         r = cycles(t);
     if (r == 0)
         r = holders(t);
+    if (r == 0)
+        r = soft_circles(t);
     return r == 0 ? ends(t) : r;
 }

@@ -21,7 +21,7 @@
 #define HISTORY_RECENT       8  /* counts of one process */
 #define HISTORY_LOOKED       16 /* generations */
 #define HISTORY_BEATS        256
-#define SIGHT_GROUPS         256  /* of one look; leaks come first */
+#define SIGHT_GROUPS         256 /* of one look; leaks come first */
 #define HISTORY_CERTIFICATES 32
 #define HISTORY_TEXT         1024 /* bytes of one text, with its NUL */
 

@@ -244,23 +244,6 @@ trial_find(const struct trial *t, pid_t tid)
     return t->by_tid[low];
 }
 
-/*
- * It waits for a client: on a connection that came in, or on many things in a process that has some.
- * A connection of its own making, to a database, is its own affair.
- */
-bool
-trial_serves(const struct trial *t, size_t i)
-{
-    const struct thread_facts *f = &t->facts->threads[i];
-
-    if (t->facts->connections == 0)
-        return false;
-    if (f->wait == WAIT_EPOLL || (f->wait == WAIT_POLL && f->fd_target[0] == '\0'))
-        return true;
-    return (f->wait == WAIT_READ || f->wait == WAIT_WRITE || f->wait == WAIT_POLL) &&
-           strstr(f->fd_target, "←");
-}
-
 static void
 stand(struct trial *t, size_t i)
 {

@@ -57,9 +57,11 @@ struct trial {
 int trial_begin(struct trial *t);
 void trial_finish(struct trial *t);
 size_t trial_find(const struct trial *t, pid_t tid); /* a living thread, or NOBODY */
-bool trial_serves(const struct trial *t, size_t i);  /* it waits for a client of the process */
 /* It could do something without another thread of the process: runs, sleeps, hears from outside. */
 bool trial_moves(const struct trial *t, size_t i);
+
+/* judge_serves.c */
+bool trial_serves(const struct trial *t, size_t i); /* it waits for a client of the process */
 
 /* judge_graph.c: who waits for whom. Return: 0 or -ENOMEM. */
 int trial_graph(struct trial *t);

@@ -64,7 +64,9 @@ at_function(struct place *p, const char *function)
 {
     (void)snprintf(p->function, sizeof(p->function), "%s", function);
     (void)snprintf(p->module, sizeof(p->module), "app");
-    p->pc = 0x401000 + (uint64_t)function[0] * 256;
+    p->pc = 5381;
+    for (const char *c = function; *c != '\0'; c++)
+        p->pc = (p->pc * 33 + (unsigned char)*c) & 0xffffff;
     p->business = true;
 }
 
