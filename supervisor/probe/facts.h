@@ -193,6 +193,17 @@ struct process_facts {
 /* Gives back what it owns. */
 void process_facts_finish(struct process_facts *facts);
 
+/* facts_span - @to - @from; claims may be any number, so what does not fit is cut. */
+static inline int64_t
+facts_span(int64_t from, int64_t to)
+{
+    int64_t span;
+
+    if (__builtin_sub_overflow(to, from, &span))
+        return to > from ? INT64_MAX : INT64_MIN;
+    return span;
+}
+
 const char *wait_class_name(enum wait_class wait);          /* "mutex"; static */
 const char *evidence_grade_name(enum evidence_grade grade); /* "registry"; static */
 

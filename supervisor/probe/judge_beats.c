@@ -96,7 +96,7 @@ history_remind(const struct history *h, struct process_facts *facts)
 
         if (!b || b->since_us <= 0 || b->since_us >= facts->at_us)
             continue;
-        if (t->claim.beats != b->beats && facts->at_us - b->since_us > STALE_US)
+        if (t->claim.beats != b->beats && facts_span(b->since_us, facts->at_us) > STALE_US)
             continue;
         if (t->claim.beats_before_us != 0 && t->claim.beats_before_us < b->since_us)
             continue;

@@ -87,7 +87,7 @@ accuse(struct trial *t, size_t i)
 
         j->asked_us = born_us > t->facts->cancelled_us ? born_us : t->facts->cancelled_us;
     }
-    j->overdue_us = t->facts->at_us - t->due_us;
+    j->overdue_us = facts_span(t->due_us, t->facts->at_us);
 }
 
 /* Nobody else is left, or the others do what they should: the main thread keeps it alive. */
@@ -333,7 +333,7 @@ trial_culprits(struct trial *t)
 
         if (!verdict_is_leak(js->of[i].verdict))
             continue;
-        if (end != i && !t->of[end].cycle && !verdict_is_leak(js->of[end].verdict))
+        if (end != i && !verdict_is_leak(js->of[end].verdict))
             show_holder(t, i, end);
         if (t->of[i].late_born)
             show_creator(t, i);

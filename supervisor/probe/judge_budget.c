@@ -37,7 +37,7 @@ count(const struct process_facts *f, const struct judgements *js, const struct b
         c.n++;
         if (c.first == SIZE_MAX || born_us < f->threads[c.first].started_us)
             c.first = i;
-        if (f->at_us - born_us <= rule->max_age_us)
+        if (facts_span(born_us, f->at_us) <= rule->max_age_us)
             continue;
         c.old++;
         if (c.oldest == SIZE_MAX || born_us < f->threads[c.oldest].started_us)

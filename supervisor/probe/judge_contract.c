@@ -138,10 +138,11 @@ by_kernel(const struct trial *t, size_t i, struct judgement *j)
 static bool
 vital_is_silent(const struct trial *t, const struct claim *c)
 {
-    int64_t silent_us = t->facts->at_us - c->beats_before_us;
+    int64_t silent_us = facts_span(c->beats_before_us, t->facts->at_us);
 
     return c->vital_every_us > 0 && c->cancelled_us == 0 && !t->asked && c->beats_before_us > 0 &&
-           c->beats == c->beats_before && silent_us - t->facts->stopped_us > c->vital_every_us;
+           c->beats == c->beats_before &&
+           facts_span(t->facts->stopped_us, silent_us) > c->vital_every_us;
 }
 
 /* A beat since the earlier look; how long that excuses it depends on how long it had. */
@@ -150,13 +151,13 @@ gets_on(const struct trial *t, size_t i)
 {
     const struct claim *c = &t->facts->threads[i].claim;
     const struct standing *s = &t->of[i];
-    int64_t had_us = s->due_us - s->asked_us, most_us = PROGRESS_US;
+    int64_t had_us = facts_span(s->asked_us, s->due_us), most_us = PROGRESS_US;
 
     if (c->beats_before_us == 0 || c->beats <= c->beats_before)
         return false;
     if (had_us > most_us / PROGRESS_GRACES)
         most_us = had_us > INT64_MAX / PROGRESS_GRACES ? INT64_MAX : had_us * PROGRESS_GRACES;
-    return t->facts->at_us - s->due_us <= most_us;
+    return facts_span(s->due_us, t->facts->at_us) <= most_us;
 }
 
 static void
@@ -168,17 +169,17 @@ leaked(const struct trial *t, size_t i, struct judgement *j)
     char age[32];
 
     j->verdict = c->task ? VERDICT_LEAKED_REQUEST : leak_of(s->conduct);
-    j->overdue_us = t->facts->at_us - s->due_us;
+    j->overdue_us = facts_span(s->due_us, t->facts->at_us);
     if (s->late_born)
         judgement_say(
             j, "it was started %s after that",
-            span((c->started_us != 0 ? c->started_us : f->started_us) - s->asked_us, age));
+            span(facts_span(s->asked_us, c->started_us != 0 ? c->started_us : f->started_us), age));
     else if (c->shield_until_us > s->asked_us)
         judgement_say(j, "its shield ended %s ago",
-                      span(t->facts->at_us - c->shield_until_us, age));
+                      span(facts_span(c->shield_until_us, t->facts->at_us), age));
     else if (c->exempt)
         judgement_say(j, "its exemption ended %s ago (%.80s)",
-                      span(t->facts->at_us - c->exempt_until_us, age), c->reason);
+                      span(facts_span(c->exempt_until_us, t->facts->at_us), age), c->reason);
     else if (c->beats_before_us != 0 && c->beats > c->beats_before)
         judgement_say(j, "it beats, and does not leave");
 }
@@ -194,7 +195,7 @@ by_token(const struct trial *t, size_t i, struct judgement *j)
     j->by_contract = true;
     if (vital_is_silent(t, c)) {
         j->verdict = VERDICT_DEAD_WATCHER;
-        judgement_say(j, "no beat for %s", span(at_us - c->beats_before_us, age));
+        judgement_say(j, "no beat for %s", span(facts_span(c->beats_before_us, at_us), age));
     } else if (c->exempt && c->exempt_until_us > at_us) {
         j->verdict = VERDICT_EXEMPT;
         judgement_say(j, "%.120s", c->reason);
@@ -204,11 +205,12 @@ by_token(const struct trial *t, size_t i, struct judgement *j)
     } else if (c->shield_until_us > at_us) {
         j->verdict = VERDICT_SHIELDED;
         judgement_say(j, "%.100s, for another %s", c->reason,
-                      span(c->shield_until_us - at_us, age));
+                      span(facts_span(at_us, c->shield_until_us), age));
     } else if (!s->past) {
         j->verdict = VERDICT_DRAINING;
         if (c->task && c->deadline_us > at_us && c->deadline_us != INT64_MAX)
-            judgement_say(j, "its request has %s left", span(c->deadline_us - at_us, age));
+            judgement_say(j, "its request has %s left",
+                          span(facts_span(at_us, c->deadline_us), age));
     } else if (gets_on(t, i)) {
         j->verdict = VERDICT_DRAINING;
         judgement_say(j, "it gets on: %llu beats since the earlier look",
@@ -255,7 +257,7 @@ trial_contract(struct trial *t)
                                 .waits_for = s->waits_for,
                                 .asked_us = s->asked_us};
         if (s->past)
-            j->overdue_us = t->facts->at_us - s->due_us;
+            j->overdue_us = facts_span(s->due_us, t->facts->at_us);
         if (by_kernel(t, i, j))
             t->of[i].judged = true;
         else if (s->bound)

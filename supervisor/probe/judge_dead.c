@@ -39,7 +39,7 @@ of_dead(const struct trial *t, const struct dead_facts *d)
         return VERDICT_DEAD_WATCHER;
     /* While it should not have ended, whoever is to join it may come later. */
     if (!d->ghost && d->joinable &&
-        ((c->cancelled_us != 0 && p->at_us - c->cancelled_us > JOIN_US) || t->past ||
+        ((c->cancelled_us != 0 && facts_span(c->cancelled_us, p->at_us) > JOIN_US) || t->past ||
          !scope_lives(p, c->scope_index)))
         return VERDICT_UNJOINED;
     return VERDICT_CLEAN;

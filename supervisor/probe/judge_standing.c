@@ -198,9 +198,9 @@ dates(const struct trial *t, const struct thread_facts *f, struct standing *s)
     int64_t cancelled_us = c->cancelled_us;
     int64_t born_us = c->started_us != 0 ? c->started_us : f->started_us;
 
-    if (cancelled_us == 0 && c->deadline_us > 0 && c->deadline_us <= p->at_us)
+    if (cancelled_us <= 0 && c->deadline_us > 0 && c->deadline_us <= p->at_us)
         cancelled_us = c->deadline_us;
-    if (cancelled_us == 0 || cancelled_us > p->at_us)
+    if (cancelled_us <= 0 || cancelled_us > p->at_us)
         return;
     s->late_born = !c->task && born_us > after(after(cancelled_us, grace_us), p->stopped_us);
     s->asked_us = s->late_born ? cancelled_us : later(cancelled_us, born_us);

@@ -86,7 +86,7 @@ add_leaked(const struct process_facts *p, const struct judgement *j, size_t n, s
 {
     if (!j->by_contract) {
         text_addf(out, ", %s alive ", many(n, "is", "are"));
-        add_span(out, p->at_us - p->cancelled_us);
+        add_span(out, facts_span(p->cancelled_us, p->at_us));
         text_add(out, " after the process was asked to leave");
         return;
     }
@@ -96,7 +96,7 @@ add_leaked(const struct process_facts *p, const struct judgement *j, size_t n, s
     else
         text_addf(out, ", ignored %s for ",
                   many(n, "its cancelled token", "their cancelled tokens"));
-    add_span(out, p->at_us - j->asked_us);
+    add_span(out, facts_span(j->asked_us, p->at_us));
 }
 
 /* One thread, and several. */
@@ -224,7 +224,7 @@ add_contract(const struct process_facts *p, const struct judgement *j, const str
     }
     if (c->cancelled_us != 0) {
         text_addf(out, "%s cancelled ", c->token[0] != '\0' ? "," : "; token");
-        add_span(out, p->at_us - c->cancelled_us);
+        add_span(out, facts_span(c->cancelled_us, p->at_us));
         text_add(out, " ago");
         if (c->cause_who[0] != '\0') {
             text_add(out, " by `");

@@ -100,9 +100,9 @@ scope_of(const struct process_facts *facts, const struct scope_facts *s)
     json_put_text(&o, "state", scope_state(s));
     json_put_number(&o, "threads", s->threads);
     if (s->opened_us != 0)
-        json_put_number(&o, "age_us", facts->at_us - s->opened_us);
+        json_put_number(&o, "age_us", facts_span(s->opened_us, facts->at_us));
     if (s->cancelled_us != 0)
-        json_put_number(&o, "cancelled_for_us", facts->at_us - s->cancelled_us);
+        json_put_number(&o, "cancelled_for_us", facts_span(s->cancelled_us, facts->at_us));
     json_put_span(&o, "grace_us", s->grace_us);
     json_put_text(&o, "who", s->who);
     json_put_text(&o, "text", s->text);
@@ -126,7 +126,7 @@ put_process(struct json_made *o, const struct process_facts *f, const struct jud
     json_put_number(o, "at_us", f->at_us);
     json_put_number(o, "between_us", f->between_us);
     if (f->cancelled_us != 0) {
-        json_put_number(o, "asked_for_us", f->at_us - f->cancelled_us);
+        json_put_number(o, "asked_for_us", facts_span(f->cancelled_us, f->at_us));
         json_put_number(o, "grace_us", f->grace_us);
     }
     json_put_true(o, "zombie_leader", f->zombie_leader);

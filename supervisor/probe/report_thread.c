@@ -68,9 +68,9 @@ put_excuses(struct json_made *o, const struct claim *c, int64_t at_us)
 {
     json_put_true(o, "exempt", c->exempt);
     if (c->exempt && c->exempt_until_us != INT64_MAX)
-        json_put_number(o, "exempt_for_us", c->exempt_until_us - at_us);
+        json_put_number(o, "exempt_for_us", facts_span(at_us, c->exempt_until_us));
     if (c->shield_until_us != 0)
-        json_put_number(o, "shield_for_us", c->shield_until_us - at_us);
+        json_put_number(o, "shield_for_us", facts_span(at_us, c->shield_until_us));
     json_put_text(o, "reason", c->reason);
 }
 
@@ -86,11 +86,11 @@ report_claim(const struct process_facts *facts, const struct claim *c)
     if (c->generation != 0)
         json_put_number(&o, "generation", (int64_t)c->generation);
     if (c->cancelled_us != 0) {
-        json_put_number(&o, "cancelled_for_us", at_us - c->cancelled_us);
+        json_put_number(&o, "cancelled_for_us", facts_span(c->cancelled_us, at_us));
         json_put(&o, "cause", cause_of(c));
     }
     if (c->deadline_us != INT64_MAX && c->deadline_us != 0)
-        json_put_number(&o, "deadline_in_us", c->deadline_us - at_us);
+        json_put_number(&o, "deadline_in_us", facts_span(at_us, c->deadline_us));
     json_put_span(&o, "grace_us", c->grace_us);
     json_put_number(&o, "beats", (int64_t)(c->beats & INT64_MAX));
     if (c->beats_before_us != 0)
@@ -181,7 +181,7 @@ put_thread(struct json_made *o, const struct process_facts *facts, const struct 
     json_put_text(o, "state", state);
     json_put_true(o, "fresh", f->fresh);
     json_put_true(o, "still", f->still);
-    json_put_number(o, "age_us", facts->at_us - f->started_us);
+    json_put_number(o, "age_us", facts_span(f->started_us, facts->at_us));
     json_put_number(o, "cpu_us", f->cpu_us);
     json_put_number(o, "cpu_between_us", f->cpu_delta_us);
     if (f->tracer != 0)
@@ -208,7 +208,7 @@ report_judged(const struct process_facts *facts, const struct judgements *js, si
     json_put_text(&o, "why", j->why);
     json_put_number(&o, "group", (int64_t)j->group);
     if (j->asked_us != 0)
-        json_put_number(&o, "asked_for_us", facts->at_us - j->asked_us);
+        json_put_number(&o, "asked_for_us", facts_span(j->asked_us, facts->at_us));
     if (j->overdue_us > 0)
         json_put_number(&o, "overdue_us", j->overdue_us);
     if (j->thread < facts->n) {
