@@ -18,6 +18,7 @@ judgement_say(struct judgement *j, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it was, one line above */
     (void)vsnprintf(j->why, sizeof(j->why), fmt, ap);
     va_end(ap);
 }

@@ -158,7 +158,11 @@ wait_as(struct thread_facts *t, const char *what, const char *whom)
     for (size_t i = 0; i < ARRAY_LEN(plain); i++)
         if (strcmp(plain[i].word, what) == 0) {
             waits(t, plain[i].wait);
-            t->state = t->wait == WAIT_KERNEL ? 'D' : t->wait == WAIT_STOPPED ? 'T' : 'S';
+            t->state = 'S';
+            if (t->wait == WAIT_KERNEL)
+                t->state = 'D';
+            if (t->wait == WAIT_STOPPED)
+                t->state = 'T';
             return;
         }
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
