@@ -7,10 +7,13 @@
  * Words of cancels. The root's are always there; other tokens that were cancelled with words, and
  * still live, share a pool. Whoever finds it empty is cancelled without words: cause and time stay.
  */
-#define POOL 256
+#ifndef STN_WORDS /* the model of the tree has few */
+#define STN_WORDS 256
+#endif
 
 static struct words root_words;
-static struct words pool[POOL]; /* touched from the front: what was never needed is no memory */
+static struct words
+    pool[STN_WORDS];            /* touched from the front: what was never needed is no memory */
 static unsigned pool_begun;     /* tree lock: from here on never used */
 static struct words *pool_free; /* tree lock */
 
@@ -23,7 +26,7 @@ words_get(const struct token *origin)
         return &root_words;
     if (words)
         pool_free = words->next;
-    else if (pool_begun < POOL)
+    else if (pool_begun < STN_WORDS)
         words = &pool[pool_begun++];
     return words;
 }
