@@ -171,8 +171,10 @@ capture(struct capture *c, struct error *reterr)
         if (!capture_late(c))
             capture_classify(c, i);
     r = capture_peers(c);
+    if (r == 0)
+        r = capture_stacks(c); /* last: that takes longest, and may be cut short */
     if (r < 0)
-        return error_set(reterr, r, "look at the peers of process %d", (int)c->req->pid);
+        return error_set(reterr, r, "look at the peers and stacks of process %d", (int)c->req->pid);
     capture_grade(c);
     return 0;
 }

@@ -53,6 +53,7 @@ struct capture {
     struct registry_view *early; /* owned; NULL: there was no first sample of it */
     bool registered;             /* its registry could be read */
     char claims_note[128];       /* why not, or "" */
+    char names_note[200];        /* why names are missing, or "" */
     bool late;                   /* the deadline came: no further details */
 };
 
@@ -98,6 +99,9 @@ const char *capture_socket_text(const struct capture *c, uint64_t inode); /* "" 
 int capture_claims_early(struct capture *c);
 int capture_claims(struct capture *c);
 void capture_claims_free(struct capture *c);
+
+/* capture_stacks.c: where each is in its source, and what holds the object it waits for. 0 or -ENOMEM. */
+int capture_stacks(struct capture *c);
 
 /* capture_permit.c: the grade, and what is missing from the best, in words. */
 void capture_grade(struct capture *c);

@@ -121,4 +121,5 @@ capture_grade(struct capture *c)
     if (f->untrusted)
         note_add(f, "its registry contradicts the kernel or itself, so it is not used");
     note_add(f, c->claims_note);
+    note_add(f, c->names_note);
 }

@@ -90,6 +90,26 @@ START_TEST(two_samples_tell_who_stands_still_from_who_does_not)
 }
 END_TEST
 
+START_TEST(where_it_waits_where_it_began_and_for_what_is_told_by_name)
+{
+    const struct thread_facts *t;
+
+    actor_start(three_lives);
+    (void)await(0, WAIT_SLEEP);
+    (void)await(3, WAIT_RUNNING);
+    t = await(1, WAIT_MUTEX);
+    ck_assert_int_ge(t->business, 0);
+    ck_assert_str_eq(t->frames[t->business].function, "locks");
+    ck_assert_uint_gt(t->frames[t->business].line, 0);
+    ck_assert_str_eq(t->start.function, "role_begin");
+    ck_assert_str_eq(t->object_place.function, "taken");
+    t = player(0);
+    ck_assert(t->business >= 0 && t->n_frames > 3);
+    ck_assert_str_eq(t->frames[t->business].function, "rest");
+    ck_assert_uint_eq(player(3)->n_frames, 0); /* who runs is nowhere in particular */
+}
+END_TEST
+
 static void *
 comes_and_goes(void *arg)
 {
@@ -283,6 +303,7 @@ main(void)
     tcase_add_checked_fixture(t, NULL, teardown);
     tcase_set_timeout(t, 100);
     tcase_add_test(t, two_samples_tell_who_stands_still_from_who_does_not);
+    tcase_add_test(t, where_it_waits_where_it_began_and_for_what_is_told_by_name);
     tcase_add_test(t, who_was_born_between_the_samples_is_fresh_and_never_still);
     tcase_add_test(t, a_process_whose_first_thread_left_is_looked_at_all_the_same);
     tcase_add_test(t, nobody_is_there);

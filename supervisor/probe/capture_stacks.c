@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Where each thread is in its source: pcs of all first, then their names at once. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/mem.h"
+#include "base/units.h"
+#include "supervisor/probe/capture_parts.h"
+#include "supervisor/probe/names.h"
+
+#define STACK_COPY ((size_t)16 << 10) /* what lies beyond is read when it is needed */
+#define LEFT_US    (20 * US_PER_MS)   /* kept of the time for what comes behind the names */
+
+/* What is known of one thread until the names are: a bit for each frame. */
+struct marks {
+    uint32_t calls; /* the pc is a return address */
+};
+
+_Static_assert(FACTS_FRAMES_MAX <= 32, "a bit for each frame");
+
+static void
+stack_walk(struct capture *c, struct names *names, struct thread_facts *t, struct marks *marks,
+           unsigned char *buf)
+{
+    struct names_frame frames[FACTS_FRAMES_MAX];
+    struct names_stack stack = {.sp = t->sp, .pc = t->pc, .bytes = buf, .base = t->sp};
+    ssize_t n = remote_read_some(&c->memory, t->sp, buf, STACK_COPY);
+
+    if (n < 0)
+        return;
+    stack.n = (size_t)n;
+    t->n_frames = names_stack(names, &stack, frames, FACTS_FRAMES_MAX);
+    for (unsigned i = 0; i < t->n_frames; i++) {
+        t->frames[i].pc = frames[i].pc;
+        marks->calls |= (uint32_t)frames[i].call << i;
+    }
+    if (!t->main)
+        t->start.pc = names_start(names, t->tid, &stack);
+    if (t->object != 0)
+        names_want_object(names, t->object);
+}
+
+/* The locks of the C library all wait in one way; memory told them apart, and here is who called. */
+static bool
+like_a_condition(enum wait_class wait)
+{
+    return wait == WAIT_COND || wait == WAIT_SEM || wait == WAIT_RWLOCK;
+}
+
+static bool
+is_lock(enum wait_class wait)
+{
+    return like_a_condition(wait) || wait == WAIT_MUTEX || wait == WAIT_BARRIER ||
+           wait == WAIT_JOIN;
+}
+
+/*
+ * second_opinion - the function that waits has a name, too. It decides where memory did not, and
+ * among those that memory can mistake for each other. A mutex it does not touch: who waits for one
+ * within pthread_cond_wait() is past the condition.
+ */
+static void
+second_opinion(struct thread_facts *t)
+{
+    for (unsigned i = 0; i < t->n_frames && !t->frames[i].business; i++) {
+        enum wait_class said = names_wait_class(t->frames[i].function);
+
+        if (!is_lock(said) || said == t->wait)
+            continue;
+        if (t->wait == WAIT_FUTEX || (like_a_condition(t->wait) && like_a_condition(said))) {
+            t->wait = said;
+            t->object_note[0] = '\0';
+            t->owner = 0;
+            t->owner_gone = false;
+        }
+        return;
+    }
+}
+
+static void
+names_give(struct names *names, struct thread_facts *t, const struct marks *marks)
+{
+    for (unsigned i = 0; i < t->n_frames; i++)
+        names_place(names, t->frames[i].pc, (marks->calls >> i & 1) != 0, &t->frames[i]);
+    t->business = names_business(t->frames, t->n_frames);
+    if (t->start.pc == 0 && t->claimed && !t->main)
+        t->start.pc = t->claim.start_pc;
+    if (t->start.pc != 0)
+        names_place(names, t->start.pc, false, &t->start);
+    if (t->object != 0)
+        (void)names_object(names, t->object, &t->object_place);
+    second_opinion(t);
+}
+
+static void
+claims_want(struct names *names, const struct claim *claim)
+{
+    if (claim->start_pc != 0)
+        names_want(names, claim->start_pc, false);
+    if (claim->creator_pc != 0)
+        names_want(names, claim->creator_pc, true);
+}
+
+/* creator_name - where it was started, if the process only told the address of that. */
+static void
+creator_name(struct names *names, struct claim *claim)
+{
+    struct place at;
+
+    if (claim->creator_pc == 0 || claim->creator_function[0] != '\0')
+        return;
+    names_place(names, claim->creator_pc, true, &at);
+    memcpy(claim->creator_function, at.function, sizeof(claim->creator_function) - 1);
+    if (claim->creator_file[0] == '\0') {
+        memcpy(claim->creator_file, at.file, sizeof(claim->creator_file) - 1);
+        claim->creator_line = at.line;
+    }
+}
+
+static void
+names_find(struct capture *c, struct names *names)
+{
+    struct process_facts *f = c->facts;
+
+    for (size_t i = 0; i < f->n; i++)
+        if (f->threads[i].claimed)
+            claims_want(names, &f->threads[i].claim);
+    for (size_t i = 0; i < f->n_dead; i++)
+        claims_want(names, &f->dead[i].claim);
+    (void)names_resolve(names, c->req->deadline_us != 0 ? c->req->deadline_us - LEFT_US
+                                                        : mono_now_us() + 30 * US_PER_S);
+}
+
+int
+capture_stacks(struct capture *c)
+{
+    struct process_facts *f = c->facts;
+    auto_free unsigned char *buf = malloc(STACK_COPY);
+    auto_free struct marks *marks = calloc(f->n + 1, sizeof(*marks));
+    struct names *names = NULL;
+    struct error err = {0};
+    int r;
+
+    if (!buf || !marks)
+        return -ENOMEM;
+    if (c->calls_refused || c->memory.refused)
+        return 0; /* the note says why */
+    r = names_open(c->req->pid, &names, &err);
+    if (r < 0) {
+        (void)snprintf(c->names_note, sizeof(c->names_note), "%s", err.text);
+        return r == -ENOMEM ? r : 0;
+    }
+    for (size_t i = 0; i < f->n && !capture_late(c); i++)
+        if (f->threads[i].sp != 0)
+            stack_walk(c, names, &f->threads[i], &marks[i], buf);
+    names_find(c, names);
+    for (size_t i = 0; i < f->n; i++)
+        names_give(names, &f->threads[i], &marks[i]);
+    for (size_t i = 0; i < f->n; i++)
+        if (f->threads[i].claimed)
+            creator_name(names, &f->threads[i].claim);
+    for (size_t i = 0; i < f->n_dead; i++)
+        creator_name(names, &f->dead[i].claim);
+    (void)snprintf(c->names_note, sizeof(c->names_note), "%s", names_note(names));
+    names_close(names);
+    return 0;
+}
