@@ -121,6 +121,15 @@ void judge_tell(const struct process_facts *facts, const struct judgements *judg
 void judge_summary(const struct process_facts *facts, const struct judgements *judgements,
                    struct text *out);
 
+struct judged_generation {
+    uint64_t generation; /* of the configuration within the process */
+    size_t count;
+};
+
+/* judge_generations - of a group's members, the lowest first. Return: how many, at most @max. */
+size_t judge_generations(const struct process_facts *facts, const struct judgements *judgements,
+                         size_t group, struct judged_generation *ret, size_t max);
+
 /* What @thread is called: its claimed name, unless the registry is not to be believed, else comm. */
 const char *judge_name(const struct process_facts *facts, size_t thread);
 

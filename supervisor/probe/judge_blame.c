@@ -81,13 +81,13 @@ accuse(struct trial *t, size_t i)
     struct judgement *j = &t->ret->of[i];
 
     j->verdict = leak_of(t->of[i].conduct);
-    j->by_contract = false;
+    j->by_contract = t->of[i].bound && t->of[i].past;
     if (j->asked_us == 0) {
         int64_t born_us = t->facts->threads[i].started_us;
 
         j->asked_us = born_us > t->facts->cancelled_us ? born_us : t->facts->cancelled_us;
     }
-    j->overdue_us = facts_span(t->due_us, t->facts->at_us);
+    j->overdue_us = facts_span(j->by_contract ? t->of[i].due_us : t->due_us, t->facts->at_us);
 }
 
 /* Nobody else is left, or the others do what they should: the main thread keeps it alive. */
@@ -154,14 +154,36 @@ accuse_awaited(struct trial *t, size_t who)
     judgement_say(&t->ret->of[who], "its token is live, and the process waits for its end");
 }
 
+static bool
+is_alone(const struct trial *t)
+{
+    for (size_t i = 0; i < t->facts->n; i++)
+        if (i != t->main && !t->of[i].runtime && t->of[i].conduct != CONDUCT_ENDED)
+            return false;
+    return true;
+}
+
+/* Nobody asked the process, but its own first thread's token is cancelled, and it waits for nobody. */
+static void
+accuse_main_by_token(struct trial *t)
+{
+    if (t->main != NOBODY && t->of[t->main].bound && t->of[t->main].past && t->of[t->main].waits &&
+        t->of[t->main].waits_for == NOBODY && is_alone(t))
+        accuse_main(t);
+}
+
 void
 trial_blame(struct trial *t)
 {
     size_t who = awaited(t);
     bool main_serves = t->main != NOBODY && t->of[t->main].waits && trial_serves(t, t->main);
 
-    if (!t->past || is_explained(t))
+    if (is_explained(t))
         return;
+    if (!t->past) {
+        accuse_main_by_token(t);
+        return;
+    }
     if (main_serves && who == NOBODY) {
         retain(t, t->main);
         return;

@@ -18,17 +18,6 @@ is_lock(enum wait_class wait)
     return wait == WAIT_MUTEX || wait == WAIT_RWLOCK;
 }
 
-/* The owner is nobody who lives; or somebody born while this one already waited: its number again. */
-static bool
-owner_is_gone(const struct trial *t, const struct thread_facts *f, size_t owner)
-{
-    if (f->owner_gone)
-        return true;
-    if (owner != NOBODY)
-        return t->facts->threads[owner].fresh;
-    return !f->shared && t->facts->n == t->facts->n_threads;
-}
-
 static bool
 is_within(const struct process_facts *p, unsigned scope, unsigned outer)
 {
@@ -102,8 +91,8 @@ tie(struct trial *t, size_t i)
         return;
     }
     owner = trial_find(t, f->owner);
-    if (is_lock(f->wait) && s->firm && owner_is_gone(t, f, owner)) {
-        s->orphan = true;
+    if (is_lock(f->wait) && s->firm && f->owner_gone) {
+        s->orphan = owner == NOBODY;
     } else if (owner != NOBODY && (is_lock(f->wait) || !is_new(t, owner))) {
         s->waits_for = owner;
         s->tie = is_lock(f->wait) ? TIE_LOCK : TIE_JOIN;
@@ -118,14 +107,20 @@ trial_late(const struct trial *t, size_t i)
     return t->of[i].past || (t->past && !t->bound);
 }
 
-/* The main thread waits for others to end, or for events, and nobody waits for what it holds. */
+/*
+ * The main thread waits for others to end, by a join or by a count and a condition of its own, or for
+ * events; and nobody waits for what it holds.
+ */
 static bool
 merely_main(const struct trial *t, size_t i)
 {
-    return i == t->main && !t->of[i].wanted &&
-           (t->facts->threads[i].wait == WAIT_JOIN || t->facts->threads[i].wait == WAIT_SIGNAL ||
-            t->facts->threads[i].wait == WAIT_CHILD || t->facts->threads[i].wait == WAIT_EPOLL ||
-            t->facts->threads[i].wait == WAIT_POLL || t->facts->threads[i].wait == WAIT_SLEEP);
+    enum wait_class wait = t->facts->threads[i].wait;
+
+    if (i != t->main || t->of[i].wanted || t->of[i].orphan)
+        return false;
+    return wait == WAIT_JOIN || wait == WAIT_SIGNAL || wait == WAIT_CHILD || wait == WAIT_EPOLL ||
+           wait == WAIT_POLL || wait == WAIT_SLEEP || wait == WAIT_COND || wait == WAIT_SEM ||
+           wait == WAIT_BARRIER || wait == WAIT_FUTEX;
 }
 
 size_t

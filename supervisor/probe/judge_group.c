@@ -242,6 +242,37 @@ trial_groups(struct trial *t)
     return 0;
 }
 
+size_t
+judge_generations(const struct process_facts *facts, const struct judgements *judgements,
+                  size_t group, struct judged_generation *ret, size_t max)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < judgements->n; i++) {
+        const struct judgement *j = &judgements->of[i];
+        const struct claim *c =
+            j->thread < facts->n ? &facts->threads[j->thread].claim : &facts->dead[j->dead].claim;
+        size_t at = 0;
+
+        if (j->group != group || c->generation == 0 || facts->untrusted)
+            continue;
+        while (at < n && ret[at].generation < c->generation)
+            at++;
+        if (at < n && ret[at].generation == c->generation) {
+            ret[at].count++;
+            continue;
+        }
+        if (at == max)
+            continue;
+        if (n == max)
+            n--; /* the highest gives way */
+        memmove(&ret[at + 1], &ret[at], (n - at) * sizeof(*ret));
+        ret[at] = (struct judged_generation){.generation = c->generation, .count = 1};
+        n++;
+    }
+    return n;
+}
+
 /* ---- a crowd -------------------------------------------------------------------------------- */
 
 /* Many in one place and nobody to blame: what they wait for is what the process is short of. */

@@ -78,7 +78,7 @@ may_read(const struct trial *t, size_t i, uint64_t object)
     const struct standing *s = &t->of[i];
     size_t end = trial_walk(t, i);
 
-    if (s->runtime || s->conduct == CONDUCT_ENDED || s->waits)
+    if (s->runtime || s->conduct == CONDUCT_ENDED || (s->waits && trial_moves(t, i)))
         return false;
     if (end != i && t->facts->threads[end].wait == WAIT_RWLOCK &&
         t->facts->threads[end].object == object)

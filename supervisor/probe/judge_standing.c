@@ -133,7 +133,7 @@ is_runtime(const struct process_facts *p, const struct thread_facts *f)
         return false;
     if (f->kernel)
         return true;
-    if (f->claimed && !p->untrusted)
+    if (f->claimed && !p->untrusted && !f->claim.preload)
         return false;
     if (strncmp(f->comm, "iou-", 4) == 0 && f->n_frames == 0 && f->start.pc == 0)
         return true;

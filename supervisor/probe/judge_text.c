@@ -85,17 +85,16 @@ static void
 add_leaked(const struct process_facts *p, const struct judgement *j, size_t n, struct text *out)
 {
     if (!j->by_contract) {
-        text_addf(out, ", %s alive ", many(n, "is", "are"));
+        text_addf(out, "%s alive ", many(n, "is", "are"));
         add_span(out, facts_span(p->cancelled_us, p->at_us));
         text_add(out, " after the process was asked to leave");
         return;
     }
     if (j->verdict == VERDICT_LEAKED_REQUEST)
-        text_addf(out, ", %s on with %s over for ", many(n, "goes", "go"),
+        text_addf(out, "%s on with %s over for ", many(n, "goes", "go"),
                   many(n, "a request that is", "requests that are"));
     else
-        text_addf(out, ", ignored %s for ",
-                  many(n, "its cancelled token", "their cancelled tokens"));
+        text_addf(out, "ignored %s for ", many(n, "its cancelled token", "their cancelled tokens"));
     add_span(out, facts_span(j->asked_us, p->at_us));
 }
 
@@ -122,12 +121,12 @@ static void
 add_fault(const struct process_facts *p, const struct judgement *j, size_t n, struct text *out)
 {
     if (faults[j->verdict][0])
-        text_addf(out, ", %s", faults[j->verdict][n > 1]);
+        text_add(out, faults[j->verdict][n > 1]);
     else if (j->verdict != VERDICT_DEAD_WATCHER)
         add_leaked(p, j, n, out);
     else
-        text_add(out, j->thread == NOBODY ? ", which had to live on, is gone"
-                                          : ", which has to show that it lives, does not");
+        text_add(out, j->thread == NOBODY ? "which had to live on, is gone"
+                                          : "which has to show that it lives, does not");
 }
 
 static void
@@ -186,6 +185,7 @@ tell_short(const struct process_facts *p, const struct judgements *js, size_t gr
     const struct judgement_group *g = &js->groups[group];
     const struct judgement *j = &js->of[g->first];
     const struct claim *c = claim_of(p, j);
+    size_t named;
 
     if (g->count > 1)
         text_addf(out, "%zu threads like `", g->count);
@@ -193,7 +193,9 @@ tell_short(const struct process_facts *p, const struct judgements *js, size_t gr
         text_add(out, "thread `");
     add_clean(out, name_of(p, j));
     text_add(out, "`");
+    named = out->bytes;
     add_birth(p, j, c, out);
+    text_add(out, out->bytes > named ? ", " : " ");
     add_fault(p, j, g->count, out);
     add_conduct(p, js, j, out);
     add_where(p, j, c, out);
@@ -247,8 +249,6 @@ add_contract(const struct process_facts *p, const struct judgement *j, const str
         text_add(out, "; scope ");
         text_add_line(out, c->scope, sizeof(c->scope));
     }
-    if (c->generation != 0)
-        text_addf(out, "; generation %" PRIu64, c->generation);
     if (c->trace_id[0] != '\0') {
         text_add(out, "; trace ");
         add_clean(out, c->trace_id);
@@ -258,6 +258,19 @@ add_contract(const struct process_facts *p, const struct judgement *j, const str
     if (c->beats_before_us != 0)
         text_addf(out, ", %" PRIu64 " since the earlier look",
                   c->beats > c->beats_before ? c->beats - c->beats_before : 0);
+}
+
+static void
+add_generations(const struct process_facts *p, const struct judgements *js, size_t group,
+                struct text *out)
+{
+    struct judged_generation g[8];
+    size_t n = judge_generations(p, js, group, g, sizeof(g) / sizeof(g[0]));
+
+    if (n > 0)
+        text_add(out, n > 1 ? "; generations " : "; generation ");
+    for (size_t i = 0; i < n; i++)
+        text_addf(out, "%s%" PRIu64, i > 0 ? ", " : "", g[i].generation);
 }
 
 static void
@@ -317,5 +330,6 @@ judge_tell(const struct process_facts *facts, const struct judgements *judgement
         add_cycle(facts, judgements, j->thread, out);
     if (c)
         add_contract(facts, j, c, out);
+    add_generations(facts, judgements, group, out);
     add_identity(facts, j, out);
 }

@@ -88,7 +88,7 @@ add_object(struct text *out, const struct thread_facts *f)
 static void
 add_fd(struct text *out, const struct thread_facts *f)
 {
-    if (f->n_fds > 1 && f->fd_target[0] != '\0') {
+    if (strncmp(f->fd_target, "fd ", 3) == 0) {
         text_add_line(out, f->fd_target, sizeof(f->fd_target)); /* it names each by itself */
         return;
     }

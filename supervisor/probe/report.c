@@ -26,6 +26,36 @@ tids_of(const struct process_facts *facts, const struct judgements *js, size_t g
 }
 
 static json_t *
+generations_of(const struct judged_generation *of, size_t n)
+{
+    struct json_made o = json_begin();
+    json_t *list = json_array();
+
+    for (size_t i = 0; list && i < n; i++) {
+        struct json_made g = json_begin();
+
+        json_put_number(&g, "generation", (int64_t)(of[i].generation & INT64_MAX));
+        json_put_number(&g, "count", (int64_t)of[i].count);
+        json_append(&o, list, json_end(&g));
+    }
+    json_put(&o, "list", list);
+    return json_end(&o);
+}
+
+static void
+put_generations(struct json_made *o, const struct process_facts *facts, const struct judgements *js,
+                size_t group)
+{
+    struct judged_generation of[PROBE_REPORT_TIDS];
+    size_t n = judge_generations(facts, js, group, of, PROBE_REPORT_TIDS);
+    json_t *made = n > 0 ? generations_of(of, n) : NULL;
+
+    if (n > 0)
+        json_put(o, "generations", json_incref(json_object_get(made, "list")));
+    json_decref(made);
+}
+
+static json_t *
 group_of(const struct process_facts *facts, const struct judgements *js, size_t group)
 {
     const struct judgement_group *g = &js->groups[group];
@@ -40,6 +70,7 @@ group_of(const struct process_facts *facts, const struct judgements *js, size_t 
     json_put_number(&o, "count", (int64_t)g->count);
     json_put_text(&o, "text", text_str(&words));
     json_put(&o, "tids", tids_of(facts, js, group));
+    put_generations(&o, facts, js, group);
     json_put(&o, "first", report_judged(facts, js, g->first));
     o.failed |= words.failed;
     return json_end(&o);

@@ -264,6 +264,39 @@ START_TEST(a_first_thread_that_ignores_its_token_is_blamed_before_those_with_a_l
 }
 END_TEST
 
+START_TEST(a_first_thread_that_counts_the_others_is_not_blamed_for_them)
+{
+    struct thread_facts *m, *w1;
+
+    w_begin();
+    w_asked(LONG_AGO);
+    m = w_main(WAIT_COND, true); /* until all workers are done */
+    w1 = cancelled(w_thread("worker"), LONG_AGO);
+    w_judge();
+    is_verdict(w1, VERDICT_LEAKED_BLOCKED);
+    is_cause(w1);
+    is_verdict(m, VERDICT_DRAINING);
+    is_not_cause(m);
+}
+END_TEST
+
+START_TEST(a_first_thread_that_ignores_a_token_of_its_own_is_blamed_when_it_is_alone)
+{
+    struct thread_facts *m, *t;
+
+    w_begin();
+    m = w_main(WAIT_COND, true);
+    m->claim.cancelled_us = NOW_US - LONG_AGO;
+    w_judge();
+    is_verdict(m, VERDICT_LEAKED_BLOCKED);
+    is_said("thread `main` ignored its cancelled token for 10.0 s");
+    t = registered(w_thread("idle"));
+    w_judge();
+    is_verdict(m, VERDICT_DRAINING);
+    is_verdict(t, VERDICT_CLEAN);
+}
+END_TEST
+
 START_TEST(a_crowd_in_one_place_is_worth_a_look_and_no_leak)
 {
     w_begin();
@@ -299,6 +332,8 @@ main(void)
         strangers_in_a_registered_process_are_named_and_not_blamed,
         a_stranger_is_blamed_when_nobody_else_explains_it,
         a_first_thread_that_ignores_its_token_is_blamed_before_those_with_a_live_one,
+        a_first_thread_that_counts_the_others_is_not_blamed_for_them,
+        a_first_thread_that_ignores_a_token_of_its_own_is_blamed_when_it_is_alone,
         a_crowd_in_one_place_is_worth_a_look_and_no_leak,
     };
 

@@ -277,7 +277,7 @@ START_TEST(the_report_carries_what_helps)
         "its cancelled token for 31.0 s, blocked in pthread_cond_wait(queue+0x8) at flush_2_run "
         "in app");
     is_said("; token root/flush-2, cancelled 31.0 s ago by `reloader` (relieved: config changed)");
-    is_said("; overdue by 30.5 s; scope root/web/cache; generation 3; 12 beats");
+    is_said("; overdue by 30.5 s; scope root/web/cache; 12 beats; generation 3");
     is_said("; tid 1001 (start time 5002); began in flush_2_run");
 }
 END_TEST
@@ -291,12 +291,16 @@ START_TEST(a_thousand_of_one_kind_are_one_group)
 
         (void)snprintf(t->claim.name, sizeof(t->claim.name), "worker-%d", i);
     }
+    for (int i = 1; i <= 3; i++)
+        w_threads[i].claim.generation = (uint64_t)(9 - i);
     w_judge();
     ck_assert_uint_eq(js.n_leaked, 1000);
     ck_assert_uint_eq(js.n_groups, 2);
     ck_assert_uint_eq(js.groups[0].count, 1000);
     ck_assert_uint_eq(js.groups[0].first, 1);
     is_said("1000 threads like `worker-0`");
+    (void)tell(&w_threads[5]);
+    is_said("; generations 6, 7, 8;");
 }
 END_TEST
 

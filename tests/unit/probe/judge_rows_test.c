@@ -129,6 +129,7 @@ wait_odd(struct thread_facts *t, const char *what)
         spins(t);
     } else if (strcmp(what, "orphan") == 0) {
         waits(t, WAIT_MUTEX)->owner = 99999;
+        t->owner_gone = true;
     } else if (strcmp(what, "newborn") == 0) {
         t->fresh = true;
         t->still = false;
