@@ -81,16 +81,29 @@ second_opinion(struct thread_facts *t)
     }
 }
 
+/*
+ * start_name - the function that somebody gave to it. The C library only knows the one it was given
+ * itself, and that may be a wrapper: of libstint, of std::thread, of a sanitizer.
+ */
+static void
+start_name(struct names *names, struct thread_facts *t)
+{
+    if (t->claimed && t->claim.start_pc != 0 && !t->main)
+        t->start.pc = t->claim.start_pc;
+    if (t->start.pc != 0)
+        names_place(names, t->start.pc, false, &t->start);
+    for (unsigned i = t->n_frames; !t->main && !t->start.business && i-- > 0;)
+        if (t->frames[i].business)
+            t->start = t->frames[i];
+}
+
 static void
 names_give(struct names *names, struct thread_facts *t, const struct marks *marks)
 {
     for (unsigned i = 0; i < t->n_frames; i++)
         names_place(names, t->frames[i].pc, (marks->calls >> i & 1) != 0, &t->frames[i]);
     t->business = names_business(t->frames, t->n_frames);
-    if (t->start.pc == 0 && t->claimed && !t->main)
-        t->start.pc = t->claim.start_pc;
-    if (t->start.pc != 0)
-        names_place(names, t->start.pc, false, &t->start);
+    start_name(names, t);
     if (t->object != 0)
         (void)names_object(names, t->object, &t->object_place);
     second_opinion(t);
