@@ -114,6 +114,20 @@ START_TEST(what_the_runtime_runs_is_not_to_blame)
 }
 END_TEST
 
+START_TEST(a_timer_whose_callback_is_stuck_is_the_programs_own)
+{
+    struct thread_facts *m = stays(WAIT_SIGNAL), *timer = w_thread("on_timer");
+
+    (void)snprintf(timer->start.module, sizeof(timer->start.module), "libc.so.6");
+    (void)snprintf(timer->start.function, sizeof(timer->start.function), "timer_sigev_thread");
+    timer->start.business = false;
+    w_judge();
+    is_verdict(timer, VERDICT_LEAKED_BLOCKED);
+    is_cause(timer);
+    is_verdict(m, VERDICT_DRAINING);
+}
+END_TEST
+
 START_TEST(a_pool_of_a_library_is_not_the_cause_while_the_program_has_one)
 {
     struct thread_facts *m = stays(WAIT_SIGNAL), *own = w_thread("own"), *lib = w_thread("lib");
@@ -297,6 +311,22 @@ START_TEST(a_first_thread_that_ignores_a_token_of_its_own_is_blamed_when_it_is_a
 }
 END_TEST
 
+START_TEST(threads_without_any_function_are_of_one_kind_by_their_names)
+{
+    struct thread_facts *a, *b, *c;
+
+    (void)stays(WAIT_SIGNAL);
+    a = w_thread("flush-2");
+    b = w_thread("flush-17");
+    c = w_thread("fetch-17");
+    a->start = b->start = c->start = (struct place){0};
+    a->business = b->business = c->business = -1;
+    w_judge();
+    ck_assert_uint_eq(of(a)->group, of(b)->group);
+    ck_assert_uint_ne(of(a)->group, of(c)->group);
+}
+END_TEST
+
 START_TEST(a_crowd_in_one_place_is_worth_a_look_and_no_leak)
 {
     w_begin();
@@ -309,6 +339,10 @@ START_TEST(a_crowd_in_one_place_is_worth_a_look_and_no_leak)
     no_leaks();
     ck_assert_int_eq(js.process, VERDICT_CLEAN);
     is_said("97 % of its 2060 threads wait in one place: cond in handler_run");
+    for (int i = 0; i < 200; i++)
+        (void)registered(w_thread("other"));
+    w_judge();
+    ck_assert_str_eq(js.notice, "");
 }
 END_TEST
 
@@ -323,6 +357,7 @@ main(void)
         its_like_are_the_cause_with_the_one_that_is_joined,
         the_first_thread_is_blamed_when_it_is_alone,
         what_the_runtime_runs_is_not_to_blame,
+        a_timer_whose_callback_is_stuck_is_the_programs_own,
         a_pool_of_a_library_is_not_the_cause_while_the_program_has_one,
         clients_that_stay_retain_it,
         a_handler_that_a_client_keeps_retains_it,
@@ -334,6 +369,7 @@ main(void)
         a_first_thread_that_ignores_its_token_is_blamed_before_those_with_a_live_one,
         a_first_thread_that_counts_the_others_is_not_blamed_for_them,
         a_first_thread_that_ignores_a_token_of_its_own_is_blamed_when_it_is_alone,
+        threads_without_any_function_are_of_one_kind_by_their_names,
         a_crowd_in_one_place_is_worth_a_look_and_no_leak,
     };
 

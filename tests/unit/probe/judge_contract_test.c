@@ -137,6 +137,7 @@ START_TEST(a_shield_holds_until_it_ends)
     w_judge();
     is_verdict(t, VERDICT_LEAKED_BLOCKED);
     is_said("its shield ended 3.00 s ago");
+    ck_assert_int_eq(of(t)->overdue_us, 3 * US_PER_S);
 }
 END_TEST
 

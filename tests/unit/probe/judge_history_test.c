@@ -9,6 +9,7 @@ static struct history h;
 static unsigned news[3];
 static char last_text[HISTORY_TEXT];
 static int64_t wall_us;
+static bool asked; /* the next process that is looked at */
 
 static void
 on_news(void *env, enum history_news what, const struct history_group *g,
@@ -36,6 +37,8 @@ look(uint64_t generation, pid_t pid, int leaked, int clean)
 
     w_begin();
     w.pid = pid;
+    if (asked)
+        w_asked(GRACE / 2);
     w_main(WAIT_SIGNAL, true);
     for (int i = 0; i < leaked; i++)
         (void)cancelled(w_thread("watch"), LONG_AGO);
@@ -163,6 +166,20 @@ START_TEST(a_generation_without_it_ends_the_rise)
 }
 END_TEST
 
+START_TEST(one_that_leaves_is_not_compared_with_those_that_serve)
+{
+    begin();
+    look(1, 101, 0, 1);
+    look(2, 102, 0, 2);
+    asked = true;
+    look(3, 103, 0, 3);
+    asked = false;
+    ck_assert_uint_eq(news[NEWS_RISING], 0);
+    look(3, 103, 0, 3);
+    ck_assert_uint_eq(news[NEWS_RISING], 1);
+}
+END_TEST
+
 START_TEST(old_and_new_are_compared_by_kind)
 {
     struct history_difference d[4];
@@ -205,6 +222,7 @@ START_TEST(the_book_is_bounded_and_keeps_what_leaks)
     }
     ck_assert_uint_eq(h.n_groups, HISTORY_GROUPS);
     ck_assert_uint_gt(h.dropped, 0);
+    (void)group(w_threads[1].comm); /* the newest found a place */
     ck_assert_int_eq(history_state_of(group("watch")), HISTORY_LEAKED);
     for (pid_t pid = 300; pid < 340; pid++)
         look(3, pid, 1, 0);
@@ -301,6 +319,7 @@ main(void)
         one_more_with_each_retired_configuration_rises,
         a_pool_that_warms_up_does_not_rise,
         what_is_more_in_each_generation_rises_before_anything_leaks,
+        one_that_leaves_is_not_compared_with_those_that_serve,
         a_generation_without_it_ends_the_rise,
         old_and_new_are_compared_by_kind,
         the_book_is_bounded_and_keeps_what_leaks,

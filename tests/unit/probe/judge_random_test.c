@@ -10,7 +10,7 @@
 
 #include "tests/unit/probe/judge_world.h"
 
-#define ROUNDS 3000
+#define ROUNDS 1500
 #define MOST   24
 
 static uint64_t state;

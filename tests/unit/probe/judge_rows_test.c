@@ -56,6 +56,7 @@ static const struct row rows[] = {
     {"F03 second_stop_blocks",         "main=cond",                                     "main=leaked:blocked!",                  NULL                     },
     {"F07 join_no_timeout",            "main=join:w w=client",                          "w=process-retained! main=draining",     NULL                     },
     {"F07 after it stopped listening", "main=join:w w=client:late",                     "w=process-retained!",                   NULL                     },
+    {"F07 by a local socket",          "main=join:w w=client:unix",                     "w=process-retained!",                   NULL                     },
     {"F07 and the other way round",    "main=join:w w=database",                        "w=leaked:blocked!",                     NULL                     },
     {"G05 eintr_swallow",              "main=join:w w=pipe",                            "w=leaked:blocked!",                     NULL                     },
     {"G07 stopped",                    "main=stopped w=stopped",                        "main=stopped w=stopped",                NULL                     },
@@ -110,6 +111,9 @@ wait_on_fd(struct thread_facts *t, const char *what, const char *whom)
         waits_fd(t, WAIT_WRITE, 8, "pipe:[5]");
     } else if (strcmp(what, "database") == 0) {
         waits_fd(t, WAIT_READ, 9, "tcp 10.0.0.1:40112 → 10.0.0.9:5432");
+        w.connections = 1;
+    } else if (strcmp(whom, "unix") == 0) {
+        waits_fd(t, WAIT_READ, 9, "unix /run/app.sock");
         w.connections = 1;
     } else if (strcmp(whom, "late") == 0) {
         waits_fd(t, WAIT_POLL, 9, "tcp 127.0.0.1:40112 → 127.0.0.1:50001");

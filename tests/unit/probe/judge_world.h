@@ -217,6 +217,7 @@ w_suite(const char *name, const TTest *const *tests, size_t n)
 
     for (size_t i = 0; i < n; i++)
         tcase_add_test(c, tests[i]);
+    tcase_set_timeout(c, 60); /* with sanitizers, on a busy machine */
     suite_add_tcase(s, c);
     return s;
 }
