@@ -94,26 +94,6 @@ serve(void)
         ;
 }
 
-bool
-cond_wait_token(pthread_cond_t *cond, pthread_mutex_t *mutex, struct token *t)
-{
-    while (!token_cancelled(t)) {
-        struct timespec until;
-        int r;
-
-        (void)clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += 20000000;
-        if (until.tv_nsec >= 1000000000) {
-            until.tv_sec++;
-            until.tv_nsec -= 1000000000;
-        }
-        r = pthread_cond_timedwait(cond, mutex, &until);
-        if (r == 0)
-            return false;
-    }
-    return true;
-}
-
 /* ---- the rows ------------------------------------------------------------------------------- */
 
 #define FIND(...)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "corpus.h"
@@ -140,6 +141,27 @@ token_await(struct token *t, int64_t for_us)
 
     (void)poll(&p, 1, for_us == NEVER ? -1 : (int)(for_us / 1000));
     return token_cancelled(t);
+}
+
+/* A careful program without us looks every so often. */
+bool
+cond_wait_token(pthread_cond_t *cond, pthread_mutex_t *mutex, struct token *t)
+{
+    while (!token_cancelled(t)) {
+        struct timespec until;
+        int r;
+
+        (void)clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += 20000000;
+        if (until.tv_nsec >= 1000000000) {
+            until.tv_sec++;
+            until.tv_nsec -= 1000000000;
+        }
+        r = pthread_cond_timedwait(cond, mutex, &until);
+        if (r == 0)
+            return false;
+    }
+    return true;
 }
 
 /* ---- scopes: a token each ----------------------------------------------------------------------- */
