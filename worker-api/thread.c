@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -284,13 +285,23 @@ is_done(const struct stint_thread *thread)
     return __atomic_load_n(&thread->done, __ATOMIC_ACQUIRE) != 0;
 }
 
+/* One that was just made says its number in a moment. 0: it did not. */
+static uint32_t
+number_of(struct stint_thread *thread)
+{
+    uint32_t tid;
+
+    for (int i = 0; (tid = __atomic_load_n(&thread->tid, __ATOMIC_RELAXED)) == 0 && i < 1000; i++)
+        (void)sched_yield();
+    return tid;
+}
+
 /* Somebody who is waited for for ever keeps his waiter too: the waiter's slot says whom to blame. */
 static int
 wait_until_done(struct stint_thread *thread, struct token *token, int64_t abs_us)
 {
     static uint32_t site;
-    struct stint_block block = stn_block_enter(&site, STINT_SITE_JOIN, "join",
-                                               __atomic_load_n(&thread->tid, __ATOMIC_RELAXED));
+    struct stint_block block = stn_block_enter(&site, STINT_SITE_JOIN, "join", number_of(thread));
     int err;
 
     while ((err = stint_token_err(token ? &token->head : NULL)) == 0 && !is_done(thread) &&

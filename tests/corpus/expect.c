@@ -136,8 +136,8 @@ is_about(const struct play *p, const struct expect_find *f, const json_t *first)
     const char *start = text(json_object_get(first, "start"), "function");
     bool main = json_is_true(json_object_get(first, "main"));
 
-    if (!*f->thread && !*f->start)
-        return !main;
+    if (strcmp(f->start, "main") == 0 || (!*f->thread && !*f->start))
+        return main == (*f->start != '\0');
     if (*f->start && (p->flavour == BARE || !*f->thread))
         return is_function(start, f->start) ||
                (!*start && *f->thread && is_thread(first, f->thread));
@@ -177,7 +177,9 @@ judge_names(const struct play *p, const struct expect_find *f, const json_t *fir
     if (p->flavour == REGISTERED && *f->thread)
         name_one(out, NAMED_CULPRIT, is_thread(first, f->thread), text(first, "name"), f->thread);
     else if (*f->start)
-        name_one(out, NAMED_CULPRIT, is_function(start, f->start), start, f->start);
+        name_one(out, NAMED_CULPRIT,
+                 is_function(start, f->start) || json_is_true(json_object_get(first, "main")),
+                 start, f->start);
     if (*f->wait) {
         (void)snprintf(said, sizeof(said), "%s %s", class, symbol);
         (void)snprintf(expected, sizeof(expected), "%s %s", f->wait, f->object);
@@ -255,7 +257,9 @@ is_allowed(const struct play *p, const json_t *g)
         return false;
     for (size_t i = 0; i < n_expect_mays; i++)
         if (concerns(p, expect_mays[i].row, expect_mays[i].flavours) &&
-            is_function(start, expect_mays[i].word))
+            (is_function(start, expect_mays[i].word) ||
+             (strcmp(expect_mays[i].word, "main") == 0 &&
+              json_is_true(json_object_get(first, "main")))))
             return true;
     for (size_t i = 0; i < n_expect_finds; i++)
         if (concerns(p, expect_finds[i].row, expect_finds[i].flavours) &&

@@ -198,7 +198,9 @@ static _Thread_local struct stint_token *task;
 void
 task_begin(struct token *t, const char *name, int64_t deadline_in_us)
 {
-    task = stint_token_with_deadline(t, name, stint_now_us() + deadline_in_us);
+    task = deadline_in_us == NEVER
+               ? stint_token_new(t, name)
+               : stint_token_with_deadline(t, name, stint_now_us() + deadline_in_us);
     if (!task || stint_task_begin(task, name) != 0)
         abort();
 }

@@ -21,4 +21,9 @@ enum table_form { TABLE_TEXT, TABLE_MARKDOWN, TABLE_JSON };
 bool table_say(const struct play *plays, const struct outcome *outcomes, size_t n, unsigned seeds,
                enum table_form form);
 
+/* Parts of the page that the figures are on. */
+void page_head(void);
+void page_anchors(void);
+void page_rows(void);
+
 #endif

@@ -148,7 +148,7 @@ say_failures(const struct play *plays, const struct outcome *o, size_t n)
         if (!o[i].why[0])
             continue;
         if (said++ == 0)
-            (void)printf("\nNot as it should be:\n\n");
+            (void)printf("\n### Not as it should be\n\n");
         (void)printf("- %s %s, %s%s, seed %u: %s\n", plays[i].row->id, plays[i].row->name,
                      flavour_name(plays[i].flavour), plays[i].twin ? ", twin" : "", plays[i].seed,
                      o[i].why);
@@ -196,6 +196,8 @@ table_say(const struct play *plays, const struct outcome *o, size_t n, unsigned 
 {
     bool good = true;
 
+    if (form == TABLE_MARKDOWN)
+        page_head();
     for (int f = REGISTERED; f <= BARE; f++) {
         struct sum all = {0};
 
@@ -205,6 +207,10 @@ table_say(const struct play *plays, const struct outcome *o, size_t n, unsigned 
         good &= !all.runs || meets(&all, (enum flavour)f);
         if (all.runs && form != TABLE_JSON)
             say_table(plays, o, n, (enum flavour)f, seeds, form);
+    }
+    if (form == TABLE_MARKDOWN) {
+        page_anchors();
+        page_rows();
     }
     if (form == TABLE_JSON)
         say_json(plays, o, n);

@@ -148,7 +148,7 @@ g16_pool_run(void *arg)
     struct token *task = arg;
 
     if (task)
-        task_begin(task, "a task", INT64_C(3600000000));
+        task_begin(task, "a task", NEVER);
     here();
     if (task)
         (void)queue_get(&g16_backend, fixed ? task : NULL);

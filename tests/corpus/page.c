@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "play.h"
+
+/* docs/leaks-corpus.md: what the figures mean, and what the rows are. */
+
+void
+page_head(void)
+{
+    struct utsname u;
+
+    (void)uname(&u);
+    (void)printf(
+        "<!-- SPDX-License-Identifier: GPL-2.0-or-later -->\n"
+        "# The corpus: how right the leak verdicts are\n\n"
+        "Made by `tests/corpus/run --seeds 3 --markdown`, on Linux %s. Each row of "
+        "`tests/corpus/rows.def` is a "
+        "small pthread program with one known fault (or none: a trap), and a `twin` that does it "
+        "right. It is run under the real stint, relieved by a reload (or looked at while it "
+        "serves), and what `stint threads --json` says of it is compared with what the row "
+        "demands. "
+        "Two flavours of the same source: *registered* links libstint, *bare* calls nothing of it, "
+        "so "
+        "that /proc is all there is. A seed shuffles numbers of threads, moments, and what runs "
+        "beside what.\n\n"
+        "*leaks* is the number of runs with a fault to be found, *found* those of them where each "
+        "leak was reported with its verdict and its count. *false* counts runs, of rows and twins, "
+        "where a leak was reported that is none. precision = found / (found + false), recall = "
+        "found / leaks. *culprit*, *wait*, *frame* and *creator*: of what was found, how often the "
+        "report names the right thread (registered: by its name; bare: by its start function), "
+        "what it waits for (class and variable), the innermost function of the program's own, and "
+        "the function that started it, which is known of registered threads only. *other "
+        "verdicts*: exempt, "
+        "shielded, runtime, stopped, process-retained …, and words that have to be there.\n",
+        u.release);
+}
+
+void
+page_anchors(void)
+{
+    (void)printf(
+        "\n### Beside the published figures\n\n"
+        "The kernels of GoKer are those of Yuan et al. (\"GoBench\", CGO 2021), rebuilt as pthread "
+        "programs in `tests/corpus/goker/`: unbuffered and buffered channels as queues, contexts "
+        "as "
+        "tokens, RWMutex as a rwlock that prefers writers, the interleaving of the bug forced. The "
+        "published figures are those of Go's tools on the Go originals, run up to a time limit "
+        "until the bug shows itself; so the columns say what each approach can see, and not how "
+        "often a "
+        "bug shows itself.\n\n"
+        "| on the 68 kernels | precision | recall | resource | communication | mixed |\n"
+        "|---|---|---|---|---|---|\n"
+        "| goleak (TP 43, FN 25) | 100 %% | 63.2 %% | 60.9 %% | 69.0 %% | 56.2 %% |\n"
+        "| go-deadlock | 100 %% | 41.2 %% | 100 %% | | |\n");
+}
+
+static void
+one_row(const struct expect_row *row)
+{
+    bool any = false;
+
+    (void)printf("| %s | %s | %s | ", row->id, row->name, row->origin);
+    for (size_t i = 0; i < n_expect_finds; i++) {
+        const struct expect_find *f = &expect_finds[i];
+
+        if (strcmp(f->row, row->id) != 0)
+            continue;
+        (void)printf("%s", any ? "; " : "");
+        for (const char *p = f->verdicts; *p; p++)
+            (void)printf("%s", *p == '|' ? " or " : (char[]){*p, '\0'});
+        if (f->count != 1)
+            (void)printf(" ×%s", f->count ? "" : "N");
+        if (f->count > 1)
+            (void)printf("%d", f->count);
+        (void)printf("%s", f->flavours == BOTH   ? ""
+                           : f->flavours == BARE ? " (bare)"
+                                                 : " (registered)");
+        any = true;
+    }
+    for (size_t i = 0; i < n_expect_procs; i++) {
+        if (strcmp(expect_procs[i].row, row->id) != 0)
+            continue;
+        (void)printf("%s%s (process)", any ? "; " : "", expect_procs[i].word);
+        any = true;
+    }
+    (void)printf("%s |\n", any ? "" : "no leak");
+}
+
+void
+page_rows(void)
+{
+    (void)printf(
+        "\n### The rows\n\nNumbers are those of the research; where there was none, \"own\".\n\n"
+        "| row | name | origin | what has to be said |\n|---|---|---|---|\n");
+    for (size_t i = 0; i < n_expect_rows; i++)
+        if (isupper((unsigned char)expect_rows[i].id[0]))
+            one_row(&expect_rows[i]);
+}
