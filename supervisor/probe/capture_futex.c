@@ -232,12 +232,24 @@ is_join(struct capture *c, struct thread_facts *t)
     return true;
 }
 
+/* A futex of libstint's, which says whose end is waited for. */
+static bool
+is_claimed_join(struct capture *c, struct thread_facts *t)
+{
+    if (!t->claimed || t->claim.awaits_tid == 0 ||
+        !capture_thread(c, (uint64_t)t->claim.awaits_tid))
+        return false;
+    t->wait = WAIT_JOIN;
+    t->owner = t->claim.awaits_tid;
+    return true;
+}
+
 void
 capture_futex(struct capture *c, size_t i)
 {
     static bool (*const kinds[])(struct capture *, struct thread_facts *) = {
-        is_mutex,        is_stream,         is_join,       is_barrier,
-        capture_is_cond, capture_is_rwlock, capture_is_sem};
+        is_mutex,        is_stream,         is_join,        is_barrier,
+        capture_is_cond, capture_is_rwlock, capture_is_sem, is_claimed_join};
     struct thread_facts *t = &c->facts->threads[i];
 
     t->object = t->args[0];

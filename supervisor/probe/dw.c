@@ -209,9 +209,12 @@ outward(const struct dw *dw, Dwarf_Die *unit, uint64_t address, const char **pat
         if (done) {
             copy(ret->enclosing, sizeof(ret->enclosing), name_of(dw, &scopes[i]));
         } else if (tag == DW_TAG_inlined_subroutine && !ret->function[0]) {
+            Dwarf_Attribute attr;
             const char *caller;
 
-            if (!is_system_header(*path)) {
+            /* __attribute__((artificial)) asks for the location of the caller */
+            if (!is_system_header(*path) &&
+                !dw->dwarf_attr_integrate(&scopes[i], DW_AT_artificial, &attr)) {
                 copy(ret->function, sizeof(ret->function), name_of(dw, &scopes[i]));
             } else {
                 caller = called_at(dw, unit, &scopes[i], &ret->line);

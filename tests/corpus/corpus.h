@@ -12,6 +12,7 @@
  * does what a program does when it is told to leave. `fixed` asks for the twin that does it right.
  * Nothing sleeps to bring an order about: who has to be somewhere first says here().
  */
+#include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdbool.h>
@@ -48,8 +49,23 @@ struct token *token_new(struct token *parent, const char *name);
 void token_cancel(struct token *t);
 bool token_cancelled(struct token *t); /* NULL: never */
 int token_fd(struct token *t);         /* readable from its cancellation on */
-bool token_await(struct token *t,
-                 int64_t for_us); /* Return: cancelled within that time; NULL: a sleep */
+
+/* Inlined, as what follows: the frame that waits is the caller's. */
+#define ALWAYS_INLINE static inline __attribute__((always_inline, artificial, unused))
+
+/* Return: cancelled within that time. NULL: a sleep. */
+ALWAYS_INLINE bool
+token_await(struct token *t, int64_t for_us)
+{
+#ifdef CORPUS_REGISTERED
+    return stint_token_wait(t, for_us == NEVER ? STINT_NEVER : stint_now_us() + for_us) != 0;
+#else
+    struct pollfd p = {.fd = t ? token_fd(t) : -1, .events = POLLIN};
+
+    (void)poll(&p, 1, for_us == NEVER ? -1 : (int)(for_us / 1000));
+    return token_cancelled(t);
+#endif
+}
 
 /* ---- scopes and generations of the configuration within the process ----------------------- */
 
@@ -98,8 +114,6 @@ void tell(const char *name, long value);      /* write it where the judge of the
 void serve(void);                             /* ready; returns when the process has to leave */
 void say_ready(void);
 
-#define ALWAYS_INLINE static inline __attribute__((always_inline, artificial, unused))
-
 /* cond_wait - @t NULL: as pthread_cond_wait(). Return: its token is cancelled. */
 bool cond_wait_token(pthread_cond_t *cond, pthread_mutex_t *mutex, struct token *t);
 
@@ -126,7 +140,7 @@ struct queue {
         .mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .room = (size) \
     }
 
-/* Inlined, so that the frame that waits is the caller's. @t NULL: for ever. Return: done. */
+/* @t NULL: for ever. Return: done. */
 ALWAYS_INLINE bool
 queue_put(struct queue *q, struct token *t)
 {

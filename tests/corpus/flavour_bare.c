@@ -134,15 +134,6 @@ token_fd(struct token *t)
     return t->ends[0];
 }
 
-bool
-token_await(struct token *t, int64_t for_us)
-{
-    struct pollfd p = {.fd = t ? token_fd(t) : -1, .events = POLLIN};
-
-    (void)poll(&p, 1, for_us == NEVER ? -1 : (int)(for_us / 1000));
-    return token_cancelled(t);
-}
-
 /* A careful program without us looks every so often. */
 bool
 cond_wait_token(pthread_cond_t *cond, pthread_mutex_t *mutex, struct token *t)

@@ -55,12 +55,6 @@ token_fd(struct token *t)
 }
 
 bool
-token_await(struct token *t, int64_t for_us)
-{
-    return stint_token_wait(t, for_us == NEVER ? STINT_NEVER : stint_now_us() + for_us) != 0;
-}
-
-bool
 cond_wait_token(pthread_cond_t *cond, pthread_mutex_t *mutex, struct token *t)
 {
     return stint_cond_wait(t, cond, mutex, STINT_NEVER) != 0;
