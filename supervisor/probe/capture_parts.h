@@ -54,6 +54,7 @@ struct capture {
     bool registered;             /* its registry could be read */
     char claims_note[128];       /* why not, or "" */
     char names_note[200];        /* why names are missing, or "" */
+    unsigned rests;              /* ms for which those at work were waited for */
     bool late;                   /* the deadline came: no further details */
 };
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -15,6 +16,8 @@
 #include "base/plain.h"
 #include "supervisor/probe/capture_parts.h"
 
+#define RESTS     5      /* ms that are waited for one thread … */
+#define RESTS_MAX 64     /* … and for all of them */
 #define FILES_MAX 8192UL /* kept open between the samples; others are opened again */
 #define FILES_OWN 64UL   /* descriptors left for all the rest */
 
@@ -252,6 +255,25 @@ look_again(struct capture *c, struct look *l, struct look **before)
     }
 }
 
+/*
+ * One that sleeps and works in turns may be at work just now. Where it is most of the time says more,
+ * so it is waited for a moment; not for long, and not for a crowd.
+ */
+static void
+look_for_rest(struct capture *c, struct look *l, const struct look *before)
+{
+    struct timespec moment = {.tv_nsec = 1000000};
+
+    if (!before || !before->timed || !l->timed ||
+        (int64_t)(l->cpu_ns - before->cpu_ns) / 1000 > c->facts->between_us / 4)
+        return;
+    for (int i = 0; i < RESTS && l->called && l->call.running && c->rests < RESTS_MAX; i++) {
+        c->rests++;
+        (void)nanosleep(&moment, NULL);
+        call_look(c, l);
+    }
+}
+
 /* thread_look - the second look at @tid. Return: false: it is gone. */
 static bool
 thread_look(struct capture *c, pid_t tid, struct look *before)
@@ -277,7 +299,10 @@ thread_look(struct capture *c, pid_t tid, struct look *before)
         l->sched_fd = steal_fd(before->sched_fd);
     }
     look_again(c, l, &before);
+    look_for_rest(c, l, before);
     look_close(l);
+    if (st.state == 'R' && l->called && !l->call.running)
+        st.state = 'S'; /* since then */
     thread_fill(t, &st);
     t->main = tid == f->pid;
     t->started_us = started_us(c, st.start_time);
