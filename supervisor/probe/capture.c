@@ -72,7 +72,7 @@ libc_find(struct capture *c)
 {
     char path[64], line[1024];
 
-    (void)snprintf(path, sizeof(path), "/proc/%d/maps", (int)c->req->pid);
+    (void)snprintf(path, sizeof(path), "/proc/%d/maps", (int)c->memory.pid);
     FILE *f = fopen(path, "re");
 
     if (!f)
@@ -156,6 +156,9 @@ capture(struct capture *c, struct error *reterr)
     program_read(c);
     r = samples(c);
     if (r == 0) {
+        /* a first thread that ended has no memory and no files any more, the others do */
+        if (c->facts->zombie_leader)
+            c->memory.pid = c->facts->threads[0].tid;
         libc_find(c);
         r = capture_futex_prepare(c);
     }

@@ -51,7 +51,7 @@ anonymous(const struct capture *c, int fd, const char *kind, char *buf, size_t r
     char path[64];
     auto_free char *info = NULL;
 
-    (void)snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", (int)c->req->pid, fd);
+    (void)snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", (int)c->memory.pid, fd);
     if (file_read(path, INFO_MAX, &info, NULL, NULL) < 0) {
         (void)snprintf(buf, room, "%s", kind);
         return;
@@ -81,7 +81,7 @@ capture_fd_target(struct capture *c, int fd, char *buf, size_t room)
     buf[0] = '\0';
     if (c->fds_refused || fd < 0)
         return;
-    r = proc_fd_target(c->req->pid, fd, link, sizeof(link));
+    r = proc_fd_target(c->memory.pid, fd, link, sizeof(link));
     if (r == -EACCES || r == -EPERM)
         c->fds_refused = r;
     if (r < 0)

@@ -70,7 +70,7 @@ epoll_read(struct capture *c, struct thread_facts *t)
     int epfd = t->fd;
     unsigned n = 0;
 
-    (void)snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", (int)c->req->pid, epfd);
+    (void)snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", (int)c->memory.pid, epfd);
     FILE *f = fopen(path, "re");
 
     if (!f)
