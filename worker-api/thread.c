@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -285,25 +284,16 @@ is_done(const struct stint_thread *thread)
     return __atomic_load_n(&thread->done, __ATOMIC_ACQUIRE) != 0;
 }
 
-/* One that was just made says its number in a moment. 0: it did not. */
-static uint32_t
-number_of(struct stint_thread *thread)
-{
-    uint32_t tid;
-
-    for (int i = 0; (tid = __atomic_load_n(&thread->tid, __ATOMIC_RELAXED)) == 0 && i < 1000; i++)
-        (void)sched_yield();
-    return tid;
-}
-
 /* Somebody who is waited for for ever keeps his waiter too: the waiter's slot says whom to blame. */
 static int
 wait_until_done(struct stint_thread *thread, struct token *token, int64_t abs_us)
 {
     static uint32_t site;
-    struct stint_block block = stn_block_enter(&site, STINT_SITE_JOIN, "join", number_of(thread));
+    uint32_t tid;
     int err;
-
+    for (int i = 0; !(tid = __atomic_load_n(&thread->tid, __ATOMIC_RELAXED)) && i < 1000; i++)
+        (void)sched_yield(); /* one that was just made tells its number in a moment */
+    struct stint_block block = stn_block_enter(&site, STINT_SITE_JOIN, "join", tid);
     while ((err = stint_token_err(token ? &token->head : NULL)) == 0 && !is_done(thread) &&
            stint_now_us() < abs_us)
         stn_word_wait(&thread->done, 0, token, abs_us); /* all ends are looked at above */
