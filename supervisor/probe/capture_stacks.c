@@ -30,9 +30,10 @@ stack_walk(struct capture *c, struct names *names, struct thread_facts *t, struc
     struct names_stack stack = {.sp = t->sp, .pc = t->pc, .bytes = buf, .base = t->sp};
     ssize_t n = remote_read_some(&c->memory, t->sp, buf, STACK_COPY);
 
-    if (n < 0)
-        return;
-    stack.n = (size_t)n;
+    if (n > 0)
+        stack.n = (size_t)n;
+    else
+        stack.bytes = NULL; /* read through another thread when the first one is a zombie */
     t->n_frames = names_stack(names, &stack, frames, FACTS_FRAMES_MAX);
     for (unsigned i = 0; i < t->n_frames; i++) {
         t->frames[i].pc = frames[i].pc;
