@@ -98,7 +98,7 @@ names_wait_class(const char *function)
     for (size_t i = 0; i < ARRAY_LEN(waits); i++) {
         size_t n = strlen(waits[i].name);
 
-        if (!strncmp(name, waits[i].name, n) && (name[n] == '\0' || name[n] == '@'))
+        if (!strncmp(name, waits[i].name, n) && strchr("@.", name[n]))
             return waits[i].class;
     }
     return WAIT_UNKNOWN;

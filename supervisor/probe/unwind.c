@@ -71,7 +71,7 @@ cfa_of(struct walk *w, const struct unwind_row *row, uint64_t *ret)
 static bool
 is_kept(unsigned reg)
 {
-    return reg == REG_RBX || reg == REG_RBP || (reg >= REG_R12 && reg <= REG_R15);
+    return reg == COLUMN_RBX || reg == COLUMN_RBP || (reg >= COLUMN_R12 && reg <= COLUMN_R15);
 }
 
 /* restored - register @reg of the caller. Return: false = not known. */
@@ -115,29 +115,29 @@ leave(struct walk *w, const struct unwind_row *row, uint64_t cfa)
     struct registers next = {.known = 0};
     uint64_t value;
 
-    for (unsigned reg = 0; reg < REGS; reg++) {
+    for (unsigned reg = 0; reg < COLUMNS; reg++) {
         if (restored(w, row, reg, cfa, &value))
             reg_set(&next, reg, value);
     }
-    if (!reg_known(&next, REG_RA))
+    if (!reg_known(&next, COLUMN_RA))
         return false;
-    if (row->rules[REG_RSP].kind == RULE_NONE)
-        reg_set(&next, REG_RSP, cfa);
+    if (row->rules[COLUMN_RSP].kind == RULE_NONE)
+        reg_set(&next, COLUMN_RSP, cfa);
     w->regs = next;
     w->call = !row->signal;
-    return reg_known(&next, REG_RSP);
+    return reg_known(&next, COLUMN_RSP);
 }
 
 /* plausible - might the return address lie right below @cfa? */
 static bool
 plausible(struct walk *w, const struct unwind_row *row, uint64_t cfa)
 {
-    uint64_t sp = w->regs.value[REG_RSP], address;
+    uint64_t sp = w->regs.value[COLUMN_RSP], address;
 
-    if (row->signal || row->rules[REG_RA].kind != RULE_OFFSET)
+    if (row->signal || row->rules[COLUMN_RA].kind != RULE_OFFSET)
         return true;
     return cfa > sp && cfa % 8 == 0 &&
-           stack_word(w, cfa + (uint64_t)row->rules[REG_RA].value, &address) &&
+           stack_word(w, cfa + (uint64_t)row->rules[COLUMN_RA].value, &address) &&
            code_at(w->names, address - 1);
 }
 
@@ -145,7 +145,7 @@ plausible(struct walk *w, const struct unwind_row *row, uint64_t cfa)
 static bool
 by_depth(struct walk *w, const struct unwind_row *row, uint64_t depth, uint64_t *ret)
 {
-    uint64_t cfa = w->regs.value[REG_RSP] + depth, address;
+    uint64_t cfa = w->regs.value[COLUMN_RSP] + depth, address;
 
     if (depth == 0 || !stack_word(w, cfa - 8, &address) ||
         call_before(w->names, address, row->start) == CALL_NONE)
@@ -158,9 +158,9 @@ by_depth(struct walk *w, const struct unwind_row *row, uint64_t depth, uint64_t 
 static bool
 by_prologue(struct walk *w, const struct unwind_row *row, uint64_t *ret)
 {
-    if (row->cfa.kind != RULE_REGISTER || row->cfa.reg != REG_RBP || row->cfa.value != 16)
+    if (row->cfa.kind != RULE_REGISTER || row->cfa.reg != COLUMN_RBP || row->cfa.value != 16)
         return false;
-    return by_depth(w, row, prologue_depth(w->names, row->start, w->regs.value[REG_RA]), ret);
+    return by_depth(w, row, prologue_depth(w->names, row->start, w->regs.value[COLUMN_RA]), ret);
 }
 
 /*
@@ -188,7 +188,7 @@ trust(struct walk *w, const struct unwind_row *row, uint64_t at, uint64_t addres
 static bool
 by_scan(struct walk *w, const struct unwind_row *row, uint64_t *ret)
 {
-    uint64_t at = (w->regs.value[REG_RSP] + 7) & ~UINT64_C(7), address, saved = 0;
+    uint64_t at = (w->regs.value[COLUMN_RSP] + 7) & ~UINT64_C(7), address, saved = 0;
     unsigned best = 0, enough = row->found ? 5 : 1;
 
     for (unsigned i = 0; i < SCAN_WORDS && best < enough && stack_word(w, at, &address); i++) {
@@ -213,10 +213,10 @@ leave_by_guess(struct walk *w, uint64_t cfa)
 
     if (!stack_word(w, cfa - 8, &value))
         return false;
-    reg_set(&next, REG_RA, value);
-    reg_set(&next, REG_RSP, cfa);
+    reg_set(&next, COLUMN_RA, value);
+    reg_set(&next, COLUMN_RSP, cfa);
     if (stack_word(w, cfa - 16, &value) && value >= cfa && value - cfa < NEAR)
-        reg_set(&next, REG_RBP, value);
+        reg_set(&next, COLUMN_RBP, value);
     w->regs = next;
     w->call = true;
     w->guessed = true;
@@ -239,7 +239,7 @@ recover(struct walk *w, struct unwind_row *row, uint64_t *ret)
     } else {
         return false;
     }
-    row->depth = *ret - w->regs.value[REG_RSP];
+    row->depth = *ret - w->regs.value[COLUMN_RSP];
     return true;
 }
 
@@ -247,7 +247,7 @@ recover(struct walk *w, struct unwind_row *row, uint64_t *ret)
 static bool
 caller(struct walk *w)
 {
-    uint64_t pc = w->regs.value[REG_RA];
+    uint64_t pc = w->regs.value[COLUMN_RA];
     struct unwind_row *row = unwind_row(w->names, pc - w->call);
     uint64_t cfa = 0;
 
@@ -255,7 +255,7 @@ caller(struct walk *w)
         return false;
     if (!row->found)
         return by_scan(w, row, &cfa) && leave_by_guess(w, cfa);
-    if (row->rules[REG_RA].kind == RULE_UNDEFINED) /* where threads begin */
+    if (row->rules[COLUMN_RA].kind == RULE_UNDEFINED) /* where threads begin */
         return false;
     if (cfa_of(w, row, &cfa) && (!w->guessed || plausible(w, row, cfa)))
         return leave(w, row, cfa);
@@ -270,11 +270,11 @@ caller(struct walk *w)
 static void
 begun(struct walk *w, const struct names_frame *last3)
 {
-    const struct unwind_row *row = unwind_row(w->names, w->regs.value[REG_RA] - w->call);
+    const struct unwind_row *row = unwind_row(w->names, w->regs.value[COLUMN_RA] - w->call);
 
-    if (!row || !row->found || row->rules[REG_RA].kind != RULE_UNDEFINED)
+    if (!row || !row->found || row->rules[COLUMN_RA].kind != RULE_UNDEFINED)
         return;
-    w->names->origin.bottom = w->regs.value[REG_RSP];
+    w->names->origin.bottom = w->regs.value[COLUMN_RSP];
     w->names->origin.starter = last3[1].pc;
     w->names->origin.routine = last3[0].pc - last3[0].call;
 }
@@ -289,10 +289,10 @@ names_stack(struct names *names, const struct names_stack *stack, struct names_f
     uint64_t sp;
 
     names->origin = (struct origin){.sp = stack->sp};
-    reg_set(&w.regs, REG_RA, stack->pc);
-    reg_set(&w.regs, REG_RSP, stack->sp);
+    reg_set(&w.regs, COLUMN_RA, stack->pc);
+    reg_set(&w.regs, COLUMN_RSP, stack->sp);
     for (unsigned i = 0; i < FRAMES_MAX; i++) {
-        uint64_t pc = w.regs.value[REG_RA];
+        uint64_t pc = w.regs.value[COLUMN_RA];
         struct names_frame frame = {.pc = pc, .call = w.call, .guessed = w.guessed};
 
         if (pc < MEMORY_PAGE || pc >= USER_END)
@@ -304,12 +304,12 @@ names_stack(struct names *names, const struct names_stack *stack, struct names_f
             ret[n++] = frame;
             names_want(names, pc, w.call);
         }
-        sp = w.regs.value[REG_RSP];
+        sp = w.regs.value[COLUMN_RSP];
         if (!caller(&w)) {
             begun(&w, last3);
             break;
         }
-        if (w.call && w.regs.value[REG_RSP] <= sp)
+        if (w.call && w.regs.value[COLUMN_RSP] <= sp)
             break; /* nobody's frame is below that of whom he called, but for signals */
     }
     return n;

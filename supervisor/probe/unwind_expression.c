@@ -39,7 +39,7 @@ push_register(struct machine *m, uint64_t reg)
 {
     int64_t offset = bytes_sleb(&m->code);
 
-    if (reg >= REGS || !reg_known(m->world->regs, (unsigned)reg))
+    if (reg >= COLUMNS || !reg_known(m->world->regs, (unsigned)reg))
         m->failed = true;
     else
         push(m, m->world->regs->value[reg] + (uint64_t)offset);

@@ -9,7 +9,15 @@
 
 #include "supervisor/probe/names_internal.h"
 
-enum { REG_RBX = 3, REG_RBP = 6, REG_RSP = 7, REG_R12 = 12, REG_R15 = 15, REG_RA = 16, REGS };
+enum {
+    COLUMN_RBX = 3,
+    COLUMN_RBP = 6,
+    COLUMN_RSP = 7,
+    COLUMN_R12 = 12,
+    COLUMN_R15 = 15,
+    COLUMN_RA = 16,
+    COLUMNS
+};
 
 /* A little reader of bytes that may end anywhere. */
 struct bytes {
@@ -49,20 +57,20 @@ struct unwind_row {
     bool depth_guessed;     /* `depth` was found by looking around */
     uint64_t depth;         /* from sp to the CFA, in the thread before; 0 = not needed yet */
     struct rule cfa;
-    struct rule rules[REGS];
+    struct rule rules[COLUMNS];
     unsigned char *bytes; /* owned; the expressions; NULL = there are none */
     size_t n_bytes;
 };
 
 struct registers {
-    uint64_t value[REGS];
+    uint64_t value[COLUMNS];
     uint32_t known; /* bits */
 };
 
 static inline bool
 reg_known(const struct registers *regs, unsigned reg)
 {
-    return reg < REGS && (regs->known >> reg & 1);
+    return reg < COLUMNS && (regs->known >> reg & 1);
 }
 
 static inline void

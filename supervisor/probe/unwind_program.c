@@ -11,9 +11,9 @@
 struct run {
     const struct cie *cie;
     struct unwind_row *row;
-    struct rule first[REGS]; /* as the CIE left them: what "restore" means */
+    struct rule first[COLUMNS]; /* as the CIE left them: what "restore" means */
     struct {
-        struct rule rules[REGS], cfa;
+        struct rule rules[COLUMNS], cfa;
     } kept[STATES_MAX];
     unsigned n_kept;
     uint64_t at, pc; /* instructions at `at` are for code from there on */
@@ -24,8 +24,8 @@ static void
 set(struct run *run, uint64_t reg, enum rule_kind kind, int64_t value)
 {
     if (reg == run->cie->ra)
-        reg = REG_RA;
-    if (reg < REGS) /* others hold nothing that matters here */
+        reg = COLUMN_RA;
+    if (reg < COLUMNS) /* others hold nothing that matters here */
         run->row->rules[reg] = (struct rule){.kind = (uint8_t)kind, .value = value};
 }
 
@@ -57,7 +57,7 @@ expression(struct run *run, struct bytes *b, enum rule_kind kind)
 static void
 cfa_set(struct run *run, uint64_t reg, int64_t offset)
 {
-    if (reg >= REGS)
+    if (reg >= COLUMNS)
         run->failed = true;
     else
         run->row->cfa = (struct rule){.kind = RULE_REGISTER, .reg = (uint8_t)reg, .value = offset};
@@ -86,8 +86,8 @@ static void
 restore(struct run *run, uint64_t reg)
 {
     if (reg == run->cie->ra)
-        reg = REG_RA;
-    if (reg < REGS)
+        reg = COLUMN_RA;
+    if (reg < COLUMNS)
         run->row->rules[reg] = run->first[reg];
 }
 
@@ -170,7 +170,7 @@ about_register(struct run *run, struct bytes *b, unsigned op)
     case DW_CFA_val_expression:
         rule = expression(run, b, op == DW_CFA_expression ? RULE_EXPRESSION : RULE_VAL_EXPRESSION);
         set(run, reg, (enum rule_kind)rule.kind, rule.value);
-        if (reg < REGS)
+        if (reg < COLUMNS)
             run->row->rules[reg].bytes = rule.bytes;
         return;
     default:

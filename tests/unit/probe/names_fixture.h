@@ -3,6 +3,7 @@
 #define STINT_TESTS_UNIT_PROBE_NAMES_FIXTURE_H
 
 /* A program of subjects/, its threads blocked, looked at from outside. */
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
@@ -39,6 +40,7 @@ struct seen {
 };
 
 static pid_t subject;
+static const char *root_dir; /* the subject's; NULL: ours */
 static struct names *names;
 static struct seen *seen;
 static size_t n_seen;
@@ -57,6 +59,8 @@ begin_program(const char *program, const char *shape, const char *arg)
     if (subject == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         (void)dup2(out[1], STDOUT_FILENO);
+        if (root_dir && (chroot(root_dir) != 0 || chdir("/") != 0))
+            _exit(92);
         (void)execl(program, program, shape, arg, (char *)NULL);
         _exit(93);
     }
