@@ -5,8 +5,10 @@
  * each other, and with how many are seen waiting there. Whatever does not stays a plain futex.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,8 +74,25 @@ thread_inside(const struct capture *c, uint32_t tid)
     return outer > 0 ? capture_thread(c, (uint64_t)outer) : NULL;
 }
 
+/*
+ * Nobody of that number was there when the threads were listed. One born since may have been quicker
+ * than those that wait; and what was read may be over: then the holder left in order.
+ */
+static bool
+is_newcomer(struct capture *c, uint32_t tid, uint64_t word)
+{
+    char name[16];
+    uint32_t now;
+
+    (void)snprintf(name, sizeof(name), "%u", tid);
+    if (!c->inner && faccessat(c->task_fd, name, F_OK, 0) == 0)
+        return true;
+    return word != 0 &&
+           (remote_read(&c->memory, word, &now, sizeof(now)) < 0 || (now & FUTEX_TID_MASK) != tid);
+}
+
 void
-capture_owner(struct capture *c, struct thread_facts *t, uint32_t tid)
+capture_owner(struct capture *c, struct thread_facts *t, uint32_t tid, uint64_t word)
 {
     const struct thread_facts *owner;
     char path[48];
@@ -87,7 +106,8 @@ capture_owner(struct capture *c, struct thread_facts *t, uint32_t tid)
     /* Of another process, when it is shared: then somebody of that number is there. */
     (void)snprintf(path, sizeof(path), "/proc/%u/stat", tid);
     t->owner_gone = !c->late && c->facts->n == c->facts->n_threads &&
-                    (!t->shared || (!c->inner && access(path, F_OK) != 0));
+                    (!t->shared || (!c->inner && access(path, F_OK) != 0)) &&
+                    !is_newcomer(c, tid, word);
 }
 
 /* pthread_mutex_t, its first members; pthread_mutexattr_* say the rest of what `kind` holds. */
@@ -136,6 +156,7 @@ is_mutex(struct capture *c, struct thread_facts *t)
     uint32_t command = futex_command(t);
     uint32_t want = (uint32_t)t->args[2];
     bool inherit = command == FUTEX_LOCK_PI || command == 13 /* FUTEX_LOCK_PI2, Linux 5.14 */;
+    bool in_word; /* the owner's number is in the word that is waited on */
     struct mutex m;
 
     if (!inherit && want != plain && !(want & FUTEX_WAITERS))
@@ -145,7 +166,8 @@ is_mutex(struct capture *c, struct thread_facts *t)
         return false;
     if (t->args[0] % 8 != 0 || remote_read(&c->memory, t->args[0], &m, sizeof(m)) < 0)
         return false;
-    if (inherit || (m.kind & KIND_ROBUST))
+    in_word = inherit || (m.kind & KIND_ROBUST);
+    if (in_word)
         m.owner = m.lock & FUTEX_TID_MASK;
     if (!mutex_plausible(c, t, &m) || (inherit && !(m.kind & KIND_INHERIT)))
         return false;
@@ -153,7 +175,7 @@ is_mutex(struct capture *c, struct thread_facts *t)
     t->object = t->args[0];
     t->shared = (m.kind & KIND_SHARED) && !(m.kind & KIND_ROBUST) ? true : false;
     mutex_note(t, &m);
-    capture_owner(c, t, m.owner);
+    capture_owner(c, t, m.owner, t->args[0] + (in_word ? 0 : offsetof(struct mutex, owner)));
     return true;
 }
 
@@ -183,7 +205,7 @@ is_stream(struct capture *c, struct thread_facts *t)
     t->wait = WAIT_MUTEX;
     t->object = t->args[0];
     (void)snprintf(t->object_note, sizeof(t->object_note), "of a stdio stream");
-    capture_owner(c, t, tid);
+    capture_owner(c, t, tid, 0);
     return true;
 #else
     (void)c;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Condition variables, read-write locks and semaphores, told apart by the memory around the futex. */
 #include <linux/futex.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -150,7 +151,7 @@ capture_is_rwlock(struct capture *c, struct thread_facts *t)
                        w->write ? "wants to write" : "wants to read",
                        l.flags == RWLOCK_FLAGS_MAX ? ", writers first" : "");
         if (l.writer != 0 && (l.readers & WRITE_PHASE))
-            capture_owner(c, t, l.writer);
+            capture_owner(c, t, l.writer, base + offsetof(struct rwlock, writer));
         return true;
     }
     return false;

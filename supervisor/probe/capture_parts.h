@@ -80,8 +80,8 @@ void capture_classify(struct capture *c, size_t i);
 /* capture_futex.c */
 int capture_futex_prepare(struct capture *c); /* who waits where; 0 or -ENOMEM */
 void capture_futex(struct capture *c, size_t i);
-/* capture_owner - @t waits for the thread with that number, as the process's memory says. */
-void capture_owner(struct capture *c, struct thread_facts *t, uint32_t tid);
+/* capture_owner - @t waits for the thread with that number, as the process's memory says; @word: where, or 0. */
+void capture_owner(struct capture *c, struct thread_facts *t, uint32_t tid, uint64_t word);
 
 /* capture_wants.c: what several descriptors it waits for, in poll, select and epoll. */
 void capture_polled(struct capture *c, struct thread_facts *t);
