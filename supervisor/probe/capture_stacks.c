@@ -10,10 +10,11 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "supervisor/probe/capture_parts.h"
+#include "supervisor/probe/capture_running.h"
 #include "supervisor/probe/names.h"
 
-#define STACK_COPY ((size_t)16 << 10) /* what lies beyond is read when it is needed */
-#define LEFT_US    (20 * US_PER_MS)   /* kept of the time for what comes behind the names */
+#define STACK_COPY ((size_t)8 << 10) /* what lies beyond is read when it is needed */
+#define LEFT_US    (20 * US_PER_MS)  /* kept of the time for what comes behind the names */
 
 /* What is known of one thread until the names are: a bit for each frame. */
 struct marks {
@@ -23,17 +24,13 @@ struct marks {
 _Static_assert(FACTS_FRAMES_MAX <= 32, "a bit for each frame");
 
 static void
-stack_walk(struct capture *c, struct names *names, struct thread_facts *t, struct marks *marks,
-           unsigned char *buf)
+stack_walk(struct names *names, struct thread_facts *t, struct marks *marks, const void *bytes,
+           size_t n)
 {
     struct names_frame frames[FACTS_FRAMES_MAX];
-    struct names_stack stack = {.sp = t->sp, .pc = t->pc, .bytes = buf, .base = t->sp};
-    ssize_t n = remote_read_some(&c->memory, t->sp, buf, STACK_COPY);
+    struct names_stack stack = {
+        .sp = t->sp, .pc = t->pc, .bytes = n > 0 ? bytes : NULL, .n = n, .base = t->sp};
 
-    if (n > 0)
-        stack.n = (size_t)n;
-    else
-        stack.bytes = NULL; /* read through another thread when the first one is a zombie */
     t->n_frames = names_stack(names, &stack, frames, FACTS_FRAMES_MAX);
     for (unsigned i = 0; i < t->n_frames; i++) {
         t->frames[i].pc = frames[i].pc;
@@ -43,6 +40,55 @@ stack_walk(struct capture *c, struct names *names, struct thread_facts *t, struc
         t->start.pc = names_start(names, t->tid, &stack);
     if (t->object != 0)
         names_want_object(names, t->object);
+}
+
+/* Who waits, by what lies on his stack now. */
+static int
+walk_waiting(struct capture *c, struct names *names, struct marks *marks)
+{
+    auto_free unsigned char *buf = malloc(STACK_COPY);
+
+    if (!buf)
+        return -ENOMEM;
+    for (size_t i = 0; i < c->facts->n && !capture_late(c); i++) {
+        struct thread_facts *t = &c->facts->threads[i];
+        ssize_t n = t->sp != 0 ? remote_read_some(&c->memory, t->sp, buf, STACK_COPY) : 0;
+
+        if (t->sp != 0) /* without a copy, names read it themselves */
+            stack_walk(names, t, &marks[i], buf, n > 0 ? (size_t)n : 0);
+    }
+    return 0;
+}
+
+/* Who runs, by what the kernel notes at a tick. */
+static int
+walk_running(struct capture *c, struct names *names, struct marks *marks)
+{
+    auto_free struct running *who = calloc(RUNNING_MAX, sizeof(*who));
+    size_t n = 0;
+
+    if (!who)
+        return -ENOMEM;
+    for (size_t i = 0; i < c->facts->n && n < RUNNING_MAX; i++) {
+        const struct thread_facts *t = &c->facts->threads[i];
+
+        if (t->wait == WAIT_RUNNING && t->sp == 0 && !t->kernel) {
+            who[n].tid = t->tid;
+            who[n++].index = i;
+        }
+    }
+    if (n > 0 && !capture_late(c))
+        running_look(who, n, c->req->deadline_us);
+    for (size_t k = 0; k < n; k++) {
+        struct thread_facts *t = &c->facts->threads[who[k].index];
+
+        if (!who[k].seen)
+            continue;
+        t->sp = who[k].sp;
+        t->pc = who[k].pc;
+        stack_walk(names, t, &marks[who[k].index], who[k].bytes, who[k].n);
+    }
+    return 0;
 }
 
 /* The locks of the C library all wait in one way; memory told them apart, and here is who called. */
@@ -153,24 +199,27 @@ int
 capture_stacks(struct capture *c)
 {
     struct process_facts *f = c->facts;
-    auto_free unsigned char *buf = malloc(STACK_COPY);
     auto_free struct marks *marks = calloc(f->n + 1, sizeof(*marks));
     struct names *names = NULL;
     struct error err = {0};
     int r;
 
-    if (!buf || !marks)
+    if (!marks)
         return -ENOMEM;
-    if (c->calls_refused || c->memory.refused)
+    if (c->calls_refused || c->memory.refused || c->foreign_abi)
         return 0; /* the note says why */
     r = names_open(c->req->pid, &names, &err);
     if (r < 0) {
         (void)snprintf(c->names_note, sizeof(c->names_note), "%s", err.text);
         return r == -ENOMEM ? r : 0;
     }
-    for (size_t i = 0; i < f->n && !capture_late(c); i++)
-        if (f->threads[i].sp != 0)
-            stack_walk(c, names, &f->threads[i], &marks[i], buf);
+    r = walk_waiting(c, names, marks);
+    if (r == 0)
+        r = walk_running(c, names, marks);
+    if (r < 0) {
+        names_close(names);
+        return r;
+    }
     names_find(c, names);
     for (size_t i = 0; i < f->n; i++)
         names_give(names, &f->threads[i], &marks[i]);

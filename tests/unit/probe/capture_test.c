@@ -3,7 +3,6 @@
 #include "supervisor/probe/capture.h"
 
 #include <errno.h>
-#include <linux/io_uring.h>
 #include <sched.h>
 #include <sys/ptrace.h>
 
@@ -107,7 +106,6 @@ START_TEST(where_it_waits_where_it_began_and_for_what_is_told_by_name)
     t = player(0);
     ck_assert(t->business >= 0 && t->n_frames > 3);
     ck_assert_str_eq(t->frames[t->business].function, "rest");
-    ck_assert_uint_eq(player(3)->n_frames, 0); /* who runs is nowhere in particular */
 }
 END_TEST
 
@@ -259,67 +257,6 @@ START_TEST(a_deadline_that_is_over_costs_details_and_says_so)
 }
 END_TEST
 
-static void
-rings(void)
-{
-    struct io_uring_params p = {.flags = IORING_SETUP_SQPOLL, .sq_thread_idle = 3600000};
-
-    stage->fds[0] = (int)syscall(SYS_io_uring_setup, 4, &p);
-    stage->go = true;
-}
-
-START_TEST(a_thread_that_the_kernel_made_is_not_taken_for_somebodys)
-{
-    unsigned made = 0;
-
-    actor_start(rings);
-    while (!stage->go)
-        (void)sched_yield();
-    if (stage->fds[0] < 0) /* not permitted everywhere */
-        return;
-    ck_assert_int_eq(look(0), 0);
-    for (size_t i = 0; i < facts.n; i++) {
-        made += facts.threads[i].kernel;
-        ck_assert(facts.threads[i].kernel != facts.threads[i].main); /* whatever their names */
-        ck_assert(!facts.threads[i].kernel || facts.threads[i].n_frames == 0);
-    }
-    ck_assert_uint_eq(made, 1);
-}
-END_TEST
-
-static void
-on_timer(union sigval value)
-{
-    (void)value;
-}
-
-static void
-has_a_timer(void)
-{
-    struct sigevent event = {.sigev_notify = SIGEV_THREAD, .sigev_notify_function = on_timer};
-    timer_t timer;
-
-    (void)timer_create(CLOCK_MONOTONIC, &event, &timer);
-    stage->go = true;
-}
-
-START_TEST(a_helper_of_the_c_library_begins_there_and_does_nobodys_business)
-{
-    actor_start(has_a_timer);
-    while (!stage->go)
-        (void)sched_yield();
-    (void)await(0, WAIT_SLEEP);
-    ck_assert_uint_eq(facts.n, 2);
-    for (size_t i = 0; i < facts.n; i++) {
-        const struct thread_facts *t = &facts.threads[i];
-
-        ck_assert(t->main || (!t->kernel && !t->start.business && t->business == -1));
-        ck_assert_msg(t->main || strncmp(t->start.module, "libc.so", 7) == 0, "'%s'",
-                      t->start.module);
-    }
-}
-END_TEST
-
 static pid_t tracer;
 
 static void
@@ -371,8 +308,6 @@ main(void)
     tcase_add_test(t, nobody_is_there);
     tcase_add_test(t, a_thousand_are_seen_and_none_is_stopped);
     tcase_add_test(t, a_deadline_that_is_over_costs_details_and_says_so);
-    tcase_add_test(t, a_thread_that_the_kernel_made_is_not_taken_for_somebodys);
-    tcase_add_test(t, a_helper_of_the_c_library_begins_there_and_does_nobodys_business);
     tcase_add_test(t, who_is_traced_is_stopped_and_the_tracer_is_known);
     suite_add_tcase(s, t);
     return unit_main(s);
