@@ -149,6 +149,21 @@ mutex_note(struct thread_facts *t, const struct mutex *m)
         (void)snprintf(t->object_note, sizeof(t->object_note), "%s", robust);
 }
 
+/* mutex_read - of those that a thousand wait for, once. */
+static bool
+mutex_read(struct capture *c, uint64_t address, struct mutex *ret)
+{
+    static uint64_t last; /* one process is looked at, by one thread */
+    static struct mutex was;
+
+    if (!c->mutex_known || last != address) {
+        c->mutex_known = remote_read(&c->memory, address, &was, sizeof(was)) == 0;
+        last = address;
+    }
+    *ret = was;
+    return c->mutex_known;
+}
+
 static bool
 is_mutex(struct capture *c, struct thread_facts *t)
 {
@@ -164,7 +179,7 @@ is_mutex(struct capture *c, struct thread_facts *t)
     /* The library waits so for a limited time only; others, such as Rust's, always. */
     if (command == FUTEX_WAIT_BITSET && t->args[3] == 0)
         return false;
-    if (t->args[0] % 8 != 0 || remote_read(&c->memory, t->args[0], &m, sizeof(m)) < 0)
+    if (t->args[0] % 8 != 0 || !mutex_read(c, t->args[0], &m))
         return false;
     in_word = inherit || (m.kind & KIND_ROBUST);
     if (in_word)
