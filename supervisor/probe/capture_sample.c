@@ -70,6 +70,15 @@ is_there(const struct capture *c, pid_t tid)
     return faccessat(c->task_fd, path, F_OK, 0) == 0;
 }
 
+/* is_zombie - a first thread that ended: it has no memory, so an ordinary user is refused its call. */
+static bool
+is_zombie(const struct capture *c, pid_t tid)
+{
+    struct proc_stat st;
+
+    return tid == c->req->pid && proc_thread_stat_read(tid, tid, &st) == 0 && st.state == 'Z';
+}
+
 static void
 call_look(struct capture *c, struct look *l)
 {
@@ -87,7 +96,8 @@ call_look(struct capture *c, struct look *l)
         r = proc_syscall_parse(text, &l->call);
     l->called = r >= 0;
     c->calls_seen |= l->called;
-    if (!c->calls_seen && (refused(r) || (r == -ENOENT && is_there(c, l->tid))))
+    if (!c->calls_seen && (refused(r) || (r == -ENOENT && is_there(c, l->tid))) &&
+        !is_zombie(c, l->tid))
         c->calls_refused = r;
 }
 
