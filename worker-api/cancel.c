@@ -126,6 +126,7 @@ take_signalled(void)
 void
 stn_tree_take(void)
 {
+    stn_here();
     stn_lock_take(&stn.tree);
     take_signalled(); /* nothing is freed while it is on that stack */
 }

@@ -58,6 +58,7 @@ channel_take(void)
 {
     int state = stn_cancel_hold();
 
+    stn_here(); /* the parent's voice is not ours */
     stn_lock_take(&stn.channel);
     return state;
 }

@@ -110,25 +110,32 @@ read_hex(uint8_t *to, size_t bytes, const char *digits)
     }
 }
 
-/* W3C trace context: version-trace-parent-flags, all lower case. A bad one is as none. */
-static void
-read_trace(void)
+bool
+stn_trace_parse(const char *text, struct trace *ret)
 {
-    const char *text = getenv("TRACEPARENT");
     size_t n = text ? strlen(text) : 0;
 
     if (n < 55 || !lower_hex(text, 2) || text[2] != '-' || !lower_hex(text + 3, 32) ||
         text[35] != '-' || !lower_hex(text + 36, 16) || text[52] != '-' || !lower_hex(text + 53, 2))
-        return;
+        return false;
     if (strncmp(text, "ff", 2) == 0 || (strncmp(text, "00", 2) == 0 && n != 55) ||
         (n > 55 && text[55] != '-'))
-        return;
+        return false;
     if (strspn(text + 3, "0") >= 32 || strspn(text + 36, "0") >= 16)
-        return;
-    stn_text_copy(stn.trace_id, sizeof(stn.trace_id), text + 3);
-    read_hex(stn.trace.trace_id, sizeof(stn.trace.trace_id), text + 3);
-    read_hex(stn.trace.span_id, sizeof(stn.trace.span_id), text + 36);
-    read_hex(&stn.trace.flags, sizeof(stn.trace.flags), text + 53);
+        return false;
+    read_hex(ret->trace_id, sizeof(ret->trace_id), text + 3);
+    read_hex(ret->span_id, sizeof(ret->span_id), text + 36);
+    read_hex(&ret->flags, sizeof(ret->flags), text + 53);
+    return true;
+}
+
+static void
+read_trace(void)
+{
+    const char *text = getenv("TRACEPARENT");
+
+    if (stn_trace_parse(text, &stn.trace))
+        stn_text_copy(stn.trace_id, sizeof(stn.trace_id), text + 3);
 }
 
 void

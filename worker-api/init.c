@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "worker-api/state.h"
@@ -55,14 +57,15 @@ after_fork_parent(void)
     stn_lock_give(&stn.channel);
 }
 
-/* Only async-signal-safe calls: the parent may have had other threads inside malloc. */
+/*
+ * Only async-signal-safe calls: the parent may have had other threads inside malloc. All locks are
+ * held. @whole: nobody was changing the tree, so that it can be walked.
+ */
 static void
-after_fork_child(void)
+become_child(bool whole)
 {
-    sigset_t all, before;
-
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before); /* no handler half way; cannot fail */
+    if (stn.alive)
+        *stn.alive = 1;
     stn.notify[0] = '\0';
     if (stn.nudge_fd >= 0)
         stn_close(stn.nudge_fd);
@@ -71,14 +74,83 @@ after_fork_child(void)
     stn_gate_after_fork();
     stn_turns_after_fork();
     stn_registry_after_fork();
-    stn_tokens_after_fork();
-    stn_callbacks_after_fork();
+    if (whole) {
+        stn_tokens_after_fork();
+        stn_callbacks_after_fork();
+    }
     stn_lock_give(&stn.slots);
-    stn_threads_after_fork();
+    stn_threads_after_fork(whole);
     stn_tree_give();
     stn_lock_give(&stn.channel);
-    stn_tokens_unsignal();
+    if (whole)
+        stn_tokens_unsignal();
+}
+
+static void
+after_fork_child(void)
+{
+    sigset_t all, before;
+
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before); /* no handler half way; cannot fail */
+    become_child(true);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+/*
+ * A child made by clone() itself, as some language runtimes do: found out by its first call that does
+ * more than read. Locks that were held belong to threads that are not here. If somebody was changing
+ * the tree of tokens at that very moment, threads and descriptors of tokens are not set right.
+ */
+void
+stn_forked(void)
+{
+    sigset_t all, before;
+    bool whole = stn.tree.word == 0;
+
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    stn.tree.word = stn.slots.word = stn.channel.word = 1;
+    become_child(whole);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+/* An old kernel without MADV_WIPEONFORK has fork handlers only. */
+static void
+watch_for_forks(void)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    uint32_t *word;
+
+    if (stn.alive)
+        return;
+    word = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (word == MAP_FAILED)
+        return;
+    if (madvise(word, page, MADV_WIPEONFORK) == -1) {
+        (void)munmap(word, page);
+        return;
+    }
+    *word = 1;
+    stn.alive = word;
+}
+
+/*
+ * Under Yama only ancestors may look into a process, unless it names somebody: the keeper, whose
+ * descendants may then, too. Elsewhere there is no such call, and no need.
+ */
+static void
+name_tracer(void)
+{
+    const char *text = getenv("STINT_PTRACER");
+    char *end = NULL;
+    long pid = text ? strtol(text, &end, 10) : 0;
+
+    if (!text)
+        return;
+    if (*end == '\0' && pid > 0)
+        (void)prctl(PR_SET_PTRACER, pid, 0, 0, 0); /* EINVAL: no Yama here */
+    (void)unsetenv("STINT_PTRACER");
 }
 
 static bool
@@ -100,6 +172,8 @@ stint_init(const struct stint_options *options)
     if (!stn.registry) { /* else an attempt that failed has taken them already */
         channel = stn_environ_take_fd("STINT_CHANNEL");
         stn_environ_read();
+        name_tracer();
+        watch_for_forks();
         r = stn_registry_open(stn_environ_take_fd("STINT_REGISTRY"));
     }
     if (r == 0) /* now, so that a full table of descriptors is found now */

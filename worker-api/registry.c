@@ -128,8 +128,10 @@ stn_registry_after_fork(void)
 void
 stint_served(unsigned long n)
 {
-    struct stint_registry_header *header = __atomic_load_n(&stn.registry, __ATOMIC_ACQUIRE);
+    struct stint_registry_header *header;
 
+    stn_here();
+    header = __atomic_load_n(&stn.registry, __ATOMIC_ACQUIRE);
     if (header)
         (void)__atomic_fetch_add(&header->served, n, __ATOMIC_RELAXED);
 }

@@ -89,7 +89,7 @@ stn_slot_fill(const struct stint_thread *thread)
 
     if (!slot)
         return;
-    s.tid = thread->tid;
+    s.tid = __atomic_load_n(&thread->tid, __ATOMIC_RELAXED);
     s.scope = stn_scope_place(thread->scope);
     s.flags = thread->flags;
     s.epoch = thread->epoch;

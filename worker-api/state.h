@@ -18,6 +18,7 @@
 
 #include "worker-api/lock.h"
 #include "worker-api/stint.h"
+#include "worker-api/tables.h"
 #include "worker-api/wire.h"
 
 #define CACHE_LINE 64
@@ -86,6 +87,7 @@ struct token {
     struct any *any __attribute__((aligned(CACHE_LINE))); /* owned; NULL = not an any-of token */
     struct token *next_signalled;                         /* valid while `signalled` */
     uint32_t signalled;                                   /* atomic: is on stn.signalled */
+    bool owns_trace;                                      /* else it is one above it that does */
     char name[STINT_NAME_MAX];
 };
 
@@ -117,6 +119,9 @@ struct shield {
     int64_t before_us;      /* what the slot said */
     uint32_t before_reason; /* and why */
 };
+
+#define STN_TID_ASKED \
+    UINT32_MAX /* in place of a tid: it has not begun, and somebody waits to know */
 
 struct stint_thread {
     uint32_t done;                        /* atomic futex: 1 once it will touch nothing of ours */
@@ -204,6 +209,9 @@ struct state {
     struct lock slots;                      /* also of the sites; last in the order */
     uint32_t sites;                         /* slots */
 
+    uint32_t *
+        alive; /* 1; the kernel makes it 0 in a forked child, whoever forked. NULL: no such kernel */
+
     bool initialised;
     uint64_t generation;
     unsigned slot;
@@ -230,8 +238,19 @@ token_of(struct stint_token *token)
 /* text_copy - copy what fits, always terminated, nothing left over behind the end. NULL = "". */
 void stn_text_copy(char *to, size_t size, const char *from);
 
+/* init.c */
+void stn_forked(void); /* by clone() or the like, which runs no fork handlers. AS-safe */
+
+/* First in whatever changes more than a word: are we still who we were? A vfork()ed child is. */
+static inline void
+stn_here(void)
+{
+    if (stn.alive && __atomic_load_n(stn.alive, __ATOMIC_RELAXED) == 0)
+        stn_forked();
+}
+
 /* cancel.c */
-void stn_tree_take(void);
+void stn_tree_take(void); /* of a child that nobody told us about, makes a fork first */
 void stn_tree_give(void); /* AS-safe; finishes cancels that signal handlers left behind */
 
 /* @who: name of the thread that does it, "" = none. False: it was cancelled before. AS-safe. */
@@ -277,39 +296,6 @@ void stn_registrations_due(struct token *token); /* AS-safe, tree lock held */
 void stn_callbacks_run(void);                    /* no lock held */
 void stn_callbacks_after_fork(void);             /* tree lock held, in the child */
 
-/* registry.c: the memory and its tables. None of it before stn_registry_open(). */
-int stn_registry_open(int fd);      /* fd -1: private memory. Takes the fd. */
-void stn_registry_after_fork(void); /* sites stay; slots and scopes are to be written anew */
-struct stint_registry_slot *stn_slot_at(size_t index);
-size_t stn_slot_index(const struct stint_registry_slot *slot);
-struct stint_registry_scope *stn_registry_scope(size_t place);
-struct stint_registry_site *stn_registry_site(size_t index);
-void stn_seq_turn(size_t index); /* odd: begun; even: done */
-
-/* Between these two the calling thread writes its own slot. @slot is not NULL. */
-void stn_slot_begin(const struct stint_registry_slot *slot);
-void stn_slot_end(const struct stint_registry_slot *slot);
-
-/* A release store of a word that a reader may copy at this moment. */
-#define STN_PUT(place, value) __atomic_store_n(&(place), (value), __ATOMIC_RELEASE)
-void stn_put_words(void *to, const void *from, size_t bytes); /* multiples of 8, aligned to 8 */
-void stn_slot_cancelled(struct stint_registry_slot *slot,
-                        const struct token *origin); /* AS-safe, tree lock held */
-
-/* slot.c: who has which. */
-void stn_slot_claim(struct stint_thread *thread); /* sets slot and epoch; full is counted */
-void stn_slot_fill(const struct stint_thread *thread);
-void stn_slot_done(struct stint_thread *thread);    /* gives it back */
-void stn_slot_settled(struct stint_thread *thread); /* joined, or detached: no longer joinable */
-void stn_slot_succeeds(
-    const struct stint_thread *thread); /* dead watchers of its name are forgotten */
-void stn_slots_reset(void);
-
-/* site.c */
-uint32_t stn_site(enum stint_site_kind kind, const char *text, const char *file,
-                  const char *function, unsigned line);       /* index + 1; 0 = none */
-const struct stint_registry_site *stn_site_at(uint32_t site); /* NULL for none */
-
 /* scope.c */
 extern struct stint_scope stn_process;
 struct stint_scope *stn_scope_of(const struct token *token); /* NULL: the process's */
@@ -331,8 +317,8 @@ uint16_t stn_scope_place(const struct stint_scope *scope); /* the nearest that h
 
 /* thread.c */
 extern _Thread_local struct stint_thread *stn_self __attribute__((tls_model("initial-exec")));
-int stn_threads_init(void);                      /* registers the caller as "main" */
-void stn_threads_after_fork(void);               /* in the child */
+int stn_threads_init(void);              /* registers the caller as "main" */
+void stn_threads_after_fork(bool whole); /* tree lock held, in the child; false: lists may lie */
 void stn_thread_name(char name[STINT_NAME_MAX]); /* the caller's: as registered, else its comm */
 struct stint_thread *stn_thread_new(struct stint_token *token, struct stint_birth birth,
                                     const void *creator_pc); /* refs 1, a user of its scope */
@@ -373,6 +359,7 @@ int stn_listener_start(void);
 
 /* environ.c */
 void stn_environ_read(void);
+bool stn_trace_parse(const char *text, struct trace *ret); /* W3C; a bad one is as none: false */
 int stn_environ_take_fd(
     const char *variable); /* -1 = not there; made close-on-exec, variable unset */
 

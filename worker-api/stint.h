@@ -182,6 +182,19 @@ struct stint_token *stint_token_detach(struct stint_token *token, const char *na
  */
 struct stint_token *stint_token_any(struct stint_token *const *tokens, size_t n, const char *name);
 
+/**
+ * stint_token_trace - the trace that the work under @token belongs to: a request's `traceparent`.
+ * @traceparent: of W3C trace context, "00-…-…-01"; copied
+ *
+ * For a token just made, before others are made from it: those made later, and threads and tasks that
+ * obey it or them, are of that trace, and so is what is said of them when they do not leave. Without it a
+ * token has its parent's, in the end the process's.
+ *
+ * Return: 0, -EINVAL for one that is malformed (and then nothing changed), -EBUSY when others have
+ * @token's trace already, -ENOMEM.
+ */
+int stint_token_trace(struct stint_token *token, const char *traceparent);
+
 struct stint_token *stint_token_ref(struct stint_token *token);
 void stint_token_unref(struct stint_token *token); /* NULL is fine; does not cancel */
 

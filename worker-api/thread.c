@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "worker-api/state.h"
-#include "worker-api/wait.h"
 
 #ifndef PTHREAD_DESTRUCTOR_ITERATIONS
 #define PTHREAD_DESTRUCTOR_ITERATIONS 4
@@ -121,7 +120,9 @@ begin(struct stint_thread *thread)
     (void)pthread_once(&exit_key_once, make_exit_key); /* cannot fail */
     if (have_exit_key)
         (void)pthread_setspecific(exit_key, thread); /* ENOMEM: only pthread_exit() goes unseen */
-    __atomic_store_n(&thread->tid, (uint32_t)syscall(SYS_gettid), __ATOMIC_RELAXED);
+    if (__atomic_exchange_n(&thread->tid, (uint32_t)syscall(SYS_gettid), __ATOMIC_ACQ_REL) ==
+        STN_TID_ASKED)
+        stn_futex_wake_all(&thread->tid);
     stn_tree_take();
     take_slot(thread);
     stn_thread_link(thread);
@@ -165,15 +166,14 @@ finish(struct stint_thread *thread)
 }
 
 /*
- * Destructors of thread-specific values run in rounds. Ours comes back until the last one, so that a
- * thread that hangs in somebody else's is still known by its name.
+ * Destructors of thread-specific values run in rounds. Ours comes back until the last but one, so that
+ * a thread that hangs in somebody else's is still known by its name; the last is the sanitizers'.
  */
 static void
 ending(void *arg)
 {
     struct stint_thread *thread = arg;
 
-    /* Not in the last round: there ThreadSanitizer takes its own state of the thread away. */
     if (++thread->endings < PTHREAD_DESTRUCTOR_ITERATIONS - 1 &&
         pthread_setspecific(exit_key, thread) == 0)
         return;
@@ -217,7 +217,8 @@ stn_thread_new(struct stint_token *token, struct stint_birth birth, const void *
     thread->creator_pc = creator_pc;
     thread->refs = 1;
     thread->started_us = stint_now_us();
-    thread->creator_tid = stn_self ? stn_self->tid : (uint32_t)syscall(SYS_gettid);
+    thread->creator_tid = stn_self ? __atomic_load_n(&stn_self->tid, __ATOMIC_RELAXED)
+                                   : (uint32_t)syscall(SYS_gettid);
     stn_thread_name(thread->creator_name);
     thread->token = token_of(stint_token_ref(token));
     thread->scope = scope_for(token);
@@ -278,61 +279,6 @@ stint_thread_spawn_at(struct stint_thread **ret_thread, struct stint_token *toke
     return r;
 }
 
-static bool
-is_done(const struct stint_thread *thread)
-{
-    return __atomic_load_n(&thread->done, __ATOMIC_ACQUIRE) != 0;
-}
-
-/* Somebody who is waited for for ever keeps his waiter too: the waiter's slot says whom to blame. */
-static int
-wait_until_done(struct stint_thread *thread, struct token *token, int64_t abs_us)
-{
-    static uint32_t site;
-    uint32_t tid;
-    int err;
-    for (int i = 0; !(tid = __atomic_load_n(&thread->tid, __ATOMIC_RELAXED)) && i < 1000; i++)
-        (void)sched_yield(); /* one that was just made tells its number in a moment */
-    struct stint_block block = stn_block_enter(&site, STINT_SITE_JOIN, "join", tid);
-    while ((err = stint_token_err(token ? &token->head : NULL)) == 0 && !is_done(thread) &&
-           stint_now_us() < abs_us)
-        stn_word_wait(&thread->done, 0, token, abs_us); /* all ends are looked at above */
-    stint_block_leave(&block);
-    return err < 0 || is_done(thread) ? err : -ETIMEDOUT;
-}
-
-int
-stint_thread_join(struct stint_thread *thread, struct stint_token *token, int64_t abs_us)
-{
-    int r;
-
-    if (!thread)
-        return -EINVAL;
-    if (thread == stn_self)
-        return -EDEADLK;
-    stn_entry();
-    r = stint_token_err(token);
-    if (r == 0 && !is_done(thread))
-        r = wait_until_done(thread, token_of(token), abs_us);
-    if (r < 0)
-        return r;
-    (void)pthread_join(thread->thread, NULL); /* ours, joinable, at its last instructions */
-    stn_slot_settled(thread);
-    stn_thread_put(thread);
-    stn_callbacks_run();
-    return 0;
-}
-
-void
-stint_thread_detach(struct stint_thread *thread)
-{
-    if (!thread)
-        return;
-    (void)pthread_detach(thread->thread); /* ours and joinable */
-    stn_slot_settled(thread);
-    stn_thread_put(thread);
-}
-
 int
 stint_thread_adopt_at(struct stint_token *token, struct stint_birth birth)
 {
@@ -380,19 +326,24 @@ stn_threads_init(void)
 
 /* Of the threads only the caller lives on; the parent's handles must not be joined here. */
 void
-stn_threads_after_fork(void)
+stn_threads_after_fork(bool whole)
 {
     struct stint_thread *next;
 
     stn.starting = 0; /* those are the parent's */
-    for (struct stint_thread *t = stn.threads; t; t = next) {
+    for (struct stint_thread *t = whole ? stn.threads : NULL; t; t = next) {
         next = t->later;
         if (t != stn_self)
             leave(t);
     }
-    stn_scopes_after_fork();
+    if (whole)
+        stn_scopes_after_fork();
+    stn.threads = stn_self;
     if (!stn_self)
         return;
+    stn_self->later = stn_self->earlier = NULL;
+    if (stn_self->token)
+        stn_self->token->threads = NULL;
     stn_self->creator_tid = 0;
     stn_self->tid = (uint32_t)syscall(SYS_gettid);
     take_slot(stn_self);

@@ -205,6 +205,10 @@ add_stint(struct strv *env, const struct environment_request *req)
         if (r == 0)
             r = environment_set(env, "STINT_SLOT", number);
     }
+    if (r == 0 && req->tracer > 0) {
+        (void)snprintf(number, sizeof number, "%d", req->tracer);
+        r = environment_set(env, "STINT_PTRACER", number);
+    }
     if (r == 0 && req->spawn_id)
         r = environment_set(env, "STINT_SPAWN_ID", req->spawn_id);
     if (r == 0 && req->trace_id && req->trace_id[0]) {

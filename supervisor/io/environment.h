@@ -26,6 +26,7 @@ struct environment_request {
     const char *spawn_id;            /* STINT_SPAWN_ID; NULL = none */
     const char *trace_id;            /* 32 hex digits; NULL or "" = no TRACEPARENT */
     uint64_t span_id;                /* not 0 when trace_id is given */
+    int tracer;                      /* STINT_PTRACER: who may look at it; 0 = nobody is named */
 };
 
 /**

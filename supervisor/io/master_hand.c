@@ -160,6 +160,7 @@ start_environment(struct start *st, struct error *reterr)
         .spawn_id = spawn_id,
         .trace_id = h->trace,
         .span_id = h->worker,
+        .tracer = st->spec->libstint ? fdstore_run_pid(h->master->fdstore) : 0,
     };
 
     (void)snprintf(spawn_id, sizeof(spawn_id), "%" PRIu64, h->worker);

@@ -82,6 +82,7 @@ START_TEST(a_worker_is_told_who_it_is)
     req.spawn_id = "abc";
     req.trace_id = "0123456789abcdef0123456789abcdef";
     req.span_id = 0xfe;
+    req.tracer = 42;
     ck_assert_int_eq(environment_build(&req, &env, NULL), 0);
     ck_assert(has(&env, "LISTEN_FDS=2"));
     ck_assert(has(&env, "LISTEN_FDNAMES=http:admin"));
@@ -90,6 +91,7 @@ START_TEST(a_worker_is_told_who_it_is)
     ck_assert(has(&env, "STINT_GENERATION=18446744073709551615"));
     ck_assert(has(&env, "STINT_SLOT=3"));
     ck_assert(has(&env, "STINT_SPAWN_ID=abc"));
+    ck_assert(has(&env, "STINT_PTRACER=42"));
     ck_assert(has(&env, "TRACEPARENT=00-0123456789abcdef0123456789abcdef-00000000000000fe-01"));
     strv_finish(&env);
 }

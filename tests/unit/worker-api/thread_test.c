@@ -83,7 +83,8 @@ START_TEST(the_registry_says_who_a_thread_is_and_who_made_it)
     ck_assert_uint_eq(header.overflow, 0);
     ck_assert_int_eq(master_find(&m, "inner", &slot), 1);
     ck_assert_uint_eq(slot.state, STINT_SLOT_LIVE);
-    ck_assert_uint_gt(slot.alive_ns, 0); /* registry_live_test.c finds the thread by it */
+    ck_assert_uint_gt(slot.alive_ns,
+                      0); /* tests/unit/probe/registry_live_test.c finds the thread by it */
     ck_assert_uint_gt(slot.started_us, 0);
     ck_assert_uint_eq(slot.beats, 2);
     ck_assert_uint_eq(slot.cancelled_us, 0);

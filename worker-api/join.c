@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <pthread.h>
+
+#include "worker-api/state.h"
+#include "worker-api/wait.h"
+
+static bool
+is_done(const struct stint_thread *thread)
+{
+    return __atomic_load_n(&thread->done, __ATOMIC_ACQUIRE) != 0;
+}
+
+/* Who it is is known once it runs, which is soon: else a report could name nobody. */
+static uint32_t
+await_tid(struct stint_thread *thread, struct token *token, int64_t abs_us)
+{
+    uint32_t tid = __atomic_load_n(&thread->tid, __ATOMIC_ACQUIRE);
+
+    if (tid != 0 && tid != STN_TID_ASKED)
+        return tid;
+    tid = 0;
+    if (!__atomic_compare_exchange_n(&thread->tid, &tid, STN_TID_ASKED, false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_ACQUIRE) &&
+        tid != STN_TID_ASKED)
+        return tid;
+    while (stint_token_err(token ? &token->head : NULL) == 0 && stint_now_us() < abs_us &&
+           (tid = __atomic_load_n(&thread->tid, __ATOMIC_ACQUIRE)) == STN_TID_ASKED)
+        stn_word_wait(&thread->tid, STN_TID_ASKED, token, abs_us);
+    return tid == STN_TID_ASKED ? 0 : tid;
+}
+
+/* Somebody who is waited for for ever keeps his waiter too: the waiter's slot says whom to blame. */
+static int
+wait_until_done(struct stint_thread *thread, struct token *token, int64_t abs_us)
+{
+    static uint32_t site;
+    struct stint_block block =
+        stn_block_enter(&site, STINT_SITE_JOIN, "join", await_tid(thread, token, abs_us));
+    int err;
+
+    while ((err = stint_token_err(token ? &token->head : NULL)) == 0 && !is_done(thread) &&
+           stint_now_us() < abs_us)
+        stn_word_wait(&thread->done, 0, token, abs_us); /* all ends are looked at above */
+    stint_block_leave(&block);
+    return err < 0 || is_done(thread) ? err : -ETIMEDOUT;
+}
+
+int
+stint_thread_join(struct stint_thread *thread, struct stint_token *token, int64_t abs_us)
+{
+    int r;
+
+    if (!thread)
+        return -EINVAL;
+    if (thread == stn_self)
+        return -EDEADLK;
+    stn_entry();
+    r = stint_token_err(token);
+    if (r == 0 && !is_done(thread))
+        r = wait_until_done(thread, token_of(token), abs_us);
+    if (r < 0)
+        return r;
+    (void)pthread_join(thread->thread, NULL); /* ours, joinable, at its last instructions */
+    stn_slot_settled(thread);
+    stn_thread_put(thread);
+    stn_callbacks_run();
+    return 0;
+}
+
+void
+stint_thread_detach(struct stint_thread *thread)
+{
+    if (!thread)
+        return;
+    (void)pthread_detach(thread->thread); /* ours and joinable */
+    stn_slot_settled(thread);
+    stn_thread_put(thread);
+}
