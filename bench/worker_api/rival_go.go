@@ -78,6 +78,22 @@ func bytesPerChild(parent context.Context) {
 	}
 }
 
+// What goleak does to see who is there: the stacks of all, as text.
+func dump() {
+	const n = 1000
+	stop, buf := make(chan int), make([]byte, 16<<20)
+	for i := 0; i < n; i++ {
+		go func() { <-stop }()
+	}
+	runtime.Gosched()
+	measure("dump", 20, func(times int) {
+		for i := 0; i < times; i++ {
+			runtime.Stack(buf, true)
+		}
+	})
+	close(stop)
+}
+
 func main() {
 	parent, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -101,6 +117,7 @@ func main() {
 		}
 	})
 	bytesPerChild(parent)
+	dump()
 	for i := 0; i < 2; i++ { // the first one of each is warm-up: the last line counts
 		cancelMany("cancel_10000", 1)
 		cancelMany("cancel_10000_deep", 100)
