@@ -15,6 +15,7 @@
 enum cli_exit {
     CLI_OK = 0,             /* done, and the answer is good */
     CLI_NO = 1,             /* done, but the answer is no: rejected, failed, cancelled */
+    CLI_LEAKED = 3,         /* threads, leaks with --fail-on-leak: there is one */
     CLI_USAGE = 64,         /* the command line is wrong */
     CLI_DATA = 65,          /* the master's answer was not understood */
     CLI_NOT_FOUND = 67,     /* no service of that name */

@@ -10,6 +10,7 @@ static const struct {
 } exits[] = {
     {CLI_OK,            "done, and the answer is good"                                             },
     {CLI_NO,            "done, but the answer is no: rejected, failed, cancelled"                  },
+    {CLI_LEAKED,        "with --fail-on-leak: there is a leak"                                     },
     {CLI_USAGE,         "the command line is wrong"                                                },
     {CLI_DATA,          "the supervisor's answer was not understood"                               },
     {CLI_NOT_FOUND,     "there is no such service"                                                 },

@@ -31,6 +31,9 @@ enum cli_option {
     OPTION_SCHEMA,
     OPTION_WATCHDOG,
     OPTION_EXIT_WHEN_FAILED,
+    OPTION_PID,
+    OPTION_FAIL_ON_LEAK,
+    OPTION_CERTIFICATES,
     OPTION_COUNT
 };
 
@@ -95,6 +98,7 @@ int verb_run(struct cli *cli);
 int verb_check(struct cli *cli);
 int verb_status(struct cli *cli);
 int verb_threads(struct cli *cli);
+int verb_leaks(struct cli *cli);
 int verb_version(struct cli *cli);
 int verb_reload(struct cli *cli);
 int verb_start(struct cli *cli);
@@ -161,7 +165,10 @@ void render_program(const json_t *program, struct text *out);
 void render_program_notes(struct cli *cli, const json_t *program);
 /* render_hook - how one came out, as a line without its end. Return: its colour. */
 enum paint render_hook(const json_t *h, struct text *out);
+/* render_leaks.c */
 void render_threads(struct cli *cli, const json_t *threads);
+void render_evidence(struct cli *cli, const json_t *e); /* the rest of a line, and those below it */
+void render_leaks(struct cli *cli, const json_t *leaks);
 void render_event(struct cli *cli, json_t *event);
 void render_output(struct cli *cli, json_t *line);
 

@@ -208,66 +208,6 @@ render_upgrade(struct cli *cli, const json_t *answer)
         paintf(cli, PAINT_BAD, "NOT UPGRADED: %s\n", json_text(answer, "text"));
 }
 
-/* ---- Threads ----------------------------------------------------------------------------- */
-
-static char *
-spell_us(const json_t *o, const char *key, char *buf, size_t room)
-{
-    return duration_human(json_number(o, key), buf, room);
-}
-
-static void
-print_thread(struct cli *cli, const json_t *t)
-{
-    const json_t *creator = json_object_get(t, "creator");
-    char age[32], late[32];
-
-    paintf(cli, json_flag(t, "straggler") ? PAINT_BAD : PAINT_PLAIN, "  %-8" PRId64 " %-16s %s",
-           json_number(t, "tid"), json_text(t, "name"), spell_us(t, "age_us", age, sizeof(age)));
-    if (json_text(t, "wait")[0])
-        paintf(cli, PAINT_PLAIN, ", in %s", json_text(t, "wait"));
-    else if (json_text(t, "wait_class")[0])
-        paintf(cli, PAINT_PLAIN, ", %s", json_text(t, "wait_class"));
-    if (json_text(t, "wait_site")[0])
-        paintf(cli, PAINT_PLAIN, " at %s", json_text(t, "wait_site"));
-    if (json_text(creator, "file")[0])
-        paintf(cli, PAINT_FAINT, ", started at %s:%" PRId64 " by `%s`", json_text(creator, "file"),
-               json_number(creator, "line"), json_text(creator, "thread"));
-    else if (!json_flag(t, "registered") && !json_flag(t, "main"))
-        paint(cli, PAINT_FAINT, ", unregistered");
-    if (json_flag(t, "straggler"))
-        paintf(cli, PAINT_BAD, ", STRAGGLER: token `%s` cancelled %s ago", json_text(t, "token"),
-               spell_us(t, "cancelled_for_us", late, sizeof(late)));
-    if (json_flag(t, "exempt"))
-        paintf(cli, PAINT_WARN, ", exempt: %s", json_text(t, "reason"));
-    (void)fputc('\n', cli->out);
-}
-
-void
-render_threads(struct cli *cli, const json_t *threads)
-{
-    size_t i, k;
-    json_t *w, *t;
-
-    json_array_foreach(json_object_get(threads, "workers"), i, w)
-    {
-        const json_t *e = json_object_get(w, "evidence");
-
-        paintf(cli, PAINT_BOLD, "%s/%" PRId64 ".%" PRId64 " pid %" PRId64 " %s",
-               json_text(w, "service"), json_number(w, "generation"), json_number(w, "slot"),
-               json_number(w, "pid"), json_text(w, "state"));
-        if (e)
-            paintf(cli, PAINT_PLAIN, ", threads %" PRId64 ", stragglers %" PRId64 ", evidence: %s",
-                   json_number(e, "total"), json_number(e, "stragglers"), json_text(e, "grade"));
-        if (json_text(e, "note")[0])
-            paintf(cli, PAINT_WARN, " (%s)", json_text(e, "note"));
-        (void)fputc('\n', cli->out);
-        json_array_foreach(json_object_get(e, "threads"), k, t) print_thread(cli, t);
-    }
-    if (json_array_size(json_object_get(threads, "workers")) == 0)
-        (void)fputs("no workers\n", cli->out);
-}
-
 /* ---- Lines ------------------------------------------------------------------------------- */
 
 /* Keys that have a place of their own in a rendered event. */

@@ -33,24 +33,6 @@ verb_status(struct cli *cli)
     return look(cli, text_str(&path), render_status);
 }
 
-int
-verb_threads(struct cli *cli)
-{
-    auto_text struct text path = TEXT_INIT;
-    uint64_t generation = 0;
-    char number[24];
-
-    if (!cli_number(cli, OPTION_GENERATION, &generation))
-        return CLI_USAGE;
-    text_add(&path, "/v1/threads");
-    if (cli->n_args > 0)
-        cli_query(&path, "service", cli->args[0]);
-    (void)snprintf(number, sizeof(number), "%" PRIu64, generation);
-    if (generation > 0)
-        cli_query(&path, "generation", number);
-    return look(cli, text_str(&path), render_threads);
-}
-
 static void
 render_version(struct cli *cli, const json_t *version)
 {

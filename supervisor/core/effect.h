@@ -97,6 +97,15 @@ enum hook_outcome {
     HOOK_OUTCOME_COUNT
 };
 
+/* What there was of a generation that is gone. */
+struct toll {
+    unsigned processes; /* it had, those taken over included */
+    unsigned killed, escapees;
+    unsigned threads;   /* that leaked in a process which went on */
+    uint64_t snapshot;  /* that they were started from, not given back yet; 0 = none */
+    uint64_t handed_to; /* the generation that has its processes now; 0 = they are gone */
+};
+
 /* One line for people: what happened, to whom, in which reload. Copied, no pointers. */
 struct record {
     enum record_kind kind;
@@ -115,9 +124,10 @@ struct record {
         duration_us; /* EXIT, COMPLETED: lived; READY: since spawn; VERDICT, CERTIFICATE: whole; BACKOFF: wait */
     unsigned
         count; /* LEAK, THREAD_LEAK: stragglers; BUDGET: limits that are not kept; CERTIFICATE: leaks; EXIT: wait status; HOOK: tries */
-    bool warning;    /* worth a louder level */
-    uint64_t reload; /* id of the reload it belongs to; 0 = none */
-    char trace[33];  /* 32 hex digits, or "" */
+    bool warning;     /* worth a louder level */
+    struct toll toll; /* CERTIFICATE */
+    uint64_t reload;  /* id of the reload it belongs to; 0 = none */
+    char trace[33];   /* 32 hex digits, or "" */
     char text[1024];
 };
 

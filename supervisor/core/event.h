@@ -119,7 +119,8 @@ struct event {
             bool seen;           /* false: it could not be looked at, and the rest means nothing */
             unsigned leaked;     /* threads that should be gone */
             unsigned over;       /* limits of its leak_budget that are not kept */
-            const char *text;    /* who leaks, or what is over; may be NULL, like the next */
+            const char *text;    /* who leaks; may be NULL, like the next */
+            const char *budget;  /* what is over */
             const char *compare; /* with the generation before it, when it was asked for that */
             const char *trend;   /* what there is more of with each generation */
         } inspected;

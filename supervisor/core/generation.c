@@ -150,6 +150,7 @@ generation_certify(struct core *c, struct generation *g)
         r->warning = g->leaks > 0 || g->escapees > 0;
         r->duration_us = c->now_us - g->drain_us;
     }
+    record_toll(r, g);
     record_text(
         r,
         "every process is gone: %u started%s, %u past the drain deadline, %u killed, %u escaped%s",

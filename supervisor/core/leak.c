@@ -53,10 +53,23 @@ worker_evidence(struct core *c, struct worker *w, const struct event *ev)
     worker_insist(c, w);
 }
 
+void
+record_toll(struct record *r, const struct generation *g)
+{
+    if (r)
+        r->toll = (struct toll){.processes = g->spawns + g->taken,
+                                .killed = g->kills,
+                                .escapees = g->escapees,
+                                .threads = g->thread_leaks,
+                                .snapshot = g->snapshot};
+}
+
 /* ---- while it lives ----------------------------------------------------------------------------- */
 
 #define ANSWER_WAIT_US   (30 * US_PER_S)
 #define INSPECT_LEAST_US US_PER_S /* from look to look: a worker may ask as often as it likes */
+
+#define INSPECT_MOST_US  (INT64_C(24) * 3600 * US_PER_S) /* nobody plans further ahead */
 
 /* How long until the next look at what leaks: it may be on its way out. */
 static const int64_t again_us[] = {1 * US_PER_S, 5 * US_PER_S, 30 * US_PER_S, 300 * US_PER_S};
@@ -80,6 +93,7 @@ worker_inspect(const struct core *c, struct worker *w, int64_t at_us)
 
     if (!inspectable(w))
         return;
+    at_us = earlier(at_us, c->now_us + INSPECT_MOST_US);
     if (at_us < least_us)
         at_us = least_us;
     w->inspect_us = earlier(w->inspect_us, at_us);
@@ -241,11 +255,11 @@ worker_inspected(struct core *c, struct worker *w, const struct event *ev)
     if (ev->inspected.compare)
         tell(c, w, RECORD_THREADS, false, 0, ev->inspected.compare);
     judge_leaks(c, w, ev->inspected.leaked, ev->inspected.text);
-    judge_budget(c, w, ev->inspected.over, ev->inspected.text);
-    if (w->leaking > 0 || w->over > 0)
-        copy_text(w->leaks, sizeof(w->leaks), ev->inspected.text);
-    else
-        w->leaks[0] = '\0';
+    judge_budget(c, w, ev->inspected.over, ev->inspected.budget);
+    copy_text(w->leaks, sizeof(w->leaks),
+              w->leaking > 0 ? ev->inspected.text
+              : w->over > 0  ? ev->inspected.budget
+                             : "");
     inspect_again(c, w);
     judge_trend(c, w, ev->inspected.trend);
 }

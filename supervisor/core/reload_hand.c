@@ -29,6 +29,8 @@ generation_hand_on(struct core *c, struct generation *g)
     if (r) {
         r->count = g->leaks;
         r->warning = g->leaks > 0 || g->escapees > 0;
+        record_toll(r, g);
+        r->toll.handed_to = g->service->last_generation;
     }
     record_text(r,
                 "its workers were handed over to generation %" PRIu64

@@ -49,6 +49,8 @@ body_bytes(uint16_t type)
         return sizeof(struct stint_extend);
     case STINT_FRAME_LISTENERS:
         return sizeof(struct stint_listeners);
+    case STINT_FRAME_LOOK:
+        return sizeof(struct stint_look);
     default: /* READY, STOPPING, BYE, and what is not known */
         return 0;
     }
@@ -73,7 +75,7 @@ wire_decode(const void *bytes, size_t n, struct wire_message *ret, struct error 
     if (m.frame.length < want)
         return error_say(reterr, -EPROTO, "a frame of type %u has %u bytes, it needs %zu",
                          (unsigned)m.frame.type, (unsigned)m.frame.length, want);
-    m.known = m.frame.type >= STINT_FRAME_HELLO && m.frame.type <= STINT_FRAME_LISTENERS;
+    m.known = m.frame.type >= STINT_FRAME_HELLO && m.frame.type <= STINT_FRAME_LOOK;
     if (m.frame.type == STINT_FRAME_HELLO) {
         memcpy(&m.hello, body, sizeof(m.hello));
     } else if (m.frame.type == STINT_FRAME_CANCEL) {
@@ -81,6 +83,9 @@ wire_decode(const void *bytes, size_t n, struct wire_message *ret, struct error 
         m.cancel.text[sizeof(m.cancel.text) - 1] = '\0';
     } else if (m.frame.type == STINT_FRAME_EXTEND) {
         memcpy(&m.extend, body, sizeof(m.extend));
+    } else if (m.frame.type == STINT_FRAME_LOOK) {
+        memcpy(&m.look, body, sizeof(m.look));
+        m.look.text[sizeof(m.look.text) - 1] = '\0';
     }
     *ret = m;
     return 0;
@@ -162,6 +167,9 @@ dispatch(struct channel *ch, const struct wire_message *m)
     } else if (m->frame.type == STINT_FRAME_EXTEND) {
         if (ch->ev.on_extend)
             ch->ev.on_extend(ch->env, m->extend.usec);
+    } else if (m->frame.type == STINT_FRAME_LOOK) {
+        if (ch->ev.on_look)
+            ch->ev.on_look(ch->env, &m->look);
     } else if (m->frame.type == STINT_FRAME_STOPPING) {
         if (ch->ev.on_stopping)
             ch->ev.on_stopping(ch->env);

@@ -26,6 +26,7 @@ struct wire_message {
         struct stint_hello hello;
         struct stint_cancel_frame cancel; /* text is NUL-terminated */
         struct stint_extend extend;
+        struct stint_look look; /* text is NUL-terminated */
     };
 };
 
@@ -44,6 +45,7 @@ struct channel_events {
     void (*on_ready)(void *env);
     void (*on_extend)(void *env, uint64_t usec); /* from now */
     void (*on_stopping)(void *env);
+    void (*on_look)(void *env, const struct stint_look *look); /* its threads, at that time */
     void (*on_bye)(void *env);
     void (*on_room)(void *env);                     /* after channel_await_room() */
     void (*on_bad)(void *env, const char *reason);  /* broke the rules, or another major; last */

@@ -94,7 +94,9 @@ add_kind(struct journal_line *l, const struct record *r, char *scratch, size_t r
     }
     if (r->kind == RECORD_EXIT)
         add_exit(l, (int)r->count, scratch, room);
-    if (r->kind == RECORD_LEAK)
+    if (r->kind == RECORD_BUDGET)
+        journal_line_add(l, FIELD_NUMBER("over", r->count));
+    if (r->kind == RECORD_LEAK || r->kind == RECORD_THREAD_LEAK || r->kind == RECORD_RECOVERED)
         journal_line_add(l, FIELD_NUMBER("stragglers", r->count));
     if (r->kind == RECORD_CERTIFICATE)
         journal_line_add(l, FIELD_NUMBER("leaks", r->count));

@@ -63,6 +63,7 @@ act_kill(struct master *m, const struct effect *e)
 
     if (!h || !w)
         return;
+    h->leaks.killed = true;
     if (w->escapee) /* its group may be somebody else's */
         (void)child_signal(h->pidfd, e->signo);
     else
@@ -77,6 +78,8 @@ act_record(struct master *m, const struct effect *e)
 
     if (r->kind == RECORD_STARTING)
         numbers_note(m, r->service, r->generation);
+    if (r->kind == RECORD_CERTIFICATE)
+        leaks_certify(m, r);
     if (r->kind == RECORD_HANDED)
         hands_renumber(m, r);
     if (r->kind == RECORD_SERVICE)

@@ -217,6 +217,7 @@ master_begin(struct master *m, struct error *reterr)
     if (r < 0)
         return r;
     numbers_load(m);
+    leaks_load(m);
     announcer_begin(m);
     if (m->spec)
         return begin_again(m, reterr);

@@ -36,6 +36,13 @@ void save_done(struct master *m, const struct effect *e);
 void save_commit(struct master *m);
 void save_turn(struct master *m); /* what no step has taken along */
 
+/* ---- master_record.c ------------------------------------------------------------------ */
+
+struct text;
+struct unpack;
+void record_pack(struct text *t, const struct record *r);
+void record_unpack(struct unpack *in, struct record *r);
+
 /* ---- master_restore.c ------------------------------------------------------------------ */
 
 /* What the state holds, into a master that has nothing yet. 0 or negative errno with the sentence. */

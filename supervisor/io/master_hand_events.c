@@ -143,6 +143,19 @@ hand_on_channel_extend(void *env, uint64_t usec)
     hand_extends(env, usec);
 }
 
+/* A grace that has just ended is over a moment later for whoever looks by another clock. */
+#define LOOK_AFTER_US INT64_C(10000)
+
+static void
+hand_on_channel_look(void *env, const struct stint_look *look)
+{
+    struct hand *h = env;
+    struct event ev = {.type = EVENT_INSPECT, .worker = h->worker};
+
+    ev.inspect.at_us = look->at_us < TIME_NEVER / 2 ? look->at_us + LOOK_AFTER_US : TIME_NEVER / 2;
+    master_post(h->master, &ev);
+}
+
 static void
 hand_on_channel_bad(void *env, const char *reason)
 {
@@ -184,6 +197,7 @@ hand_channel_events(const struct hand *h)
         .on_hello = hand_on_channel_hello,
         .on_ready = hand_on_channel_ready,
         .on_extend = hand_on_channel_extend,
+        .on_look = hand_on_channel_look,
         .on_bad = hand_on_channel_bad,
     };
     static const struct channel_events gated = {
@@ -191,6 +205,7 @@ hand_channel_events(const struct hand *h)
         .on_hello = hand_on_channel_hello,
         .on_ready = hand_on_channel_ready,
         .on_extend = hand_on_channel_extend,
+        .on_look = hand_on_channel_look,
         .on_bad = hand_on_channel_bad,
         .on_room = hand_on_channel_room,
     };

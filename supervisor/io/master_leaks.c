@@ -1,18 +1,38 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "supervisor/io/master_leaks.h"
 
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/units.h"
 #include "supervisor/core/event.h"
 #include "supervisor/io/edge.h"
+#include "supervisor/io/ledger.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/probing.h"
 
 #define EVIDENCE_US       (5 * US_PER_S)    /* the core waits longer than that before it kills */
 #define EVIDENCE_LEAST_US (300 * US_PER_MS) /* however little time a stop has left */
-#define INSPECT_US        (20 * US_PER_S)  /* the core waits half as long again */
+#define INSPECT_US        (20 * US_PER_S)   /* the core waits half as long again */
 #define THREADS_US        (8 * US_PER_S)    /* for people, who wait ten */
+
+/* Ours that it may still hold: its listeners and, when it is on its way out, its output. */
+static void
+add_held(const struct hand *h, struct probing_request *rq)
+{
+    const struct snapshot *snap = h->snapshot;
+    struct stat st;
+
+    for (size_t i = 0; snap && i < snap->n_listeners && i < PROBING_HELD_MAX; i++) {
+        struct probing_held *held = &rq->held[i];
+
+        if (fstat(snap->listeners[i]->fd, &st) == -1)
+            break;
+        held->inode = (uint64_t)st.st_ino;
+        (void)snprintf(held->name, sizeof(held->name), "listener %s", snap->spec->listen[i].name);
+    }
+}
 
 static struct probing_request
 request_of(const struct hand *h, const struct worker *w, int64_t patience_us)
@@ -43,6 +63,9 @@ on_evidence(void *env, const struct probing_answer *a)
 {
     struct hand *h = env;
 
+    struct ledger_news none;
+
+    ledger_look(h->master->leaks.ledger, h->service, h->generation, h->pid, a->report, &none);
     EDGE("evidence-taken");
     give_evidence(h->master, h->worker, a->leaked, a->summary);
 }
@@ -73,6 +96,7 @@ leaks_evidence(struct master *m, const struct effect *e)
     rq = request_of(h, w, 0);
     rq.deadline_us = evidence_deadline_us(m, e);
     rq.urgent = true;
+    add_held(h, &rq);
     rq.on_done = on_evidence;
     rq.env = h;
     probing_ask(m->leaks.probing, &rq, &h->leaks.evidence);
@@ -85,11 +109,18 @@ on_inspected(void *env, const struct probing_answer *a)
 {
     struct hand *h = env;
     struct event ev = {.type = EVENT_INSPECTED, .worker = h->worker};
+    struct ledger_news news;
 
+    /* First into the book: who is killed over it looks again, and the book knows a look it has. */
+    ledger_look(h->master->leaks.ledger, h->service, h->leaks.generation, h->pid, a->report, &news);
     EDGE("inspected");
     ev.inspected.seen = a->seen;
     ev.inspected.leaked = a->leaked;
     ev.inspected.text = a->summary;
+    ev.inspected.over = a->over;
+    ev.inspected.budget = a->budget;
+    ev.inspected.compare = news.compare[0] ? news.compare : NULL;
+    ev.inspected.trend = news.trend[0] ? news.trend : NULL;
     master_post(h->master, &ev);
 }
 
@@ -104,6 +135,9 @@ leaks_inspect(struct master *m, const struct effect *e)
         return; /* its end is on the way */
     probing_cancel(h->leaks.inspection);
     rq = request_of(h, w, INSPECT_US);
+    h->leaks.generation = h->generation;
+    rq.patient = true;
+    rq.spec = w->generation->spec;
     rq.on_done = on_inspected;
     rq.env = h;
     probing_ask(m->leaks.probing, &rq, &h->leaks.inspection);
@@ -139,8 +173,10 @@ leaks_hand_gone(struct hand *h)
 {
     probing_cancel(h->leaks.inspection);
     probing_cancel(h->leaks.evidence); /* it is not alive past its deadline any more */
-    if (h->pid > 0)
-        probing_forget(h->master->leaks.probing, h->pid);
+    if (h->pid <= 0)
+        return;
+    probing_forget(h->master->leaks.probing, h->pid);
+    ledger_gone(h->master->leaks.ledger, h->service, h->pid, h->leaks.killed);
 }
 
 void
@@ -154,4 +190,6 @@ leaks_finish(struct master *m)
 {
     probing_destroy(m->leaks.probing);
     m->leaks.probing = NULL;
+    ledger_close(m->leaks.ledger);
+    m->leaks.ledger = NULL;
 }

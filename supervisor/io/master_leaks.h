@@ -3,26 +3,33 @@
 #define STINT_IO_MASTER_LEAKS_H
 
 /* Who looks at the threads of workers, and for whom: between master*.c alone, like master_state.h. */
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 struct effect;
 struct hand;
+struct ledger;
 struct master;
 struct probing;
 struct probing_look;
 struct probing_request;
+struct record;
+struct service;
 struct worker;
 
 /* Of the master. */
 struct leaks_state {
     struct probing *probing; /* owned; NULL: no memory, then nobody is looked at */
+    struct ledger *ledger;   /* owned; NULL until there is a state_dir */
 };
 
 /* Of a worker's hand: looks under way. */
 struct leaks_mark {
     struct probing_look *evidence;   /* for FX_EVIDENCE; NULL = none */
     struct probing_look *inspection; /* for FX_INSPECT; NULL = none */
+    uint64_t generation;             /* whose it was when that was asked for */
+    bool killed;                     /* SIGKILL went out */
 };
 
 void leaks_begin(struct master *m);  /* when there is a loop */
@@ -30,10 +37,16 @@ void leaks_finish(struct master *m); /* when all hands are gone */
 
 void leaks_evidence(struct master *m, const struct effect *e); /* answers EVIDENCE */
 void leaks_inspect(struct master *m, const struct effect *e);  /* answers INSPECTED */
+void leaks_load(struct master *m);                             /* what is kept in state_dir */
+void leaks_certify(struct master *m, const struct record *r);  /* RECORD_CERTIFICATE */
 void leaks_hand_gone(struct hand *h); /* before it is reaped; whoever asked about it hears so */
 
 /* As operator_options.threads; @env is the master. */
 void leaks_threads(void *env, const struct worker *w, const struct probing_request *want,
                    struct probing_look **ret);
+
+/* For report_sources; @env is the master. */
+json_t *leaks_history(void *env, const char *service);
+json_t *leaks_diff(void *env, const struct service *s, uint64_t generation);
 
 #endif

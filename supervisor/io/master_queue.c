@@ -16,7 +16,7 @@
 #include "supervisor/io/state.h"
 
 #define MANY_EFFECTS 256
-#define EVENT_TEXTS  3
+#define EVENT_TEXTS  4
 #define TRIM_AFTER_S 2.
 
 /* An event that waits for its turn, with copies of the texts it borrows. */
@@ -41,7 +41,8 @@ queued_free(struct queued *q)
 static void
 event_texts(struct event *ev, const char **ret[EVENT_TEXTS])
 {
-    ret[0] = ret[1] = ret[2] = NULL;
+    for (int i = 0; i < EVENT_TEXTS; i++)
+        ret[i] = NULL;
     switch (ev->type) {
     case EVENT_LOOKED:
         ret[0] = &ev->looked.reason;
@@ -65,6 +66,7 @@ event_texts(struct event *ev, const char **ret[EVENT_TEXTS])
         ret[0] = &ev->inspected.text;
         ret[1] = &ev->inspected.compare;
         ret[2] = &ev->inspected.trend;
+        ret[3] = &ev->inspected.budget;
         break;
     case EVENT_EXIT:
         ret[0] = &ev->death.exec_step;

@@ -10,29 +10,6 @@
 
 /* What the core had decided and nobody knows to be done; save_effect() wrote it. */
 
-static void
-unpack_record(struct unpack *in, struct record *r)
-{
-    r->kind = (enum record_kind)unpack_most(in, RECORD_KIND_COUNT - 1);
-    r->outcome = (enum outcome)unpack_most(in, OUTCOME_COUNT - 1);
-    r->grade = (enum grade)unpack_most(in, GRADE_COUNT - 1);
-    r->service_id = (uint32_t)unpack_u64(in);
-    unpack_chars(in, r->service, sizeof(r->service));
-    r->generation = unpack_u64(in);
-    r->worker = unpack_u64(in);
-    r->slot = (unsigned)unpack_u64(in);
-    r->pid = (pid_t)unpack_i64(in);
-    r->at_us = unpack_i64(in);
-    r->duration_us = unpack_i64(in);
-    r->count = (unsigned)unpack_u64(in);
-    r->warning = unpack_bool(in);
-    r->reload = unpack_u64(in);
-    r->hook = (enum hook)unpack_most(in, HOOK_COUNT - 1);
-    r->hook_outcome = (enum hook_outcome)unpack_most(in, HOOK_OUTCOME_COUNT - 1);
-    unpack_chars(in, r->trace, sizeof(r->trace));
-    unpack_chars(in, r->text, sizeof(r->text));
-}
-
 /* Looks, checks, hooks, evidence and inspections died with those who made them: core_resume() asks again. */
 static bool
 worth_repeating(const struct effect *e)
@@ -63,7 +40,7 @@ restore_effect(void *env, uint64_t key, const void *bytes, size_t n)
     unpack_chars(&in, e->text, sizeof(e->text));
     e->record = e->type == FX_RECORD ? calloc(1, sizeof(*e->record)) : NULL;
     if (e->record)
-        unpack_record(&in, e->record);
+        record_unpack(&in, e->record);
     else if (e->type == FX_RECORD)
         return -ENOMEM;
     if (key > m->last_effect)

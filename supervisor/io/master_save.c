@@ -189,29 +189,6 @@ save_piece(struct master *m, uint64_t worker, enum capture_stream stream, const 
 /* ---- effects -------------------------------------------------------------------------------------- */
 
 static void
-pack_record(struct text *t, const struct record *r)
-{
-    pack_u64(t, r->kind);
-    pack_u64(t, r->outcome);
-    pack_u64(t, r->grade);
-    pack_u64(t, r->service_id);
-    pack_str(t, r->service);
-    pack_u64(t, r->generation);
-    pack_u64(t, r->worker);
-    pack_u64(t, r->slot);
-    pack_i64(t, r->pid);
-    pack_i64(t, r->at_us);
-    pack_i64(t, r->duration_us);
-    pack_u64(t, r->count);
-    pack_u64(t, r->warning);
-    pack_u64(t, r->reload);
-    pack_u64(t, r->hook);
-    pack_u64(t, r->hook_outcome);
-    pack_str(t, r->trace);
-    pack_str(t, r->text);
-}
-
-static void
 save_effect(struct master *m, const struct effect *e)
 {
     auto_text struct text t = TEXT_INIT;
@@ -228,7 +205,7 @@ save_effect(struct master *m, const struct effect *e)
     pack_i64(&t, e->deadline_us);
     pack_str(&t, e->text);
     if (e->type == FX_RECORD)
-        pack_record(&t, e->record);
+        record_pack(&t, e->record);
     put(m, STATE_EFFECT, e->number, &t);
 }
 

@@ -60,6 +60,21 @@ operator_query_flag(const struct control_request *rq, const char *key)
     return s && strcmp(s, "0") != 0 && strcmp(s, "false") != 0;
 }
 
+/* Also of a service that is not there any more: its history is. */
+static void
+answer_leaks(struct desk *op, struct control_request *rq)
+{
+    const struct report_sources *from = &op->options.sources;
+    const char *name = control_query(rq, "service");
+    json_t *report = from->leaks ? from->leaks(from->env, name) : NULL;
+
+    if (name && json_array_size(json_object_get(report, "services")) == 0 &&
+        !operator_service(op, rq, name))
+        json_decref(report);
+    else
+        control_answer(rq, 200, report);
+}
+
 static void
 answer_version(struct desk *op, struct control_request *rq)
 {
@@ -76,6 +91,7 @@ static const struct route {
 } routes[] = {
     {"GET",  "/v1/status",  false, operator_status,  {"service", NULL}                             },
     {"GET",  "/v1/threads", false, operator_threads, {"service", "generation", "slot", "all", NULL}},
+    {"GET",  "/v1/leaks",   false, answer_leaks,     {"service", NULL}                             },
     {"GET",  "/v1/events",  false, operator_events,  {"since", "lines", "service", "follow", NULL} },
     {"GET",  "/v1/logs",    false, operator_logs,    {"since", "lines", "service", "follow", NULL} },
     {"GET",  "/v1/version", false, answer_version,   {NULL}                                        },

@@ -40,7 +40,7 @@ static void
 probed_answer(struct probed *p)
 {
     struct control_request *rq = p->rq;
-    json_t *body = json_pack("{s:s, s:O}", "schema", "stint.threads/1", "workers", p->workers);
+    json_t *body = json_pack("{s:s, s:O}", "schema", "stint.threads/2", "workers", p->workers);
 
     probed_destroy(p);
     control_answer(rq, 200, body);

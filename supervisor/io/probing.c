@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "config/spec.h"
 #include "supervisor/io/helper.h"
 #include "supervisor/probe/proc.h"
 
@@ -40,6 +41,7 @@ static void look_next(struct probing *p);
 
 /* ---- answers ------------------------------------------------------------------------------- */
 
+/* Out of all lists, but still there: whoever hears of its end may ask anew, or end everything. */
 static void
 look_leave(struct probing_look *look)
 {
@@ -52,6 +54,7 @@ look_leave(struct probing_look *look)
         p->n_running--;
     else
         p->n_waiting--;
+    service_spec_unref(look->request.spec); /* NULL is fine */
 }
 
 /* It could not be looked at: how many threads it has costs next to nothing, and is better than that. */
@@ -59,7 +62,7 @@ static void
 answer_little(const struct probing_request *rq, const char *why)
 {
     auto_text struct text words = TEXT_INIT;
-    struct probing_answer a = {0};
+    struct probing_answer a = {.budget = ""};
     size_t n = 0, total = 0;
     pid_t none;
 
@@ -96,14 +99,16 @@ read_told(int out, struct probing_told *told, char **ret_bytes)
 
     if (fstat(out, &st) == -1 || pread(out, told, sizeof(*told), 0) != sizeof(*told) ||
         told->magic != PROBING_TOLD_MAGIC || told->summary_bytes == 0 ||
-        told->summary_bytes > PROBING_SUMMARY || told->report_bytes > 2 * PROBING_BYTES)
+        told->summary_bytes > PROBING_SUMMARY || told->budget_bytes == 0 ||
+        told->budget_bytes > PROBING_SUMMARY || told->report_bytes > 2 * PROBING_BYTES)
         return false;
-    n = (size_t)told->summary_bytes + told->report_bytes;
+    n = (size_t)told->summary_bytes + told->budget_bytes + told->report_bytes;
     if (st.st_size != (off_t)(sizeof(*told) + n))
         return false;
     bytes = malloc(n);
     if (!bytes || pread(out, bytes, n, sizeof(*told)) != (ssize_t)n ||
-        bytes[told->summary_bytes - 1] != '\0') {
+        bytes[told->summary_bytes - 1] != '\0' ||
+        bytes[told->summary_bytes + told->budget_bytes - 1] != '\0') {
         free(bytes);
         return false;
     }
@@ -132,8 +137,10 @@ on_end(void *env, enum helper_end how, int out)
         free(look);
         a.seen = true;
         a.leaked = told.leaked;
+        a.over = told.over;
         a.summary = bytes;
-        a.report = json_loadb(bytes + told.summary_bytes, told.report_bytes, 0, NULL);
+        a.budget = bytes + told.summary_bytes;
+        a.report = json_loadb(a.budget + told.budget_bytes, told.report_bytes, 0, NULL);
         rq.on_done(rq.env, &a);
         json_decref(a.report);
     }
@@ -265,6 +272,8 @@ probing_ask(struct probing *p, const struct probing_request *rq, struct probing_
     }
     look->probing = p;
     look->request = *rq;
+    if (rq->spec)
+        look->request.spec = service_spec_ref(rq->spec);
     look->self = ret;
     if (ret)
         *ret = look;
@@ -314,7 +323,7 @@ probing_forget(struct probing *p, pid_t pid)
     struct probing_look *look;
 
     while (p && ((look = look_of(&p->running, pid)) || (look = look_of(&p->waiting, pid)))) {
-        struct probing_answer a = {.summary = "no evidence: it is gone"};
+        struct probing_answer a = {.summary = "no evidence: it is gone", .budget = ""};
         struct probing_request rq = look->request;
 
         look_drop(look);

@@ -16,27 +16,41 @@
 struct ev_loop;
 struct probing;
 struct probing_look;
+struct service_spec;
 
 #define PROBING_AT_ONCE     4
 #define PROBING_WAITING_MAX 4096              /* more are answered at once, with little */
 #define PROBING_BYTES       ((size_t)1 << 20) /* of one report; beyond that its threads are left out */
 
+#define PROBING_HELD_MAX    8
+
+/* A socket or pipe of ours that it may still hold. */
+struct probing_held {
+    uint64_t inode;
+    char name[72]; /* "listener http" */
+};
+
 /* Valid for the length of the call. */
 struct probing_answer {
     bool seen;       /* it was looked at; else `summary` says why not, and what is known anyway */
     unsigned leaked; /* threads that should be gone; without having seen it, 0 */
+    unsigned over;   /* limits of its leak_budget that are not kept */
     const char *summary; /* one line for people; never NULL */
+    const char *budget;  /* another, of the limits; "" = they are kept */
     json_t *report;      /* borrowed; NULL: no memory */
 };
 
 struct probing_request {
-    pid_t pid;            /* a child that is not reaped before probing_forget() */
-    int registry_fd;      /* borrowed until then; -1 = it has none */
-    int64_t cancelled_us; /* when it was asked to leave, CLOCK_MONOTONIC; 0 = it was not */
-    int64_t grace_us;     /* how long it had for that */
-    int64_t deadline_us;  /* CLOCK_MONOTONIC; answered by then */
-    bool urgent;          /* before those that are not */
-    bool all;             /* each thread in the report, not groups only */
+    pid_t pid;                 /* a child that is not reaped before probing_forget() */
+    int registry_fd;           /* borrowed until then; -1 = it has none */
+    int64_t cancelled_us;      /* when it was asked to leave, CLOCK_MONOTONIC; 0 = it was not */
+    int64_t grace_us;          /* how long it had for that */
+    int64_t deadline_us;       /* CLOCK_MONOTONIC; answered by then */
+    bool urgent;               /* before those that are not */
+    bool all;                  /* each thread in the report, not groups only */
+    bool patient;              /* nobody waits: it gives way to everybody else */
+    struct service_spec *spec; /* for its leak_budget; borrowed; NULL = it has none */
+    struct probing_held held[PROBING_HELD_MAX]; /* inode 0: no more of them */
     /* Once, from the loop or from within probing_ask(); the look is gone after it. */
     void (*on_done)(void *env, const struct probing_answer *answer);
     void *env; /* borrowed until then */
@@ -65,12 +79,13 @@ void probing_count(const struct probing *p, uint64_t *ret_made, uint64_t *ret_fa
 /* probing_work - in the helper: look at @pid and write the answer to @out. Return: all was told. */
 bool probing_work(const struct probing_request *rq, int registry_fd, int out);
 
-/* What a helper tells: the head, the summary with its NUL, the report as JSON. */
+/* What a helper tells: the head, the two lines, the report as JSON. */
 struct probing_told {
     uint32_t magic;
     uint32_t leaked;
     int32_t error; /* negative errno: it could not be looked at, and the summary says why */
-    uint32_t summary_bytes, report_bytes;
+    uint32_t over;
+    uint32_t summary_bytes, budget_bytes, report_bytes; /* the first two with their NUL */
 };
 #define PROBING_TOLD_MAGIC UINT32_C(0x50524f42)
 #define PROBING_SUMMARY    1024 /* with the NUL */

@@ -1,80 +1,213 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/units.h"
+#include "config/spec.h"
 #include "supervisor/io/probing.h"
-#include "supervisor/io/report.h"
-#include "supervisor/probe/evidence.h"
+#include "supervisor/probe/capture.h"
+#include "supervisor/probe/judge.h"
+#include "supervisor/probe/judge_history.h"
+#include "supervisor/probe/report.h"
 
 /* What the helper of a look does. It may take as long as it is let, and die of what it reads. */
 
+#define BUDGET_MAX 64 /* rows of a leak_budget, and breaches that are told */
 #define WORK_CPU_S 10
+#define WORK_NICE  5
+#define HELD_FDS   65536          /* numbers that are looked at */
+#define LEAST_US   INT64_C(50000) /* of its time are left to tell what was seen */
 
 static void
-limit(void)
+limit(bool patient)
 {
     struct rlimit cpu = {WORK_CPU_S, WORK_CPU_S}, none = {0, 0};
 
     (void)setrlimit(RLIMIT_CPU, &cpu); /* best effort, like its end at the deadline */
     (void)setrlimit(RLIMIT_CORE, &none);
+    if (patient)
+        (void)setpriority(PRIO_PROCESS, 0, WORK_NICE);
+}
+
+/* ---- what it holds ------------------------------------------------------------------------- */
+
+static uint64_t
+inode_of(const char *link)
+{
+    if (strncmp(link, "socket:[", 8) == 0)
+        return strtoull(link + 8, NULL, 10);
+    return strncmp(link, "pipe:[", 6) == 0 ? strtoull(link + 6, NULL, 10) : 0;
+}
+
+static void
+add_held(const struct probing_request *rq, pid_t pid, int fd, uint64_t inode, struct text *out)
+{
+    for (size_t i = 0; i < PROBING_HELD_MAX && rq->held[i].inode; i++)
+        if (rq->held[i].inode == inode)
+            text_addf(out, "%s%s still held by pid %d, fd %d", out->bytes > 0 ? ", " : "",
+                      rq->held[i].name, (int)pid, fd);
+}
+
+/* The descriptors one by one: a directory of them may be large, and ours are small numbers. */
+static void
+tell_held(const struct probing_request *rq, struct text *out)
+{
+    char path[64], link[64];
+    ssize_t n;
+
+    for (int fd = 0, misses = 0; rq->held[0].inode && fd < HELD_FDS && misses < 256; fd++) {
+        (void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)rq->pid, fd);
+        n = readlink(path, link, sizeof(link) - 1);
+        if (n == -1 && errno != ENOENT)
+            return; /* not permitted, or it is gone */
+        misses = n == -1 ? misses + 1 : 0;
+        if (n == -1)
+            continue;
+        link[n] = '\0';
+        if (inode_of(link) > 0)
+            add_held(rq, rq->pid, fd, inode_of(link), out);
+    }
+}
+
+/* ---- how many it may have -------------------------------------------------------------------- */
+
+static void
+tell_breach(const struct leak_budget *b, const struct budget_breach *found, int64_t oldest_us,
+            struct text *out)
+{
+    char allowed[32], oldest[32];
+
+    if (out->bytes > 0)
+        text_add(out, "; ");
+    if (found->too_old)
+        text_addf(out, "%u threads '%s' are older than %s, the oldest is %s", found->count,
+                  b->thread, duration_human(b->max_age_us, allowed, sizeof(allowed)),
+                  duration_human(oldest_us, oldest, sizeof(oldest)));
+    else
+        text_addf(out, "%u more threads '%s' than the %u that are allowed", found->count, b->thread,
+                  b->max);
+}
+
+/* Return: how many limits of its leak_budget are not kept. */
+static unsigned
+tell_budget(const struct service_spec *spec, const struct process_facts *facts,
+            const struct judgements *judgements, struct text *out)
+{
+    struct budget_rule rules[BUDGET_MAX];
+    struct budget_breach found[BUDGET_MAX];
+    size_t n = 0;
+
+    for (; spec && n < spec->n_leak_budget && n < BUDGET_MAX; n++) {
+        const struct leak_budget *b = &spec->leak_budget[n];
+
+        rules[n] =
+            (struct budget_rule){b->thread, b->max, b->max_age_us > 0 ? b->max_age_us : INT64_MAX};
+    }
+    n = n > 0 ? budget_check(facts, judgements, rules, n, found, BUDGET_MAX) : 0;
+    for (size_t i = 0; i < n && i < BUDGET_MAX; i++)
+        tell_breach(&spec->leak_budget[found[i].rule], &found[i],
+                    facts->at_us - facts->threads[found[i].first].started_us, out);
+    return (unsigned)n;
+}
+
+/* ---- the answer ----------------------------------------------------------------------------- */
+
+static size_t
+cut(const char *from, char line[PROBING_SUMMARY])
+{
+    size_t n = strnlen(from, PROBING_SUMMARY - 1);
+
+    memcpy(line, from, n);
+    while (n > 0 && from[n] && ((unsigned char)from[n] & 0xc0) == 0x80)
+        n--; /* not inside a character */
+    line[n] = '\0';
+    return n + 1;
 }
 
 static bool
-tell(int out, struct probing_told *told, const char *summary, const char *report)
+tell(int out, struct probing_told *told, const char *summary, const char *budget,
+     const char *report)
 {
-    char line[PROBING_SUMMARY];
-    size_t n = strnlen(summary, sizeof(line) - 1);
+    char first[PROBING_SUMMARY], second[PROBING_SUMMARY];
 
-    memcpy(line, summary, n);
-    line[n] = '\0';
     told->magic = PROBING_TOLD_MAGIC;
-    told->summary_bytes = (uint32_t)n + 1;
+    told->summary_bytes = (uint32_t)cut(summary, first);
+    told->budget_bytes = (uint32_t)cut(budget, second);
     told->report_bytes = (uint32_t)strlen(report);
     return write(out, told, sizeof(*told)) == sizeof(*told) &&
-           write(out, line, n + 1) == (ssize_t)n + 1 &&
+           write(out, first, told->summary_bytes) == (ssize_t)told->summary_bytes &&
+           write(out, second, told->budget_bytes) == (ssize_t)told->budget_bytes &&
            write(out, report, told->report_bytes) == (ssize_t)told->report_bytes;
 }
 
-/* The report as bytes; one that is too long goes without its threads, and says so. */
+/* The report as bytes; one that is too long goes without what is longest, and says so. */
 static char *
 dump(json_t *report)
 {
+    static const char *const longest[] = {"threads", "groups", "scopes"};
     char *bytes = report ? json_dumps(report, JSON_COMPACT) : NULL;
 
-    if (!bytes || strlen(bytes) <= PROBING_BYTES)
-        return bytes;
-    free(bytes);
-    (void)json_object_set_new(
-        report, "threads_left_out",
-        json_integer((json_int_t)json_array_size(json_object_get(report, "threads"))));
-    (void)json_object_del(report, "threads");
-    return json_dumps(report, JSON_COMPACT);
+    for (size_t i = 0; bytes && strlen(bytes) > PROBING_BYTES && i < ARRAY_LEN(longest); i++) {
+        free(bytes);
+        (void)json_object_del(report, longest[i]);
+        (void)json_object_set_new(report, "left_out", json_string(longest[i]));
+        bytes = json_dumps(report, JSON_COMPACT);
+    }
+    return bytes;
+}
+
+static bool
+tell_all(const struct probing_request *rq, const struct process_facts *facts, int out)
+{
+    auto_text struct text words = TEXT_INIT, budget = TEXT_INIT, held = TEXT_INIT;
+    auto_free char *bytes = NULL;
+    struct probing_told told = {0};
+    struct judgements judgements = {0};
+    json_t *report;
+
+    if (judge(facts, &judgements) < 0)
+        return false;
+    judge_summary(facts, &judgements, &words);
+    tell_held(rq, &held);
+    if (held.bytes > 0)
+        text_addf(&words, "; %s", text_str(&held));
+    told.leaked = (uint32_t)judgements.n_leaked;
+    told.over = tell_budget(rq->spec, facts, &judgements, &budget);
+    report = probe_report(facts, &judgements, rq->all);
+    if (report && held.bytes > 0)
+        (void)json_object_set_new(report, "held", json_string(text_str(&held)));
+    bytes = dump(report);
+    json_decref(report);
+    judgements_finish(&judgements);
+    return bytes && tell(out, &told, text_str(&words), text_str(&budget), bytes);
 }
 
 bool
 probing_work(const struct probing_request *rq, int registry_fd, int out)
 {
-    auto_text struct text words = TEXT_INIT;
-    auto_free char *bytes = NULL;
+    struct probe_request look = {.pid = rq->pid,
+                                 .registry_fd = registry_fd,
+                                 .cancelled_us = rq->cancelled_us,
+                                 .grace_us = rq->grace_us,
+                                 .between_us = PROBE_BETWEEN_US,
+                                 .deadline_us = rq->deadline_us - LEAST_US};
     struct probing_told told = {0};
-    struct evidence *evidence = NULL;
+    struct process_facts facts = {0};
     struct error err = {0};
-    json_t *report;
+    bool ok;
 
-    limit();
-    told.error = evidence_collect(rq->pid, registry_fd, mono_now_us(), &evidence, &err);
+    limit(rq->patient);
+    told.error = probe_capture(&look, &facts, &err);
     if (told.error < 0)
-        return tell(out, &told, err.text, "");
-    evidence_summary(evidence, &words);
-    told.leaked = evidence_stragglers(evidence);
-    report = report_evidence(evidence, text_str(&words));
-    bytes = dump(report);
-    json_decref(report);
-    evidence_destroy(evidence);
-    return bytes && tell(out, &told, text_str(&words), bytes);
+        return tell(out, &told, err.text, "", "");
+    ok = tell_all(rq, &facts, out);
+    process_facts_finish(&facts);
+    return ok;
 }

@@ -19,7 +19,7 @@ static const char *const handoff_names[] = {
     [HANDOFF_OVERLAP] = "overlap", [HANDOFF_REPLACE] = "replace", [HANDOFF_SIGNAL] = "signal"};
 
 static json_t *
-verdict_of(const struct service *s, int64_t now_us)
+verdict_of(const struct report_sources *from, const struct service *s, int64_t now_us)
 {
     const struct verdict *v = &s->last;
     struct object o = object_new();
@@ -34,6 +34,8 @@ verdict_of(const struct service *s, int64_t now_us)
     object_number(&o, "duration_ms", v->duration_us / US_PER_MS);
     object_text_unless_empty(&o, "trace", v->trace);
     object_optional(&o, "hooks", report_hooks(s, v->reload, now_us));
+    if (from->threads_diff && v->generation > 0)
+        object_optional(&o, "threads", from->threads_diff(from->env, s, v->generation));
     return object_take(&o);
 }
 
@@ -116,7 +118,7 @@ report_service(const struct report_sources *from, const struct service *s, int64
     if (s->reload.state > RELOAD_IDLE)
         object_set(&o, "reload", reload_of(&s->reload, now_us));
     if (s->last.reload > 0)
-        object_set(&o, "last_verdict", verdict_of(s, now_us));
+        object_set(&o, "last_verdict", verdict_of(from, s, now_us));
     if (s->input_rejected)
         object_set(&o, "rejected", rejected_of(s));
     object_optional(&o, "hooks", report_hooks(s, 0, now_us));

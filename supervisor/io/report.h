@@ -11,7 +11,6 @@
 #include <stdint.h>
 
 struct core;
-struct evidence;
 struct generation;
 struct journal;
 struct service;
@@ -49,6 +48,10 @@ struct report_sources {
     json_t *(*readiness)(void *env, const struct worker *w);
     /* object {state: current|outdated|unknown, …}: is what it runs still what is on disk? */
     json_t *(*libraries)(void *env, const struct worker *w);
+    /* schema stint.leaks/1; @service NULL: all */
+    json_t *(*leaks)(void *env, const char *service);
+    /* what threads @generation has that the one before has not; NULL: not known */
+    json_t *(*threads_diff)(void *env, const struct service *s, uint64_t generation);
     void (*usage)(void *env, const struct worker *w, struct report_usage *ret);
     json_t *(*needs_reload)(void *env, const struct service *s); /* true, false; null: not known */
     /**
@@ -76,15 +79,6 @@ json_t *report_service(const struct report_sources *from, const struct service *
 
 /* report_of_worker - an element of stint.threads's `workers`, without its evidence. New reference. */
 json_t *report_of_worker(const struct worker *w);
-
-/**
- * report_evidence - what was seen of a worker's threads, for report_sources.threads.
- *
- * @summary: evidence_summary()'s line, or NULL
- *
- * Stragglers come first, as in @e. New reference; NULL: out of memory.
- */
-json_t *report_evidence(const struct evidence *e, const char *summary);
 
 /* report_text - any bytes as a JSON string: what is not UTF-8 becomes U+FFFD. NULL: out of memory. */
 json_t *report_text(const char *s);

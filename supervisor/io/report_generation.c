@@ -116,6 +116,11 @@ worker_of(const struct report_sources *from, const struct worker *w, int64_t now
         object_set(&o, "restart_after", restart_of(from, w, now_us));
     if (w->relieved)
         object_bool(&o, "relieved", true);
+    if (w->leaking > 0)
+        object_number(&o, "leaking", w->leaking);
+    if (w->over > 0)
+        object_number(&o, "over_budget", w->over);
+    object_text_unless_empty(&o, "leaks", w->leaks);
     if (w->evidence) {
         object_number(&o, "stragglers", w->stragglers);
         object_text_unless_empty(&o, "leak", w->leak);

@@ -20,7 +20,7 @@
 struct error;
 struct state;
 
-#define STATE_VERSION 2
+#define STATE_VERSION 3
 
 enum state_kind {
     STATE_NOTHING,  /* no record */

@@ -119,22 +119,65 @@ START_TEST(with_json_the_answer_is_left_as_it_is)
 }
 END_TEST
 
-START_TEST(threads_name_the_stragglers)
-{
-    static const char answer[] =
-        "{\"schema\":\"stint.threads/"
-        "1\",\"workers\":[{\"service\":\"web\",\"generation\":7,\"slot\":0,"
-        "\"pid\":45,\"state\":\"draining\",\"evidence\":{\"grade\":\"registry\",\"total\":2,"
-        "\"stragglers\":1,\"threads\":[{\"tid\":46,\"name\":\"flush-2\",\"registered\":true,"
-        "\"straggler\":true,\"age_us\":31000000,\"wait\":\"read(fd 9)\",\"token\":\"root\","
-        "\"creator\":{\"file\":\"cache.c\",\"line\":88,\"thread\":\"main\"},"
-        "\"cancelled_for_us\":30000000},{\"tid\":45,\"name\":\"web\",\"main\":true}]}}]}";
+static const char threads_json[] =
+    "{\"schema\":\"stint.threads/2\",\"workers\":[{\"service\":\"web\",\"generation\":7,\"slot\":0,"
+    "\"pid\":45,\"state\":\"draining\",\"evidence\":{\"grade\":\"registry\",\"total\":2,"
+    "\"leaked\":1,\"held\":\"listener http still held by pid 45, fd 3\",\"groups\":[{\"verdict\":"
+    "\"leaked:blocked\",\"leak\":true,\"culprit\":true,\"count\":3,\"text\":\"thread `flush-2` "
+    "ignored its token\"}],\"cycles\":[{\"threads\":[{\"name\":\"a\",\"wait\":\"mutex m\"},"
+    "{\"name\":\"b\",\"wait\":\"mutex n\"}]}],\"threads\":[{\"tid\":46,\"name\":\"flush-2\","
+    "\"verdict\":\"leaked:blocked\",\"leak\":true,\"age_us\":31000000,\"wait\":{\"text\":"
+    "\"read(fd 9)\"},\"claim\":{\"creator\":{\"file\":\"cache.c\",\"line\":88,\"thread\":"
+    "\"main\"}}}]}},{\"service\":\"web\",\"generation\":8,\"slot\":0,\"pid\":46,\"state\":"
+    "\"ready\",\"note\":\"no evidence: it is gone\"}]}";
 
-    ck_assert_int_eq(stint_asks("threads web", "200 OK", answer, NULL), CLI_OK);
-    ck_assert_ptr_nonnull(strstr(out, "web/7.0 pid 45 draining, threads 2, stragglers 1"));
-    ck_assert_ptr_nonnull(strstr(out,
-                                 "flush-2          31.0 s, in read(fd 9), started at "
-                                 "cache.c:88 by `main`, STRAGGLER: token `root` cancelled 30.0 s"));
+START_TEST(threads_name_those_who_leak)
+{
+    ck_assert_int_eq(stint_asks("threads web", "200 OK", threads_json, NULL), CLI_OK);
+    ck_assert_ptr_nonnull(strstr(out, "web/7.0 pid 45 draining, 2 threads, 1 LEAKED"));
+    ck_assert_ptr_nonnull(strstr(out, "  listener http still held by pid 45, fd 3\n"));
+    ck_assert_ptr_nonnull(
+        strstr(out, "  leaked:blocked! x3  thread `flush-2` ignored its token\n"));
+    ck_assert_ptr_nonnull(strstr(out, "`a` (mutex m) -> `b` (mutex n) -> `a`\n"));
+    ck_assert_ptr_nonnull(strstr(out, "flush-2          leaked:blocked   31.0 s, in read(fd 9), "
+                                      "started at cache.c:88 by `main`\n"));
+    ck_assert_ptr_nonnull(strstr(out, "web/8.0 pid 46 ready: no evidence: it is gone\n"));
+}
+END_TEST
+
+START_TEST(a_leak_is_an_exit_status_for_whoever_asks_for_that)
+{
+    ck_assert_int_eq(stint_asks("threads web --fail-on-leak", "200 OK", threads_json, NULL),
+                     CLI_LEAKED);
+    ck_assert_int_eq(stint_asks("threads web --fail-on-leak", "200 OK", "{\"workers\":[]}", NULL),
+                     CLI_OK);
+    ck_assert_ptr_nonnull(strstr(out, "no workers"));
+}
+END_TEST
+
+static const char leaks_json[] =
+    "{\"schema\":\"stint.leaks/1\",\"services\":[{\"service\":\"web\",\"looks\":4,\"groups\":["
+    "{\"key\":\"k\",\"state\":\"leaked\",\"rising\":true,\"growth_milli\":2000,\"text\":\"thread "
+    "`flush`\",\"first_generation\":7,\"last_generation\":9,\"seen\":[{\"generation\":7,\"pid\":45,"
+    "\"state\":\"killed\",\"most\":2},{\"generation\":9,\"pid\":47,\"state\":\"leaked\",\"most\":"
+    "6}]},{\"key\":\"q\",\"state\":\"seen\",\"text\":\"not shown\"}],\"certificates\":["
+    "{\"generation\":7,\"grade\":\"cgroup\",\"pids_gone\":true,\"fds_returned\":true,"
+    "\"processes\":2,\"text\":\"1 killed\"},{\"generation\":8,\"grade\":\"pids\",\"pids_gone\":"
+    "true,\"processes\":1,\"text\":\"\"}]}]}";
+
+START_TEST(the_history_tells_what_rises_and_how_generations_ended)
+{
+    ck_assert_int_eq(stint_asks("leaks web", "200 OK", leaks_json, NULL), CLI_OK);
+    ck_assert_ptr_nonnull(strstr(out, "  leaked RISING by 2.0 with each  first in generation 7 "));
+    ck_assert_ptr_nonnull(strstr(out, "    thread `flush`\n"));
+    ck_assert_ptr_nonnull(strstr(out, "gen 7 pid 45: 2 killed, gen 9 pid 47: 6 leaked\n"));
+    ck_assert_ptr_null(strstr(out, "not shown"));
+    ck_assert_ptr_null(strstr(out, "1 killed  "));
+    ck_assert_int_eq(stint_asks("leaks --certificates --fail-on-leak", "200 OK", leaks_json, NULL),
+                     CLI_LEAKED);
+    ck_assert_ptr_nonnull(strstr(out, "generation 7 1 killed  "));
+    ck_assert_ptr_nonnull(strstr(out, "2 processes, known by cgroup, descriptors returned\n"));
+    ck_assert_ptr_nonnull(strstr(out, "generation 8 clean  "));
 }
 END_TEST
 
@@ -169,7 +212,9 @@ main(void)
     tcase_add_test(tc, a_service_that_runs_replaced_libraries_is_loud_and_each_is_named_once);
     tcase_add_test(tc, how_near_a_worker_is_to_its_limits_is_said);
     tcase_add_test(tc, with_json_the_answer_is_left_as_it_is);
-    tcase_add_test(tc, threads_name_the_stragglers);
+    tcase_add_test(tc, threads_name_those_who_leak);
+    tcase_add_test(tc, a_leak_is_an_exit_status_for_whoever_asks_for_that);
+    tcase_add_test(tc, the_history_tells_what_rises_and_how_generations_ended);
     tcase_add_test(tc, events_and_logs_are_lines_for_people);
     suite_add_tcase(suite, tc);
     return unit_main(suite);

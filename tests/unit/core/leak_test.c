@@ -191,7 +191,7 @@ START_TEST(a_budget_is_looked_after_and_told_when_it_is_broken_and_when_it_is_ke
     ck_did(r, "inspect w1");
     ev.inspected.seen = true;
     ev.inspected.over = 1;
-    ev.inspected.text = "9 threads flush-*, 4 are allowed";
+    ev.inspected.budget = "9 threads flush-*, 4 are allowed";
     rim_step(r, ev);
     ck_said(r, "leak_budget: web/1 pid 1001 | 9 threads flush-*, 4 are allowed");
     rim_forget(r);

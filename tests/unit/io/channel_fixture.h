@@ -96,11 +96,23 @@ on_room(void *env)
     note("room");
 }
 
+static void
+on_look(void *env, const struct stint_look *look)
+{
+    char text[96];
+
+    (void)env;
+    (void)snprintf(text, sizeof(text), "look=%ld/%lu/%s", (long)look->at_us,
+                   (unsigned long)look->generation, look->text);
+    note(text);
+}
+
 static const struct channel_events events = {
     .on_hello = on_hello,
     .on_ready = on_ready,
     .on_extend = on_extend,
     .on_stopping = on_stopping,
+    .on_look = on_look,
     .on_bye = on_bye,
     .on_room = on_room,
     .on_bad = on_bad,

@@ -33,6 +33,7 @@ END_TEST
 START_TEST(a_life_is_heard_in_order)
 {
     struct stint_extend e = {250};
+    struct stint_look look = {.at_us = 77, .generation = 2, .text = "old"};
 
     ck_assert(!channel_managed(at.ch));
     say_hello(STINT_WIRE_MAJOR);
@@ -40,12 +41,13 @@ START_TEST(a_life_is_heard_in_order)
     ck_assert(channel_managed(at.ch));
     say(STINT_FRAME_READY, NULL, 0);
     say(STINT_FRAME_EXTEND, &e, sizeof(e));
+    say(STINT_FRAME_LOOK, &look, sizeof(look));
     say(99, "from a later version", 20);
     say(STINT_FRAME_STOPPING, NULL, 0);
     say(STINT_FRAME_BYE, NULL, 0);
     ck_assert_int_eq(close(at.worker), 0);
     at.worker = -1;
-    expect_log("hello ready extend=250 stopping bye ");
+    expect_log("hello ready extend=250 look=77/2/old stopping bye ");
 }
 END_TEST
 

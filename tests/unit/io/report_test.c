@@ -7,7 +7,6 @@
 #include "config/config.h"
 #include "config/spec.h"
 #include "supervisor/core/core.h"
-#include "supervisor/probe/evidence.h"
 #include "supervisor/io/report.h"
 #include "tests/unit/unit.h"
 
@@ -248,43 +247,6 @@ START_TEST(what_only_the_rim_knows_is_asked_for)
 }
 END_TEST
 
-START_TEST(threads_are_reported_with_their_origin)
-{
-    struct evidence_thread t[2] = {
-        {.tid = 46,
-         .registered = true,
-         .straggler = true,
-         .name = "flush-2",
-         .file = "cache.c",
-         .line = 88,
-         .creator_name = "main",
-         .started_us = NOW - 31 * US_PER_S,
-         .cancelled_us = NOW - 30 * US_PER_S,
-         .wait_class = "read",
-         .wait = "read(fd 9)"},
-        {.tid = 45, .main = true, .name = "web", .started_us = NOW, .wait_class = ""},
-    };
-    struct evidence e = {.pid = 45,
-                         .at_us = NOW,
-                         .grade = EVIDENCE_REGISTRY,
-                         .threads = t,
-                         .n = 2,
-                         .n_threads = 2,
-                         .n_registered = 1,
-                         .n_stragglers = 1};
-    json_t *report = report_evidence(&e, "one would not leave");
-    json_t *thread = at(report, "threads", 0);
-
-    ck_assert_str_eq(string(report, "grade"), "registry");
-    ck_assert_str_eq(string(report, "summary"), "one would not leave");
-    ck_assert_str_eq(string(json_object_get(thread, "creator"), "file"), "cache.c");
-    ck_assert_int_eq(number(json_object_get(thread, "creator"), "line"), 88);
-    ck_assert_int_eq(number(thread, "cancelled_for_us"), 30 * US_PER_S);
-    ck_assert_str_eq(string(thread, "wait"), "read(fd 9)");
-    json_decref(report);
-}
-END_TEST
-
 int
 main(void)
 {
@@ -299,7 +261,6 @@ main(void)
     tcase_add_test(tc, a_rejection_stays_in_the_report);
     tcase_add_test(tc, a_reload_by_signal_is_shown_with_what_it_is_worth);
     tcase_add_test(tc, what_only_the_rim_knows_is_asked_for);
-    tcase_add_test(tc, threads_are_reported_with_their_origin);
     suite_add_tcase(suite, tc);
     return unit_main(suite);
 }

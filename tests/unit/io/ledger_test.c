@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "supervisor/io/ledger.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "supervisor/probe/judge_history.h"
+#include "tests/unit/io/own_dir.h"
+#include "tests/unit/unit.h"
+
+static struct ledger *ledger;
+static char path[256], said[1024];
+
+static void
+say(void *env, const char *sentence)
+{
+    (void)env;
+    (void)snprintf(said + strlen(said), sizeof(said) - strlen(said), "%s\n", sentence);
+}
+
+static void
+begin(void)
+{
+    ck_assert_int_eq(ledger_open(path, say, NULL, &ledger), 0);
+}
+
+/* A master is killed: nothing is closed in order. What was written is there. */
+static void
+again(void)
+{
+    ledger_close(ledger);
+    begin();
+}
+
+static void
+set_up(void)
+{
+    own_dir_enter();
+    (void)snprintf(path, sizeof(path), "%s/leaks.jsonl", own_dir);
+    said[0] = '\0';
+    begin();
+}
+
+static void
+tear_down(void)
+{
+    ledger_close(ledger);
+    own_dir_leave();
+}
+
+static void
+look(uint64_t generation, pid_t pid, unsigned count, const char *verdict, struct ledger_news *news)
+{
+    json_t *report =
+        json_pack("{s:s, s:i, s:[{s:s, s:b, s:b, s:s, s:i, s:s, s:{s:s}}]}", "schema",
+                  "stint.probe/1", "pid", (int)pid, "groups", "verdict", verdict, "leak",
+                  strncmp(verdict, "leaked", 6) == 0, "culprit", 1, "key", "flush|cache.c:88",
+                  "count", (int)count, "text", "thread `flush`", "first", "name", "flush");
+
+    ck_assert_ptr_nonnull(report);
+    ledger_look(ledger, "web", generation, pid, report, news);
+    json_decref(report);
+}
+
+static void
+append(const char *line)
+{
+    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(write(fd, line, strlen(line)), (ssize_t)strlen(line));
+    (void)fd_close(fd);
+}
+
+START_TEST(what_was_seen_outlives_whoever_saw_it)
+{
+    struct ledger_news news;
+    struct ledger_certificate c = {
+        .generation = 7, .pids_gone = true, .processes = 2, .leaks = 1, .text = "1 killed"};
+    const struct history *h;
+
+    look(7, 100, 2, "leaked:blocked", &news);
+    ledger_gone(ledger, "web", 100, true);
+    ledger_certify(ledger, "web", &c);
+    ledger_certify(ledger, "web", &c); /* told again by the next master */
+    again();
+    h = ledger_book(ledger, "web");
+    ck_assert_ptr_nonnull(h);
+    ck_assert_uint_eq(h->n_groups, 1);
+    ck_assert_str_eq(h->groups[0].name, "flush");
+    ck_assert_int_eq(h->groups[0].seen[0].state, HISTORY_KILLED);
+    ck_assert_uint_eq(h->n_certificates, 1);
+    ck_assert_str_eq(h->certificates[0].text, "1 killed");
+    ck_assert_int_eq(h->certificates[0].grade, CERTIFICATE_PIDS);
+    ck_assert_str_eq(said, "");
+}
+END_TEST
+
+START_TEST(a_generation_is_compared_with_the_one_before_it_at_its_first_look)
+{
+    struct ledger_news news;
+    json_t *diff;
+
+    look(1, 100, 1, "clean", &news);
+    ck_assert_str_eq(news.compare, "");
+    look(2, 101, 3, "clean", &news);
+    ck_assert_str_eq(news.compare, "unlike generation 1: `flush` 3 (1)");
+    look(2, 101, 3, "clean", &news);
+    ck_assert_str_eq(news.compare, "");
+    diff = ledger_diff(ledger, "web", 2);
+    ck_assert_int_eq(json_integer_value(json_object_get(diff, "before")), 1);
+    ck_assert_str_eq(json_string_value(json_object_get(
+                         json_array_get(json_object_get(diff, "kinds"), 0), "change")),
+                     "more");
+    json_decref(diff);
+    ck_assert_ptr_null(ledger_diff(ledger, "web", 3));
+    ck_assert_ptr_null(ledger_diff(ledger, "api", 2));
+}
+END_TEST
+
+START_TEST(more_and_more_with_each_generation_is_a_trend)
+{
+    struct ledger_news news;
+    unsigned at = 0;
+
+    for (unsigned g = 1; g <= 6 && at == 0; g++) {
+        look(g, (pid_t)(100 + g), g * 2, "clean", &news);
+        if (news.trend[0])
+            at = g;
+    }
+    ck_assert_uint_ge(at, 3);
+    ck_assert_msg(strstr(news.trend, "`flush`") != NULL, "%s", news.trend);
+}
+END_TEST
+
+START_TEST(lines_that_are_damaged_are_left_out_and_said_once)
+{
+    struct ledger_news news;
+
+    look(1, 100, 1, "leaked:blocked", &news);
+    append(
+        "{\"service\":\"web\",\"look\":{}}\nno json\n{\"service\":7}\n"
+        "{\"service\":\"web\",\"certificate\":{\"generation\":-1}}\n\n{\"service\":\"web\",\"gon");
+    again();
+    ck_assert_msg(strstr(said, "lines make no sense and were left out") != NULL, "%s", said);
+    ck_assert_uint_eq(ledger_book(ledger, "web")->n_groups, 1);
+    look(2, 101, 1, "leaked:blocked", &news); /* not behind half a line */
+    said[0] = '\0';
+    again();
+    ck_assert_str_eq(said, "");
+    ck_assert_uint_eq(ledger_book(ledger, "web")->groups[0].n_seen, 2);
+}
+END_TEST
+
+START_TEST(the_file_does_not_grow_without_bound)
+{
+    struct ledger_news news;
+    struct stat st;
+
+    for (int i = 0; i < 30000; i++)
+        look(1 + (uint64_t)(i % 7), 100 + i % 5, 1, "leaked:blocked", &news);
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_int_le(st.st_size, (off_t)(LEDGER_BYTES + LEDGER_LINE));
+    again();
+    ck_assert_str_eq(said, "");
+    ck_assert_uint_eq(ledger_book(ledger, "web")->n_groups, 1);
+}
+END_TEST
+
+START_TEST(without_a_place_on_disk_it_goes_on_in_memory)
+{
+    struct ledger_news news;
+    json_t *report;
+
+    ledger_close(ledger);
+    (void)snprintf(path, sizeof(path), "%s/nowhere/leaks.jsonl", own_dir);
+    begin();
+    ck_assert_msg(strstr(said, "is kept in memory only") != NULL, "%s", said);
+    look(1, 100, 1, "leaked:blocked", &news);
+    report = ledger_report(ledger, NULL);
+    ck_assert_uint_eq(json_array_size(json_object_get(report, "services")), 1);
+    json_decref(report);
+    report = ledger_report(ledger, "api");
+    ck_assert_uint_eq(json_array_size(json_object_get(report, "services")), 0);
+    json_decref(report);
+}
+END_TEST
+
+START_TEST(who_was_never_looked_at_costs_no_line)
+{
+    struct stat st;
+
+    for (pid_t pid = 1; pid < 1000; pid++)
+        ledger_gone(ledger, "web", pid, false);
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_int_eq(st.st_size, 0);
+    ck_assert_ptr_null(ledger_book(ledger, "web"));
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *s = suite_create("ledger");
+    TCase *t = tcase_create("ledger");
+
+    tcase_add_checked_fixture(t, set_up, tear_down);
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, what_was_seen_outlives_whoever_saw_it);
+    tcase_add_test(t, a_generation_is_compared_with_the_one_before_it_at_its_first_look);
+    tcase_add_test(t, more_and_more_with_each_generation_is_a_trend);
+    tcase_add_test(t, lines_that_are_damaged_are_left_out_and_said_once);
+    tcase_add_test(t, the_file_does_not_grow_without_bound);
+    tcase_add_test(t, without_a_place_on_disk_it_goes_on_in_memory);
+    tcase_add_test(t, who_was_never_looked_at_costs_no_line);
+    suite_add_tcase(s, t);
+    return unit_main(s);
+}
