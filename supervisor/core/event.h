@@ -134,6 +134,7 @@ struct event {
         struct {
             pid_t pid;
             const char *name; /* comm */
+            const char *text; /* what else is known of it; may be NULL */
         } escapee;
         struct {
             bool force;        /* a new generation even when nothing changed */

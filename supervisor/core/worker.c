@@ -359,6 +359,8 @@ worker_escapee(struct core *c, struct worker *of, const struct event *ev)
     r = record_worker(c, RECORD_ESCAPEE, w);
     if (r)
         r->warning = true;
-    record_text(r, "process '%s' outlived its worker %d; it is ended too", w->name, (int)of->pid);
+    record_text(r, "process '%s' outlived its worker %d; it is ended too%s%s", w->name,
+                (int)of->pid, ev->escapee.text ? ": " : "",
+                ev->escapee.text ? ev->escapee.text : "");
     worker_begin_drain(c, w);
 }

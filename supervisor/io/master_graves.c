@@ -16,14 +16,15 @@
 #include "supervisor/io/child.h"
 #include "supervisor/io/edge.h"
 #include "supervisor/io/fdstore.h"
+#include "supervisor/io/held.h"
 #include "supervisor/io/helper.h"
 #include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/notify.h"
 #include "supervisor/io/orphans.h"
-#include "supervisor/probe/proc.h"
 #include "supervisor/io/run.h"
 #include "supervisor/io/watch.h"
+#include "supervisor/probe/proc.h"
 
 /*
  * Deaths are collected during a turn of the loop and buried together before it sleeps: looking for
@@ -31,6 +32,7 @@
  */
 
 #define EXHUME_S         0.1
+#define HELD_MISSES      16             /* somebody waits: only small numbers are looked at */
 #define OBITUARY_WAIT_US (2 * US_PER_S) /* for the keeper, which is stopped if it takes so long */
 
 static bool
@@ -41,7 +43,7 @@ graves_knows(void *env, pid_t pid)
 
 /* The dead worker that an orphan comes from; NULL: its worker lives, or it is nobody's. */
 static struct hand *
-orphan_owner(const struct master *m, const struct orphan *o, bool *ret_alive)
+orphan_owner(const struct master *m, const struct orphan *o, enum orphan_clue *ret, bool *ret_alive)
 {
     struct hand *relative = NULL;
 
@@ -50,12 +52,14 @@ orphan_owner(const struct master *m, const struct orphan *o, bool *ret_alive)
         struct hand *h = container_of(n, struct hand, node);
 
         if ((o->spawn_id && h->worker == o->spawn_id) || (o->session && h->pid == o->session)) {
+            *ret = o->spawn_id && h->worker == o->spawn_id ? CLUE_SPAWN_ID : CLUE_SESSION;
             *ret_alive = !h->dead;
             return h->dead ? h : NULL;
         }
         if (h->dead && o->generation == h->born && strcmp(o->service, h->service) == 0)
             relative = h; /* its own worker is long gone; a sibling stands in */
     }
+    *ret = CLUE_SERVICE;
     return relative;
 }
 
@@ -92,10 +96,13 @@ static void
 graves_on_orphan(void *env, struct orphan *o)
 {
     struct master *m = env;
+    auto_text struct text words = TEXT_INIT, held = TEXT_INIT;
+    enum orphan_clue clue = CLUE_NONE;
+    struct held ours[HELD_MAX];
     bool alive;
-    struct hand *owner = orphan_owner(m, o, &alive);
+    struct hand *owner = orphan_owner(m, o, &clue, &alive);
     struct event ev = {
-        .type = EVENT_ESCAPEE, .escapee = {o->pid, o->comm}
+        .type = EVENT_ESCAPEE, .escapee = {o->pid, o->comm, NULL}
     };
 
     if (graves_is_elder(m, o))
@@ -103,7 +110,13 @@ graves_on_orphan(void *env, struct orphan *o)
     if (alive)
         return; /* a daemon of a worker that lives: it ends with it */
     if (owner) {
+        orphan_tell(o, clue, &words);
+        held_of(owner->snapshot, ours);
+        held_tell(ours, o->pid, HELD_MISSES, &held);
+        if (held.bytes > 0)
+            text_addf(&words, "; %s", text_str(&held));
         ev.worker = owner->worker;
+        ev.escapee.text = text_str(&words);
         master_post_escapee(m, &ev, steal_fd(o->pidfd));
         return;
     }

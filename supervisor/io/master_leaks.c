@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "supervisor/io/master_leaks.h"
 
-#include <stdio.h>
-
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/units.h"
@@ -16,23 +14,6 @@
 #define EVIDENCE_LEAST_US (300 * US_PER_MS) /* however little time a stop has left */
 #define INSPECT_US        (20 * US_PER_S)   /* the core waits half as long again */
 #define THREADS_US        (8 * US_PER_S)    /* for people, who wait ten */
-
-/* Ours that it may still hold: its listeners and, when it is on its way out, its output. */
-static void
-add_held(const struct hand *h, struct probing_request *rq)
-{
-    const struct snapshot *snap = h->snapshot;
-    struct stat st;
-
-    for (size_t i = 0; snap && i < snap->n_listeners && i < PROBING_HELD_MAX; i++) {
-        struct probing_held *held = &rq->held[i];
-
-        if (fstat(snap->listeners[i]->fd, &st) == -1)
-            break;
-        held->inode = (uint64_t)st.st_ino;
-        (void)snprintf(held->name, sizeof(held->name), "listener %s", snap->spec->listen[i].name);
-    }
-}
 
 static struct probing_request
 request_of(const struct hand *h, const struct worker *w, int64_t patience_us)
@@ -96,7 +77,7 @@ leaks_evidence(struct master *m, const struct effect *e)
     rq = request_of(h, w, 0);
     rq.deadline_us = evidence_deadline_us(m, e);
     rq.urgent = true;
-    add_held(h, &rq);
+    held_of(h->snapshot, rq.held);
     rq.on_done = on_evidence;
     rq.env = h;
     probing_ask(m->leaks.probing, &rq, &h->leaks.evidence);

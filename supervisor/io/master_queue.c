@@ -74,6 +74,7 @@ event_texts(struct event *ev, const char **ret[EVENT_TEXTS])
         break;
     case EVENT_ESCAPEE:
         ret[0] = &ev->escapee.name;
+        ret[1] = &ev->escapee.text;
         break;
     case EVENT_RELOAD:
     case EVENT_START:

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 struct error;
+struct text;
 
 /* How an orphan was traced back; what is not told is 0 or "". */
 struct orphan {
@@ -25,6 +26,16 @@ struct orphan {
     uint64_t generation;
     unsigned slot;
 };
+
+/* How its worker was found out. */
+enum orphan_clue { CLUE_NONE, CLUE_SPAWN_ID, CLUE_SESSION, CLUE_SERVICE };
+
+/**
+ * orphan_tell - one line on it: its command, age and session, how it was found, who is below it.
+ *
+ * Bounded: its first children, and theirs.
+ */
+void orphan_tell(const struct orphan *o, enum orphan_clue clue, struct text *out);
 
 struct stranger {
     pid_t pid, session;

@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "supervisor/io/held.h"
+
 struct ev_loop;
 struct probing;
 struct probing_look;
@@ -21,14 +23,6 @@ struct service_spec;
 #define PROBING_AT_ONCE     4
 #define PROBING_WAITING_MAX 4096              /* more are answered at once, with little */
 #define PROBING_BYTES       ((size_t)1 << 20) /* of one report; beyond that its threads are left out */
-
-#define PROBING_HELD_MAX    8
-
-/* A socket or pipe of ours that it may still hold. */
-struct probing_held {
-    uint64_t inode;
-    char name[72]; /* "listener http" */
-};
 
 /* Valid for the length of the call. */
 struct probing_answer {
@@ -41,16 +35,16 @@ struct probing_answer {
 };
 
 struct probing_request {
-    pid_t pid;                 /* a child that is not reaped before probing_forget() */
-    int registry_fd;           /* borrowed until then; -1 = it has none */
-    int64_t cancelled_us;      /* when it was asked to leave, CLOCK_MONOTONIC; 0 = it was not */
-    int64_t grace_us;          /* how long it had for that */
-    int64_t deadline_us;       /* CLOCK_MONOTONIC; answered by then */
-    bool urgent;               /* before those that are not */
-    bool all;                  /* each thread in the report, not groups only */
-    bool patient;              /* nobody waits: it gives way to everybody else */
-    struct service_spec *spec; /* for its leak_budget; borrowed; NULL = it has none */
-    struct probing_held held[PROBING_HELD_MAX]; /* inode 0: no more of them */
+    pid_t pid;                  /* a child that is not reaped before probing_forget() */
+    int registry_fd;            /* borrowed until then; -1 = it has none */
+    int64_t cancelled_us;       /* when it was asked to leave, CLOCK_MONOTONIC; 0 = it was not */
+    int64_t grace_us;           /* how long it had for that */
+    int64_t deadline_us;        /* CLOCK_MONOTONIC; answered by then */
+    bool urgent;                /* before those that are not */
+    bool all;                   /* each thread in the report, not groups only */
+    bool patient;               /* nobody waits: it gives way to everybody else */
+    struct service_spec *spec;  /* for its leak_budget; borrowed; NULL = it has none */
+    struct held held[HELD_MAX]; /* inode 0: no more of them */
     /* Once, from the loop or from within probing_ask(); the look is gone after it. */
     void (*on_done)(void *env, const struct probing_answer *answer);
     void *env; /* borrowed until then */

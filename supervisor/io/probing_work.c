@@ -19,11 +19,11 @@
 
 /* What the helper of a look does. It may take as long as it is let, and die of what it reads. */
 
-#define BUDGET_MAX 64 /* rows of a leak_budget, and breaches that are told */
-#define WORK_CPU_S 10
-#define WORK_NICE  5
-#define HELD_FDS   65536          /* numbers that are looked at */
-#define LEAST_US   INT64_C(50000) /* of its time are left to tell what was seen */
+#define BUDGET_MAX  64 /* rows of a leak_budget, and breaches that are told */
+#define WORK_CPU_S  10
+#define WORK_NICE   5
+#define HELD_MISSES 256 /* numbers in a row that are none, and the last was before them */
+#define LEAST_US    INT64_C(50000) /* of its time are left to tell what was seen */
 
 static void
 limit(bool patient)
@@ -34,46 +34,6 @@ limit(bool patient)
     (void)setrlimit(RLIMIT_CORE, &none);
     if (patient)
         (void)setpriority(PRIO_PROCESS, 0, WORK_NICE);
-}
-
-/* ---- what it holds ------------------------------------------------------------------------- */
-
-static uint64_t
-inode_of(const char *link)
-{
-    if (strncmp(link, "socket:[", 8) == 0)
-        return strtoull(link + 8, NULL, 10);
-    return strncmp(link, "pipe:[", 6) == 0 ? strtoull(link + 6, NULL, 10) : 0;
-}
-
-static void
-add_held(const struct probing_request *rq, pid_t pid, int fd, uint64_t inode, struct text *out)
-{
-    for (size_t i = 0; i < PROBING_HELD_MAX && rq->held[i].inode; i++)
-        if (rq->held[i].inode == inode)
-            text_addf(out, "%s%s still held by pid %d, fd %d", out->bytes > 0 ? ", " : "",
-                      rq->held[i].name, (int)pid, fd);
-}
-
-/* The descriptors one by one: a directory of them may be large, and ours are small numbers. */
-static void
-tell_held(const struct probing_request *rq, struct text *out)
-{
-    char path[64], link[64];
-    ssize_t n;
-
-    for (int fd = 0, misses = 0; rq->held[0].inode && fd < HELD_FDS && misses < 256; fd++) {
-        (void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)rq->pid, fd);
-        n = readlink(path, link, sizeof(link) - 1);
-        if (n == -1 && errno != ENOENT)
-            return; /* not permitted, or it is gone */
-        misses = n == -1 ? misses + 1 : 0;
-        if (n == -1)
-            continue;
-        link[n] = '\0';
-        if (inode_of(link) > 0)
-            add_held(rq, rq->pid, fd, inode_of(link), out);
-    }
 }
 
 /* ---- how many it may have -------------------------------------------------------------------- */
@@ -175,7 +135,7 @@ tell_all(const struct probing_request *rq, const struct process_facts *facts, in
     if (judge(facts, &judgements) < 0)
         return false;
     judge_summary(facts, &judgements, &words);
-    tell_held(rq, &held);
+    held_tell(rq->held, rq->pid, HELD_MISSES, &held);
     if (held.bytes > 0)
         text_addf(&words, "; %s", text_str(&held));
     told.leaked = (uint32_t)judgements.n_leaked;

@@ -52,7 +52,9 @@ START_TEST(a_grandchild_that_outlives_its_worker_is_found_named_and_ended)
     (void)scn_await("event=verdict service=web outcome=serving", 5000);
     ck_assert_int_eq(scn_ask("web.sock", &a), 0);
     ck_assert_int_eq(scn_cli(NULL, "reload", "web", "--force", NULL), 0);
-    line = scn_await("event=escapee service=web gen=1 ~'actor'+outlived", 5000);
+    line = scn_await(
+        "event=escapee service=web gen=1 ~'actor'+outlived ~found+as+an+orphan+by+STINT_SPAWN_ID",
+        5000);
     escapee = (pid_t)scn_field(line, "pid");
     ck_assert_int_ne(escapee, a.pid);
     (void)scn_await("event=certificate service=web gen=1", 10000);
