@@ -21,6 +21,7 @@ request_of(const struct hand *h, const struct worker *w, int64_t patience_us)
     return (struct probing_request){
         .pid = h->pid,
         .registry_fd = h->registry_fd,
+        .book = ledger_book(h->master->leaks.ledger, h->service),
         .cancelled_us = w->drain_us,
         .grace_us = w->generation->spec->drain_timeout_us,
         .deadline_us = mono_now_us() + patience_us,

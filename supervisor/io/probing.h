@@ -16,6 +16,7 @@
 #include "supervisor/io/held.h"
 
 struct ev_loop;
+struct history;
 struct probing;
 struct probing_look;
 struct service_spec;
@@ -35,15 +36,17 @@ struct probing_answer {
 };
 
 struct probing_request {
-    pid_t pid;                  /* a child that is not reaped before probing_forget() */
-    int registry_fd;            /* borrowed until then; -1 = it has none */
-    int64_t cancelled_us;       /* when it was asked to leave, CLOCK_MONOTONIC; 0 = it was not */
-    int64_t grace_us;           /* how long it had for that */
-    int64_t deadline_us;        /* CLOCK_MONOTONIC; answered by then */
-    bool urgent;                /* before those that are not */
-    bool all;                   /* each thread in the report, not groups only */
-    bool patient;               /* nobody waits: it gives way to everybody else */
-    struct service_spec *spec;  /* for its leak_budget; borrowed; NULL = it has none */
+    pid_t pid;                 /* a child that is not reaped before probing_forget() */
+    int registry_fd;           /* borrowed until then; -1 = it has none */
+    int64_t cancelled_us;      /* when it was asked to leave, CLOCK_MONOTONIC; 0 = it was not */
+    int64_t grace_us;          /* how long it had for that */
+    int64_t deadline_us;       /* CLOCK_MONOTONIC; answered by then */
+    bool urgent;               /* before those that are not */
+    bool all;                  /* each thread in the report, not groups only */
+    bool patient;              /* nobody waits: it gives way to everybody else */
+    struct service_spec *spec; /* for its leak_budget; borrowed; NULL = it has none */
+    const struct history
+        *book; /* what is known of it; borrowed, and read when the look begins; NULL = nothing */
     struct held held[HELD_MAX]; /* inode 0: no more of them */
     /* Once, from the loop or from within probing_ask(); the look is gone after it. */
     void (*on_done)(void *env, const struct probing_answer *answer);

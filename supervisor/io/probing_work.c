@@ -167,6 +167,8 @@ probing_work(const struct probing_request *rq, int registry_fd, int out)
     told.error = probe_capture(&look, &facts, &err);
     if (told.error < 0)
         return tell(out, &told, err.text, "", "");
+    if (rq->book)
+        history_remind(rq->book, &facts); /* who beats gets on with it */
     ok = tell_all(rq, &facts, out);
     process_facts_finish(&facts);
     return ok;

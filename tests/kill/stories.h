@@ -43,6 +43,9 @@ void play_lost_relieving(void);
 /* stories_relief.c */
 void play_relief(void);
 
+/* stories_leak.c */
+void play_leak_look(void);
+
 /* stories_order.c */
 void play_oneshot(void);
 void play_hooks(void);
