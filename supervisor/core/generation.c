@@ -72,8 +72,7 @@ generation_serve(struct core *c, struct generation *g)
     g->window_failures = 0;
     if (r)
         r->duration_us = c->now_us - g->started_us;
-    if (g->spec->soak_us == 0 || g->has_served)
-        generation_inspect(c, g);
+    generation_inspect(c, g);
     generation_take_over(c, g, OUTCOME_SERVING);
 }
 

@@ -95,6 +95,8 @@ START_TEST(garbage_half_requests_and_idle_clients_stop_nobody_else)
     ck_assert_int_eq(byte, 'H');
     while (n > 0)
         fd_close(idle[--n]);
+    while (scn_cli(NULL, "status", NULL) != 0)
+        ; /* it has not yet heard that they are gone */
     ck_assert_int_eq(scn_cli(NULL, "reload", "web", "--force", "--wait=gone", NULL), 0);
     fd_close(noise);
     fd_close(half);

@@ -168,6 +168,30 @@ START_TEST(a_killed_master_leaves_the_history_and_the_next_one_goes_on_with_the_
 }
 END_TEST
 
+/* The process stays, and its number is another one: what an old configuration left is found. */
+START_TEST(a_reload_by_signal_that_leaves_threads_behind_is_seen_in_the_same_process)
+{
+    unsigned fds = leaker(1, "    handoff: signal\n    reload_assume_after: 100ms\n"
+                             "    leak_look: 500ms\n");
+    pid_t pid = worker();
+    json_t *book, *first;
+
+    deaf(3);
+    ck_assert_int_eq(scn_cli(NULL, "reload", "web", "--force", NULL), 0);
+    (void)scn_await_any("event=workers_handed_over service=web gen=2", 5000);
+    (void)scn_await_any("event=thread_leak service=web gen=2 stragglers=1 ~flush", 10000);
+    (void)scn_await_any("event=threads service=web gen=2 ~unlike+generation+1 ~`flush`", 10000);
+    ck_assert_int_eq(kill(pid, 0), 0);
+    book = history("--certificates");
+    first = json_array_get(json_object_get(service_in(book), "certificates"), 0);
+    ck_assert_str_eq(json_string_value(json_object_get(first, "grade")), "assumed");
+    ck_assert_str_eq(json_string_value(json_object_get(first, "text")),
+                     "its processes were handed over to generation 2");
+    json_decref(book);
+    scn_after(fds);
+}
+END_TEST
+
 /* The service comes and goes, and stint, too: the file has it all. */
 START_TEST(who_leaked_in_an_earlier_life_of_stint_is_still_known)
 {
@@ -190,4 +214,5 @@ scn_main("leaks", threads_of_an_old_configuration_are_named_and_their_end_is_tol
          what_is_more_with_each_generation_is_flagged_and_compared,
          a_budget_that_is_broken_is_told_and_shown_until_it_is_kept,
          a_killed_master_leaves_the_history_and_the_next_one_goes_on_with_the_leak,
+         a_reload_by_signal_that_leaves_threads_behind_is_seen_in_the_same_process,
          who_leaked_in_an_earlier_life_of_stint_is_still_known)
