@@ -167,9 +167,8 @@ struct service_spec {
     int64_t restart_age_us;    /* … so long after it was ready; 0 = never */
     uint64_t restart_rss_bytes;
     int64_t restart_every_us; /* requests and rss are looked at that often */
-    int64_t
-        leak_look_us; /* so long after it relieved another its threads are looked at; 0 = never */
-    int64_t leak_every_us; /* with a budget they are looked at that often */
+    int64_t leak_look_us;     /* so long after it serves its threads are looked at; 0 = never */
+    int64_t leak_every_us;    /* with a budget they are looked at that often */
     struct leak_budget *leak_budget;
     size_t n_leak_budget;
 };

@@ -95,9 +95,7 @@ void worker_inspect_end(struct worker *w); /* it leaves: looked at in another wa
 int64_t worker_inspect_next_us(const struct worker *w);
 void worker_watch_budget(const struct core *c, struct worker *w);
 void record_toll(struct record *r, const struct generation *g); /* NULL is fine */
-void generation_inspect(const struct core *c, struct generation *g); /* it took over from another */
-/* Another will be compared with the one that serves. */
-void service_inspect_serving(const struct core *c, const struct service *s);
+void generation_inspect(const struct core *c, struct generation *g); /* it serves, or is about to */
 
 /* ---- relief.c ---------------------------------------------------------------------------- */
 

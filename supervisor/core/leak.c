@@ -69,6 +69,8 @@ record_toll(struct record *r, const struct generation *g)
 #define ANSWER_WAIT_US   (30 * US_PER_S)
 #define INSPECT_LEAST_US US_PER_S /* from look to look: a worker may ask as often as it likes */
 
+#define FEW_SERVICES     64
+#define BLIND_LOOKS      ARRAY_LEN(again_us)             /* in a row, then it is left alone */
 #define INSPECT_MOST_US  (INT64_C(24) * 3600 * US_PER_S) /* nobody plans further ahead */
 
 /* How long until the next look at what leaks: it may be on its way out. */
@@ -141,31 +143,31 @@ worker_watch_budget(const struct core *c, struct worker *w)
         worker_inspect(c, w, c->now_us + spec->leak_every_us);
 }
 
-/* The first of them stands for all: they are alike. */
-static void
-inspect_first(const struct core *c, const struct generation *g, int64_t at_us)
+static bool
+took_over(const struct generation *g)
 {
-    struct worker *w = slot_worker(g, 0);
+    if (g->taken > 0)
+        return true;
+    list_for_each (n, &g->service->generations) {
+        const struct generation *other = container_of(n, struct generation, node);
 
-    if (w && g->spec->leak_look_us > 0)
-        worker_inspect(c, w, at_us);
+        if (other != g && other->has_served)
+            return true;
+    }
+    return false;
 }
 
+/*
+ * The first of its workers stands for all: they are alike. A start of thousands is not followed by
+ * thousands of looks, a handoff is; so there the first comparison comes one generation later.
+ */
 void
 generation_inspect(const struct core *c, struct generation *g)
 {
-    if (g->number > 1)
-        inspect_first(c, g, c->now_us + g->spec->leak_look_us);
-}
+    struct worker *w = slot_worker(g, 0);
 
-void
-service_inspect_serving(const struct core *c, const struct service *s)
-{
-    const struct generation *g = service_serving(s);
-    const struct worker *w = g ? slot_worker(g, 0) : NULL;
-
-    if (w && w->inspected_us == 0 && w->answer_us == TIME_NEVER)
-        inspect_first(c, g, c->now_us);
+    if (w && g->spec->leak_look_us > 0 && (took_over(g) || c->n_services <= FEW_SERVICES))
+        worker_inspect(c, w, c->now_us + g->spec->leak_look_us);
 }
 
 static void
@@ -242,14 +244,27 @@ inspect_again(struct core *c, struct worker *w)
     worker_watch_budget(c, w);
 }
 
+/* It could not be looked at: later, perhaps; but who never can be is left alone. */
+static void
+inspect_blind(const struct core *c, struct worker *w)
+{
+    if (w->looks >= BLIND_LOOKS && w->leaking == 0) {
+        w->looks = 0;
+        worker_watch_budget(c, w);
+        return;
+    }
+    worker_inspect(c, w, c->now_us + again_us[w->looks < BLIND_LOOKS ? w->looks : BLIND_LOOKS - 1]);
+    w->looks++;
+}
+
 void
 worker_inspected(struct core *c, struct worker *w, const struct event *ev)
 {
     if (w->answer_us == TIME_NEVER || !inspectable(w))
         return;
     answered(c, w);
-    if (!ev->inspected.seen) { /* no permission, no memory: it says nothing about the worker */
-        inspect_again(c, w);
+    if (!ev->inspected.seen) { /* no permission, no time: it says nothing about the worker */
+        inspect_blind(c, w);
         return;
     }
     if (ev->inspected.compare)

@@ -143,7 +143,6 @@ reload_hand(struct core *c, struct service *s)
 {
     struct generation *g = generation_create(c, s);
 
-    service_inspect_serving(c, s);
     if (g) {
         record_text(record_generation(c, RECORD_STARTING, g), "%s", s->reload.cause);
         service_apply_policy(c, s, "policy"); /* in case it changed since this run began */

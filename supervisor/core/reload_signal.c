@@ -89,7 +89,6 @@ reload_signal_begin(struct core *c, struct service *s)
     s->reload.patience_us = c->now_us + g->spec->reload_timeout_us;
     s->reload.fallback[0] = '\0'; /* of a run that was queued, and need not have been */
     relief_end(c, g);
-    service_inspect_serving(c, s);
     for (unsigned i = 0; i < g->n_slots; i++)
         if (slot_worker(g, i))
             slot_worker(g, i)->reloading = RELOADING_DUE;

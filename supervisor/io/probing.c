@@ -260,7 +260,7 @@ void
 probing_ask(struct probing *p, const struct probing_request *rq, struct probing_look **ret)
 {
     struct probing_look *look = NULL;
-    bool crowded = p && p->n_waiting >= PROBING_WAITING_MAX;
+    bool crowded = p && p->n_waiting >= (rq->patient ? PROBING_PATIENT_MAX : PROBING_WAITING_MAX);
 
     if (ret)
         *ret = NULL;

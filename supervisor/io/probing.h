@@ -22,7 +22,8 @@ struct probing_look;
 struct service_spec;
 
 #define PROBING_AT_ONCE     4
-#define PROBING_WAITING_MAX 4096              /* more are answered at once, with little */
+#define PROBING_PATIENT_MAX 64   /* … of those that nobody waits for; the core asks again */
+#define PROBING_WAITING_MAX 4096 /* more are answered at once, with little */
 #define PROBING_BYTES       ((size_t)1 << 20) /* of one report; beyond that its threads are left out */
 
 /* Valid for the length of the call. */

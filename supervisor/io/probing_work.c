@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/units.h"
@@ -25,6 +27,18 @@
 #define HELD_MISSES 256 /* numbers in a row that are none, and the last was before them */
 #define LEAST_US    INT64_C(50000) /* of its time are left to tell what was seen */
 
+/* When memory runs out, rather this one than whom it looks at. */
+static void
+first_to_go(void)
+{
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+    ssize_t n = fd >= 0 ? write(fd, "1000", 4) : -1;
+
+    (void)n; /* not: it is as it was */
+    (void)fd_close(fd);
+}
+
 static void
 limit(bool patient)
 {
@@ -32,6 +46,7 @@ limit(bool patient)
 
     (void)setrlimit(RLIMIT_CPU, &cpu); /* best effort, like its end at the deadline */
     (void)setrlimit(RLIMIT_CORE, &none);
+    first_to_go();
     if (patient)
         (void)setpriority(PRIO_PROCESS, 0, WORK_NICE);
 }
