@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <pthread.h>
-#include <time.h>
+#include <sched.h>
 
 #include "worker-api/state.h"
 #include "worker-api/wait.h"
@@ -47,36 +47,28 @@ wait_until_done(struct stint_thread *thread, struct token *token, int64_t abs_us
     return err < 0 || is_done(thread) ? err : -ETIMEDOUT;
 }
 
-#define SHORTLY_US 1000
+#define YIELDS_MAX 1000
 
-/*
- * Nearly all joins are short, and libc sleeps and wakes once for them; what is shown to who looks from
- * outside, and the token, cost a sleep each. True: it is joined.
- */
-static bool
-joined_shortly(const struct stint_thread *thread, const struct token *token, int64_t abs_us)
+/* Without a limit libc's own wait does: it sleeps once, where ours sleeps for the word and then for the end. */
+static void
+join_for_ever(struct stint_thread *thread)
 {
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 31)
-    int64_t until_us = stint_now_us() + SHORTLY_US;
-    struct timespec until;
+    static uint32_t site;
+    struct stint_block block;
+    uint32_t tid;
 
-    if (token)
-        return false;
-    if (abs_us < until_us)
-        until_us = abs_us > 0 ? abs_us : 0;
-    until.tv_sec = until_us / 1000000;
-    until.tv_nsec = until_us % 1000000 * 1000;
-    return pthread_clockjoin_np(thread->thread, NULL, CLOCK_MONOTONIC, &until) == 0;
-#else
-    return thread == NULL && token && abs_us; /* no such call */
-#endif
+    for (int i = 0; !(tid = __atomic_load_n(&thread->tid, __ATOMIC_RELAXED)) && i < YIELDS_MAX; i++)
+        (void)sched_yield(); /* one that was just made tells its number in a moment */
+    block = stn_block_enter(&site, STINT_SITE_JOIN, "join", tid == STN_TID_ASKED ? 0 : tid);
+    (void)pthread_join(thread->thread, NULL); /* ours and joinable */
+    stint_block_leave(&block);
 }
 
 int
 stint_thread_join(struct stint_thread *thread, struct stint_token *token, int64_t abs_us)
 {
     int r;
-    bool joined;
+    bool for_ever;
 
     if (!thread)
         return -EINVAL;
@@ -84,12 +76,14 @@ stint_thread_join(struct stint_thread *thread, struct stint_token *token, int64_
         return -EDEADLK;
     stn_entry();
     r = stint_token_err(token);
-    joined = r == 0 && joined_shortly(thread, token_of(token), abs_us);
-    if (r == 0 && !joined && !is_done(thread))
+    for_ever = !token && abs_us == STINT_NEVER;
+    if (r == 0 && !for_ever && !is_done(thread))
         r = wait_until_done(thread, token_of(token), abs_us);
     if (r < 0)
         return r;
-    if (!joined)
+    if (for_ever)
+        join_for_ever(thread);
+    else
         (void)pthread_join(thread->thread, NULL); /* ours, joinable, at its last instructions */
     stn_slot_settled(thread);
     stn_thread_put(thread);
