@@ -21,7 +21,7 @@ fail() {
 "$prefix/bin/stint" version >"$prefix/version" || fail "bin/stint version failed"
 grep -qF "$version" "$prefix/version" || fail "bin/stint version does not say $version"
 
-for file in man/man1/stint.1 man/man5/stint.yaml.5 doc/stint/api.md stint/stint.yaml.sample; do
+for file in man/man1/stint.1 man/man3/stint_token.3 man/man3/stint_root.3 man/man5/stint.yaml.5 doc/stint/api.md stint/stint.yaml.sample; do
     [ -s "$prefix/share/$file" ] || fail "no share/$file"
 done
 "$prefix/bin/stint" check --keys >"$prefix/keys" || fail "bin/stint check --keys failed"
