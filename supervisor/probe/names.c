@@ -123,8 +123,8 @@ names_place(struct names *names, uint64_t pc, bool call, struct place *ret)
         memcpy(ret->file, name->file, sizeof(ret->file));
         ret->line = name->line;
     }
-    ret->business = module < 0 || (!names->modules[module].runtime &&
-                                   !kind_function(ret->function, names->is_static));
+    ret->business =
+        module < 0 || (!names->modules[module].runtime && !kind_function(ret->function, names));
 }
 
 bool

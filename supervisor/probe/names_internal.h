@@ -95,6 +95,8 @@ struct origin {
 
 struct names {
     pid_t pid;
+    bool
+        sanitized; /* a sanitizer is in the program itself, with functions named as those of libc */
     bool is_static; /* the process has no libc of its own file */
     struct memory memory;
     struct mapping *maps; /* owned; ascending; files and code only */
@@ -130,6 +132,7 @@ int module_open(struct names *names, struct module *module);
 
 /* kind_module, kind_function - is it the runtime's: see kinds.def for whose. */
 bool kind_module(const char *base);
-bool kind_function(const char *function, bool is_static);
+bool kind_function(const char *function, const struct names *names);
+bool kind_sanitizer(const char *function); /* of its runtime: see names.sanitized */
 
 #endif

@@ -71,13 +71,22 @@ bare(const char *function)
 }
 
 bool
-kind_function(const char *function, bool is_static)
+kind_sanitizer(const char *function)
+{
+    return strstr(function, "__tsan") || strstr(function, "__asan") ||
+           strstr(function, "asan_thread_start") || strstr(function, "__interceptor_");
+}
+
+bool
+kind_function(const char *function, const struct names *names)
 {
     const char *name;
 
     if (begins(function, functions, ARRAY_LEN(functions)))
         return true;
-    if (!is_static || !function[0])
+    if (names->sanitized && function[0] != '_' && names_wait_class(function) != WAIT_UNKNOWN)
+        return true; /* what it put in front of libc's */
+    if (!names->is_static || !function[0])
         return false;
     name = bare(function);
     if (names_wait_class(function) != WAIT_UNKNOWN || !strncmp(function, "__", 2) ||

@@ -95,6 +95,7 @@ keep(struct names *names, const struct resolving *all)
         plain_text(name->function);
         plain_text(name->file);
         w->name = name;
+        names->sanitized |= kind_sanitizer(name->function);
     }
 }
 

@@ -84,7 +84,7 @@ restored(struct walk *w, const struct unwind_row *row, unsigned reg, uint64_t cf
     case RULE_NONE:
         if (!is_kept(reg))
             return false;
-        /* fall through */
+        __attribute__((fallthrough));
     case RULE_SAME:
         *ret = w->regs.value[reg];
         return reg_known(&w->regs, reg);
@@ -163,6 +163,16 @@ by_prologue(struct walk *w, const struct unwind_row *row, uint64_t *ret)
     return by_depth(w, row, prologue_depth(w->names, row->start, w->regs.value[COLUMN_RA]), ret);
 }
 
+/* is_frame - is @saved, found below @at, an rbp? Then a return address is behind what it points to. */
+static bool
+is_frame(const struct walk *w, uint64_t at, uint64_t saved)
+{
+    uint64_t address;
+
+    return saved > at && saved - at < NEAR && saved % 8 == 0 &&
+           stack_word(w, saved + 8, &address) && call_before(w->names, address, 0) != CALL_NONE;
+}
+
 /*
  * trust - in a return address at @at, the word below it being @saved. A call of the very function is
  * the best; one into the function itself is left over from whom it called before.
@@ -181,7 +191,7 @@ trust(struct walk *w, const struct unwind_row *row, uint64_t at, uint64_t addres
         return 4;
     if (address > row->start && address <= row->end)
         return 0;
-    return row->found && saved > at && saved - at < NEAR ? 3 : 1; /* 3: a saved rbp */
+    return row->found && is_frame(w, at, saved) ? 3 : 1;
 }
 
 /* by_scan - the CFA by looking for a return address: the best, and of those the nearest. */

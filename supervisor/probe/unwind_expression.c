@@ -92,7 +92,7 @@ shuffle(struct machine *m, unsigned op)
     switch (op) {
     case DW_OP_pick:
         depth = (unsigned)bytes_fixed(&m->code, 1);
-        /* fall through */
+        __attribute__((fallthrough));
     case DW_OP_dup:
     case DW_OP_over:
         if (depth >= m->n)
