@@ -94,7 +94,7 @@ void worker_inspect_tick(struct core *c, struct worker *w);
 void worker_inspect_end(struct worker *w); /* it leaves: looked at in another way, if at all */
 int64_t worker_inspect_next_us(const struct worker *w);
 void worker_watch_budget(const struct core *c, struct worker *w);
-void record_toll(struct record *r, const struct generation *g); /* NULL is fine */
+void record_toll(struct record *r, const struct generation *g);      /* NULL is fine */
 void generation_inspect(const struct core *c, struct generation *g); /* it serves, or is about to */
 
 /* ---- relief.c ---------------------------------------------------------------------------- */

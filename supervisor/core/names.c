@@ -35,11 +35,11 @@ static const char *const service_states[SERVICE_STATE_COUNT] = {
 };
 
 static const char *const effect_types[] = {
-    [FX_LOOK] = "look",       [FX_CHECK] = "check",       [FX_SPAWN] = "spawn",
-    [FX_OPEN] = "open",       [FX_CANCEL] = "cancel",     [FX_SIGNAL] = "signal",
-    [FX_RELOAD] = "reload",   [FX_EVIDENCE] = "evidence", [FX_INSPECT] = "inspect", [FX_KILL] = "kill",
-    [FX_DISCARD] = "discard", [FX_RECORD] = "record",     [FX_HOOK] = "hook",
-    [FX_UNHOOK] = "unhook",
+    [FX_LOOK] = "look",     [FX_CHECK] = "check",       [FX_SPAWN] = "spawn",
+    [FX_OPEN] = "open",     [FX_CANCEL] = "cancel",     [FX_SIGNAL] = "signal",
+    [FX_RELOAD] = "reload", [FX_EVIDENCE] = "evidence", [FX_INSPECT] = "inspect",
+    [FX_KILL] = "kill",     [FX_DISCARD] = "discard",   [FX_RECORD] = "record",
+    [FX_HOOK] = "hook",     [FX_UNHOOK] = "unhook",
 };
 
 static const char *const record_kinds[RECORD_KIND_COUNT] = {

@@ -9,10 +9,10 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/plain.h"
 #include "base/units.h"
 #include "supervisor/core/effect.h"
 #include "supervisor/io/journal_native.h"
-#include "base/plain.h"
 
 static const char *const level_names[] = {
     [LOG_LEVEL_DEBUG] = "debug",

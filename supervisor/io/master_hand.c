@@ -24,10 +24,10 @@
 #include "supervisor/io/master_logs.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/notify.h"
-#include "supervisor/probe/proc.h"
 #include "supervisor/io/ready.h"
-#include "supervisor/probe/registry.h"
 #include "supervisor/io/spawn.h"
+#include "supervisor/probe/proc.h"
+#include "supervisor/probe/registry.h"
 
 extern char **environ;
 

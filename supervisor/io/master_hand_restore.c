@@ -19,8 +19,8 @@
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/notify.h"
 #include "supervisor/io/peek.h"
-#include "supervisor/probe/proc.h"
 #include "supervisor/io/state.h"
+#include "supervisor/probe/proc.h"
 
 /* Workers of a master before us: their pidfds, pipes and sockets are the keeper's to give back. */
 

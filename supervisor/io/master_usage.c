@@ -6,9 +6,9 @@
 #include "base/units.h"
 #include "supervisor/core/event.h"
 #include "supervisor/io/master_state.h"
+#include "supervisor/io/report.h"
 #include "supervisor/probe/proc.h"
 #include "supervisor/probe/registry.h"
-#include "supervisor/io/report.h"
 
 /*
  * Requests and memory are looked at every so often (`restart_after: {every: 10s}`), where somebody

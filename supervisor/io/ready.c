@@ -20,8 +20,8 @@
 #include "supervisor/io/forget.h"
 #include "supervisor/io/look_scan.h"
 #include "supervisor/io/peek.h"
-#include "supervisor/probe/proc.h"
 #include "supervisor/io/run.h"
+#include "supervisor/probe/proc.h"
 
 #define FILE_TEXT_MAX 4096
 /* File times are of the last clock tick, which may be 10 ms old; two to be sure. */

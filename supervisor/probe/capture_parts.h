@@ -47,7 +47,7 @@ struct capture {
     uint64_t libc_begin, libc_end; /* … with its code there */
     uint64_t *waiters; /* at which address each of those in a futex waits; sorted, for counting */
     size_t n_waiters;
-    bool mutex_known; /* the last that was read */
+    bool mutex_known;    /* the last that was read */
     struct ends *ends;   /* owned */
     struct inner *inner; /* owned; NULL: it knows its threads by the numbers that we know */
     size_t n_inner;

@@ -192,8 +192,7 @@ rests(const struct simulation *sim)
     list_for_each (n, &sim->core->services) {
         const struct service *s = container_of(n, struct service, node);
 
-        if (s->due_us != TIME_NEVER && s->due_us != next_relief_us(s) &&
-            !waits_for_a_look(sim, s))
+        if (s->due_us != TIME_NEVER && s->due_us != next_relief_us(s) && !waits_for_a_look(sim, s))
             return false;
     }
     return true;

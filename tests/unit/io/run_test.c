@@ -8,8 +8,8 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "supervisor/io/identity.h"
-#include "supervisor/probe/proc.h"
 #include "supervisor/io/run.h"
+#include "supervisor/probe/proc.h"
 #include "tests/unit/io/loop.h"
 #include "tests/unit/io/process.h"
 
