@@ -16,8 +16,11 @@
 #include "base/mem.h"
 #include "base/plain.h"
 #include "supervisor/probe/capture_parts.h"
+#include "supervisor/probe/registry.h"
 
-#define LATE_EVERY 16 /* calls of capture_late() for one look at the clock */
+#define BEAT_MAX_US (2 * INT64_C(1000000)) /* who beats less often is for the looks of the master */
+
+#define LATE_EVERY  16 /* calls of capture_late() for one look at the clock */
 
 bool
 capture_late(struct capture *c)
@@ -100,10 +103,27 @@ boot_offset(struct capture *c)
     c->boot_offset_us = (int64_t)boot.tv_sec * 1000000 + boot.tv_nsec / 1000 - mono_now_us();
 }
 
+/* How long the pause has to be for who has to beat to have had to: unless that is long. */
+static int64_t
+beat_us(const struct capture *c)
+{
+    int64_t most_us = 0;
+
+    for (size_t i = 0; c->early && i < c->early->n; i++) {
+        int64_t every_us = c->early->threads[i].claim.vital_every_us;
+
+        if (every_us > most_us && every_us <= BEAT_MAX_US)
+            most_us = every_us;
+    }
+    return most_us + most_us / 4;
+}
+
 static void
 pause_between(const struct capture *c)
 {
-    int64_t until_us = c->first_us + c->req->between_us;
+    int64_t beats_us = beat_us(c);
+    int64_t until_us =
+        c->first_us + (beats_us > c->req->between_us ? beats_us : c->req->between_us);
     struct timespec at;
 
     if (c->req->deadline_us != 0 && until_us > c->req->deadline_us)

@@ -113,7 +113,7 @@ settled(const json_t *report)
 
     judge_begin(now.play, &so_far);
     judge_report(now.play, report, told("count"), &so_far);
-    if (so_far.leaks && !so_far.found)
+    if ((so_far.leaks && !so_far.found) || so_far.said < so_far.asked)
         return false;
 
     json_array_foreach(json_object_get(report, "groups"), i, g)
