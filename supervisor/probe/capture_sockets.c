@@ -179,17 +179,16 @@ incoming(struct ends *ends)
 }
 
 static void
-unix_reply(struct ends *ends, const struct nlmsghdr *h)
+unix_reply(struct ends *ends, struct nlmsghdr *h)
 {
-    const struct unix_diag_msg *m = NLMSG_DATA(h);
+    struct unix_diag_msg *m = NLMSG_DATA(h);
     unsigned left = h->nlmsg_len - (unsigned)NLMSG_LENGTH(sizeof(*m));
     struct socket_end *s = ends_socket(ends, m->udiag_ino);
     char name[80] = "";
 
     if (!s || h->nlmsg_len < NLMSG_LENGTH(sizeof(*m)))
         return;
-    for (const struct rtattr *a = (const struct rtattr *)(m + 1); RTA_OK(a, left);
-         a = RTA_NEXT(a, left)) {
+    for (struct rtattr *a = (struct rtattr *)(m + 1); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
         size_t n = RTA_PAYLOAD(a);
 
         if (a->rta_type == UNIX_DIAG_PEER && n >= sizeof(uint32_t)) {
@@ -261,7 +260,7 @@ unix_read(struct capture *c, struct ends *ends)
 
         if (left == 0)
             return;
-        for (const struct nlmsghdr *h = (const struct nlmsghdr *)(void *)buf; NLMSG_OK(h, left);
+        for (struct nlmsghdr *h = (struct nlmsghdr *)(void *)buf; NLMSG_OK(h, left);
              h = NLMSG_NEXT(h, left)) {
             if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
                 return;

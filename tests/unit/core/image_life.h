@@ -273,9 +273,10 @@ static inline void
 life_escapes(struct rim *r)
 {
     r->exit = false;
-    rim_step(r,
-             (struct event){
-                 .type = EVENT_ESCAPEE, .worker = life_worker(r, "web", 1), .escapee = {77, "sh"}
+    rim_step(r, (struct event){
+                    .type = EVENT_ESCAPEE,
+                    .worker = life_worker(r, "web", 1),
+                    .escapee = {.pid = 77, .name = "sh"}
     });
     rim_dies(r, life_worker(r, "web", 1), SIGSEGV);
 }
