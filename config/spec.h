@@ -120,6 +120,7 @@ struct service_spec {
     struct listener_spec *listen;
     size_t n_listen;
     bool libstint;
+    bool preload; /* its threads are registered by the preload object; never with libstint */
     bool gated; /* the listeners are given by the channel, once the generation is ready */
     struct ready_spec ready;
     struct environment_entry *environment;

@@ -110,6 +110,16 @@ check_times(struct load *l, const struct entry *e)
                       "before the new one starts");
 }
 
+/* Who links libstint registers himself, and knows more of his threads. */
+static void
+check_preload(struct load *l, const struct entry *e)
+{
+    if (e->spec->preload && e->spec->libstint)
+        (void)finding(&l->reader, entry_node(l, e, "preload"), NULL,
+                      "'preload' is for programs that do not link libstint: leave it out, or "
+                      "'libstint: true'");
+}
+
 /* Sockets that come later come by the channel, and "ready" must not be said by somebody else. */
 static void
 check_gated(struct load *l, const struct entry *e)
@@ -166,5 +176,6 @@ validate_service(struct load *l, const struct entry *e)
     check_restart(l, e);
     validate_slots(l, e);
     check_gated(l, e);
+    check_preload(l, e);
     validate_signal(l, e);
 }

@@ -164,7 +164,7 @@ add_listeners(struct strv *env, const struct environment_request *req)
     int r = 0;
 
     /* The child's own, by spawn_start(). libstint too asks it whether the rest is meant for it. */
-    if (req->n_listen > 0 || req->spec->libstint)
+    if (req->n_listen > 0 || req->spec->libstint || req->spec->preload)
         r = environment_set(env, "LISTEN_PID", "");
     if (r == 0 && req->spec->gated && req->generation > 0)
         r = add_gated(env, req->spec);
@@ -186,6 +186,17 @@ add_own(struct strv *env, const struct environment_entry *e, unsigned slot)
     auto_free char *value = slot_text(e->value, slot);
 
     return value ? environment_set(env, e->name, value) : -ENOMEM;
+}
+
+/* Ours comes first; what the program asks for besides stays. */
+static int
+add_preload(struct strv *env, const char *object)
+{
+    const char *others = environment_get(env->items, "LD_PRELOAD");
+    auto_text struct text list = TEXT_INIT;
+
+    text_addf(&list, "%s%s%s", object, others && *others ? ":" : "", others ? others : "");
+    return list.failed ? -ENOMEM : environment_set(env, "LD_PRELOAD", text_str(&list));
 }
 
 static int
@@ -211,6 +222,8 @@ add_stint(struct strv *env, const struct environment_request *req)
     }
     if (r == 0 && req->spawn_id)
         r = environment_set(env, "STINT_SPAWN_ID", req->spawn_id);
+    if (r == 0 && req->preload)
+        r = add_preload(env, req->preload);
     if (r == 0 && req->trace_id && req->trace_id[0]) {
         (void)snprintf(trace, sizeof trace, "00-%.32s-%016" PRIx64 "-01", req->trace_id,
                        req->span_id);

@@ -24,6 +24,7 @@
 #include "supervisor/io/master_logs.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/notify.h"
+#include "supervisor/io/preload.h"
 #include "supervisor/io/ready.h"
 #include "supervisor/io/spawn.h"
 #include "supervisor/probe/proc.h"
@@ -148,6 +149,9 @@ start_environment(struct start *st, struct error *reterr)
     struct hand *h = st->hand;
     const char *names[INHERITED_MAX];
     char spawn_id[24];
+    struct error err = {0};
+    /* It was there when the generation was made; else this worker goes without. */
+    auto_free char *preload = st->spec->preload ? preload_find(&err) : NULL;
     struct environment_request rq = {
         .spec = st->spec,
         .env_file = &h->snapshot->env_file,
@@ -158,6 +162,7 @@ start_environment(struct start *st, struct error *reterr)
         .generation = h->born,
         .slot = h->slot,
         .spawn_id = spawn_id,
+        .preload = preload,
         .trace_id = h->trace,
         .span_id = h->worker,
         .tracer = st->spec->libstint ? fdstore_run_pid(h->master->fdstore) : 0,
@@ -199,8 +204,9 @@ start_plumbing(struct start *st, struct error *reterr)
         if (r < 0)
             return error_set(reterr, r, "open the channel");
         (void)steal_fd(ours); /* the channel's now */
-        r = registry_create(&h->registry_fd, reterr);
     }
+    if (r == 0 && (st->spec->libstint || st->spec->preload))
+        r = registry_create(&h->registry_fd, reterr);
     if (r == 0 && st->spec->ready.mode == READY_FD) {
         int ends[2];
 

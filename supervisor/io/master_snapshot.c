@@ -17,6 +17,7 @@
 #include "supervisor/io/master_books.h"
 #include "supervisor/io/master_reload.h"
 #include "supervisor/io/master_state.h"
+#include "supervisor/io/preload.h"
 #include "supervisor/io/run.h"
 #include "supervisor/io/state.h"
 #include "supervisor/io/watch.h"
@@ -164,6 +165,21 @@ inspection_broken(struct inspection *d, int error, const char *reason)
     inspection_looked(d, &answer, 0);
 }
 
+static bool
+preload_is_there(const struct inspection *d, const struct snapshot *snap,
+                 const struct look_answer *answer, struct error *reterr)
+{
+    auto_free char *object = preload_find(reterr);
+    const char *why =
+        object && !answer->is_script ? preload_hindrance(answer->exe_fd, &answer->exe_stat) : NULL;
+
+    if (why)
+        journal_say(d->master->journal, LOG_LEVEL_WARNING, "preload_ignored",
+                    "%s: 'preload' will hardly work for %s: %s", snap->spec->name, snap->exe_path,
+                    why);
+    return object != NULL;
+}
+
 static void
 on_looked(void *env, struct look_answer *answer)
 {
@@ -179,6 +195,11 @@ on_looked(void *env, struct look_answer *answer)
     }
     snap->exe_path = strdup(answer->real_path);
     if (!snap->exe_path || environment_read(snap->spec, &snap->env_file, &err) < 0) {
+        snapshot_destroy(snap);
+        inspection_broken(d, 0, err.text);
+        return;
+    }
+    if (snap->spec->preload && !preload_is_there(d, snap, answer, &err)) {
         snapshot_destroy(snap);
         inspection_broken(d, 0, err.text);
         return;

@@ -106,7 +106,9 @@ header_read(const struct source *src, struct stint_registry_header *ret, struct 
     if (r < 0)
         return error_set(reterr, r, "read a registry");
     if (h.magic == 0)
-        return error_say(reterr, -ENODATA, "the worker has not written its registry");
+        return error_say(reterr, -ENODATA,
+                         "the worker has not written its registry (it does not call stint_init(), "
+                         "or cannot be preloaded)");
     if (h.magic != STINT_REGISTRY_MAGIC)
         return error_say(reterr, -EPROTO, "the registry's magic number is wrong");
     if (h.major != STINT_REGISTRY_MAJOR)

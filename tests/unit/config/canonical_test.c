@@ -72,6 +72,7 @@ START_TEST(the_canonical_text_is_what_a_person_would_write)
                      "  listen: {p: {address: \"tcp://0.0.0.0:80\", backlog: 4096, nonblocking: "
                      "false}}\n"
                      "  libstint: false\n"
+                     "  preload: false\n"
                      "  gated: false\n"
                      "  ready: notify\n"
                      "  watch: {binary: true, paths: [], settle: 200ms}\n"

@@ -344,6 +344,7 @@ random_spec(void)
     s->directory = nasty_path();
     random_listen(s);
     s->libstint = random_below(2);
+    s->preload = !s->libstint && random_below(2);
     random_ready(s);
     random_environment(s);
     s->env_file = random_below(2) ? nasty_path() : NULL;

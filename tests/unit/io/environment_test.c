@@ -111,6 +111,32 @@ START_TEST(a_worker_with_libstint_is_told_its_pid)
 }
 END_TEST
 
+/* What the program has preloaded besides stays; helpers get neither. */
+START_TEST(a_preloaded_worker_is_told_its_pid_and_loads_our_object_first)
+{
+    struct environment_entry entries[] = {
+        {(char[]){"LD_PRELOAD"}, (char[]){"libmine.so"}},
+    };
+    struct environment_request req = request();
+    struct strv env = {0};
+    const char *list;
+
+    spec.preload = true;
+    spec.environment = entries;
+    spec.n_environment = 1;
+    req.preload = "/lib/stint/libstint-preload.so";
+    ck_assert_int_eq(environment_build(&req, &env, NULL), 0);
+    ck_assert(has(&env, "LISTEN_PID="));
+    ck_assert_ptr_nonnull(list = environment_get(env.items, "LD_PRELOAD"));
+    ck_assert_str_eq(list, "/lib/stint/libstint-preload.so:libmine.so");
+    strv_finish(&env);
+    req.preload = NULL;
+    ck_assert_int_eq(environment_build(&req, &env, NULL), 0);
+    ck_assert(has(&env, "LD_PRELOAD=libmine.so"));
+    strv_finish(&env);
+}
+END_TEST
+
 START_TEST(later_sources_win_and_no_name_comes_twice)
 {
     struct environment_entry entries[] = {
@@ -279,6 +305,7 @@ main(void)
     tcase_add_test(t, what_was_meant_for_stint_stays_with_stint);
     tcase_add_test(t, a_worker_is_told_who_it_is);
     tcase_add_test(t, a_worker_with_libstint_is_told_its_pid);
+    tcase_add_test(t, a_preloaded_worker_is_told_its_pid_and_loads_our_object_first);
     tcase_add_test(t, later_sources_win_and_no_name_comes_twice);
     tcase_add_test(t,
                    a_worker_gets_the_number_of_its_slot_in_what_the_service_says_and_nowhere_else);
