@@ -316,7 +316,7 @@ bool stn_scope_within(const struct stint_scope *scope, const struct stint_scope 
 uint16_t stn_scope_place(const struct stint_scope *scope); /* the nearest that has one */
 
 /* thread.c */
-extern _Thread_local struct stint_thread *stn_self __attribute__((tls_model("initial-exec")));
+extern __thread struct stint_thread *stn_self __attribute__((tls_model("initial-exec")));
 int stn_threads_init(void);              /* registers the caller as "main" */
 void stn_threads_after_fork(bool whole); /* tree lock held, in the child; false: lists may lie */
 void stn_thread_name(char name[STINT_NAME_MAX]); /* the caller's: as registered, else its comm */

@@ -12,7 +12,7 @@
 #define PTHREAD_DESTRUCTOR_ITERATIONS 4
 #endif
 
-_Thread_local struct stint_thread *stn_self __attribute__((tls_model("initial-exec")));
+__thread struct stint_thread *stn_self __attribute__((tls_model("initial-exec")));
 __thread struct stint_wait_cell *stint_wait_cell __attribute__((tls_model("initial-exec")));
 
 static pthread_once_t exit_key_once = PTHREAD_ONCE_INIT; /* threads may come before stint_init() */

@@ -49,7 +49,8 @@ plan(const struct options *o, struct play **ret)
     for (unsigned seed = 1; seed <= o->seeds; seed++) {
         for (size_t i = 0; i < n_expect_rows; i++) {
             /* each seed has an order of its own: what runs beside what */
-            const struct expect_row *row = &expect_rows[(i * 37 + seed * 11) % n_expect_rows];
+            const struct expect_row *row =
+                &expect_rows[(i * 37 + (size_t)seed * 11) % n_expect_rows];
 
             if ((o->row && strncmp(row->id, o->row, strlen(o->row)) != 0) ||
                 (o->quick && !is_quick(row->id)))

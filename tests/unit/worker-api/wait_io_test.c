@@ -13,7 +13,7 @@
 struct waiters {
     struct stint_token *token;
     int fd;
-    enum { ACCEPTS, READS, WRITES } what;
+    enum what { ACCEPTS, READS, WRITES } what;
     int64_t until;
     long results[N_WAITERS];
     struct stint_thread *threads[N_WAITERS];
@@ -43,7 +43,7 @@ wait_at(void *arg)
 }
 
 static void
-waiters_up(struct waiters *all, int fd, int what)
+waiters_up(struct waiters *all, int fd, enum what what)
 {
     memset(all, 0, sizeof(*all));
     all->token = stint_token_new(NULL, "io");
