@@ -40,6 +40,16 @@ print_thread(struct cli *cli, const json_t *t)
     (void)fputc('\n', cli->out);
 }
 
+/* The sentence begins with the verdict, for whoever has nothing else; here that stands before it. */
+static const char *
+behind_verdict(const json_t *g)
+{
+    const char *text = json_text(g, "text"), *verdict = json_text(g, "verdict");
+    size_t n = strlen(verdict);
+
+    return strncmp(text, verdict, n) == 0 && strncmp(text + n, ": ", 2) == 0 ? text + n + 2 : text;
+}
+
 static void
 print_group(struct cli *cli, const json_t *g)
 {
@@ -49,7 +59,7 @@ print_group(struct cli *cli, const json_t *g)
            json_flag(g, "culprit") ? "!" : "");
     if (n > 1)
         paintf(cli, colour_of(g), " x%" PRId64, n);
-    paintf(cli, PAINT_PLAIN, "  %s\n", json_text(g, "text"));
+    paintf(cli, PAINT_PLAIN, "  %s\n", behind_verdict(g));
 }
 
 static void

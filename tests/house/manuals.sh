@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# manuals.sh NM LIBRARY FOLDER: every function of the library is on a manual page, and has a prototype
+# manuals.sh NM LIBRARY FOLDER PROJECT: every function of the library is on a manual page, and has a prototype
 # there. Not those with _at, the halves of macros, nor the inside of STINT_BLOCK.
 set -eu
 missing=0
@@ -20,5 +20,14 @@ done
     echo "only $count functions were found: is '$1' the right tool for $2?"
     exit 1
 }
+# And what the prose calls is in the headers.
+while read -r name; do
+    grep -qE "\b$name\b" "$4"/worker-api/*.h || {
+        echo "$name, which a page names, is in no header"
+        missing=$((missing + 1))
+    }
+done <<NAMES
+$(grep -rhoE '\bstint_[a-z_]+' "$4"/README.md "$4"/docs/*.md "$4"/examples/*.md | LC_ALL=C sort -u)
+NAMES
 [ "$missing" -eq 0 ]
 echo "$count functions, each on a page"
