@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"strings"
 	"time"
 )
 
@@ -90,17 +91,40 @@ func bytesPerChild(parent context.Context) {
 	}
 }
 
-// What goleak does to see who is there: the stacks of all, as text.
+// What goleak does to see who is there: the stacks of all as text, into a buffer of 64 KiB that is
+// doubled until they fit, and taken apart into goroutines with their state and first function.
+func goroutines() int {
+	var buf []byte
+	for room := 64 << 10; ; room *= 2 {
+		buf = make([]byte, room)
+		if used := runtime.Stack(buf, true); used < room {
+			buf = buf[:used]
+			break
+		}
+	}
+	found := map[string][2]string{}
+	for _, one := range strings.Split(string(buf), "\n\n") {
+		lines := strings.SplitN(one, "\n", 3)
+		head := strings.SplitN(strings.TrimSuffix(lines[0], "]:"), " [", 2)
+		if len(lines) > 1 && len(head) == 2 {
+			found[head[0]] = [2]string{head[1], lines[1]}
+		}
+	}
+	return len(found)
+}
+
 func dump() {
 	const n = 1000
-	stop, buf := make(chan int), make([]byte, 16<<20)
+	stop := make(chan int)
 	for i := 0; i < n; i++ {
 		go func() { <-stop }()
 	}
 	runtime.Gosched()
 	measure("dump", 20, func(times int) {
 		for i := 0; i < times; i++ {
-			runtime.Stack(buf, true)
+			if goroutines() < n {
+				panic("not all were seen")
+			}
 		}
 	})
 	close(stop)
