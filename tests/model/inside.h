@@ -15,7 +15,7 @@
 #define STACK_BYTES 32768
 #define PAGES_MAX   256
 #define DEPTH_MAX   4000
-#define SEEN_BITS   24 /* slots for states, 16 bytes each */
+#define SEEN_BITS   26 /* slots for states, 16 bytes each */
 
 struct thread {
     ucontext_t context;
