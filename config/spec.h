@@ -121,7 +121,7 @@ struct service_spec {
     size_t n_listen;
     bool libstint;
     bool preload; /* its threads are registered by the preload object; never with libstint */
-    bool gated; /* the listeners are given by the channel, once the generation is ready */
+    bool gated;   /* the listeners are given by the channel, once the generation is ready */
     struct ready_spec ready;
     struct environment_entry *environment;
     size_t n_environment;
