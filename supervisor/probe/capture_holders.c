@@ -55,16 +55,8 @@ settle(struct holders *holders)
 static struct wanted *
 first_of(const struct holders *holders, uint64_t inode)
 {
-    size_t low = 0, high = holders->n;
+    size_t low = inode_first(holders->of, holders->n, sizeof(*holders->of), inode);
 
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-
-        if (holders->of[mid].inode < inode)
-            low = mid + 1;
-        else
-            high = mid;
-    }
     return low < holders->n && holders->of[low].inode == inode ? &holders->of[low] : NULL;
 }
 

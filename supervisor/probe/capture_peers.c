@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,35 +35,41 @@ by_fd(const void *a, const void *b)
     return (x->fd > y->fd) - (x->fd < y->fd);
 }
 
-const struct end *
-ends_find(const struct ends *ends, uint64_t inode)
+size_t
+inode_first(const void *of, size_t n, size_t stride, uint64_t inode)
 {
-    size_t low = 0, high = ends->n;
+    size_t low = 0, high = n;
 
     while (low < high) {
         size_t mid = low + (high - low) / 2;
+        uint64_t at;
 
-        if (ends->of[mid].inode < inode)
+        memcpy(&at, (const char *)of + mid * stride, sizeof(at));
+        if (at < inode)
             low = mid + 1;
         else
             high = mid;
     }
+    return low;
+}
+
+_Static_assert(offsetof(struct end, inode) == 0 && offsetof(struct socket_end, inode) == 0 &&
+                   offsetof(struct wanted, inode) == 0,
+               "inode_first() finds them by it");
+
+const struct end *
+ends_find(const struct ends *ends, uint64_t inode)
+{
+    size_t low = inode_first(ends->of, ends->n, sizeof(*ends->of), inode);
+
     return low < ends->n && ends->of[low].inode == inode ? &ends->of[low] : NULL;
 }
 
 struct socket_end *
 ends_socket(const struct ends *ends, uint64_t inode)
 {
-    size_t low = 0, high = ends->n_sockets;
+    size_t low = inode_first(ends->sockets, ends->n_sockets, sizeof(*ends->sockets), inode);
 
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-
-        if (ends->sockets[mid].inode < inode)
-            low = mid + 1;
-        else
-            high = mid;
-    }
     return low < ends->n_sockets && ends->sockets[low].inode == inode ? &ends->sockets[low] : NULL;
 }
 

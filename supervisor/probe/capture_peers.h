@@ -37,6 +37,9 @@ struct ends {
     bool cut; /* there are more */
 };
 
+/* inode_first - where @inode is, or would be, among @n sorted structs of @stride bytes that begin with theirs. */
+size_t inode_first(const void *of, size_t n, size_t stride, uint64_t inode);
+
 /* ends_find - the first descriptor with that inode, or NULL. */
 const struct end *ends_find(const struct ends *ends, uint64_t inode);
 struct socket_end *ends_socket(const struct ends *ends, uint64_t inode);
