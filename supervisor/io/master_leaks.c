@@ -10,7 +10,7 @@
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/probing.h"
 
-#define EVIDENCE_US       (5 * US_PER_S)    /* the core waits longer than that before it kills */
+#define EVIDENCE_US       (8 * US_PER_S)    /* the core waits 10 s past the grace before it kills */
 #define EVIDENCE_LEAST_US (300 * US_PER_MS) /* however little time a stop has left */
 #define INSPECT_US        (20 * US_PER_S)   /* the core waits half as long again */
 #define THREADS_US        (8 * US_PER_S)    /* for people, who wait ten */
@@ -52,14 +52,18 @@ on_evidence(void *env, const struct probing_answer *a)
     give_evidence(h->master, h->worker, a->leaked, a->summary);
 }
 
-/* A stop has a budget: what cannot be seen before the kill is due is not waited for. */
+/*
+ * A stop has a budget. The core kills nobody of whom it has no evidence before that is over, and SIGKILL
+ * takes no time: half of what is kept for it, a twentieth, is enough.
+ */
 static int64_t
-evidence_deadline_us(const struct master *m, const struct effect *e)
+evidence_deadline_us(const struct master *m)
 {
+    const struct core *c = m->core;
     int64_t now_us = mono_now_us(), until_us = now_us + EVIDENCE_US;
 
-    if (m->core->stopping && e->deadline_us < until_us)
-        until_us = e->deadline_us;
+    if (c->stopping && c->stop_deadline_us - c->stop_budget_us / 20 < until_us)
+        until_us = c->stop_deadline_us - c->stop_budget_us / 20;
     return until_us < now_us + EVIDENCE_LEAST_US ? now_us + EVIDENCE_LEAST_US : until_us;
 }
 
@@ -76,7 +80,7 @@ leaks_evidence(struct master *m, const struct effect *e)
     }
     probing_cancel(h->leaks.evidence); /* it was asked for twice */
     rq = request_of(h, w, 0);
-    rq.deadline_us = evidence_deadline_us(m, e);
+    rq.deadline_us = evidence_deadline_us(m);
     rq.urgent = true;
     held_of(h->snapshot, rq.held);
     rq.on_done = on_evidence;

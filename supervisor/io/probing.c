@@ -22,10 +22,12 @@
 
 struct probing {
     struct ev_loop *loop; /* borrowed */
-    struct list waiting;  /* struct probing_look.node; urgent ones first, each in order */
+    struct list
+        waiting; /* struct probing_look.node; urgent ones first, by deadline; then in order */
     struct list running;
     size_t n_waiting, n_running;
-    ev_timer due; /* the next deadline of one that waits */
+    size_t n_patient; /* of the running ones */
+    ev_timer due;     /* the next deadline of one that waits */
     uint64_t made, failed;
 };
 
@@ -50,10 +52,12 @@ look_leave(struct probing_look *look)
     list_del(&look->node);
     if (look->self)
         *look->self = NULL;
-    if (look->helper)
+    if (look->helper) {
         p->n_running--;
-    else
+        p->n_patient -= look->request.patient;
+    } else {
         p->n_waiting--;
+    }
     service_spec_unref(look->request.spec); /* NULL is fine */
 }
 
@@ -180,6 +184,7 @@ look_start(struct probing_look *look)
     list_add(&p->running, &look->node);
     p->n_waiting--;
     p->n_running++;
+    p->n_patient += look->request.patient;
 }
 
 static void
@@ -214,18 +219,29 @@ look_expired(struct probing *p, int64_t now_us)
     return NULL;
 }
 
+/* The first in line that may begin; NULL: nobody may. */
+static struct probing_look *
+look_first(const struct probing *p)
+{
+    list_for_each (n, &p->waiting) {
+        struct probing_look *look = container_of(n, struct probing_look, node);
+
+        if (!look->request.patient || p->n_patient < PROBING_PATIENT_AT_ONCE)
+            return look;
+    }
+    return NULL;
+}
+
 /* Whoever is answered may ask anew: the list is looked at from its beginning each time. */
 static void
 look_next(struct probing *p)
 {
     int64_t now_us = mono_now_us();
-    struct probing_look *late;
+    struct probing_look *late, *look;
 
     for (int i = 0; i < PER_TURN && (late = look_expired(p, now_us)) != NULL; i++)
         look_fail(late, "too many others were looked at first");
-    while (p->n_running < PROBING_AT_ONCE && !list_empty(&p->waiting)) {
-        struct probing_look *look = container_of(p->waiting.next, struct probing_look, node);
-
+    while (p->n_running < PROBING_AT_ONCE && (look = look_first(p)) != NULL) {
         if (look->request.deadline_us <= now_us)
             break; /* in the next turn */
         look_start(look);
@@ -241,17 +257,23 @@ on_due(EV_P_ ev_timer *t, int revents)
     look_next(container_of(t, struct probing, due));
 }
 
+/* Does @a go before one that has been there longer? */
+static bool
+goes_before(const struct probing_request *a, const struct probing_request *b)
+{
+    return a->urgent && (!b->urgent || a->deadline_us < b->deadline_us);
+}
+
 static void
 look_queue(struct probing *p, struct probing_look *look)
 {
     struct list *before = &p->waiting; /* the end */
 
-    if (look->request.urgent)
-        list_for_each (n, &p->waiting)
-            if (!container_of(n, struct probing_look, node)->request.urgent) {
-                before = n;
-                break;
-            }
+    list_for_each (n, &p->waiting)
+        if (goes_before(&look->request, &container_of(n, struct probing_look, node)->request)) {
+            before = n;
+            break;
+        }
     list_add(before, &look->node);
     p->n_waiting++;
 }

@@ -4,9 +4,9 @@
 
 /*
  * Looks at the threads of workers, each in a short-lived helper process: stacks and symbols take
- * time, and what a worker claims of itself is not to be trusted. A few run at once, the others
- * wait in line, those that somebody's end waits for in front. Whatever happens, each request is
- * answered by its deadline: with what was seen, or why so little is known.
+ * time, and what a worker claims of itself is not to be trusted. Some run at once, the others
+ * wait in line, those that somebody's end waits for in front, the nearest deadline first. Whatever
+ * happens, each request is answered by its deadline: with what was seen, or why so little is known.
  */
 #include <jansson.h>
 #include <stdbool.h>
@@ -21,9 +21,15 @@ struct probing;
 struct probing_look;
 struct service_spec;
 
-#define PROBING_AT_ONCE     4
-#define PROBING_PATIENT_MAX 64   /* … of those that nobody waits for; the core asks again */
-#define PROBING_WAITING_MAX 4096 /* more are answered at once, with little */
+/*
+ * A look is a pause of 100 ms between two short samples: what runs at once costs memory, a few hundred
+ * KiB each, and hardly a processor. With four, a hundred that do not leave took three seconds.
+ */
+#define PROBING_AT_ONCE 16
+#define PROBING_PATIENT_AT_ONCE \
+    4 /* … of those that nobody waits for: there is room for the others */
+#define PROBING_PATIENT_MAX 64                /* … that wait; the core asks again */
+#define PROBING_WAITING_MAX 4096              /* more are answered at once, with little */
 #define PROBING_BYTES       ((size_t)1 << 20) /* of one report; beyond that its threads are left out */
 
 /* Valid for the length of the call. */

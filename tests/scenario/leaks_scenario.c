@@ -211,9 +211,42 @@ START_TEST(who_leaked_in_an_earlier_life_of_stint_is_still_known)
 }
 END_TEST
 
+/* A look is mostly a pause: a hundred that do not leave are looked at side by side. */
+START_TEST(a_hundred_deaf_services_are_all_looked_at_before_a_stop_kills_them)
+{
+    unsigned n = scn_sanitized() ? 40 : 100;
+    auto_free char *services = NULL;
+    size_t bytes;
+    FILE *f = open_memstream(&services, &bytes);
+
+    for (unsigned i = 0; i < n; i++)
+        (void)fprintf(f,
+                      "  deaf%u:\n    command: [./actor, deaf, ready]\n    directory: %s\n"
+                      "    drain_timeout: 200ms\n    leak_grace: 100ms\n",
+                      i, scn_dir());
+    (void)fclose(f);
+    scn_file(
+        "stint.yaml",
+        "version: 1\nruntime_dir: %s/run\nstate_dir: %s/state\nstop_budget: 15s\nservices:\n%s",
+        scn_dir(), scn_dir(), services);
+    scn_start();
+    for (unsigned i = 0; i < n; i++) {
+        char words[64];
+
+        (void)snprintf(words, sizeof(words), "event=verdict service=deaf%u outcome=serving", i);
+        (void)scn_await_any(words, 20000);
+    }
+    ck_assert_int_eq(scn_stop(), 0);
+    ck_assert_uint_eq(scn_count("event=worker_leak"), n);
+    ck_assert_uint_eq(scn_count("event=worker_leak ~evidence"), 0); /* "no evidence …" */
+    ck_assert_uint_eq(scn_count("event=worker_kill ~evidence"), 0);
+}
+END_TEST
+
 scn_main("leaks", threads_of_an_old_configuration_are_named_and_their_end_is_told,
          what_is_more_with_each_generation_is_flagged_and_compared,
          a_budget_that_is_broken_is_told_and_shown_until_it_is_kept,
          a_killed_master_leaves_the_history_and_the_next_one_goes_on_with_the_leak,
          a_reload_by_signal_that_leaves_threads_behind_is_seen_in_the_same_process,
-         who_leaked_in_an_earlier_life_of_stint_is_still_known)
+         who_leaked_in_an_earlier_life_of_stint_is_still_known,
+         a_hundred_deaf_services_are_all_looked_at_before_a_stop_kills_them)

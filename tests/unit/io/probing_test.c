@@ -17,7 +17,7 @@
 #include "tests/unit/unit.h"
 
 #define PATIENCE_US (20 * US_PER_S)
-#define MANY        12
+#define MANY        (3 * PROBING_AT_ONCE)
 #define CROWD       200
 #define TRIES       500
 
@@ -28,7 +28,7 @@ static struct {
     unsigned answers, seen, crowded, died, late, most_helpers;
     char summary[PROBING_SUMMARY];
     long long total;
-    int order[MANY + 1];
+    int order[MANY];
 } at;
 
 static void
@@ -151,8 +151,56 @@ START_TEST(a_few_run_at_once_and_the_urgent_are_first)
     await(MANY);
     ck_assert_uint_eq(at.seen, MANY);
     ck_assert_uint_le(at.most_helpers, PROBING_AT_ONCE);
+    ck_assert_uint_gt(at.most_helpers, PROBING_PATIENT_AT_ONCE);
     for (int i = MANY - PROBING_AT_ONCE; i < MANY; i++)
         ck_assert_int_ne(at.order[i], MANY - 1); /* it came last, and was answered before them */
+}
+END_TEST
+
+/* As in a stop: who has to be killed first, and was asked about last, is not behind the whole line. */
+START_TEST(of_the_urgent_the_nearest_deadline_is_first)
+{
+    int numbers[MANY];
+
+    for (int i = 0; i < MANY; i++) {
+        struct probing_request rq = request();
+
+        numbers[i] = i;
+        rq.env = &numbers[i];
+        rq.urgent = true;
+        if (i == MANY - 1)
+            rq.deadline_us -= PATIENCE_US / 2;
+        probing_ask(at.probing, &rq, NULL);
+    }
+    await(MANY);
+    ck_assert_uint_eq(at.seen, MANY);
+    for (int i = MANY - PROBING_AT_ONCE; i < MANY; i++)
+        ck_assert_int_ne(at.order[i], MANY - 1);
+}
+END_TEST
+
+/* … and who looks for nobody in particular leaves room. */
+START_TEST(the_patient_leave_room_for_the_others)
+{
+    int number = MANY - 1;
+    struct probing_request rq;
+    unsigned one = 1;
+
+    for (int i = 0; i < MANY - 1; i++) {
+        rq = request();
+        rq.patient = true;
+        probing_ask(at.probing, &rq, NULL);
+    }
+    ck_assert(loop_until(at.loop, answered, &one, PATIENCE_US));
+    ck_assert_uint_le(at.most_helpers, PROBING_PATIENT_AT_ONCE);
+    rq = request();
+    rq.env = &number;
+    probing_ask(at.probing, &rq, NULL);
+    await(MANY);
+    ck_assert_uint_eq(at.seen, MANY);
+    ck_assert_uint_le(at.most_helpers, PROBING_PATIENT_AT_ONCE + 1);
+    for (int i = MANY - PROBING_AT_ONCE; i < MANY; i++)
+        ck_assert_int_ne(at.order[i], number);
 }
 END_TEST
 
@@ -245,6 +293,8 @@ main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, a_process_is_looked_at_beside_the_loop);
     tcase_add_test(t, a_few_run_at_once_and_the_urgent_are_first);
+    tcase_add_test(t, of_the_urgent_the_nearest_deadline_is_first);
+    tcase_add_test(t, the_patient_leave_room_for_the_others);
     tcase_add_test(t, who_waits_too_long_hears_why_so_little_is_known);
     tcase_add_test(t, who_asked_hears_that_the_helper_died);
     tcase_add_test(t, a_look_that_takes_too_long_is_ended);
