@@ -149,6 +149,7 @@ stn_environ_read(void)
         stn.slot = (unsigned)value;
     stn_text_copy(stn.service, sizeof(stn.service), getenv("STINT_SERVICE"));
     stn_text_copy(stn.notify, sizeof(stn.notify), getenv("NOTIFY_SOCKET"));
+    stn_deadlines_read(getenv("STINT_DEADLINES"));
     read_listeners();
     read_trace();
 }

@@ -363,6 +363,9 @@ bool stn_trace_parse(const char *text, struct trace *ret); /* W3C; a bad one is 
 int stn_environ_take_fd(
     const char *variable); /* -1 = not there; made close-on-exec, variable unset */
 
+/* deadline_policy.c */
+void stn_deadlines_read(const char *text); /* of $STINT_DEADLINES; before there are threads */
+
 /* notify.c */
 int stn_notify_send(const char *text);
 

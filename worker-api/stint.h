@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "stint_check.h"
+#include "stint_deadline.h"
 #include "stint_threads.h"
 #include "stint_waits.h"
 
