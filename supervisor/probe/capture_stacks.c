@@ -16,56 +16,66 @@
 #define STACK_COPY ((size_t)8 << 10) /* what lies beyond is read when it is needed */
 #define LEFT_US    (20 * US_PER_MS)  /* kept of the time for what comes behind the names */
 
-/* What is known of one thread until the names are: a bit for each frame. */
-struct marks {
-    uint32_t calls; /* the pc is a return address */
+/* The frames of all threads, until they have names: there are few, and a place is large. */
+struct walks {
+    struct names *names;
+    struct names_frame *frames; /* owned */
+    size_t *first;              /* owned: of each thread, among them */
+    size_t n, room;
 };
 
-_Static_assert(FACTS_FRAMES_MAX <= 32, "a bit for each frame");
-
-static void
-stack_walk(struct names *names, struct thread_facts *t, struct marks *marks, const void *bytes,
-           size_t n)
+static int
+stack_walk(struct walks *walks, struct thread_facts *t, size_t *first, const void *bytes, size_t n)
 {
-    struct names_frame frames[FACTS_FRAMES_MAX];
+    struct names *names = walks->names;
     struct names_stack stack = {
         .sp = t->sp, .pc = t->pc, .bytes = n > 0 ? bytes : NULL, .n = n, .base = t->sp};
 
-    t->n_frames = names_stack(names, &stack, frames, FACTS_FRAMES_MAX);
-    for (unsigned i = 0; i < t->n_frames; i++) {
-        t->frames[i].pc = frames[i].pc;
-        marks->calls |= (uint32_t)frames[i].call << i;
+    if (walks->room - walks->n < FACTS_FRAMES_MAX) {
+        size_t room = 2 * walks->room + FACTS_FRAMES_MAX;
+        struct names_frame *more = reallocarray(walks->frames, room, sizeof(*more));
+
+        if (!more)
+            return -ENOMEM;
+        walks->frames = more;
+        walks->room = room;
     }
+    *first = walks->n;
+    t->n_frames = names_stack(names, &stack, walks->frames + walks->n, FACTS_FRAMES_MAX);
+    walks->n += t->n_frames;
     if (!t->main)
         t->start.pc = names_start(names, t->tid, &stack);
     if (t->object != 0)
         names_want_object(names, t->object);
+    return 0;
 }
 
 /* Who waits, by what lies on his stack now. */
 static int
-walk_waiting(struct capture *c, struct names *names, struct marks *marks)
+walk_waiting(struct capture *c, struct walks *walks)
 {
     auto_free unsigned char *buf = malloc(STACK_COPY);
+    int r = 0;
 
     if (!buf)
         return -ENOMEM;
-    for (size_t i = 0; i < c->facts->n && !capture_late(c); i++) {
+    for (size_t i = 0; r == 0 && i < c->facts->n && !capture_late(c); i++) {
         struct thread_facts *t = &c->facts->threads[i];
         ssize_t n = t->sp != 0 ? remote_read_some(&c->memory, t->sp, buf, STACK_COPY) : 0;
 
         if (t->sp != 0) /* without a copy, names read it themselves */
-            stack_walk(names, t, &marks[i], buf, n > 0 ? (size_t)n : 0);
+            r = stack_walk(walks, t, &walks->first[i], buf, n > 0 ? (size_t)n : 0);
     }
-    return 0;
+    return r;
 }
 
 /* Who runs, by what the kernel notes at a tick. */
 static int
-walk_running(struct capture *c, struct names *names, struct marks *marks)
+walk_running(struct capture *c, struct walks *walks)
 {
     auto_free struct running *who = calloc(RUNNING_MAX, sizeof(*who));
     size_t n = 0;
+    int r = 0;
 
     if (!who)
         return -ENOMEM;
@@ -79,16 +89,16 @@ walk_running(struct capture *c, struct names *names, struct marks *marks)
     }
     if (n > 0 && !capture_late(c))
         running_look(who, n, c->req->deadline_us);
-    for (size_t k = 0; k < n; k++) {
+    for (size_t k = 0; r == 0 && k < n; k++) {
         struct thread_facts *t = &c->facts->threads[who[k].index];
 
         if (!who[k].seen)
             continue;
         t->sp = who[k].sp;
         t->pc = who[k].pc;
-        stack_walk(names, t, &marks[who[k].index], who[k].bytes, who[k].n);
+        r = stack_walk(walks, t, &walks->first[who[k].index], who[k].bytes, who[k].n);
     }
-    return 0;
+    return r;
 }
 
 /* The locks of the C library all wait in one way; memory told them apart, and here is who called. */
@@ -145,10 +155,12 @@ start_name(struct names *names, struct thread_facts *t)
 }
 
 static void
-names_give(struct names *names, struct thread_facts *t, const struct marks *marks)
+names_give(struct names *names, struct thread_facts *t, const struct names_frame *frames,
+           struct place *places)
 {
+    t->frames = places;
     for (unsigned i = 0; i < t->n_frames; i++)
-        names_place(names, t->frames[i].pc, (marks->calls >> i & 1) != 0, &t->frames[i]);
+        names_place(names, frames[i].pc, frames[i].call, &places[i]);
     t->business = names_business(t->frames, t->n_frames);
     start_name(names, t);
     if (t->object != 0)
@@ -195,40 +207,62 @@ names_find(struct capture *c, struct names *names)
                                                         : mono_now_us() + 30 * US_PER_S);
 }
 
-int
-capture_stacks(struct capture *c)
+static void
+names_give_all(struct process_facts *f, const struct walks *walks)
 {
-    struct process_facts *f = c->facts;
-    auto_free struct marks *marks = calloc(f->n + 1, sizeof(*marks));
-    struct names *names = NULL;
-    struct error err = {0};
-    int r;
+    struct names *names = walks->names;
 
-    if (!marks)
-        return -ENOMEM;
-    if (c->calls_refused || c->memory.refused || c->foreign_abi)
-        return 0; /* the note says why */
-    r = names_open(c->req->pid, &names, &err);
-    if (r < 0) {
-        (void)snprintf(c->names_note, sizeof(c->names_note), "%s", err.text);
-        return r == -ENOMEM ? r : 0;
+    for (size_t i = 0; i < f->n; i++) {
+        size_t first = walks->first[i];
+
+        names_give(names, &f->threads[i], &walks->frames[first], &f->places[first]);
     }
-    r = walk_waiting(c, names, marks);
-    if (r == 0)
-        r = walk_running(c, names, marks);
-    if (r < 0) {
-        names_close(names);
-        return r;
-    }
-    names_find(c, names);
-    for (size_t i = 0; i < f->n; i++)
-        names_give(names, &f->threads[i], &marks[i]);
     for (size_t i = 0; i < f->n; i++)
         if (f->threads[i].claimed)
             creator_name(names, &f->threads[i].claim);
     for (size_t i = 0; i < f->n_dead; i++)
         creator_name(names, &f->dead[i].claim);
-    (void)snprintf(c->names_note, sizeof(c->names_note), "%s", names_note(names));
-    names_close(names);
-    return 0;
+}
+
+static int
+stacks_read(struct capture *c, struct walks *walks)
+{
+    int r;
+
+    walks->first = calloc(c->facts->n + 1, sizeof(*walks->first));
+    r = walks->first ? walk_waiting(c, walks) : -ENOMEM;
+    if (r == 0)
+        r = walk_running(c, walks);
+    if (r == 0 && !(c->facts->places = calloc(walks->n + 1, sizeof(*c->facts->places))))
+        r = -ENOMEM;
+    if (r == 0) {
+        names_find(c, walks->names);
+        names_give_all(c->facts, walks);
+    }
+    for (size_t i = 0; r < 0 && i < c->facts->n; i++)
+        c->facts->threads[i].n_frames = 0;
+    return r;
+}
+
+int
+capture_stacks(struct capture *c)
+{
+    struct walks walks = {0};
+    struct error err = {0};
+    int r;
+
+    if (c->calls_refused || c->memory.refused || c->foreign_abi)
+        return 0; /* the note says why */
+    r = names_open(c->req->pid, &walks.names, &err);
+    if (r < 0) {
+        (void)snprintf(c->names_note, sizeof(c->names_note), "%s", err.text);
+        return r == -ENOMEM ? r : 0;
+    }
+    r = stacks_read(c, &walks);
+    if (r == 0)
+        (void)snprintf(c->names_note, sizeof(c->names_note), "%s", names_note(walks.names));
+    names_close(walks.names);
+    free(walks.frames);
+    free(walks.first);
+    return r;
 }

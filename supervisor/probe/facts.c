@@ -33,6 +33,7 @@ void
 process_facts_finish(struct process_facts *facts)
 {
     free(facts->threads);
+    free(facts->places);
     free(facts->dead);
     free(facts->scopes);
     *facts = (struct process_facts){0};

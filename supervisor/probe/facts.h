@@ -134,7 +134,7 @@ struct thread_facts {
         owner; /* tid that holds the mutex or writes under the rwlock, or is joined; 0 = not known */
     unsigned value; /* count of a semaphore's or rwlock's users, where it has one */
 
-    struct place frames[FACTS_FRAMES_MAX]; /* innermost first */
+    struct place *frames; /* innermost first, FACTS_FRAMES_MAX at most; in process_facts.places */
     unsigned n_frames;
     int business;       /* index of the innermost business frame; -1 = none found */
     struct place start; /* the function that the thread began in; pc 0 = not known */
@@ -176,6 +176,7 @@ struct process_facts {
     enum evidence_grade grade;
     char note[256];               /* why the grade is not the best, or "" */
     struct thread_facts *threads; /* owned; by tid */
+    struct place *places;         /* owned: the frames of all of them, or NULL */
     size_t n;
     size_t n_threads;        /* the kernel's count: n_threads - n are not listed */
     struct dead_facts *dead; /* owned */

@@ -114,6 +114,9 @@ struct names {
     char note[256];
 };
 
+/* stack_word - the word at @at: out of the copy of the stack where it lies in there. Return: false: unreadable. */
+bool stack_word(struct names *names, const struct names_stack *stack, uint64_t at, uint64_t *ret);
+
 /* modules_read - the maps of the process, once. Return: 0 or negative errno. */
 int modules_read(struct names *names, struct error *reterr);
 void modules_finish(struct names *names);

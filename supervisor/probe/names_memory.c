@@ -43,3 +43,14 @@ memory_read(struct memory *memory, uint64_t at, void *to, size_t n)
     }
     return true;
 }
+
+bool
+stack_word(struct names *names, const struct names_stack *stack, uint64_t at, uint64_t *ret)
+{
+    if (stack->bytes && at >= stack->base && at - stack->base < stack->n &&
+        stack->n - (at - stack->base) >= sizeof(*ret)) {
+        memcpy(ret, (const char *)stack->bytes + (at - stack->base), sizeof(*ret));
+        return true;
+    }
+    return memory_read(&names->memory, at, ret, sizeof(*ret));
+}

@@ -14,33 +14,27 @@
 #define CALL_BYTES   6 /* FF /2 with 32 bits: call *offset(%reg) */
 
 static bool
-word(struct names *names, uint64_t at, uint64_t *ret)
-{
-    return memory_read(&names->memory, at, ret, sizeof(*ret));
-}
-
-static bool
-is_record(struct names *names, uint64_t at)
+is_record(struct names *names, const struct names_stack *stack, uint64_t at)
 {
     uint64_t self;
 
-    return word(names, at, &self) && self == at && word(names, at + RECORD_SELF, &self) &&
-           self == at;
+    return stack_word(names, stack, at, &self) && self == at &&
+           stack_word(names, stack, at + RECORD_SELF, &self) && self == at;
 }
 
 static uint64_t
-record_find(struct names *names)
+record_find(struct names *names, const struct names_stack *stack)
 {
     uint64_t bottom = names->origin.bottom & ~UINT64_C(15), value;
 
-    if (names->record && is_record(names, bottom + names->record))
+    if (names->record && is_record(names, stack, bottom + names->record))
         return bottom + names->record;
     for (uint64_t i = 0; i < RECORD_WORDS; i++) {
         uint64_t at = bottom + i * 8;
 
-        if (!word(names, at, &value))
+        if (!stack_word(names, stack, at, &value))
             break;
-        if (value == at && is_record(names, at)) {
+        if (value == at && is_record(names, stack, at)) {
             names->record = at - bottom;
             return at;
         }
@@ -75,9 +69,9 @@ names_start(struct names *names, pid_t tid, const struct names_stack *stack)
         (void)names_stack(names, stack, &frame, 1);
     if (!names->origin.bottom)
         return 0;
-    record = record_find(names);
-    if (record && offset_of(names, &offset) && word(names, record + offset, &routine) &&
-        code_at(names, routine)) {
+    record = record_find(names, stack);
+    if (record && offset_of(names, &offset) &&
+        stack_word(names, stack, record + offset, &routine) && code_at(names, routine)) {
         names_want(names, routine, false);
         return routine;
     }

@@ -24,21 +24,11 @@ struct walk {
 };
 
 static bool
-stack_word(const struct walk *w, uint64_t at, uint64_t *ret)
-{
-    const struct names_stack *s = w->stack;
-
-    if (s->bytes && at >= s->base && at - s->base < s->n && s->n - (at - s->base) >= sizeof(*ret)) {
-        memcpy(ret, (const char *)s->bytes + (at - s->base), sizeof(*ret));
-        return true;
-    }
-    return memory_read(&w->names->memory, at, ret, sizeof(*ret));
-}
-
-static bool
 read_for_expression(void *env, uint64_t at, uint64_t *ret)
 {
-    return stack_word(env, at, ret);
+    const struct walk *w = env;
+
+    return stack_word(w->names, w->stack, at, ret);
 }
 
 static bool
@@ -89,7 +79,7 @@ restored(struct walk *w, const struct unwind_row *row, unsigned reg, uint64_t cf
         *ret = w->regs.value[reg];
         return reg_known(&w->regs, reg);
     case RULE_OFFSET:
-        return stack_word(w, cfa + (uint64_t)rule->value, ret);
+        return stack_word(w->names, w->stack, cfa + (uint64_t)rule->value, ret);
     case RULE_VAL_OFFSET:
         *ret = cfa + (uint64_t)rule->value;
         return true;
@@ -99,7 +89,7 @@ restored(struct walk *w, const struct unwind_row *row, unsigned reg, uint64_t cf
         *ret = w->regs.value[rule->value];
         return true;
     case RULE_EXPRESSION:
-        return evaluate(w, row, rule, &cfa, ret) && stack_word(w, *ret, ret);
+        return evaluate(w, row, rule, &cfa, ret) && stack_word(w->names, w->stack, *ret, ret);
     case RULE_VAL_EXPRESSION:
         return evaluate(w, row, rule, &cfa, ret);
     case RULE_UNDEFINED:
@@ -137,7 +127,7 @@ plausible(struct walk *w, const struct unwind_row *row, uint64_t cfa)
     if (row->signal || row->rules[COLUMN_RA].kind != RULE_OFFSET)
         return true;
     return cfa > sp && cfa % 8 == 0 &&
-           stack_word(w, cfa + (uint64_t)row->rules[COLUMN_RA].value, &address) &&
+           stack_word(w->names, w->stack, cfa + (uint64_t)row->rules[COLUMN_RA].value, &address) &&
            code_at(w->names, address - 1);
 }
 
@@ -147,7 +137,7 @@ by_depth(struct walk *w, const struct unwind_row *row, uint64_t depth, uint64_t 
 {
     uint64_t cfa = w->regs.value[COLUMN_RSP] + depth, address;
 
-    if (depth == 0 || !stack_word(w, cfa - 8, &address) ||
+    if (depth == 0 || !stack_word(w->names, w->stack, cfa - 8, &address) ||
         call_before(w->names, address, row->start) == CALL_NONE)
         return false;
     *ret = cfa;
@@ -170,7 +160,8 @@ is_frame(const struct walk *w, uint64_t at, uint64_t saved)
     uint64_t address;
 
     return saved > at && saved - at < NEAR && saved % 8 == 0 &&
-           stack_word(w, saved + 8, &address) && call_before(w->names, address, 0) != CALL_NONE;
+           stack_word(w->names, w->stack, saved + 8, &address) &&
+           call_before(w->names, address, 0) != CALL_NONE;
 }
 
 /*
@@ -201,7 +192,8 @@ by_scan(struct walk *w, const struct unwind_row *row, uint64_t *ret)
     uint64_t at = (w->regs.value[COLUMN_RSP] + 7) & ~UINT64_C(7), address, saved = 0;
     unsigned best = 0, enough = row->found ? 5 : 1;
 
-    for (unsigned i = 0; i < SCAN_WORDS && best < enough && stack_word(w, at, &address); i++) {
+    for (unsigned i = 0;
+         i < SCAN_WORDS && best < enough && stack_word(w->names, w->stack, at, &address); i++) {
         unsigned trusted = trust(w, row, at, address, saved);
 
         if (trusted > best) {
@@ -221,11 +213,11 @@ leave_by_guess(struct walk *w, uint64_t cfa)
     struct registers next = {.known = 0};
     uint64_t value;
 
-    if (!stack_word(w, cfa - 8, &value))
+    if (!stack_word(w->names, w->stack, cfa - 8, &value))
         return false;
     reg_set(&next, COLUMN_RA, value);
     reg_set(&next, COLUMN_RSP, cfa);
-    if (stack_word(w, cfa - 16, &value) && value >= cfa && value - cfa < NEAR)
+    if (stack_word(w->names, w->stack, cfa - 16, &value) && value >= cfa && value - cfa < NEAR)
         reg_set(&next, COLUMN_RBP, value);
     w->regs = next;
     w->call = true;

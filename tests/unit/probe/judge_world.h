@@ -24,6 +24,7 @@
 #define NOBODY   SIZE_MAX
 
 static struct thread_facts w_threads[W_MAX];
+static struct place w_places[W_MAX][FACTS_FRAMES_MAX];
 static struct dead_facts w_dead[8];
 static struct scope_facts w_scopes[8];
 static struct process_facts w;
@@ -78,6 +79,7 @@ w_thread(const char *name)
     char function[80];
 
     w.n_threads = w.n;
+    memset(w_places[w.n - 1], 0, sizeof(w_places[0]));
     *t = (struct thread_facts){.tid = 1000 + (pid_t)w.n - 1,
                                .start_time = 5000 + w.n,
                                .state = 'S',
@@ -88,6 +90,7 @@ w_thread(const char *name)
                                .object = 0x5000 + 64 * w.n,
                                .timeout_us = INT64_MAX,
                                .fd = -1,
+                               .frames = w_places[w.n - 1],
                                .n_frames = 1};
     (void)snprintf(t->comm, sizeof(t->comm), "%.15s", name);
     (void)snprintf(function, sizeof(function), "%.40s_run", name);
