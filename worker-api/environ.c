@@ -92,50 +92,25 @@ read_listeners(void)
     }
 }
 
-static bool
-lower_hex(const char *text, size_t n)
-{
-    return strspn(text, "0123456789abcdef") >= n;
-}
-
-static void
-read_hex(uint8_t *to, size_t bytes, const char *digits)
-{
-    for (size_t i = 0; i < bytes; i++) {
-        unsigned value = 0;
-
-        for (int j = 0; j < 2; j++, digits++)
-            value = value * 16 + (unsigned)(*digits <= '9' ? *digits - '0' : *digits - 'a' + 10);
-        to[i] = (uint8_t)value;
-    }
-}
-
-bool
-stn_trace_parse(const char *text, struct trace *ret)
-{
-    size_t n = text ? strlen(text) : 0;
-
-    if (n < 55 || !lower_hex(text, 2) || text[2] != '-' || !lower_hex(text + 3, 32) ||
-        text[35] != '-' || !lower_hex(text + 36, 16) || text[52] != '-' || !lower_hex(text + 53, 2))
-        return false;
-    if (strncmp(text, "ff", 2) == 0 || (strncmp(text, "00", 2) == 0 && n != 55) ||
-        (n > 55 && text[55] != '-'))
-        return false;
-    if (strspn(text + 3, "0") >= 32 || strspn(text + 36, "0") >= 16)
-        return false;
-    read_hex(ret->trace_id, sizeof(ret->trace_id), text + 3);
-    read_hex(ret->span_id, sizeof(ret->span_id), text + 36);
-    read_hex(&ret->flags, sizeof(ret->flags), text + 53);
-    return true;
-}
-
 static void
 read_trace(void)
 {
-    const char *text = getenv("TRACEPARENT");
+    const char *text = getenv("TRACEPARENT"), *state = getenv("TRACESTATE");
+    struct tracestate list = {.members = 0};
+    size_t bytes;
+    char *copy;
 
-    if (stn_trace_parse(text, &stn.trace))
-        stn_text_copy(stn.trace_id, sizeof(stn.trace_id), text + 3);
+    if (!text || !stn_trace_parse(text, strlen(text), &stn.trace))
+        return;
+    stn_trace_enter(&stn.trace);
+    stn_text_copy(stn.trace_id, sizeof(stn.trace_id), text + 3);
+    if (state)
+        stn_tracestate_add(&list, state, strlen(state));
+    bytes = stn_tracestate_bytes(&list);
+    copy = bytes > 0 ? malloc(bytes) : NULL;
+    if (copy)
+        stn_tracestate_put(&list, copy);
+    stn.trace.state = copy; /* for as long as the process lives */
 }
 
 void

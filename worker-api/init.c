@@ -66,6 +66,7 @@ become_child(bool whole)
 {
     if (stn.alive)
         *stn.alive = 1;
+    stn_ids_forget();
     stn.notify[0] = '\0';
     if (stn.nudge_fd >= 0)
         stn_close(stn.nudge_fd);
@@ -133,6 +134,7 @@ watch_for_forks(void)
     }
     *word = 1;
     stn.alive = word;
+    stn.wiped = (char *)word + CACHE_LINE;
 }
 
 /*

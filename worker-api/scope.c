@@ -203,6 +203,10 @@ stn_scope_make(struct stint_scope *parent, struct stint_birth birth, uint64_t ge
     parent = parent ? parent : &stn_process;
     if (scope)
         token = stint_token_new(&parent->token->head, birth.name);
+    if (token && stn_trace_branch(token_of(token)) < 0) {
+        stint_token_unref(token);
+        token = NULL;
+    }
     if (!token) {
         free(scope);
         return NULL;

@@ -101,7 +101,7 @@ stn_slot_fill(const struct stint_thread *thread)
     s.start_pc = (uint64_t)(uintptr_t)thread->fn;
     s.creator_pc = (uint64_t)(uintptr_t)thread->creator_pc;
     memcpy(s.trace_id, trace->trace_id, sizeof(s.trace_id));
-    memcpy(s.span_id, trace->span_id, sizeof(s.span_id));
+    memcpy(s.span_id, stn_span_of(thread), sizeof(s.span_id));
     stn_text_copy(s.name, sizeof(s.name), thread->name);
     stn_text_copy(s.creator_name, sizeof(s.creator_name), thread->creator_name);
     stn_text_copy(s.token, sizeof(s.token), thread->token ? thread->token->name : NULL);

@@ -19,6 +19,7 @@
 #include "worker-api/lock.h"
 #include "worker-api/stint.h"
 #include "worker-api/tables.h"
+#include "worker-api/trace.h"
 #include "worker-api/wire.h"
 
 #define CACHE_LINE 64
@@ -26,12 +27,6 @@
 /* What the published word says. */
 #define TOKEN_CANCELLED 1u
 #define TOKEN_EXPIRED   2u
-
-/* A W3C trace context. Tokens share it; the process's own is written before there are threads. */
-struct trace {
-    uint8_t trace_id[16], span_id[8]; /* all zero = none */
-    uint8_t flags;
-};
 
 /* What a cancel says beyond its cause and its time: from a pool, since a cancel allocates nothing. */
 struct words {
@@ -110,6 +105,7 @@ struct stint_registration {
 struct task {
     struct token *token; /* what the thread obeyed before; holds its reference */
     struct task *outer;
+    struct span span;
     char name[STINT_NAME_MAX]; /* shown as the token's, "" = that one's own */
 };
 
@@ -138,6 +134,7 @@ struct stint_thread {
     struct stint_registry_slot *slot;         /* in the registry; NULL = unregistered */
     struct task *task;                        /* owned; the innermost; NULL = none */
     struct shield *shield;                    /* owned; the innermost */
+    struct span span;                         /* the thread's own writes, from its birth on */
     struct stint_birth birth;                 /* name points to `name` */
     const void *creator_pc; /* behind the call that started it; NULL = not known */
     int64_t started_us;
@@ -211,6 +208,7 @@ struct state {
 
     uint32_t *
         alive; /* 1; the kernel makes it 0 in a forked child, whoever forked. NULL: no such kernel */
+    void *wiped; /* more of that page, for trace_ids.c; NULL as `alive` */
 
     bool initialised;
     uint64_t generation;
@@ -359,7 +357,6 @@ int stn_listener_start(void);
 
 /* environ.c */
 void stn_environ_read(void);
-bool stn_trace_parse(const char *text, struct trace *ret); /* W3C; a bad one is as none: false */
 int stn_environ_take_fd(
     const char *variable); /* -1 = not there; made close-on-exec, variable unset */
 

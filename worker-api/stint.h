@@ -27,6 +27,7 @@
 #include "stint_check.h"
 #include "stint_deadline.h"
 #include "stint_threads.h"
+#include "stint_trace.h"
 #include "stint_waits.h"
 
 #ifdef __cplusplus

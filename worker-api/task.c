@@ -17,7 +17,7 @@ obey(struct stint_thread *thread, struct token *token, const char *shown)
     struct stint_registry_slot s = {.deadline_us = token ? token->deadline_us : STINT_NEVER};
 
     memcpy(s.trace_id, trace->trace_id, sizeof(s.trace_id));
-    memcpy(s.span_id, trace->span_id, sizeof(s.span_id));
+    memcpy(s.span_id, stn_span_of(thread), sizeof(s.span_id));
     stn_text_copy(s.token, sizeof(s.token), shown && *shown ? shown : token ? token->name : NULL);
     stn_tree_take();
     stn_thread_unlink(thread);
@@ -53,9 +53,10 @@ stint_task_begin(struct stint_token *token, const char *name)
     task->token = self->token;
     task->outer = self->task;
     stn_text_copy(task->name, sizeof(task->name), name);
-    self->task = task;
     if (!token)
         token = self->token ? &self->token->head : NULL;
+    stn_span_make(&task->span, stn_token_trace(token_of(token)));
+    self->task = task;
     obey(self, token_of(stint_token_ref(token)), task->name);
     return 0;
 }

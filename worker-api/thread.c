@@ -221,6 +221,7 @@ stn_thread_new(struct stint_token *token, struct stint_birth birth, const void *
                                    : (uint32_t)syscall(SYS_gettid);
     stn_thread_name(thread->creator_name);
     thread->token = token_of(stint_token_ref(token));
+    stn_span_make(&thread->span, stn_token_trace(thread->token));
     thread->scope = scope_for(token);
     thread->scope_token = token_of(stint_token_ref(&thread->scope->token->head));
     stn_tree_take();
@@ -318,6 +319,7 @@ stn_threads_init(void)
     stn_tree_give();
     if (!stn_self) {
         main_thread.token = &stn_root;
+        stn_span_make(&main_thread.span, &stn.trace);
         main_thread.started_us = stint_now_us();
         begin(&main_thread);
     }
@@ -346,6 +348,7 @@ stn_threads_after_fork(bool whole)
         stn_self->token->threads = NULL;
     stn_self->creator_tid = 0;
     stn_self->tid = (uint32_t)syscall(SYS_gettid);
+    stn_spans_after_fork(stn_self);
     take_slot(stn_self);
     stn_thread_link(stn_self);
 }

@@ -328,28 +328,3 @@ stn_tokens_unsignal(void)
     for (struct token *at = &stn_top; at; at = stn_token_step(&stn_top, at, true))
         at->signalled = 0;
 }
-
-int
-stint_token_trace(struct stint_token *token, const char *traceparent)
-{
-    struct trace *trace = calloc(1, sizeof(*trace));
-    struct token *t = token_of(token);
-    int r = 0;
-
-    if (!trace)
-        return -ENOMEM;
-    if (!t || is_static(t) || !stn_trace_parse(traceparent, trace)) {
-        free(trace);
-        return -EINVAL;
-    }
-    stn_tree_take();
-    if (t->owns_trace || t->child || t->threads || t->links)
-        r = -EBUSY; /* somebody may have taken it over already */
-    t->owns_trace = t->owns_trace || r == 0;
-    if (r == 0)
-        t->trace = trace;
-    stn_tree_give();
-    if (r < 0)
-        free(trace);
-    return r;
-}

@@ -44,5 +44,11 @@ main()
         stint_mutex_lock(stint_root(), &mutex, STINT_NEVER) < 0 ||
         stint_cond_wait(stint_root(), &cond, &mutex, 0) == 0)
         return 1;
+    struct stint_header header = stint_header_of("traceparent", "");
+    char parent[STINT_TRACEPARENT_MAX], state[STINT_TRACESTATE_MAX];
+    if (stint_trace_extract(token, &header, 1) >= 0 ||
+        stint_trace_inject(nullptr, parent, state, sizeof(state)) != 0 ||
+        stint_log(STINT_LOG_INFO, "%s", parent) < 0)
+        return 1;
     return stint_ready() == 0 && cancelled == 1 ? 0 : 1;
 }

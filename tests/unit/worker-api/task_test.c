@@ -42,7 +42,7 @@ START_TEST(a_task_shows_its_own_token_deadline_trace_and_cancel_and_the_pools_af
     ck_assert_int_eq(slot.deadline_us, 9000000000000000);
     ck_assert_uint_eq(slot.trace_id[0], 0x0a);
     ck_assert_uint_eq(slot.trace_id[15], 0x9c);
-    ck_assert_uint_eq(slot.span_id[7], 0x31);
+    ck_assert_int_ne(memcmp(slot.span_id, "\xb7\xad\x6b\x71\x69\x20\x33\x31", 8), 0); /* its own */
     stint_token_cancel(request, STINT_CAUSE_USER, NULL);
     slot = slot_of("main");
     ck_assert_uint_gt(slot.cancelled_us, 0);
