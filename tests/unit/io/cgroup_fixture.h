@@ -119,9 +119,10 @@ below(const char *directory, const char *name)
 {
     static char paths[4][PATH_MAX];
     static unsigned i;
-    char *path = paths[i++ % 4];
+    char *path = paths[i++ % 4], made[PATH_MAX]; /* @directory may be one of them */
 
-    (void)snprintf(path, PATH_MAX, "%.*s/%s", PATH_MAX - 128, directory, name);
+    (void)snprintf(made, sizeof(made), "%.*s/%s", PATH_MAX - 128, directory, name);
+    memcpy(path, made, sizeof(made));
     return path;
 }
 
