@@ -32,7 +32,13 @@ service_spec_launch_digest(const struct service_spec *s)
 
     write_string(s->name, &t);
     text_add(&t, ":\n");
-    schema_for_each(k, OBJECT_SERVICE) if (k->reload == RELOAD_NEW_GENERATION) row_write(k, s, &t);
+    schema_for_each(k, OBJECT_SERVICE)
+    {
+        if (k->type->launch)
+            k->type->launch(k, s, &t);
+        else if (k->reload == RELOAD_NEW_GENERATION)
+            row_write(k, s, &t);
+    }
     return t.failed ? none : digest_of(text_str(&t), t.bytes);
 }
 

@@ -11,6 +11,7 @@
 #define SERVICE(member)  offsetof(struct service_spec, member)
 #define LISTENER(member) offsetof(struct listener_spec, member)
 #define BUDGET(member)   offsetof(struct leak_budget, member)
+#define DEADLINE(member) offsetof(struct service_spec, deadlines.member)
 #define MS(n)            ((n)*US_PER_MS)
 #define S(n)             ((n)*US_PER_S)
 #define H(n)             S((n)*INT64_C(3600))
@@ -57,6 +58,7 @@ object_name(enum object o)
         [OBJECT_RETIRED] = "retired",
         [OBJECT_RESTART_AFTER] = "restart_after",
         [OBJECT_LEAK_BUDGET] = "leak_budget",
+        [OBJECT_DEADLINES] = "deadlines",
     };
 
     return names[o];
@@ -85,6 +87,7 @@ object_place(enum object o)
         [OBJECT_SERVICE_LOG] = "'log' of a service",
         [OBJECT_RESTART_AFTER] = "'restart_after'",
         [OBJECT_LEAK_BUDGET] = "an entry of 'leak_budget'",
+        [OBJECT_DEADLINES] = "'deadlines'",
     };
 
     return places[o];

@@ -37,6 +37,7 @@ enum object {
     OBJECT_SERVICE_LOG,
     OBJECT_RESTART_AFTER,
     OBJECT_LEAK_BUDGET,
+    OBJECT_DEADLINES,
     OBJECT_COUNT
 };
 
@@ -75,7 +76,9 @@ struct type {
     bool (*absent)(const struct key *k, const void *base);           /* not set: not written */
     void (*range)(const struct key *k, int64_t v, struct text *out); /* a bound, for people */
     void (*schema)(const struct key *k, struct text *out); /* JSON Schema members, no braces */
-    void (*words)(const struct key *k, struct text *out);  /* all it may be, for people */
+    /* A map of both parts: the rest of its line in the launch part, or nothing. NULL: by key.reload. */
+    void (*launch)(const struct key *k, const void *base, struct text *out);
+    void (*words)(const struct key *k, struct text *out); /* all it may be, for people */
 };
 
 #define TYPE(name) extern const struct type type_##name;

@@ -108,6 +108,38 @@ struct environment_entry {
     char *name, *value;
 };
 
+/* How a header says a timeout; `grpc` is the notation of grpc-timeout. */
+enum timeout_unit { TIMEOUT_S, TIMEOUT_MS, TIMEOUT_US, TIMEOUT_GRPC };
+
+struct timeout_header {
+    char *name; /* in lower case, of [a-z0-9-] */
+    enum timeout_unit unit;
+};
+
+/* How long somebody waits for an answer. */
+struct named_timeout {
+    char *name; /* of a caller or a service; "*" = every other */
+    int64_t us;
+};
+
+struct named_timeouts {
+    struct named_timeout *of; /* owned; sorted by name */
+    size_t n;
+};
+
+/* How long a request may take. What the program is told is of the launch part, the rest is policy. */
+struct deadline_policy {
+    int64_t default_us;   /* for a request that says nothing; 0 = no limit */
+    int64_t max_us;       /* for every request; 0 = no limit */
+    int64_t reserve_us;   /* of what is left, not handed on with a call */
+    int64_t tolerance_us; /* later than that it is an overrun */
+    struct timeout_header *headers;
+    size_t n_headers;
+    int64_t look_us;               /* who is over it now is looked for that often; 0 = never */
+    struct named_timeouts clients; /* by caller: it waits no longer than that */
+    struct named_timeouts calls;   /* by service: it is called with that timeout */
+};
+
 /* NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): in the order of the table */
 struct service_spec {
     unsigned references; /* service_spec_ref/unref only; one thread */
@@ -172,6 +204,7 @@ struct service_spec {
     int64_t leak_every_us;    /* with a budget they are looked at that often */
     struct leak_budget *leak_budget;
     size_t n_leak_budget;
+    struct deadline_policy deadlines; /* its first part is of the launch part */
 };
 
 /* How a generation relieves another when processes have to be started for it. */
@@ -245,6 +278,8 @@ const char *hook_name(enum hook h); /* "before_start" …, as in the configurati
 
 /* Of @name, which is in depends_on: has it to be completed, and not ready? */
 bool service_awaits_completion(const struct service_spec *s, const char *name);
+
+const char *timeout_unit_name(enum timeout_unit unit); /* "s", "ms" …, as in the configuration */
 
 /* What a change of a spec asks for; the larger wins. */
 enum reload_class {

@@ -163,6 +163,21 @@ check_restart(struct load *l, const struct entry *e)
                       "'age' of 'restart_after' is at least 1s, or 0 for never");
 }
 
+static void
+check_deadlines(struct load *l, const struct entry *e)
+{
+    const struct deadline_policy *d = &e->spec->deadlines;
+    const struct node *at = entry_node(l, e, "deadlines"), *value = node_get(at, "default");
+    char one[32], other[32];
+
+    if (d->max_us > 0 && d->default_us > d->max_us)
+        (void)finding(&l->reader, value ? value : at, NULL,
+                      "'default' of 'deadlines' (%s) is longer than 'max' (%s): no request has "
+                      "longer than that",
+                      duration_format(d->default_us, one, sizeof(one)),
+                      duration_format(d->max_us, other, sizeof(other)));
+}
+
 void
 validate_service(struct load *l, const struct entry *e)
 {
@@ -174,6 +189,7 @@ validate_service(struct load *l, const struct entry *e)
     check_probe_listener(l, e);
     check_times(l, e);
     check_restart(l, e);
+    check_deadlines(l, e);
     validate_slots(l, e);
     check_gated(l, e);
     check_preload(l, e);

@@ -17,6 +17,9 @@
  *     ... every wait takes the token; stint_deadline_format() says what is left to whom we call ...
  *     stint_task_end();
  *     stint_deadline_close(token);
+ *
+ * Default, maximum, reserve and the headers besides `grpc-timeout` come from `deadlines:` in the
+ * configuration of the supervisor, see stint.yaml(5).
  */
 #include <stddef.h>
 #include <stdint.h>

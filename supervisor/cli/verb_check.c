@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "config/config.h"
+#include "config/deadlines.h"
 #include "config/spec.h"
 #include "supervisor/cli/cli_internal.h"
 
@@ -134,6 +135,8 @@ verb_check(struct cli *cli)
         return t.failed ? CLI_INTERNAL : CLI_OK;
     }
     r = config_load(config_of(cli), CONFIG_CHECK_SYSTEM, &spec, NULL, &found);
+    if (spec)
+        deadline_warnings(spec, &warnings);
     if (spec && cli->hooks->warn)
         (void)cli->hooks->warn(spec, &warnings); /* without memory there are fewer */
     if (cli->values[OPTION_JSON])

@@ -199,6 +199,24 @@ add_preload(struct strv *env, const char *object)
     return list.failed ? -ENOMEM : environment_set(env, "LD_PRELOAD", text_str(&list));
 }
 
+/* What libstint is to know of `deadlines`; nothing where they are as it has them anyway. */
+static int
+add_deadlines(struct strv *env, const struct service_spec *spec)
+{
+    const struct deadline_policy *d = &spec->deadlines;
+    auto_text struct text words = TEXT_INIT;
+
+    if (d->default_us > 0)
+        text_addf(&words, "default=%" PRId64 " ", d->default_us);
+    if (d->max_us > 0)
+        text_addf(&words, "max=%" PRId64 " ", d->max_us);
+    text_addf(&words, "reserve=%" PRId64 " tolerance=%" PRId64, d->reserve_us, d->tolerance_us);
+    for (size_t i = 0; i < d->n_headers; i++)
+        text_addf(&words, " header=%s:%s", d->headers[i].name,
+                  timeout_unit_name(d->headers[i].unit));
+    return words.failed ? -ENOMEM : environment_set(env, "STINT_DEADLINES", text_str(&words));
+}
+
 static int
 add_stint(struct strv *env, const struct environment_request *req)
 {
@@ -220,6 +238,8 @@ add_stint(struct strv *env, const struct environment_request *req)
         (void)snprintf(number, sizeof number, "%d", req->tracer);
         r = environment_set(env, "STINT_PTRACER", number);
     }
+    if (r == 0 && req->spec->libstint)
+        r = add_deadlines(env, req->spec);
     if (r == 0 && req->spawn_id)
         r = environment_set(env, "STINT_SPAWN_ID", req->spawn_id);
     if (r == 0 && req->preload)

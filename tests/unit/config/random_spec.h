@@ -232,6 +232,33 @@ random_signal(void)
 }
 
 static inline void
+random_timeouts(struct named_timeouts *t)
+{
+    t->of = calloc(3, sizeof(*t->of));
+    for (size_t n = random_below(3); t->n < n; t->n++)
+        ck_assert_int_ge(asprintf(&t->of[t->n].name, "%zu: #é", t->n), 0);
+    for (size_t i = 0; i < t->n; i++)
+        t->of[i].us = US_PER_MS + random_us(3000 * US_PER_S);
+}
+
+static inline void
+random_deadlines(struct deadline_policy *d)
+{
+    d->default_us = random_us(3000 * US_PER_S);
+    d->max_us = random_below(2) ? d->default_us + random_us(3000 * US_PER_S) : 0;
+    d->reserve_us = random_us(60 * US_PER_S);
+    d->tolerance_us = random_us(3000 * US_PER_S);
+    d->look_us = random_us(3000 * US_PER_S);
+    d->headers = calloc(3, sizeof(*d->headers));
+    for (size_t n = random_below(3); d->n_headers < n; d->n_headers++) {
+        ck_assert_int_ge(asprintf(&d->headers[d->n_headers].name, "x-%zu", d->n_headers), 0);
+        d->headers[d->n_headers].unit = (enum timeout_unit)random_below(4);
+    }
+    random_timeouts(&d->clients);
+    random_timeouts(&d->calls);
+}
+
+static inline void
 random_policy(struct service_spec *s)
 {
     s->workers = 1 + (unsigned)random_below(1024);
@@ -280,6 +307,7 @@ random_policy(struct service_spec *s)
         s->leak_budget[i] = (struct leak_budget){.thread = nasty(false),
                                                  .max = (unsigned)random_below(16385),
                                                  .max_age_us = random_us(3600 * US_PER_S)};
+    random_deadlines(&s->deadlines);
     for (size_t n = random_below(4); n > 0; n--)
         ck_assert_int_eq(strv_addf(&s->depends_on, "dep-%zu", n), 0);
     for (size_t i = 0; i < s->depends_on.n; i++)

@@ -111,6 +111,34 @@ START_TEST(a_worker_with_libstint_is_told_its_pid)
 }
 END_TEST
 
+/* In the words that libstint reads, see worker-api/deadline_policy.c; others are told nothing. */
+START_TEST(a_worker_with_libstint_is_told_how_long_requests_may_take)
+{
+    struct timeout_header headers[] = {
+        {(char[]){"x-envoy-expected-rq-timeout-ms"}, TIMEOUT_MS},
+        {(char[]){"x-request-timeout"},              TIMEOUT_S }
+    };
+    struct environment_request req = request();
+    struct strv env = {0};
+
+    spec.deadlines = (struct deadline_policy){.default_us = 5000000,
+                                              .max_us = 30000000,
+                                              .reserve_us = 2000,
+                                              .tolerance_us = 0,
+                                              .headers = headers,
+                                              .n_headers = ARRAY_LEN(headers)};
+    ck_assert_int_eq(environment_build(&req, &env, NULL), 0);
+    ck_assert_ptr_null(environment_get(env.items, "STINT_DEADLINES"));
+    strv_finish(&env);
+    spec.libstint = true;
+    ck_assert_int_eq(environment_build(&req, &env, NULL), 0);
+    ck_assert_str_eq(environment_get(env.items, "STINT_DEADLINES"),
+                     "default=5000000 max=30000000 reserve=2000 tolerance=0 "
+                     "header=x-envoy-expected-rq-timeout-ms:ms header=x-request-timeout:s");
+    strv_finish(&env);
+}
+END_TEST
+
 /* What the program has preloaded besides stays; helpers get neither. */
 START_TEST(a_preloaded_worker_is_told_its_pid_and_loads_our_object_first)
 {
@@ -305,6 +333,7 @@ main(void)
     tcase_add_test(t, what_was_meant_for_stint_stays_with_stint);
     tcase_add_test(t, a_worker_is_told_who_it_is);
     tcase_add_test(t, a_worker_with_libstint_is_told_its_pid);
+    tcase_add_test(t, a_worker_with_libstint_is_told_how_long_requests_may_take);
     tcase_add_test(t, a_preloaded_worker_is_told_its_pid_and_loads_our_object_first);
     tcase_add_test(t, later_sources_win_and_no_name_comes_twice);
     tcase_add_test(t,
