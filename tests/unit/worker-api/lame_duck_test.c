@@ -172,13 +172,14 @@ START_TEST(the_planted_thread_stays_and_is_named)
         stint_token_sleep(NULL, 1000);
     ck_assert_uint_eq(slot.state, STINT_SLOT_DONE);
 
-    while (master_find(&m, "flush-2", &slot) != 1 || slot.wait_site == 0) /* it starts late */
+    /* It starts late; and SIGTERM may be there before the frame that says why, which main reads. */
+    while (master_find(&m, "flush-2", &slot) != 1 || slot.wait_site == 0 ||
+           slot.cause != STINT_CAUSE_RELIEVED)
         ck_assert_int_lt(stint_now_us(), limit);
     ck_assert_uint_eq(slot.state, STINT_SLOT_LIVE);
     site = master_site(&m, slot.birth_site);
     ck_assert_str_eq(site.function, "cache_start_flusher");
     ck_assert_ptr_nonnull(strstr(site.file, "examples/web/cache.c"));
-    ck_assert_uint_eq(slot.cause, STINT_CAUSE_RELIEVED);
     flush_2 = slot.tid;
     ck_assert_uint_gt(slot.cancelled_us, 0);
     ck_assert_str_eq(master_site(&m, slot.wait_site).text, "read of the flush queue");
