@@ -276,7 +276,8 @@ explore(const struct scene *scene)
     return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
 }
 
-/* explore [--long] [SCENE...] */
+/* explore [--long] [SCENE...]; all with --long: 24 scenes, 12.1 million states, 96 s of a processor and 1.1 GB,
+ * nearly all of it remove_vs_two_cancels. */
 int
 main(int argc, char **argv)
 {

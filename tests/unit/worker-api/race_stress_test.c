@@ -330,7 +330,7 @@ main(void)
     Suite *suite = suite_create("races");
     TCase *races = tcase_create("races");
 
-    tcase_set_timeout(races, getenv("STINT_RACES") || getenv("STINT_FORKS") ? 7200 : 110);
+    tcase_set_timeout(races, getenv("STINT_RACES") || getenv("STINT_FORKS") ? 14000 : 110);
     tcase_add_test(races, a_cancel_meets_a_release);
     tcase_add_test(races, a_signals_cancel_meets_a_release);
     tcase_add_test(races, a_callback_removes_itself_while_two_cancel);
