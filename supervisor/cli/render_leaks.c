@@ -76,6 +76,13 @@ print_cycle(struct cli *cli, const json_t *c)
            json_flag(c, "concluded") ? " (concluded: nobody else is left)" : "");
 }
 
+static void
+print_process(struct cli *cli, const json_t *p)
+{
+    paintf(cli, PAINT_PLAIN, "  process %" PRId64 "  %s\n", json_number(p, "pid"),
+           json_text(p, "text"));
+}
+
 void
 render_evidence(struct cli *cli, const json_t *e)
 {
@@ -96,6 +103,10 @@ render_evidence(struct cli *cli, const json_t *e)
     json_array_foreach(json_object_get(e, "groups"), i, one) print_group(cli, one);
     json_array_foreach(json_object_get(e, "cycles"), i, one) print_cycle(cli, one);
     json_array_foreach(json_object_get(e, "threads"), i, one) print_thread(cli, one);
+    json_array_foreach(json_object_get(e, "processes"), i, one) print_process(cli, one);
+    if (json_number(e, "processes_total") > 0)
+        paintf(cli, PAINT_WARN, "  %" PRId64 " processes in all\n",
+               json_number(e, "processes_total"));
     if (json_text(e, "left_out")[0])
         paintf(cli, PAINT_WARN, "  too long to be shown: %s\n", json_text(e, "left_out"));
 }
@@ -178,6 +189,22 @@ print_kind(struct cli *cli, const json_t *g)
 }
 
 static void
+print_retained(struct cli *cli, const json_t *r)
+{
+    const char *state = json_text(r, "state");
+    bool there = strcmp(state, "leaked") == 0;
+    char first[32];
+
+    paintf(cli, there ? PAINT_BAD : PAINT_WARN, "  process-retained, %s",
+           there                          ? "still there"
+           : strcmp(state, "killed") == 0 ? "killed"
+                                          : "left by itself");
+    paintf(cli, PAINT_PLAIN, "  generation %" PRId64 " pid %" PRId64 "  %s",
+           json_number(r, "generation"), json_number(r, "pid"), json_text(r, "text"));
+    paintf(cli, PAINT_FAINT, "  %s\n", day_of(r, "first_wall_us", first));
+}
+
+static void
 print_certificate(struct cli *cli, const json_t *c)
 {
     bool clean = json_flag(c, "pids_gone") && json_text(c, "text")[0] == '\0';
@@ -208,6 +235,7 @@ render_leaks(struct cli *cli, const json_t *leaks)
         json_array_foreach(json_object_get(s, "groups"), k, one) told += print_kind(cli, one);
         if (told == 0)
             (void)fputs("  no thread ever leaked\n", cli->out);
+        json_array_foreach(json_object_get(s, "retained"), k, one) print_retained(cli, one);
         if (certificates)
             json_array_foreach(json_object_get(s, "certificates"), k, one)
                 print_certificate(cli, one);

@@ -96,6 +96,12 @@ void cgroup_leaf_close(struct cgroup_leaf *leaf); /* the cgroup stays */
 
 int cgroup_leaf_fd(const struct cgroup_leaf *leaf); /* borrowed, for spawn_request; NULL: -1 */
 
+/* cgroup_leaf_path - its directory, borrowed until it is closed; NULL or no memory: NULL. */
+const char *cgroup_leaf_path(const struct cgroup_leaf *leaf);
+
+/* cgroup_leaf_has - is @pid in it, or in a cgroup that somebody made below? By /proc/PID/cgroup. */
+bool cgroup_leaf_has(const struct cgroup_leaf *leaf, pid_t pid);
+
 /* cgroup_leaf_populated - 1 somebody is in it or below, 0 nobody, negative errno. NULL: -ENOTSUP. */
 int cgroup_leaf_populated(const struct cgroup_leaf *leaf);
 

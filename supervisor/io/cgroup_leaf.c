@@ -23,7 +23,8 @@ struct cgroup_leaf {
     int fd;                   /* owned; the directory, O_PATH */
     int events_fd;            /* owned; its cgroup.events, in tree->epoll */
     void (*on_empty)(void *env);
-    void *env; /* borrowed */
+    void *env;  /* borrowed */
+    char *path; /* owned; NULL: no memory */
     char name[NAME_ROOM];
 };
 
@@ -121,6 +122,7 @@ cgroup_leaf_close(struct cgroup_leaf *leaf)
         (void)epoll_ctl(leaf->tree->epoll, EPOLL_CTL_DEL, leaf->events_fd, NULL);
     (void)fd_close(leaf->events_fd);
     (void)fd_close(leaf->fd);
+    free(leaf->path);
     free(leaf);
 }
 
@@ -166,6 +168,8 @@ cgroup_leaf_open(struct cgroup_tree *tree, const char *service, uint64_t generat
                          "open a cgroup for generation %" PRIu64 " of %s", generation, service);
     memcpy(leaf->name, name, sizeof name);
     leaf->tree = tree;
+    if (asprintf(&leaf->path, "%s/%s", tree->top.directory, name) == -1)
+        leaf->path = NULL;
     leaf->fd = leaf->events_fd = -1;
     list_add(&tree->leaves, &leaf->node);
     r = leaf_open(leaf, reterr);
@@ -200,6 +204,33 @@ int
 cgroup_leaf_fd(const struct cgroup_leaf *leaf)
 {
     return leaf ? leaf->fd : -1;
+}
+
+const char *
+cgroup_leaf_path(const struct cgroup_leaf *leaf)
+{
+    return leaf ? leaf->path : NULL;
+}
+
+/* Its name is a whole component of the path: no other cgroup of ours has it. */
+bool
+cgroup_leaf_has(const struct cgroup_leaf *leaf, pid_t pid)
+{
+    char path[48], text[PATH_MAX], want[NAME_ROOM + 2];
+    const char *at;
+    size_t n;
+
+    if (!leaf)
+        return false;
+    (void)snprintf(path, sizeof path, "/proc/%d/cgroup", (int)pid);
+    if (cgroup_file_read(AT_FDCWD, path, text, sizeof text) < 0)
+        return false;
+    at = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
+    n = (size_t)snprintf(want, sizeof want, "/%s", leaf->name);
+    for (at = at ? strstr(at, want) : NULL; at; at = strstr(at + 1, want))
+        if (at[n] == '/' || at[n] == '\n' || at[n] == '\0')
+            return true;
+    return false;
 }
 
 int

@@ -9,22 +9,79 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "supervisor/io/capture.h"
 #include "supervisor/io/master_state.h"
 
 #define FDS_MAX 65536
 
-void
-held_of(const struct snapshot *snap, struct held ret[HELD_MAX])
+uint64_t
+held_inode(int fd)
 {
     struct stat st;
 
-    memset(ret, 0, HELD_MAX * sizeof(*ret));
-    for (size_t i = 0; snap && i < snap->n_listeners && i < HELD_MAX; i++) {
-        if (fstat(snap->listeners[i]->fd, &st) == -1)
-            break;
-        ret[i].inode = (uint64_t)st.st_ino;
-        (void)snprintf(ret[i].name, sizeof(ret[i].name), "listener %s", snap->spec->listen[i].name);
+    return fd >= 0 && fstat(fd, &st) == 0 ? (uint64_t)st.st_ino : 0;
+}
+
+static void
+add(struct held ret[HELD_MAX], size_t *n, int fd, const char *what, pid_t worker)
+{
+    uint64_t inode = held_inode(fd);
+
+    if (inode == 0 || *n >= HELD_MAX)
+        return;
+    ret[*n].inode = inode;
+    ret[*n].own = worker > 0;
+    if (worker > 0)
+        (void)snprintf(ret[*n].name, sizeof(ret[*n].name), "%s of worker %d", what, (int)worker);
+    else
+        (void)snprintf(ret[*n].name, sizeof(ret[*n].name), "%s", what);
+    (*n)++;
+}
+
+/* Of its channel it has the other end, which is another socket; that of a master before us is not known. */
+static void
+add_own(const struct hand *h, struct held ret[HELD_MAX], size_t *n)
+{
+    if (h->capture) {
+        add(ret, n, capture_fd(h->capture, CAPTURE_STDOUT), "stdout", h->pid);
+        add(ret, n, capture_fd(h->capture, CAPTURE_STDERR), "stderr", h->pid);
     }
+    if (h->leaks.channel_inode == 0 || *n >= HELD_MAX)
+        return;
+    ret[*n].inode = h->leaks.channel_inode;
+    ret[*n].own = true;
+    (void)snprintf(ret[(*n)++].name, sizeof(ret[0].name), "channel of worker %d", (int)h->pid);
+}
+
+void
+held_of(const struct snapshot *snap, const struct hand *h, struct held ret[HELD_MAX])
+{
+    char name[80];
+    size_t n = 0;
+
+    memset(ret, 0, HELD_MAX * sizeof(*ret));
+    for (size_t i = 0; snap && i < snap->n_listeners && i < HELD_LISTENERS; i++) {
+        (void)snprintf(name, sizeof(name), "listener %s", snap->spec->listen[i].name);
+        add(ret, &n, snap->listeners[i]->fd, name, 0);
+    }
+    if (h)
+        add_own(h, ret, &n);
+    for (size_t i = 0; snap && i < HELD_PAST && n < HELD_MAX; i++)
+        if (snap->past.of[i].inode)
+            ret[n++] = snap->past.of[i];
+}
+
+void
+held_gone(const struct hand *h)
+{
+    struct held own[HELD_MAX] = {0};
+    size_t n = 0;
+
+    if (!h->snapshot)
+        return;
+    add_own(h, own, &n);
+    for (size_t i = 0; i < n; i++)
+        h->snapshot->past.of[h->snapshot->past.next++ % HELD_PAST] = own[i];
 }
 
 static uint64_t
@@ -50,7 +107,7 @@ held_tell(const struct held held[HELD_MAX], pid_t pid, int misses, struct text *
         missed = n == -1 ? missed + 1 : 0;
         link[n > 0 ? n : 0] = '\0';
         for (size_t i = 0; n > 0 && i < HELD_MAX && held[i].inode; i++)
-            if (held[i].inode == socket_of(link))
+            if (!held[i].own && held[i].inode == socket_of(link))
                 text_addf(out, "%s%s still held by pid %d, fd %d", out->bytes > 0 ? ", " : "",
                           held[i].name, (int)pid, fd);
     }

@@ -152,6 +152,9 @@ ledger_take(struct ledger *l, const json_t *line, struct ledger_news *news)
         return service != NULL && l->n_books >= LEDGER_SERVICES;
     if (json_object_get(line, "look"))
         return take_look(b, line, news);
+    if ((o = json_object_get(line, "retained")) != NULL)
+        return retained_load(o, (uint64_t)number(line, "generation"), number(line, "at_wall_us"),
+                             &b->history) != -EINVAL;
     if ((o = json_object_get(line, "certificate")) != NULL)
         return take_certificate(b, o);
     if ((o = json_object_get(line, "history")) != NULL)
@@ -177,7 +180,7 @@ enter(struct ledger *l, json_t *line, struct ledger_news *news)
 static json_t *
 in_short(const json_t *report)
 {
-    static const char *const left_out[] = {"threads", "cycles", "scopes", "summary"};
+    static const char *const left_out[] = {"threads", "cycles", "scopes", "summary", "processes"};
     json_t *o = json_copy((json_t *)(uintptr_t)report); /* it only lacks a const */
 
     for (size_t i = 0; o && i < ARRAY_LEN(left_out); i++)
@@ -206,7 +209,21 @@ was_seen(const struct history *h, pid_t pid)
         for (unsigned k = 0; k < h->groups[i].n_seen; k++)
             if (h->groups[i].seen[k].pid == pid && !h->groups[i].seen[k].process_gone)
                 return true;
+    for (size_t i = 0; i < h->n_retained; i++)
+        if (h->retained[i].pid == pid && h->retained[i].over_wall_us == 0)
+            return true;
     return false;
+}
+
+void
+ledger_retain(struct ledger *l, const char *service, uint64_t generation, const json_t *process)
+{
+    if (l && process)
+        enter(l,
+              json_pack("{s:s, s:I, s:I, s:O}", "service", service, "generation",
+                        (json_int_t)generation, "at_wall_us", (json_int_t)wall_now_us(), "retained",
+                        process),
+              NULL);
 }
 
 void
@@ -235,6 +252,7 @@ ledger_certify(struct ledger *l, const char *service, const struct ledger_certif
         .threads_known = c->threads_known,
         .processes = c->processes,
         .leaks = c->leaks,
+        .killed = c->killed,
         .escapees = c->escapees,
         .grade = !c->pids_gone     ? CERTIFICATE_ASSUMED
                  : c->cgroup_empty ? CERTIFICATE_CGROUP

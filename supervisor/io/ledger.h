@@ -9,6 +9,7 @@
  *
  *   {"service":"web","look":{…report…},"generation":7,"pid":4711,"at_wall_us":…}
  *   {"service":"web","gone":4711,"killed":true,"at_wall_us":…}
+ *   {"service":"web","retained":{…process…},"generation":7,"at_wall_us":…}
  *   {"service":"web","certificate":{…}}
  *   {"service":"web","history":{…}}        all before it, when the file was written anew
  *
@@ -55,11 +56,18 @@ void ledger_look(struct ledger *l, const char *service, uint64_t generation, pid
 /* A process has ended. Costs nothing where it was never looked at. */
 void ledger_gone(struct ledger *l, const char *service, pid_t pid, bool killed);
 
+/**
+ * ledger_retain - a process of a generation is left behind.
+ * @process: an entry of `processes`, schema stint.probe/1, as leftover_json() makes it; borrowed
+ */
+void ledger_retain(struct ledger *l, const char *service, uint64_t generation,
+                   const json_t *process);
+
 /* How a generation ended; see struct certificate of probe/judge_history.h. */
 struct ledger_certificate {
     uint64_t generation;
     bool pids_gone, cgroup_empty, fds_returned, threads_joined, threads_known;
-    unsigned processes, leaks, escapees;
+    unsigned processes, leaks, killed, escapees;
     char text[256]; /* what is not as it should be, or "" */
 };
 

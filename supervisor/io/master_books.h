@@ -84,6 +84,13 @@ struct cgroup_leaf *leaf_of(const struct hand *h);
 void leaf_kill(struct master *m, const struct hand *h);
 void leaf_retire(struct snapshot *snap); /* its generation is gone */
 
+/* ---- master_retained.c ------------------------------------------------------------------------ */
+
+struct orphan;
+void retained_orphan(void *env, struct orphan *o); /* @env: the master; for orphans_find() */
+/* Whoever is in @snap's cgroup and is no worker is about to be killed with it: by name. */
+void retained_in_leaf(struct master *m, const struct snapshot *snap, const char *why);
+
 /* ---- master_takeover.c ----------------------------------------------------------------------- */
 
 bool takeover_wanted(const struct master *m); /* there is a state to go on with */

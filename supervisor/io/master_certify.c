@@ -67,6 +67,7 @@ leaks_certify(struct master *m, const struct record *r)
         .threads_joined = r->count == 0 && r->toll.threads == 0,
         .processes = r->toll.processes,
         .leaks = r->count,
+        .killed = r->toll.killed,
         .escapees = r->toll.escapees,
     };
 

@@ -32,35 +32,12 @@
  */
 
 #define EXHUME_S         0.1
-#define HELD_MISSES      16             /* somebody waits: only small numbers are looked at */
 #define OBITUARY_WAIT_US (2 * US_PER_S) /* for the keeper, which is stopped if it takes so long */
 
 static bool
 graves_knows(void *env, pid_t pid)
 {
     return pid == getpid() || hand_of_pid(env, pid) || helper_knows(pid) || run_knows(pid);
-}
-
-/* The dead worker that an orphan comes from; NULL: its worker lives, or it is nobody's. */
-static struct hand *
-orphan_owner(const struct master *m, const struct orphan *o, enum orphan_clue *ret, bool *ret_alive)
-{
-    struct hand *relative = NULL;
-
-    *ret_alive = false;
-    list_for_each (n, &m->hands) {
-        struct hand *h = container_of(n, struct hand, node);
-
-        if ((o->spawn_id && h->worker == o->spawn_id) || (o->session && h->pid == o->session)) {
-            *ret = o->spawn_id && h->worker == o->spawn_id ? CLUE_SPAWN_ID : CLUE_SESSION;
-            *ret_alive = !h->dead;
-            return h->dead ? h : NULL;
-        }
-        if (h->dead && o->generation == h->born && strcmp(o->service, h->service) == 0)
-            relative = h; /* its own worker is long gone; a sibling stands in */
-    }
-    *ret = CLUE_SERVICE;
-    return relative;
 }
 
 static bool
@@ -81,50 +58,6 @@ int
 graves_elders(struct master *m)
 {
     return proc_children(fdstore_run_pid(m->fdstore), graves_knows, on_elder, m);
-}
-
-static bool
-graves_is_elder(const struct master *m, const struct orphan *o)
-{
-    for (size_t i = 0; i < m->n_elders; i++)
-        if (m->elders[i].pid == o->pid && m->elders[i].start_time == o->start_time)
-            return true;
-    return false;
-}
-
-static void
-graves_on_orphan(void *env, struct orphan *o)
-{
-    struct master *m = env;
-    auto_text struct text words = TEXT_INIT, held = TEXT_INIT;
-    enum orphan_clue clue = CLUE_NONE;
-    struct held ours[HELD_MAX];
-    bool alive;
-    struct hand *owner = orphan_owner(m, o, &clue, &alive);
-    struct event ev = {
-        .type = EVENT_ESCAPEE, .escapee = {o->pid, o->comm, NULL}
-    };
-
-    if (graves_is_elder(m, o))
-        return; /* a child of the shell that became us: nobody's of ours */
-    if (alive)
-        return; /* a daemon of a worker that lives: it ends with it */
-    if (owner) {
-        orphan_tell(o, clue, &words);
-        held_of(owner->snapshot, ours);
-        held_tell(ours, o->pid, HELD_MISSES, &held);
-        if (held.bytes > 0)
-            text_addf(&words, "; %s", text_str(&held));
-        ev.worker = owner->worker;
-        ev.escapee.text = text_str(&words);
-        master_post_escapee(m, &ev, steal_fd(o->pidfd));
-        return;
-    }
-    m->count.strangers++;
-    journal_say(m->journal, LOG_LEVEL_WARNING, "orphan",
-                "process %d '%s' came to us and belongs to no worker: SIGTERM", (int)o->pid,
-                o->comm);
-    (void)child_signal(o->pidfd, SIGTERM); /* -ESRCH: gone by itself */
 }
 
 /* Look at the dead once more, though nobody dies. */
@@ -174,6 +107,7 @@ grave_close(struct hand *h)
     int status;
 
     EDGE("dead-not-collected");
+    held_gone(h);
     leaks_hand_gone(h);
     if (h->adopted)
         fdstore_buried(h->master->fdstore, h->pid, h->start_time);
@@ -254,8 +188,8 @@ graves_dig(struct master *m)
 
     if (m->deaths) {
         m->deaths = false;
-        if (orphans_find(getpid(), graves_knows, graves_on_orphan, m, &err) < 0 ||
-            (m->fdstore && orphans_find(getppid(), graves_knows, graves_on_orphan, m, &err) < 0))
+        if (orphans_find(getpid(), graves_knows, retained_orphan, m, &err) < 0 ||
+            (m->fdstore && orphans_find(getppid(), graves_knows, retained_orphan, m, &err) < 0))
             journal_say(m->journal, LOG_LEVEL_WARNING, "orphan_scan", "%s", err.text);
         m->graves = true;
     }

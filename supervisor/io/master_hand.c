@@ -127,6 +127,7 @@ hand_adopt(struct master *m, const struct worker *w, int pidfd)
     }
     h->pid = w->pid;
     h->pidfd = pidfd;
+    h->snapshot = snapshot_find(m, w->generation->snapshot); /* its cgroup is its worker's */
     hand_identify(h);
     hand_watch(h);
     keep_hand(m, h);
@@ -204,6 +205,7 @@ start_plumbing(struct start *st, struct error *reterr)
         if (r < 0)
             return error_set(reterr, r, "open the channel");
         (void)steal_fd(ours); /* the channel's now */
+        h->leaks.channel_inode = held_inode(st->channel_theirs);
     }
     if (r == 0 && (st->spec->libstint || st->spec->preload))
         r = registry_create(&h->registry_fd, reterr);

@@ -72,6 +72,7 @@ leaf_kill(struct master *m, const struct hand *h)
         if (other != w && other->state != WORKER_KILLED && other->state != WORKER_ABANDONED)
             return; /* it has time left */
     }
+    retained_in_leaf(m, h->snapshot, "SIGKILL, with its worker");
     if (cgroup_leaf_kill(h->snapshot->leaf, &err) < 0)
         journal_say(m->journal, LOG_LEVEL_WARNING, "cgroup_not_killed", "%s: %s", h->service,
                     err.text);
@@ -110,6 +111,7 @@ leaf_retire(struct snapshot *snap)
     journal_say(m->journal, LOG_LEVEL_WARNING, "cgroup_not_empty",
                 "%s, generation %llu: somebody is left in its cgroup: SIGKILL", snap->spec->name,
                 (unsigned long long)snap->leaf_generation);
+    retained_in_leaf(m, snap, "SIGKILL, its generation is gone");
     (void)cgroup_leaf_kill(snap->leaf, NULL);
     if (cgroup_leaf_remove(snap->leaf, NULL) < 0)
         cgroup_leaf_close(snap->leaf); /* not dead yet: the next sweep removes it */

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "supervisor/io/master_leaks.h"
 
+#include <unistd.h>
+
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/units.h"
 #include "supervisor/core/event.h"
+#include "supervisor/io/cgroup.h"
 #include "supervisor/io/edge.h"
+#include "supervisor/io/held.h"
 #include "supervisor/io/ledger.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/probing.h"
@@ -15,17 +19,41 @@
 #define INSPECT_US        (20 * US_PER_S)   /* the core waits half as long again */
 #define THREADS_US        (8 * US_PER_S)    /* for people, who wait ten */
 
+/* Its cgroup, unless too many live in it for who else is there to be told from theirs. */
+static void
+request_leaf(const struct worker *w, const struct hand *h, struct probing_request *rq)
+{
+    unsigned n = 0;
+
+    rq->leaf = h->snapshot ? cgroup_leaf_path(h->snapshot->leaf) : NULL;
+    list_for_each (k, &w->generation->workers) {
+        const struct worker *other = container_of(k, struct worker, node);
+
+        if (other == w || other->pid == 0)
+            continue;
+        if (n == PROBING_KNOWN)
+            rq->leaf = NULL;
+        else
+            rq->known[n++] = other->pid;
+    }
+}
+
 static struct probing_request
 request_of(const struct hand *h, const struct worker *w, int64_t patience_us)
 {
-    return (struct probing_request){
+    struct probing_request rq = {
         .pid = h->pid,
         .registry_fd = h->registry_fd,
         .book = ledger_book(h->master->leaks.ledger, h->service),
         .cancelled_us = w->drain_us,
         .grace_us = w->generation->spec->drain_timeout_us,
         .deadline_us = mono_now_us() + patience_us,
+        .top = {getpid(), getppid()},
     };
+
+    held_of(h->snapshot, h, rq.held);
+    request_leaf(w, h, &rq);
+    return rq;
 }
 
 /* ---- at the end of a drain -------------------------------------------------------------------- */
@@ -40,6 +68,16 @@ give_evidence(struct master *m, uint64_t worker, unsigned leaked, const char *te
     master_post(m, &ev);
 }
 
+/* It should be gone, and with it all who descend from it. */
+static void
+retain(const struct hand *h, const json_t *report)
+{
+    const json_t *list = json_object_get(report, "processes");
+
+    for (size_t i = 0; i < json_array_size(list); i++)
+        ledger_retain(h->master->leaks.ledger, h->service, h->generation, json_array_get(list, i));
+}
+
 static void
 on_evidence(void *env, const struct probing_answer *a)
 {
@@ -48,6 +86,7 @@ on_evidence(void *env, const struct probing_answer *a)
     struct ledger_news none;
 
     ledger_look(h->master->leaks.ledger, h->service, h->generation, h->pid, a->report, &none);
+    retain(h, a->report);
     EDGE("evidence-taken");
     give_evidence(h->master, h->worker, a->leaked, a->summary);
 }
@@ -82,7 +121,6 @@ leaks_evidence(struct master *m, const struct effect *e)
     rq = request_of(h, w, 0);
     rq.deadline_us = evidence_deadline_us(m);
     rq.urgent = true;
-    held_of(h->snapshot, rq.held);
     rq.on_done = on_evidence;
     rq.env = h;
     probing_ask(m->leaks.probing, &rq, &h->leaks.evidence);

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "supervisor/io/held.h"
+
 struct effect;
 struct hand;
 struct ledger;
@@ -29,6 +31,7 @@ struct leaks_mark {
     struct probing_look *evidence;   /* for FX_EVIDENCE; NULL = none */
     struct probing_look *inspection; /* for FX_INSPECT; NULL = none */
     uint64_t generation;             /* whose it was when that was asked for */
+    uint64_t channel_inode;          /* of the end of its channel that it has; 0 = not known */
     bool killed;                     /* SIGKILL went out */
 };
 

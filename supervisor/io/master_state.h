@@ -197,8 +197,7 @@ struct hand {
     struct usage_mark usage;
     struct leaks_mark leaks;
     char service[65], trace[33];
-    uint64_t generation,
-        born; /* whose it is now, and by which it was started, as its environment says */
+    uint64_t generation, born; /* whose it is now; which started it, as its environment says */
     unsigned slot;
     int64_t spawned_us; /* CLOCK_MONOTONIC, before it was */
 };
@@ -221,6 +220,7 @@ struct snapshot {
     struct listener *probe;   /* one reference; NULL = the spec has no probe_listener */
     struct cgroup_leaf *leaf; /* owned; NULL before the first start, and where there are none */
     uint64_t leaf_generation; /* whose it is; 0 = nobody's yet */
+    struct held_past past;    /* what workers had that were started from it and have ended */
 };
 
 /* A service as the rim sees it. */

@@ -12,6 +12,8 @@
 #include <sys/types.h>
 
 struct error;
+struct held;
+struct leftover;
 struct text;
 
 /* How an orphan was traced back; what is not told is 0 or "". */
@@ -28,14 +30,23 @@ struct orphan {
 };
 
 /* How its worker was found out. */
-enum orphan_clue { CLUE_NONE, CLUE_SPAWN_ID, CLUE_SESSION, CLUE_SERVICE };
+enum orphan_clue {
+    CLUE_NONE,
+    CLUE_SPAWN_ID,
+    CLUE_SESSION,
+    CLUE_SERVICE,
+    CLUE_CGROUP, /* it is in the cgroup of its generation */
+    CLUE_HELD    /* it holds a pipe or the channel of its worker */
+};
 
 /**
- * orphan_tell - one line on it: its command, age and session, how it was found, who is below it.
+ * orphan_tell - one line on it: its command, age and session, how it was found, what it holds, who is below it.
+ * @left: what was read of it, with @held; NULL: it is gone
  *
  * Bounded: its first children, and theirs.
  */
-void orphan_tell(const struct orphan *o, enum orphan_clue clue, struct text *out);
+void orphan_tell(const struct orphan *o, enum orphan_clue clue, const struct leftover *left,
+                 const struct held *held, struct text *out);
 
 struct stranger {
     pid_t pid, session;

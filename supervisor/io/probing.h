@@ -30,6 +30,7 @@ struct service_spec;
     4 /* … of those that nobody waits for: there is room for the others */
 #define PROBING_PATIENT_MAX 64                /* … that wait; the core asks again */
 #define PROBING_WAITING_MAX 4096              /* more are answered at once, with little */
+#define PROBING_KNOWN       32                /* workers of one cgroup that are told apart */
 #define PROBING_BYTES       ((size_t)1 << 20) /* of one report; beyond that its threads are left out */
 
 /* Valid for the length of the call. */
@@ -55,6 +56,9 @@ struct probing_request {
     const struct history
         *book; /* what is known of it; borrowed, and read when the look begins; NULL = nothing */
     struct held held[HELD_MAX]; /* inode 0: no more of them */
+    const char *leaf;           /* directory of its cgroup; borrowed until then; NULL = none */
+    pid_t known[PROBING_KNOWN]; /* workers that live in it, too; 0: no more of them */
+    pid_t top[2];               /* master and keeper */
     /* Once, from the loop or from within probing_ask(); the look is gone after it. */
     void (*on_done)(void *env, const struct probing_answer *answer);
     void *env; /* borrowed until then */

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "config/spec.h"
+#include "supervisor/io/leftovers.h"
 #include "supervisor/io/probing.h"
 #include "supervisor/probe/capture.h"
 #include "supervisor/probe/judge.h"
@@ -24,6 +25,7 @@
 #define BUDGET_MAX  64 /* rows of a leak_budget, and breaches that are told */
 #define WORK_CPU_S  10
 #define WORK_NICE   5
+#define OTHERS_TOLD 3   /* processes by name, in the line for people; all are in the report */
 #define HELD_MISSES 256 /* numbers in a row that are none, and the last was before them */
 #define LEAST_US    INT64_C(50000) /* of its time are left to tell what was seen */
 
@@ -126,7 +128,7 @@ tell(int out, struct probing_told *told, const char *summary, const char *budget
 static char *
 dump(json_t *report)
 {
-    static const char *const longest[] = {"threads", "groups", "scopes"};
+    static const char *const longest[] = {"threads", "processes", "groups", "scopes"};
     char *bytes = report ? json_dumps(report, JSON_COMPACT) : NULL;
 
     for (size_t i = 0; bytes && strlen(bytes) > PROBING_BYTES && i < ARRAY_LEN(longest); i++) {
@@ -136,6 +138,39 @@ dump(json_t *report)
         bytes = json_dumps(report, JSON_COMPACT);
     }
     return bytes;
+}
+
+/* Its other processes: who is left of it may be why it stays, and is killed with it. */
+static void
+tell_others(const struct probing_request *rq, struct text *words, json_t *report)
+{
+    struct leftovers_request find = {
+        .root = rq->pid,
+        .leaf = rq->leaf,
+        .known = rq->known,
+        .look = {.held = rq->held,
+                 .n_held = HELD_MAX,
+                 .fds = LEFTOVER_FDS,
+                 .top = {rq->top[0], rq->top[1]}},
+        .max = LEFTOVERS_MAX
+    };
+    struct leftovers others;
+
+    while (find.n_known < PROBING_KNOWN && rq->known[find.n_known])
+        find.n_known++;
+    if (leftovers_find(&find, &others) < 0)
+        return;
+    if (others.total > 0 && rq->cancelled_us != 0) {
+        text_add(words, "; process-retained: ");
+        leftovers_tell(&others, rq->held, OTHERS_TOLD, words);
+    }
+    if (others.total > 0 && report) {
+        (void)json_object_set_new(report, "processes", leftovers_json(&others, rq->held));
+        if (others.total > others.n)
+            (void)json_object_set_new(report, "processes_total",
+                                      json_integer((json_int_t)others.total));
+    }
+    leftovers_finish(&others);
 }
 
 static bool
@@ -150,7 +185,8 @@ tell_all(const struct probing_request *rq, const struct process_facts *facts, in
     if (judge(facts, &judgements) < 0)
         return false;
     judge_summary(facts, &judgements, &words);
-    held_tell(rq->held, rq->pid, HELD_MISSES, &held);
+    if (rq->cancelled_us != 0)
+        held_tell(rq->held, rq->pid, HELD_MISSES, &held);
     if (held.bytes > 0)
         text_addf(&words, "; %s", text_str(&held));
     told.leaked = (uint32_t)judgements.n_leaked;
@@ -158,6 +194,7 @@ tell_all(const struct probing_request *rq, const struct process_facts *facts, in
     report = probe_report(facts, &judgements, rq->all);
     if (report && held.bytes > 0)
         (void)json_object_set_new(report, "held", json_string(text_str(&held)));
+    tell_others(rq, &words, report);
     bytes = dump(report);
     json_decref(report);
     judgements_finish(&judgements);

@@ -33,6 +33,14 @@ int history_load(const json_t *saved, struct history *ret);
 int sight_read(const json_t *report, uint64_t generation, pid_t pid, int64_t at_wall_us,
                struct sight *ret);
 
+/**
+ * retained_load - an entry of `processes` of a report, or of `retained` of a history, for history_retain().
+ * @generation: 0: as it says
+ *
+ * Return: 0; -EINVAL: it is not one; -ENOMEM.
+ */
+int retained_load(const json_t *saved, uint64_t generation, int64_t at_wall_us, struct history *h);
+
 json_t *certificate_save(const struct certificate *c);
 int certificate_load(const json_t *saved, struct certificate *ret); /* 0 or -EINVAL */
 

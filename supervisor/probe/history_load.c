@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/text.h"
 #include "supervisor/probe/history_json.h"
 #include "supervisor/probe/report.h"
@@ -192,6 +193,42 @@ load_beats(const json_t *list, struct history *h)
     return 0;
 }
 
+int
+retained_load(const json_t *saved, uint64_t generation, int64_t at_wall_us, struct history *h)
+{
+    struct history_retained r = {.generation = generation ? generation
+                                                          : (uint64_t)number(saved, "generation"),
+                                 .pid = pid_in(saved, "pid"),
+                                 .start_time = (uint64_t)number(saved, "start_time"),
+                                 .first_wall_us = at_wall_us,
+                                 .last_wall_us = at_wall_us};
+    auto_free char *words = owned(saved, "text", HISTORY_TEXT - 1);
+
+    if (r.pid == 0)
+        return -EINVAL;
+    text(saved, "comm", r.comm, sizeof(r.comm));
+    r.text = words;
+    return history_retain(h, &r);
+}
+
+static int
+load_retained(const json_t *list, struct history *h)
+{
+    for (size_t i = 0; i < json_array_size(list) && h->n_retained < HISTORY_RETAINED; i++) {
+        const json_t *o = json_array_get(list, i);
+        size_t before = h->n_retained;
+
+        if (retained_load(o, 0, number(o, "first_wall_us"), h) == -ENOMEM)
+            return -ENOMEM;
+        if (h->n_retained == before)
+            continue;
+        h->retained[before].last_wall_us = number(o, "last_wall_us");
+        h->retained[before].over_wall_us = number(o, "over_wall_us");
+        h->retained[before].state = state_in(o);
+    }
+    return 0;
+}
+
 static enum certificate_grade
 certificate_grade_in(const json_t *o)
 {
@@ -218,6 +255,7 @@ certificate_load(const json_t *saved, struct certificate *ret)
                                 .threads_joined = flag(saved, "threads_joined"),
                                 .processes = small(saved, "processes"),
                                 .leaks = small(saved, "leaks"),
+                                .killed = small(saved, "killed"),
                                 .escapees = small(saved, "escapees")};
     text(saved, "text", ret->text, sizeof(ret->text));
     return 0;
@@ -246,6 +284,8 @@ history_load(const json_t *saved, struct history *ret)
     r = load_groups(json_object_get(saved, "groups"), &h);
     if (r == 0)
         r = load_beats(json_object_get(saved, "beats"), &h);
+    if (r == 0)
+        r = load_retained(json_object_get(saved, "retained"), &h);
     for (size_t i = 0; i < json_array_size(looked) && h.n_looked < HISTORY_LOOKED; i++) {
         const json_t *o = json_array_get(looked, i);
 

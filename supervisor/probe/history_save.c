@@ -77,6 +77,25 @@ beat_of(const struct history_beat *b)
     return json_end(&o);
 }
 
+static json_t *
+retained_of(const struct history_retained *r)
+{
+    struct json_made o = json_begin();
+
+    json_put_number(&o, "generation", (int64_t)(r->generation & INT64_MAX));
+    json_put_number(&o, "pid", r->pid);
+    json_put_number(&o, "start_time", (int64_t)(r->start_time & INT64_MAX));
+    json_put_text(&o, "verdict", verdict_name(VERDICT_PROCESS_RETAINED));
+    json_put_text(&o, "state", history_state_name(r->state));
+    json_put_text(&o, "comm", r->comm);
+    json_put_text(&o, "text", r->text);
+    json_put_number(&o, "first_wall_us", r->first_wall_us);
+    json_put_number(&o, "last_wall_us", r->last_wall_us);
+    if (r->over_wall_us != 0)
+        json_put_number(&o, "over_wall_us", r->over_wall_us);
+    return json_end(&o);
+}
+
 json_t *
 certificate_save(const struct certificate *c)
 {
@@ -92,6 +111,7 @@ certificate_save(const struct certificate *c)
         json_put(&o, "threads_joined", json_boolean(c->threads_joined));
     json_put_number(&o, "processes", c->processes);
     json_put_number(&o, "leaks", c->leaks);
+    json_put_number(&o, "killed", c->killed);
     json_put_number(&o, "escapees", c->escapees);
     json_put_text(&o, "text", c->text);
     return json_end(&o);
@@ -112,7 +132,7 @@ history_save(const struct history *h)
 {
     struct json_made o = json_begin();
     json_t *groups = json_array(), *looked = json_array(), *beats = json_array(),
-           *certificates = json_array();
+           *retained = json_array(), *certificates = json_array();
 
     json_put_text(&o, "schema", HISTORY_SCHEMA);
     json_put_number(&o, "looks", (int64_t)(h->looks & INT64_MAX));
@@ -126,6 +146,9 @@ history_save(const struct history *h)
     for (size_t i = 0; beats && i < h->n_beats; i++)
         json_append(&o, beats, beat_of(&h->beats[i]));
     json_put(&o, "beats", beats);
+    for (size_t i = 0; retained && i < h->n_retained; i++)
+        json_append(&o, retained, retained_of(&h->retained[i]));
+    json_put(&o, "retained", retained);
     for (unsigned i = 0; certificates && i < h->n_certificates; i++)
         json_append(&o, certificates, certificate_save(&h->certificates[i]));
     json_put(&o, "certificates", certificates);

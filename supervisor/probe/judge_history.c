@@ -45,6 +45,7 @@ history_finish(struct history *h)
         group_finish(&h->groups[i]);
     free(h->groups);
     free(h->beats);
+    history_retained_finish(h);
     *h = (struct history){0};
 }
 
@@ -313,11 +314,15 @@ history_gone(struct history *h, pid_t pid, bool killed, int64_t at_wall_us, hist
                      killed ? NULL : tell, env);
         }
     history_beats_gone(h, pid);
+    (void)history_retained_gone(h, 0, pid, killed, at_wall_us);
 }
 
+/* Who was left of it and was not seen to end has ended with it; but who is there yet is not gone. */
 void
 history_certify(struct history *h, const struct certificate *c)
 {
+    if (c->pids_gone)
+        (void)history_retained_gone(h, c->generation, 0, c->killed > 0, c->at_wall_us);
     if (h->n_certificates == HISTORY_CERTIFICATES) {
         memmove(&h->certificates[0], &h->certificates[1],
                 sizeof(h->certificates) - sizeof(h->certificates[0]));

@@ -23,6 +23,7 @@
 #define HISTORY_BEATS        256
 #define SIGHT_GROUPS         256 /* of one look; leaks come first */
 #define HISTORY_CERTIFICATES 32
+#define HISTORY_RETAINED     32   /* processes that were left, the newest */
 #define HISTORY_TEXT         1024 /* bytes of one text, with its NUL */
 
 /* ---- a look ------------------------------------------------------------------------------------ */
@@ -102,6 +103,18 @@ struct history_beat {
     int64_t since_us; /* CLOCK_MONOTONIC of the first look that had this many */
 };
 
+/* A process that was there when its worker was gone or should have been. */
+struct history_retained {
+    uint64_t generation;
+    pid_t pid;
+    uint64_t start_time;
+    enum history_state state;            /* LEAKED: it is there, as far as is known */
+    int64_t first_wall_us, last_wall_us; /* when it was found, when it was seen last */
+    int64_t over_wall_us;                /* 0 = not */
+    char comm[16];
+    char *text; /* owned; who it is, and what it holds */
+};
+
 enum certificate_grade {
     CERTIFICATE_ASSUMED, /* its processes were never seen to end */
     CERTIFICATE_PIDS,    /* those that were known have ended */
@@ -116,7 +129,7 @@ struct certificate {
     bool fds_returned;   /* what it held of the supervisor's is closed or given back */
     bool threads_joined; /* by the registry: nobody left unjoined */
     bool threads_known;  /* it had a registry; else threads_joined says nothing */
-    unsigned processes, leaks, escapees;
+    unsigned processes, leaks, killed, escapees;
     enum certificate_grade grade;
     char text[256]; /* what is missing, or "" */
 };
@@ -133,6 +146,8 @@ struct history {
     unsigned n_looked;
     struct history_beat *beats; /* owned */
     size_t n_beats;
+    struct history_retained *retained; /* owned; the oldest first */
+    size_t n_retained;
     struct certificate certificates[HISTORY_CERTIFICATES]; /* the oldest first */
     unsigned n_certificates;
 };
@@ -158,6 +173,18 @@ int history_look(struct history *h, const struct sight *sight, history_tell tell
 /* history_gone - a process has ended, by itself or killed by the supervisor. */
 void history_gone(struct history *h, pid_t pid, bool killed, int64_t at_wall_us, history_tell tell,
                   void *env);
+
+/**
+ * history_retain - a process is left behind. The same one again is the same entry.
+ * @found: copied, with its text; state and over_wall_us are not looked at
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int history_retain(struct history *h, const struct history_retained *found);
+/* history_retained_gone - @pid is; 0: all of @generation are. Return: whether one was meant. */
+bool history_retained_gone(struct history *h, uint64_t generation, pid_t pid, bool killed,
+                           int64_t at_wall_us);
+void history_retained_finish(struct history *h);
 
 /* history_remind - before judge(): what an earlier look knows of the beats goes into the facts. */
 void history_remind(const struct history *h, struct process_facts *facts);

@@ -106,6 +106,34 @@ stint status | grep -q "^cgroup: none: switched off" || fail "status does not sa
 kill -TERM "$init"
 ended_with 0 10
 await 5 empty
+
+# Who has no environment, no pipe of ours, a session of its own, and is deaf, like its child: only the cgroup has
+# them. Both are named before the cgroup is killed, and are in the book afterwards.
+install "$(command -v env)"
+configure 'stop_budget: 8s' <<'SERVICES'
+  web:
+    command: [sh, -c, "(exec env -i /bin/setsid /bin/sh -c 'exec >/dev/null 2>&1; trap \"\" TERM; /bin/sleep 1000 & wait' &); exec /bin/actor ready"]
+    listen: {main: "tcp://127.0.0.1:8080"}
+    leak_grace: 300ms
+SERVICES
+start
+await 10 serves
+await 10 ran_away 1
+child=$(runaway 1)
+stint reload web --force --wait gone --timeout 30s >/dev/null || fail "no reload"
+await 10 dead "$child"
+logged 'event=escapee .*gen=1 .*in the cgroup of its generation' || fail "who has nothing but its cgroup was not found"
+logged 'event=worker_leak .*gen=1 .*process-retained: 1 process of it is left: [0-9]+ .sleep 1000|event=worker_leak .*gen=1 .*process-retained: 1 process of it is left: [0-9]+ ./bin/sleep 1000' ||
+    fail "its child was not named"
+logged 'event=process_retained .*service=web gen=1 .*SIGKILL, with its worker: ./bin/sleep 1000' ||
+    fail "who was killed with the cgroup was not named"
+stint leaks web | grep -q 'process-retained, killed  generation 1 .*/bin/sleep 1000' ||
+    fail "the book does not have it: $(stint leaks web)"
+await 10 leaves_are 'stint web.2 '
+kill -TERM "$init"
+ended_with 0 20
+await 5 empty
+
 own_cgroups=
 
 # A host: no namespaces; the cgroup is marked as systemd marks what it delegates.

@@ -192,6 +192,48 @@ START_TEST(without_a_place_on_disk_it_goes_on_in_memory)
 }
 END_TEST
 
+static void
+retain(pid_t pid, int start_time, const char *text)
+{
+    json_t *o = json_pack("{s:i, s:i, s:s, s:s}", "pid", (int)pid, "start_time", start_time, "comm",
+                          "sleep", "text", text);
+
+    ledger_retain(ledger, "web", 7, o);
+    json_decref(o);
+}
+
+START_TEST(who_was_left_behind_stays_in_the_book_with_how_it_ended)
+{
+    struct ledger_certificate c = {.generation = 7, .pids_gone = true, .killed = 1};
+    const struct history *h;
+
+    retain(100, 5, "`sleep 1000`, holds stdout of worker 99 (fd 1)");
+    retain(100, 5, "the same, later");
+    retain(101, 6, "`sleep 2000`");
+    retain(102, 7, "never seen to end");
+    ledger_gone(ledger, "web", 100, true);
+    ledger_gone(ledger, "web", 101, false);
+    ledger_gone(ledger, "web", 101, false); /* costs no line */
+    again();
+    h = ledger_book(ledger, "web");
+    ck_assert_uint_eq(h->n_retained, 3);
+    ck_assert_uint_eq(h->retained[0].generation, 7);
+    ck_assert_str_eq(h->retained[0].text, "the same, later");
+    ck_assert_int_eq(h->retained[0].state, HISTORY_KILLED);
+    ck_assert_int_eq(h->retained[1].state, HISTORY_RECOVERED);
+    ck_assert_int_eq(h->retained[2].state, HISTORY_LEAKED);
+    ledger_certify(ledger, "web", &c);
+    ck_assert_int_eq(ledger_book(ledger, "web")->retained[2].state, HISTORY_KILLED);
+    for (int i = 0; i < 3 * HISTORY_RETAINED; i++)
+        retain(1000 + i, i, "one of many");
+    again();
+    h = ledger_book(ledger, "web");
+    ck_assert_uint_eq(h->n_retained, HISTORY_RETAINED);
+    ck_assert_int_eq(h->retained[HISTORY_RETAINED - 1].pid, 1000 + 3 * HISTORY_RETAINED - 1);
+    ck_assert_str_eq(said, "");
+}
+END_TEST
+
 START_TEST(who_was_never_looked_at_costs_no_line)
 {
     struct stat st;
@@ -218,6 +260,7 @@ main(void)
     tcase_add_test(t, lines_that_are_damaged_are_left_out_and_said_once);
     tcase_add_test(t, the_file_does_not_grow_without_bound);
     tcase_add_test(t, without_a_place_on_disk_it_goes_on_in_memory);
+    tcase_add_test(t, who_was_left_behind_stays_in_the_book_with_how_it_ended);
     tcase_add_test(t, who_was_never_looked_at_costs_no_line);
     suite_add_tcase(s, t);
     return unit_main(s);
