@@ -82,6 +82,7 @@ stint_deadline_open(struct stint_token **ret, struct stint_token *parent,
 {
     const int64_t now_us = stint_now_us();
     const int64_t arrived_us = call->arrived_us > 0 ? call->arrived_us : now_us;
+    const uint8_t caller = stn_caller_of(call->caller);
     int64_t timeout_us = STINT_NEVER, deadline_us;
     struct stint_token *token;
     int r;
@@ -91,11 +92,13 @@ stint_deadline_open(struct stint_token **ret, struct stint_token *parent,
     deadline_us = after(arrived_us, granted(timeout_us));
     if (r == 0)
         r = judge(call, parent, deadline_us, now_us);
+    stn_caller_called(caller, timeout_us, r);
     if (r < 0)
         return r;
     token = stint_token_with_deadline(parent, call->name, deadline_us);
     if (!token)
         return refuse(call, -ENOMEM, "no memory");
+    token_of(token)->caller = caller;
     *ret = token;
     return 0;
 }
@@ -103,6 +106,7 @@ stint_deadline_open(struct stint_token **ret, struct stint_token *parent,
 void
 stint_deadline_close(struct stint_token *token)
 {
+    stn_overrun_request(token_of(token));
     stint_token_unref(token);
 }
 

@@ -16,10 +16,14 @@
  * the bracket are single words that mean something alone: beats, waits, cancelled_us, cause. A signal
  * handler may write the latter two in the middle of the owner's own bracket.
  */
-#define OFFSET_SEQS   sizeof(struct stint_registry_header)
-#define OFFSET_SLOTS  (OFFSET_SEQS + STINT_REGISTRY_SEQS * sizeof(uint32_t))
-#define OFFSET_SCOPES (OFFSET_SLOTS + STINT_REGISTRY_SLOTS * sizeof(struct stint_registry_slot))
-#define OFFSET_SITES  (OFFSET_SCOPES + STINT_REGISTRY_SCOPES * sizeof(struct stint_registry_scope))
+#define OFFSET_SEQS     sizeof(struct stint_registry_header)
+#define OFFSET_SLOTS    (OFFSET_SEQS + STINT_REGISTRY_SEQS * sizeof(uint32_t))
+#define OFFSET_SCOPES   (OFFSET_SLOTS + STINT_REGISTRY_SLOTS * sizeof(struct stint_registry_slot))
+#define OFFSET_SITES    (OFFSET_SCOPES + STINT_REGISTRY_SCOPES * sizeof(struct stint_registry_scope))
+
+#define OFFSET_OVERRUNS (OFFSET_SITES + STINT_REGISTRY_SITES * sizeof(struct stint_registry_site))
+#define OFFSET_CALLERS \
+    (OFFSET_OVERRUNS + STINT_REGISTRY_OVERRUNS * sizeof(struct stint_registry_overrun))
 
 static void *
 at(size_t offset)
@@ -51,6 +55,18 @@ stn_registry_site(size_t index)
     return (struct stint_registry_site *)at(OFFSET_SITES) + index;
 }
 
+struct stint_registry_overrun *
+stn_registry_overrun(size_t index)
+{
+    return (struct stint_registry_overrun *)at(OFFSET_OVERRUNS) + index;
+}
+
+struct stint_registry_caller *
+stn_registry_caller(size_t index)
+{
+    return (struct stint_registry_caller *)at(OFFSET_CALLERS) + index;
+}
+
 static void
 write_header(struct stint_registry_header *header)
 {
@@ -66,6 +82,12 @@ write_header(struct stint_registry_header *header)
                                       STINT_REGISTRY_SCOPES, header->scopes.used};
     header->sites = (struct stint_registry_table){OFFSET_SITES, sizeof(struct stint_registry_site),
                                                   STINT_REGISTRY_SITES, header->sites.used};
+    header->overruns =
+        (struct stint_registry_table){OFFSET_OVERRUNS, sizeof(struct stint_registry_overrun),
+                                      STINT_REGISTRY_OVERRUNS, header->overruns.used};
+    header->callers =
+        (struct stint_registry_table){OFFSET_CALLERS, sizeof(struct stint_registry_caller),
+                                      STINT_REGISTRY_CALLERS, header->callers.used};
     STN_PUT(header->magic, STINT_REGISTRY_MAGIC); /* last: now it counts */
 }
 
@@ -180,9 +202,13 @@ _Static_assert(OFFSET_SLOTS % 64 == 0, "a slot lies in four cache lines, not fiv
 _Static_assert(sizeof(struct stint_registry_slot) == 256, "a slot is four cache lines");
 _Static_assert(sizeof(struct stint_registry_scope) == 256, "as the slots");
 _Static_assert(sizeof(struct stint_registry_site) == 256, "as the slots");
-_Static_assert(OFFSET_SITES + STINT_REGISTRY_SITES * sizeof(struct stint_registry_site) ==
+_Static_assert(sizeof(struct stint_registry_overrun) == 256, "as the slots");
+_Static_assert(sizeof(struct stint_registry_caller) == 128, "two to each of the others");
+_Static_assert(OFFSET_CALLERS + STINT_REGISTRY_CALLERS * sizeof(struct stint_registry_caller) ==
                    STINT_REGISTRY_BYTES,
                "all tables fit");
+_Static_assert(STINT_REGISTRY_BYTES == 256 + 4352 * sizeof(uint32_t) + 5376 * 256,
+               "older releases know files of this size only");
 _Static_assert(offsetof(struct stint_registry_slot, wait_site) -
                        offsetof(struct stint_registry_slot, wait_object) ==
                    offsetof(struct stint_wait_cell, site),

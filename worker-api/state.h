@@ -83,6 +83,8 @@ struct token {
     struct token *next_signalled;                         /* valid while `signalled` */
     uint32_t signalled;                                   /* atomic: is on stn.signalled */
     bool owns_trace;                                      /* else it is one above it that does */
+    bool overran;                                         /* atomic: of a request; it was counted */
+    uint8_t caller; /* of a request: see overrun.c; 0 = it is none */
     char name[STINT_NAME_MAX];
 };
 
@@ -359,6 +361,14 @@ int stn_listener_start(void);
 void stn_environ_read(void);
 int stn_environ_take_fd(
     const char *variable); /* -1 = not there; made close-on-exec, variable unset */
+
+/* overrun.c */
+uint8_t stn_caller_of(const char *name);                        /* for token->caller */
+void stn_caller_called(uint8_t caller, int64_t said_us, int r); /* @r: what became of the call */
+/* At the end of work under @token, within something whose deadline is @outer_us; no lock held. */
+void stn_overrun_work(const struct stint_thread *thread, struct token *token, const char *task,
+                      int64_t outer_us);
+void stn_overrun_request(struct token *token); /* the same, unless its work was counted */
 
 /* deadline_policy.c */
 void stn_deadlines_read(const char *text); /* of $STINT_DEADLINES; before there are threads */

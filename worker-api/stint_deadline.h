@@ -15,7 +15,7 @@
  *         return refuse(r, call.refused);                 // too late, or no time at all: no work
  *     stint_task_begin(token, NULL);
  *     ... every wait takes the token; stint_deadline_format() says what is left to whom we call ...
- *     stint_task_end();
+ *     stint_task_end();                                   // over the deadline? then it is counted
  *     stint_deadline_close(token);
  *
  * Default, maximum, reserve and the headers besides `grpc-timeout` come from `deadlines:` in the
@@ -127,7 +127,8 @@ stint_deadline_call_of(const char *name, const char *caller)
  * @call:   borrowed
  *
  * The earliest of: the parent's deadline, the timeout, each header that is there, and the maximum of the
- * policy; where nothing was said, the default of the policy, within the others.
+ * policy; where nothing was said, the default of the policy, within the others. Counts the call for its
+ * caller: up to 32 of them are told apart.
  *
  * Return: 0, or a refusal, with a sentence for the answer and the log in @call->refused: -ETIMEDOUT: the
  * deadline is over; -EINVAL: a header is malformed; -ECANCELED: @parent is cancelled; -ENOMEM.
@@ -135,7 +136,8 @@ stint_deadline_call_of(const char *name, const char *caller)
 int stint_deadline_open(struct stint_token **token, struct stint_token *parent,
                         struct stint_deadline_call *call);
 
-/* stint_deadline_close - the answer is out: gives the reference back. NULL is fine. */
+/* stint_deadline_close - the answer is out: gives the reference back. When the deadline has been over for longer than
+ * the tolerance, and no task of this token was counted for that, the calling thread is. NULL is fine. */
 void stint_deadline_close(struct stint_token *token);
 
 /* stint_deadline_left - how long a call that goes out now may take.

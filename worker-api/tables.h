@@ -18,6 +18,8 @@ struct stint_registry_slot *stn_slot_at(size_t index);
 size_t stn_slot_index(const struct stint_registry_slot *slot);
 struct stint_registry_scope *stn_registry_scope(size_t place);
 struct stint_registry_site *stn_registry_site(size_t index);
+struct stint_registry_overrun *stn_registry_overrun(size_t index);
+struct stint_registry_caller *stn_registry_caller(size_t index);
 void stn_seq_turn(size_t index); /* odd: begun; even: done */
 
 /* Between these two the calling thread writes its own slot. @slot is not NULL. */

@@ -67,6 +67,7 @@ end_one(struct stint_thread *self)
     struct task *task = self->task;
     struct token *token = self->token;
 
+    stn_overrun_work(self, token, task->name, task->token ? task->token->deadline_us : STINT_NEVER);
     self->task = task->outer;
     obey(self, task->token, self->task ? self->task->name : NULL);
     if (token)

@@ -150,6 +150,7 @@ finish(struct stint_thread *thread)
     stn_shields_end(thread);
     stn_tasks_end(thread);
     token = thread->token;
+    stn_overrun_work(thread, token, "", STINT_NEVER);
     stint_wait_cell = NULL;
     stn_tree_take();
     stn_thread_unlink(thread);

@@ -85,17 +85,19 @@ struct stint_listeners {
  * worker's and may be anything. It is sparse: what was never used has no memory.
  *
  * Four tables, found by the header: a seq for each slot and behind those one for each scope; slots;
- * scopes; sites. The seqs are apart so that a reader checks them all with one short read: copy seqs,
+ * scopes; sites. Two more since minor 1, each row consistent by itself. The seqs are apart so that a reader checks them all with one short read: copy seqs,
  * copy the rest, copy seqs again; what has an odd one, or another one now, was just being written.
  * A site is written once, its `kind` last. `used` are high-water marks: nothing lies behind them.
  * A reader goes by offsets and strides, so both may grow. All texts end with a NUL.
  */
-#define STINT_REGISTRY_MAGIC  UINT32_C(0x53544e54) /* "STNT" */
-#define STINT_REGISTRY_MAJOR  2
-#define STINT_REGISTRY_MINOR  0
-#define STINT_REGISTRY_SLOTS  4096
-#define STINT_REGISTRY_SCOPES 256
-#define STINT_REGISTRY_SITES  1024
+#define STINT_REGISTRY_MAGIC    UINT32_C(0x53544e54) /* "STNT" */
+#define STINT_REGISTRY_MAJOR    2
+#define STINT_REGISTRY_MINOR    1 /* 1: OVERRUNS, CALLERS; the file has the size it had */
+#define STINT_REGISTRY_SLOTS    4096
+#define STINT_REGISTRY_SCOPES   256
+#define STINT_REGISTRY_SITES    944
+#define STINT_REGISTRY_OVERRUNS 64
+#define STINT_REGISTRY_CALLERS  32
 
 struct stint_registry_table {
     uint32_t offset; /* of the first, from the beginning of the file */
@@ -114,7 +116,12 @@ struct stint_registry_header {
     uint32_t overflow_scopes, overflow_sites;
     uint32_t reserved1;
     uint64_t served; /* counted by stint_served() */
-    uint64_t reserved[19];
+    /* Since minor 1; before that, and with the preload object, they are empty. */
+    struct stint_registry_table overruns, callers;
+    uint64_t overrun;          /* atomic; all of them, also those that no row has */
+    uint32_t overflow_callers; /* atomic; calls of those for whom there was no room */
+    uint32_t reserved2;
+    uint64_t reserved[13];
 };
 
 enum stint_slot_state {
@@ -214,11 +221,49 @@ struct stint_registry_site {
     uint8_t reserved[24];
 };
 
+/*
+ * Work that went on past its deadline, for longer than the tolerance: a row for each thread name, place
+ * where that was started, and scope. What is of the last time is written under `seq`, which is odd meanwhile.
+ */
+struct stint_registry_overrun {
+    uint32_t seq;
+    uint32_t tid; /* of the last time */
+    uint64_t count;
+    int64_t over_us;     /* the last time: so long after its deadline it ended */
+    int64_t most_us;     /* the longest */
+    uint64_t last_us;    /* CLOCK_MONOTONIC: when that ended */
+    uint32_t birth_site; /* index + 1; 0 = see creator_pc */
+    uint32_t creator_tid;
+    uint64_t creator_pc;  /* as in a slot */
+    uint8_t trace_id[16]; /* of the last time; all 0 = none */
+    char thread[40];
+    char creator_name[32];
+    char task[40]; /* of the last time: the task, or the token */
+    char scope[40];
+    uint64_t reserved[4];
+};
+
+/* Who calls, by the name that the program knows it by. All numbers are atomic and mean something alone. */
+struct stint_registry_caller {
+    uint64_t calls;     /* that were opened or refused */
+    uint64_t without;   /* … and said no timeout */
+    uint64_t malformed; /* … and said one that is none: refused */
+    uint64_t expired;   /* … whose deadline was over when they came: refused */
+    uint64_t cut;       /* … that asked for more than the maximum */
+    uint64_t overruns;  /* … for which work went on past the deadline */
+    int64_t least_us;   /* shortest timeout that was said; 0 = none was */
+    int64_t most_us;    /* longest */
+    char name[40];      /* written before the table's `used`; "" = not known */
+    uint64_t reserved[3];
+};
+
 #define STINT_REGISTRY_SEQS (STINT_REGISTRY_SLOTS + STINT_REGISTRY_SCOPES)
 #define STINT_REGISTRY_BYTES                                                         \
     (sizeof(struct stint_registry_header) + STINT_REGISTRY_SEQS * sizeof(uint32_t) + \
      STINT_REGISTRY_SLOTS * sizeof(struct stint_registry_slot) +                     \
      STINT_REGISTRY_SCOPES * sizeof(struct stint_registry_scope) +                   \
-     STINT_REGISTRY_SITES * sizeof(struct stint_registry_site))
+     STINT_REGISTRY_SITES * sizeof(struct stint_registry_site) +                     \
+     STINT_REGISTRY_OVERRUNS * sizeof(struct stint_registry_overrun) +               \
+     STINT_REGISTRY_CALLERS * sizeof(struct stint_registry_caller))
 
 #endif
