@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "supervisor/probe/capture.h"
+#include "supervisor/probe/judge.h"
+#include "supervisor/profile/kinds.h"
+
+/*
+ * The threads of a process as a profile: each counts one at the stack that it has now, and its labels
+ * say what the leak probe found out. Nobody is stopped. Two generations of a service differ in what one
+ * of them has more: -diff_base shows it.
+ */
+
+#define NS_PER_US   1000
+#define FRAMES      (FACTS_FRAMES_MAX + 2) /* what was cut, and where it began */
+#define LABELS      (PROFILE_TARGET_LABELS + 7)
+#define UNNAMED_MAX 96
+
+struct look {
+    const struct process_facts *facts;
+    const struct judgements *judgements;
+    const struct profile_target *target;
+};
+
+/* What a frame is called that has no name: module and offset are the same in each process. */
+struct frame_names {
+    char text[FRAMES][UNNAMED_MAX];
+};
+
+static struct profile_frame
+frame_of(const struct place *at, char room[UNNAMED_MAX])
+{
+    struct profile_frame f = {.address = at->pc,
+                              .function = at->function,
+                              .file = at->file[0] ? at->file : NULL,
+                              .line = at->line <= INT_MAX ? (int)at->line : 0};
+
+    if (at->function[0] != '\0')
+        return f;
+    if (at->unmapped)
+        (void)snprintf(room, UNNAMED_MAX, "[unloaded]");
+    else if (at->module[0] == '\0')
+        (void)snprintf(room, UNNAMED_MAX, "[made at run time]");
+    else
+        (void)snprintf(room, UNNAMED_MAX, "%s+0x%" PRIx64, at->module, at->offset);
+    f.function = room;
+    return f;
+}
+
+/* Without a stack: what it does is all that is known of where it is. */
+static struct profile_frame
+no_stack(const struct thread_facts *t)
+{
+    return (struct profile_frame){.function = t->kernel                 ? "[a thread of the kernel]"
+                                              : t->wait == WAIT_RUNNING ? "[running]"
+                                                                        : "[stack not known]"};
+}
+
+static size_t
+frames_of(const struct thread_facts *t, struct profile_frame frames[FRAMES],
+          struct frame_names *names)
+{
+    size_t n = 0;
+
+    for (; n < t->n_frames; n++)
+        frames[n] = frame_of(&t->frames[n], names->text[n]);
+    if (n > 0 && n < FACTS_FRAMES_MAX)
+        return n; /* it is whole */
+    if (n == 0)
+        frames[n++] = no_stack(t);
+    else if (t->start.pc != 0)
+        frames[n++] = (struct profile_frame){.function = "[more than was looked at]"};
+    if (t->start.pc != 0) {
+        frames[n] = frame_of(&t->start, names->text[n]);
+        n++;
+    }
+    return n;
+}
+
+/* "watch_start src/config.c:88"; "" = not known. */
+static void
+creator_of(const struct thread_facts *t, char *to, size_t room)
+{
+    const struct claim *c = &t->claim;
+
+    to[0] = '\0';
+    if (!t->claimed || (c->creator_function[0] == '\0' && c->creator_file[0] == '\0'))
+        return;
+    (void)snprintf(to, room, "%s%s%s", c->creator_function, c->creator_function[0] ? " " : "",
+                   c->creator_file);
+    if (c->creator_file[0] != '\0' && c->creator_line > 0) {
+        size_t n = strlen(to);
+
+        (void)snprintf(to + n, room - n, ":%u", c->creator_line);
+    }
+}
+
+static int
+add_thread(struct profile *p, const struct look *l, size_t i)
+{
+    const struct thread_facts *t = &l->facts->threads[i];
+    struct profile_frame frames[FRAMES];
+    struct frame_names names;
+    struct profile_label labels[LABELS];
+    auto_text struct text wait = TEXT_INIT;
+    size_t n = profile_whose(l->target, labels);
+    bool believed = t->claimed && !l->facts->untrusted;
+    char creator[256];
+    const int64_t one = 1;
+
+    judge_wait(l->facts, l->judgements, i, &wait);
+    creator_of(t, creator, sizeof(creator));
+    labels[n++] = (struct profile_label){.key = "thread", .text = judge_name(l->facts, i)};
+    labels[n++] = (struct profile_label){.key = "state", .text = wait_class_name(t->wait)};
+    labels[n++] = (struct profile_label){.key = "verdict",
+                                         .text = verdict_name(l->judgements->of[i].verdict)};
+    labels[n++] = (struct profile_label){.key = "wait_object", .text = text_str(&wait)};
+    labels[n++] = (struct profile_label){.key = "scope", .text = believed ? t->claim.scope : ""};
+    labels[n++] =
+        (struct profile_label){.key = "trace_id", .text = believed ? t->claim.trace_id : ""};
+    labels[n++] = (struct profile_label){.key = "creator", .text = believed ? creator : ""};
+    return profile_sample(p, frames, frames_of(t, frames, &names), &one, labels, n);
+}
+
+static int
+add_comments(struct profile *p, const struct look *l)
+{
+    auto_text struct text words = TEXT_INIT;
+    const struct process_facts *f = l->facts;
+    int r;
+
+    judge_summary(f, l->judgements, &words);
+    r = profile_comment(p, "pid %d: %s (seen by %s)", (int)f->pid, text_str(&words),
+                        evidence_grade_name(f->grade));
+    if (r == 0 && f->note[0] != '\0')
+        r = profile_comment(p, "pid %d: %s", (int)f->pid, f->note);
+    if (r == 0 && f->n_threads > f->n)
+        r = profile_comment(p, "pid %d: %zu more threads are not in it", (int)f->pid,
+                            f->n_threads - f->n);
+    return r;
+}
+
+static int
+add_all(struct profile *p, const struct look *l)
+{
+    const struct profile_type type = {"threads", "count"};
+    const struct process_facts *f = l->facts;
+    int r = 0;
+
+    profile_period(p, type, 1);
+    profile_time(p, wall_now_us() * NS_PER_US, f->between_us * NS_PER_US);
+    for (size_t i = 0; i < f->n && r == 0; i++)
+        r = add_thread(p, l, i);
+    return r < 0 ? r : add_comments(p, l);
+}
+
+int
+profile_threads(struct profile *p, const struct profile_target *t, const struct profile_wish *w,
+                struct error *reterr)
+{
+    struct probe_request rq = {.pid = t->pid,
+                               .registry_fd = t->registry_fd,
+                               .cancelled_us = t->cancelled_us,
+                               .grace_us = t->grace_us,
+                               .between_us = PROBE_BETWEEN_US,
+                               .deadline_us = w->until_us};
+    struct process_facts facts = {0};
+    struct judgements judgements = {0};
+    struct look l = {.facts = &facts, .judgements = &judgements, .target = t};
+    int r = probe_capture(&rq, &facts, reterr);
+
+    if (r < 0)
+        return r;
+    r = judge(&facts, &judgements);
+    if (r == 0)
+        r = add_all(p, &l);
+    judgements_finish(&judgements);
+    process_facts_finish(&facts);
+    if (r < 0)
+        return error_set(reterr, r, "write down the threads of process %d", (int)t->pid);
+    if (w->progress)
+        w->progress(w->env, 100);
+    return 0;
+}
