@@ -197,6 +197,16 @@ note(const void *block, size_t bytes, const void *caller)
     errno = error;
 }
 
+/*
+ * inside - a signal handler frees something, and interrupted this thread in here: its locks may be ours.
+ * It may not do that, by POSIX, and many do. Then the block counts as in use until its address is somebody else's.
+ */
+static bool
+inside(void)
+{
+    return left > NEVER / 2;
+}
+
 #define COUNTED(bytes) LIKELY((left -= (int64_t)((bytes)&INT64_MAX)) > 0)
 
 static __attribute__((noinline)) void *
@@ -239,10 +249,12 @@ slow_free(void *block)
 
     if (is_early(block))
         return;
-    left = NEVER;
-    if (heap_live_take(block, &sample)) /* before it can be anybody else's */
-        heap_gone(&sample);
-    left = kept;
+    if (!inside()) {
+        left = NEVER;
+        if (heap_live_take(block, &sample)) /* before it can be anybody else's */
+            heap_gone(&sample);
+        left = kept;
+    }
     next.free(block);
 }
 
@@ -271,7 +283,7 @@ slow_realloc(void *block, size_t bytes, const void *caller)
         }
         return moved;
     }
-    sampled = heap_maybe(block) && heap_live_take(block, &sample);
+    sampled = !inside() && heap_maybe(block) && heap_live_take(block, &sample);
     moved = next.realloc(block, bytes);
     if (!moved && bytes > 0) { /* it is where it was */
         if (sampled && !heap_live_add(block, &sample))
