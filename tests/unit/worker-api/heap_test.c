@@ -20,19 +20,21 @@ START_TEST(the_distances_are_those_of_an_exponential_law)
     uint64_t state = 42;
     double sum = 0, squares = 0;
     unsigned below = 0;
-    const int n = 1000000;
+    bool positive = true;
+    const int n = 400000;
 
     for (int i = 0; i < n; i++) {
         double d = (double)heap_distance(&state, MEAN);
 
-        ck_assert(d > 0);
+        positive &= d > 0;
         sum += d;
         squares += d * d;
         below += d < (double)MEAN;
     }
-    ck_assert_double_eq_tol(sum / n / (double)MEAN, 1, 0.005);
-    ck_assert_double_eq_tol(squares / n / (double)MEAN / (double)MEAN, 2, 0.03);
-    ck_assert_double_eq_tol((double)below / n, 1 - exp(-1), 0.003);
+    ck_assert(positive);
+    ck_assert_double_eq_tol(sum / n / (double)MEAN, 1, 0.01);
+    ck_assert_double_eq_tol(squares / n / (double)MEAN / (double)MEAN, 2, 0.05);
+    ck_assert_double_eq_tol((double)below / n, 1 - exp(-1), 0.005);
 }
 END_TEST
 
@@ -236,6 +238,7 @@ main(void)
     tcase_add_test(law, a_weight_is_one_over_the_probability);
     tcase_add_test(law, no_seed_is_given_twice);
     suite_add_tcase(s, law);
+    tcase_set_timeout(law, 60);
     tcase_set_timeout(guest, 60);
     tcase_add_loop_test(guest, what_is_kept_is_in_use, 0, 3);
     tcase_add_loop_test(guest, what_is_given_back_is_not, 0, 2);
