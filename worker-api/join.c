@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 
 #include "worker-api/state.h"
 #include "worker-api/wait.h"
@@ -9,57 +8,41 @@
 static bool
 is_done(const struct stint_thread *thread)
 {
-    return __atomic_load_n(&thread->done, __ATOMIC_ACQUIRE) != 0;
-}
-
-/* Who it is is known once it runs, which is soon: else a report could name nobody. */
-static uint32_t
-await_tid(struct stint_thread *thread, struct token *token, int64_t abs_us)
-{
-    uint32_t tid = __atomic_load_n(&thread->tid, __ATOMIC_ACQUIRE);
-
-    if (tid != 0 && tid != STN_TID_ASKED)
-        return tid;
-    tid = 0;
-    if (!__atomic_compare_exchange_n(&thread->tid, &tid, STN_TID_ASKED, false, __ATOMIC_ACQ_REL,
-                                     __ATOMIC_ACQUIRE) &&
-        tid != STN_TID_ASKED)
-        return tid;
-    while (stint_token_err(token ? &token->head : NULL) == 0 && stint_now_us() < abs_us &&
-           (tid = __atomic_load_n(&thread->tid, __ATOMIC_ACQUIRE)) == STN_TID_ASKED)
-        stn_word_wait(&thread->tid, STN_TID_ASKED, token, abs_us);
-    return tid == STN_TID_ASKED ? 0 : tid;
+    return __atomic_load_n(&thread->done, __ATOMIC_ACQUIRE) == STN_DONE;
 }
 
 /* Somebody who is waited for for ever keeps his waiter too: the waiter's slot says whom to blame. */
+static struct stint_block
+enter(const struct stint_thread *thread)
+{
+    static uint32_t site;
+    uint32_t tid = __atomic_load_n(&thread->tid, __ATOMIC_RELAXED);
+
+    return stn_block_enter(&site, STINT_SITE_JOIN, "join", tid ? tid : stn_tid_of(thread->thread));
+}
+
 static int
 wait_until_done(struct stint_thread *thread, struct token *token, int64_t abs_us)
 {
-    static uint32_t site;
-    struct stint_block block =
-        stn_block_enter(&site, STINT_SITE_JOIN, "join", await_tid(thread, token, abs_us));
+    struct stint_block block = enter(thread);
+    uint32_t runs = STN_RUNS;
     int err;
 
+    (void)__atomic_compare_exchange_n(&thread->done, &runs, STN_AWAITED, false, __ATOMIC_ACQ_REL,
+                                      __ATOMIC_ACQUIRE); /* or done, or asked for before */
     while ((err = stint_token_err(token ? &token->head : NULL)) == 0 && !is_done(thread) &&
            stint_now_us() < abs_us)
-        stn_word_wait(&thread->done, 0, token, abs_us); /* all ends are looked at above */
+        stn_word_wait(&thread->done, STN_AWAITED, token, abs_us); /* all ends are looked at above */
     stint_block_leave(&block);
     return err < 0 || is_done(thread) ? err : -ETIMEDOUT;
 }
 
-#define YIELDS_MAX 1000
-
 /* Without a limit libc's own wait does: it sleeps once, where ours sleeps for the word and then for the end. */
 static void
-join_for_ever(struct stint_thread *thread)
+join_for_ever(const struct stint_thread *thread)
 {
-    static uint32_t site;
-    struct stint_block block;
-    uint32_t tid;
+    struct stint_block block = enter(thread);
 
-    for (int i = 0; !(tid = __atomic_load_n(&thread->tid, __ATOMIC_RELAXED)) && i < YIELDS_MAX; i++)
-        (void)sched_yield(); /* one that was just made tells its number in a moment */
-    block = stn_block_enter(&site, STINT_SITE_JOIN, "join", tid == STN_TID_ASKED ? 0 : tid);
     (void)pthread_join(thread->thread, NULL); /* ours and joinable */
     stint_block_leave(&block);
 }

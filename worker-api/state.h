@@ -118,11 +118,11 @@ struct shield {
     uint32_t before_reason; /* and why */
 };
 
-#define STN_TID_ASKED \
-    UINT32_MAX /* in place of a tid: it has not begun, and somebody waits to know */
+/* STN_AWAITED: it runs, and somebody sleeps until it is done. */
+enum { STN_RUNS, STN_DONE, STN_AWAITED };
 
 struct stint_thread {
-    uint32_t done;                        /* atomic futex: 1 once it will touch nothing of ours */
+    uint32_t done;                        /* atomic futex; STN_DONE: it uses nothing of ours */
     uint32_t refs;                        /* atomic: the thread itself, and the handle */
     uint32_t tid;                         /* atomic; 0 until it has begun */
     uint32_t epoch;                       /* of the slot, valid once `done` */
@@ -333,6 +333,10 @@ void stn_straggler_fill(const struct stint_thread *thread,
                         struct stint_straggler *ret); /* tree lock held */
 struct stint_block stn_block_enter(uint32_t *site, enum stint_site_kind kind, const char *text,
                                    uint64_t object); /* for stint_block_leave() */
+
+/* tid.c */
+uint32_t stn_tid_of(pthread_t thread); /* not joined yet; 0 = it has gone, or libc does not tell */
+uint32_t stn_tid_of_new(void); /* of the caller, a thread of pthread_create()'s in this process */
 
 /* task.c, shield.c */
 void stn_tasks_end(struct stint_thread *thread);

@@ -46,9 +46,8 @@ stn_straggler_fill(const struct stint_thread *thread, struct stint_straggler *re
 {
     const struct stint_registry_site *birth =
         stn_site_at(thread->birth_site); /* outlives a dlclose() */
-    const uint32_t tid = __atomic_load_n(&thread->tid, __ATOMIC_RELAXED);
 
-    ret->tid = tid == STN_TID_ASKED ? 0 : (pid_t)tid;
+    ret->tid = (pid_t)__atomic_load_n(&thread->tid, __ATOMIC_RELAXED);
     ret->line = thread->birth.line;
     ret->started_us = thread->started_us;
     ret->cancelled_us =

@@ -112,7 +112,7 @@ make_exit_key(void)
 
 /* In the thread itself, before its first instruction of the user's. No cancellation half way. */
 static void
-begin(struct stint_thread *thread)
+begin(struct stint_thread *thread, uint32_t tid)
 {
     int state = stn_cancel_hold();
 
@@ -120,9 +120,7 @@ begin(struct stint_thread *thread)
     (void)pthread_once(&exit_key_once, make_exit_key); /* cannot fail */
     if (have_exit_key)
         (void)pthread_setspecific(exit_key, thread); /* ENOMEM: only pthread_exit() goes unseen */
-    if (__atomic_exchange_n(&thread->tid, (uint32_t)syscall(SYS_gettid), __ATOMIC_ACQ_REL) ==
-        STN_TID_ASKED)
-        stn_futex_wake_all(&thread->tid);
+    __atomic_store_n(&thread->tid, tid, __ATOMIC_RELEASE);
     stn_tree_take();
     take_slot(thread);
     stn_thread_link(thread);
@@ -161,8 +159,8 @@ finish(struct stint_thread *thread)
     stn_self = NULL;
     if (token)
         stint_token_unref(&token->head);
-    __atomic_store_n(&thread->done, 1, __ATOMIC_RELEASE);
-    stn_futex_wake_all(&thread->done); /* the joiner frees it only after pthread_join() */
+    if (__atomic_exchange_n(&thread->done, STN_DONE, __ATOMIC_ACQ_REL) == STN_AWAITED)
+        stn_futex_wake_all(&thread->done); /* the joiner frees it only after pthread_join() */
     stn_thread_put(thread);
 }
 
@@ -187,7 +185,7 @@ trampoline(void *arg)
     struct stint_thread *thread = arg;
 
     (void)prctl(PR_SET_NAME, thread->name); /* cut to 15 bytes by the kernel */
-    begin(thread);
+    begin(thread, stn_tid_of_new());
     (void)__atomic_fetch_sub(&stn.starting, 1, __ATOMIC_RELEASE);
     thread->fn(thread->arg);
     if (!have_exit_key || !pthread_getspecific(exit_key))
@@ -292,7 +290,7 @@ stint_thread_adopt_at(struct stint_token *token, struct stint_birth birth)
     if (!thread)
         return -ENOMEM;
     thread->flags = STINT_SLOT_ADOPTED;
-    begin(thread);
+    begin(thread, (uint32_t)syscall(SYS_gettid));
     return 0;
 }
 
@@ -322,7 +320,7 @@ stn_threads_init(void)
         main_thread.token = &stn_root;
         stn_span_make(&main_thread.span, &stn.trace);
         main_thread.started_us = stint_now_us();
-        begin(&main_thread);
+        begin(&main_thread, (uint32_t)syscall(SYS_gettid));
     }
     return 0;
 }

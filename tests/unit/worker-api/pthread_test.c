@@ -2,9 +2,12 @@
 /* What pthreads may do to a thread inside the library: a pthread_cancel(), a pthread_exit(). */
 #include <errno.h>
 #include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "tests/unit/unit.h"
 #include "tests/unit/worker-api/master.h"
+#include "worker-api/state.h"
 
 /* Between the two a cancellation point of the library's would end the thread. */
 static void
@@ -203,6 +206,53 @@ START_TEST(pthread_exit_before_init_ends_the_thread_too)
 }
 END_TEST
 
+struct teller {
+    int ends[2]; /* pipe: it goes on with a byte */
+    uint32_t tid;
+};
+
+static void *
+tells_its_tid(void *arg)
+{
+    struct teller *teller = arg;
+    char go;
+
+    teller->tid = (uint32_t)gettid();
+    ck_assert_int_eq(read(teller->ends[0], &go, 1), 1);
+    return NULL;
+}
+
+/* So a joiner knows whom it waits for before that one has run. */
+START_TEST(the_tid_of_a_thread_is_known_as_soon_as_it_is_made_and_until_it_has_gone)
+{
+    struct teller teller;
+    int64_t limit = soon();
+    pthread_t thread;
+    uint32_t tid;
+    int status;
+    pid_t child;
+
+    ck_assert_int_eq(pipe(teller.ends), 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, tells_its_tid, &teller), 0);
+    tid = stn_tid_of(thread);
+    ck_assert_uint_ne(tid, 0);
+    ck_assert_int_eq(write(teller.ends[1], "", 1), 1);
+    while (stn_tid_of(thread) != 0)
+        ck_assert_int_lt(stint_now_us(), limit);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_uint_eq(tid, teller.tid);
+
+    ck_assert_uint_eq(stn_tid_of_new(), (uint32_t)gettid());
+    child = fork();
+    if (child == 0)
+        _exit(stn_tid_of_new() == (uint32_t)gettid() ? 0 : 1);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    close(teller.ends[0]);
+    close(teller.ends[1]);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -218,6 +268,8 @@ main(void)
     tcase_add_test(leave, pthread_exit_before_init_ends_the_thread_too);
     tcase_set_timeout(cancel, 20);
     tcase_set_timeout(leave, 60);
+    tcase_add_test(cancel,
+                   the_tid_of_a_thread_is_known_as_soon_as_it_is_made_and_until_it_has_gone);
     suite_add_tcase(suite, cancel);
     suite_add_tcase(suite, leave);
     return unit_main(suite);
