@@ -92,6 +92,8 @@ libc_find(struct capture *c)
         c->glibc = true;
     }
     (void)fclose(f);
+    if (!c->glibc)
+        capture_static_libc(c);
 }
 
 static void

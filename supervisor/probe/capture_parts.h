@@ -70,6 +70,9 @@ int capture_inner_read(struct capture *c); /* 0 or -ENOMEM */
 pid_t capture_outer(const struct capture *c, pid_t tid);
 pid_t capture_inner(const struct capture *c, pid_t tid);
 
+/* capture_static.c: the C library of a program that has it inside. */
+void capture_static_libc(struct capture *c);
+
 /* capture_sample.c */
 int capture_sample_first(struct capture *c);
 int capture_sample_second(struct capture *c);

@@ -17,7 +17,7 @@
 #include "base/plain.h"
 #include "supervisor/probe/capture_parts.h"
 
-#define RESTS     5      /* ms that are waited for one thread … */
+#define RESTS     20     /* ms that are waited for one thread … */
 #define RESTS_MAX 64     /* … and for all of them */
 #define FILES_MAX 8192UL /* kept open between the samples; others are opened again */
 #define FILES_OWN 64UL   /* descriptors left for all the rest */

@@ -149,6 +149,8 @@ start_name(struct names *names, struct thread_facts *t)
         t->start.pc = t->claim.start_pc;
     if (t->start.pc != 0)
         names_place(names, t->start.pc, false, &t->start);
+    if (t->n_frames == FACTS_FRAMES_MAX)
+        return; /* the outermost of them may be anywhere */
     for (unsigned i = t->n_frames; !t->main && !t->start.business && i-- > 0;)
         if (t->frames[i].business)
             t->start = t->frames[i];

@@ -155,6 +155,28 @@ accuse_awaited(struct trial *t, size_t who)
 }
 
 static bool
+same_kind(const struct process_facts *p, size_t a, size_t b)
+{
+    const struct thread_facts *x = &p->threads[a], *y = &p->threads[b];
+
+    return x->wait == y->wait && x->start.pc == y->start.pc &&
+           (x->start.pc != 0 || strcmp(x->comm, y->comm) == 0);
+}
+
+/*
+ * There is a deadlock, say, and the first thread waits for another one: that one and its like keep the
+ * process as well, and would when the deadlock is mended. Of all others nobody knows.
+ */
+static void
+accuse_awaited_too(struct trial *t, size_t who)
+{
+    for (size_t i = 0; i < t->facts->n; i++)
+        if (is_suspect(t, i) && !trial_serves(t, i) && !t->of[who].judged &&
+            same_kind(t->facts, i, who))
+            accuse(t, i);
+}
+
+static bool
 is_alone(const struct trial *t)
 {
     for (size_t i = 0; i < t->facts->n; i++)
@@ -178,8 +200,11 @@ trial_blame(struct trial *t)
     size_t who = awaited(t);
     bool main_serves = t->main != NOBODY && t->of[t->main].waits && trial_serves(t, t->main);
 
-    if (is_explained(t))
+    if (is_explained(t)) {
+        if (t->past && !t->bound && who != NOBODY)
+            accuse_awaited_too(t, who);
         return;
+    }
     if (!t->past) {
         accuse_main_by_token(t);
         return;
@@ -204,15 +229,6 @@ trial_blame(struct trial *t)
 }
 
 /* ---- the cause and those who wait for it --------------------------------------------------------- */
-
-static bool
-same_kind(const struct process_facts *p, size_t a, size_t b)
-{
-    const struct thread_facts *x = &p->threads[a], *y = &p->threads[b];
-
-    return x->wait == y->wait && x->start.pc == y->start.pc &&
-           (x->start.pc != 0 || strcmp(x->comm, y->comm) == 0);
-}
 
 /*
  * Without tokens everybody who is left is a suspect. When the main thread tells by its wait whom it

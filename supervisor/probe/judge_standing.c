@@ -110,16 +110,31 @@ program_of(const struct process_facts *p)
     return slash ? slash + 1 : p->exe;
 }
 
+/* libc's own functions in a program that has its libc inside: whole names, which nobody else takes. */
+static bool
+is_of_libc(const char *function)
+{
+    static const char *const names[] = {"timer_helper_thread", "timer_sigev_thread",
+                                        "handle_fildes_io"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(function, names[i]) == 0)
+            return true;
+    return false;
+}
+
 /* Does code of the program itself run in it, as far as its stack is known? */
 static bool
 runs_program(const struct process_facts *p, const struct thread_facts *f)
 {
     for (unsigned k = 0; k < f->n_frames && k < FACTS_FRAMES_MAX; k++)
         if (f->frames[k].unmapped ||
-            (f->frames[k].business && !module_is_runtime(f->frames[k].module)))
+            (f->frames[k].business && !module_is_runtime(f->frames[k].module) &&
+             !is_of_libc(f->frames[k].function)))
             return true;
-    return f->start.unmapped || (f->start.module[0] != '\0' && f->start.business &&
-                                 strcmp(f->start.module, program_of(p)) == 0);
+    return f->start.unmapped ||
+           (f->start.module[0] != '\0' && f->start.business &&
+            strcmp(f->start.module, program_of(p)) == 0 && !is_of_libc(f->start.function));
 }
 
 /*

@@ -145,9 +145,17 @@ names_object(struct names *names, uint64_t address, struct place *ret)
 }
 
 int
-names_business(const struct place *frames, unsigned n)
+names_business(struct place *frames, unsigned n)
 {
-    for (unsigned i = 0; i < n; i++) {
+    unsigned from = 0;
+
+    /* A signal comes in anywhere: what is within its handler is within nobody's wait. */
+    for (unsigned i = 0; i < n && !strstr(frames[i].function, "restore_rt"); i++)
+        if (kind_waits(frames[i].function))
+            from = i + 1;
+    for (unsigned i = 0; i < from; i++)
+        frames[i].business = false;
+    for (unsigned i = from; i < n; i++) {
         if (frames[i].business)
             return (int)i;
     }

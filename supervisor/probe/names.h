@@ -94,8 +94,11 @@ void names_place(struct names *names, uint64_t pc, bool call, struct place *ret)
  */
 bool names_object(struct names *names, uint64_t address, struct place *ret);
 
-/* names_business - index of the innermost frame that is somebody's own code; -1 = none. */
-int names_business(const struct place *frames, unsigned n);
+/*
+ * names_business - index of the innermost frame that is somebody's own code; -1 = none. What a wait of
+ * libstint calls is none of it, whatever it is called: the library may be inside the program.
+ */
+int names_business(struct place *frames, unsigned n);
 
 /* names_wait_class - what a function of libc waits for: "pthread_cond_wait" is WAIT_COND. Else WAIT_UNKNOWN. */
 enum wait_class names_wait_class(const char *function);

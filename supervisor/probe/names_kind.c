@@ -8,6 +8,7 @@
 #define FUNCTION(prefix)
 #define LIBC(name)
 #define WAIT(name, class)
+#define INNER(name)
 
 static const char *const modules[] = {
 #undef MODULE
@@ -31,6 +32,14 @@ static const char *const libc[] = {
 #include "supervisor/probe/kinds.def"
 #undef LIBC
 #define LIBC(name)
+};
+
+static const char *const inner[] = {
+#undef INNER
+#define INNER(name) name,
+#include "supervisor/probe/kinds.def"
+#undef INNER
+#define INNER(name)
 };
 
 static const struct {
@@ -68,6 +77,18 @@ bare(const char *function)
     if (!strncmp(function, "__libc_", 7) && strncmp(function, "__libc_start", 12) != 0)
         function += 7;
     return function + strspn(function, "_");
+}
+
+bool
+kind_waits(const char *function)
+{
+    for (size_t i = 0; i < ARRAY_LEN(inner); i++) {
+        size_t n = strlen(inner[i]);
+
+        if (!strncmp(function, inner[i], n) && strchr("@.", function[n]))
+            return true;
+    }
+    return false;
 }
 
 bool

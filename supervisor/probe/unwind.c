@@ -14,7 +14,7 @@
 #define SCAN_WORDS 2048 /* 16 KiB */
 #define NEAR       (UINT64_C(1) << 20)
 #define USER_END   (UINT64_C(1) << 47)
-#define FRAMES_MAX 256 /* that are walked, to find where the thread began */
+#define FRAMES_MAX 4096 /* that are walked, to find where the thread began */
 
 struct walk {
     struct names *names;

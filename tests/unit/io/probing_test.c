@@ -17,9 +17,9 @@
 #include "tests/unit/unit.h"
 
 #define PATIENCE_US (20 * US_PER_S)
-#define MANY        (3 * PROBING_AT_ONCE)
-#define CROWD       200
-#define TRIES       500
+enum { MANY = 3 * PROBING_AT_ONCE };
+#define CROWD 200
+#define TRIES 500
 
 static struct {
     struct ev_loop *loop;

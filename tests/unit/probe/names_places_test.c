@@ -127,6 +127,35 @@ START_TEST(functions_of_libc_tell_what_they_wait_for)
 }
 END_TEST
 
+static void
+stack_is(struct place *places, const char *const *functions, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        places[i] = (struct place){.business = true};
+        (void)snprintf(places[i].function, sizeof(places[i].function), "%s", functions[i]);
+        places[i].business = strncmp(functions[i], "stint_", 6) != 0;
+    }
+}
+
+/* libstint.a is in the program: what its waits call has names that anybody's functions may have. */
+START_TEST(what_a_wait_of_libstint_calls_is_nobodys_business)
+{
+    static const char *const waits[] = {"futex", "poll_until", "stint_token_wait", "flush_run"};
+    static const char *const called[] = {"on_cancel", "stint_token_cancel", "stop_all"};
+    static const char *const signalled[] = {"on_signal", "__restore_rt", "futex",
+                                            "stint_token_sleep", "run"};
+    struct place places[5];
+
+    stack_is(places, waits, 4);
+    ck_assert_int_eq(names_business(places, 4), 3);
+    ck_assert(!places[0].business && !places[1].business);
+    stack_is(places, called, 3);
+    ck_assert_int_eq(names_business(places, 3), 0); /* a callback is somebody's own */
+    stack_is(places, signalled, 5);
+    ck_assert_int_eq(names_business(places, 5), 0);
+}
+END_TEST
+
 START_TEST(a_program_that_was_deleted_is_still_read)
 {
     const char *path = copied("O0", "gone");
@@ -226,6 +255,7 @@ main(void)
     tcase_add_test(tc, without_symbols_a_variable_is_module_and_offset);
     tcase_add_test(tc, what_lies_on_a_stack_or_nowhere_is_in_no_module);
     tcase_add_loop_test(tc, functions_of_libc_tell_what_they_wait_for, 0, 3);
+    tcase_add_test(tc, what_a_wait_of_libstint_calls_is_nobodys_business);
     tcase_add_test(tc, a_program_that_was_deleted_is_still_read);
     tcase_add_test(tc, a_program_that_was_replaced_is_not_taken_for_the_new_one);
     tcase_add_test(tc, a_separate_debug_file_is_found);
