@@ -28,9 +28,10 @@ struct options {
 static bool
 is_quick(const char *id)
 {
-    static const char *const few[] = {
-        "A01", "A03", "A06", "A11", "A14", "B01", "C01", "C21", "D01",           "D04",
-        "E01", "F01", "F07", "F13", "G11", "G13", "G15", "G23", "cockroach_584", "grpc_1460"};
+    static const char *const few[] = {"A01", "A03", "A06", "A11",           "A14",      "B01",
+                                      "C01", "C21", "D01", "D04",           "E01",      "F01",
+                                      "F07", "F13", "G11", "G13",           "G15",      "G23",
+                                      "H01", "H38", "H53", "cockroach_584", "grpc_1460"};
 
     for (size_t i = 0; i < sizeof(few) / sizeof(few[0]); i++)
         if (strcmp(few[i], id) == 0)

@@ -26,11 +26,12 @@ static const struct {
     {"E a lock and something else",    "E"            },
     {"F reloads",                      "F"            },
     {"G traps",                        "G"            },
+    {"H other shapes",                 "H"            },
     {"GoKer: resource",                "Resource"     },
     {"GoKer: communication",           "Communication"},
     {"GoKer: mixed",                   "Mixed"        },
 };
-#define SECTION_4 7 /* groups before GoKer's */
+#define SECTION_4 8 /* groups before GoKer's */
 
 static bool
 is_goker(const struct play *p)
@@ -135,7 +136,7 @@ say_table(const struct play *plays, const struct outcome *o, size_t n, enum flav
             continue;
         sum_up(plays, o, n, f, g + 1 == SECTION_4 ? -1 : -2, &s);
         if (s.runs)
-            say_sum(g + 1 == SECTION_4 ? "**A to G**" : "**GoKer**", &s, form);
+            say_sum(g + 1 == SECTION_4 ? "**A to H**" : "**GoKer**", &s, form);
     }
 }
 
