@@ -27,6 +27,15 @@ timeout_of(const struct named_timeouts *t, const char *name)
     return 0;
 }
 
+bool
+deadlines_configured(const struct service_spec *s)
+{
+    const struct deadline_policy *d = &s->deadlines;
+
+    return d->default_us > 0 || d->max_us > 0 || d->n_headers > 0 || d->clients.n > 0 ||
+           d->calls.n > 0;
+}
+
 int64_t
 deadline_budget_us(const struct service_spec *s)
 {

@@ -6,6 +6,7 @@
  * Who calls whom, with which timeout, and what a call may take there. A caller that has given up while
  * the other goes on working is lost work, and the beginning of every overload that heals nothing.
  */
+#include <stdbool.h>
 #include <stdint.h>
 
 struct service_spec;
@@ -28,6 +29,9 @@ struct deadline_edge {
         other_us; /* EDGE_UNREAL: the caller's own budget; EDGE_DISPUTED: what the callee says */
     enum edge_fault fault;
 };
+
+/* Does @s say anything of deadlines that is to be looked after? */
+bool deadlines_configured(const struct service_spec *s);
 
 /* What a request that says nothing may take at @s; 0 = no limit. */
 int64_t deadline_budget_us(const struct service_spec *s);

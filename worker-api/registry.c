@@ -207,7 +207,7 @@ _Static_assert(sizeof(struct stint_registry_caller) == 128, "two to each of the 
 _Static_assert(OFFSET_CALLERS + STINT_REGISTRY_CALLERS * sizeof(struct stint_registry_caller) ==
                    STINT_REGISTRY_BYTES,
                "all tables fit");
-_Static_assert(STINT_REGISTRY_BYTES == 256 + 4352 * sizeof(uint32_t) + 5376 * 256,
+_Static_assert(STINT_REGISTRY_BYTES == 256 + 4352 * sizeof(uint32_t) + (size_t)5376 * 256,
                "older releases know files of this size only");
 _Static_assert(offsetof(struct stint_registry_slot, wait_site) -
                        offsetof(struct stint_registry_slot, wait_object) ==

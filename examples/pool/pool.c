@@ -2,7 +2,8 @@
 /*
  * pool - threads that work for requests with deadlines, and finish what they took on. See README.md.
  *
- * A client sends "WORK_MS DEADLINE_MS\n" and is told "done …" or "late …". What to look at: the pool
+ * A client sends "WORK_MS DEADLINE_MS [NAME [stubborn]]\n" and is told "done …", "late …" or "refused …". Stubborn
+ * work does not look at its token: it is what `stint status` names. What to look at: the pool
  * has a scope, each request a token of its own; a relieved worker takes no new client, and its pool
  * leaves when the queue is empty. Cancelling the pool does not cancel a request that is under way.
  */
@@ -105,26 +106,32 @@ read_line(int client, char *line, size_t room)
 static void
 serve(int client)
 {
-    char line[64], answer[128], *rest;
-    int64_t work_ms, deadline_ms;
-    struct stint_token *request;
+    char line[64], answer[256], name[32] = "", how[16] = "", *rest;
+    int64_t work_ms;
+    struct stint_deadline_call call = STINT_DEADLINE_CALL("request", name);
+    struct stint_token *request = NULL;
     int n, r;
 
     if (!read_line(client, line, sizeof(line)))
         return;
     work_ms = strtol(line, &rest, 10);
-    deadline_ms = strtol(rest, NULL, 10);
-    request = stint_token_with_deadline(requests, "request", stint_now_us() + deadline_ms * MS);
-    if (!request)
-        return;                            /* no memory: the client sees its connection close */
-    (void)stint_task_begin(request, NULL); /* from here on this thread works for the request */
-    r = stint_token_sleep(request, work_ms * MS); /* in place of work: it ends with the deadline */
-    stint_task_end();
-    n = snprintf(answer, sizeof(answer), "%s %llu %d\n", r == 0 ? "done" : "late",
-                 (unsigned long long)stint_generation(), (int)getpid());
+    call.timeout_us = strtol(rest, &rest, 10) * MS;
+    (void)sscanf(rest, "%31s %15s", name, how);
+    r = stint_deadline_open(&request, requests, &call);
+    if (r == 0) {
+        (void)stint_task_begin(request, NULL); /* from here on this thread works for the request */
+        /* In place of work: it ends with the deadline, unless it is stubborn. */
+        r = stint_token_sleep(strcmp(how, "stubborn") == 0 ? NULL : request, work_ms * MS);
+        stint_task_end();
+    }
+    n = snprintf(answer, sizeof(answer), "%s %llu %d %s\n",
+                 !request ? "refused"
+                 : r == 0 ? "done"
+                          : "late",
+                 (unsigned long long)stint_generation(), (int)getpid(), call.refused);
     (void)stint_write(requests, client, answer, (size_t)n,
                       stint_now_us() + LINE_BY_US); /* or it left */
-    stint_token_unref(request);
+    stint_deadline_close(request);
     stint_served(1);
 }
 

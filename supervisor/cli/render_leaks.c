@@ -205,6 +205,16 @@ print_retained(struct cli *cli, const json_t *r)
 }
 
 static void
+print_overrun(struct cli *cli, const json_t *one)
+{
+    auto_text struct text words = TEXT_INIT;
+
+    render_overrun(one, &words);
+    paintf(cli, json_flag(one, "live") ? PAINT_BAD : PAINT_WARN, "  past its deadline");
+    paintf(cli, PAINT_PLAIN, "  %s\n", text_str(&words));
+}
+
+static void
 print_certificate(struct cli *cli, const json_t *c)
 {
     bool clean = json_flag(c, "pids_gone") && json_text(c, "text")[0] == '\0';
@@ -236,6 +246,7 @@ render_leaks(struct cli *cli, const json_t *leaks)
         if (told == 0)
             (void)fputs("  no thread ever leaked\n", cli->out);
         json_array_foreach(json_object_get(s, "retained"), k, one) print_retained(cli, one);
+        json_array_foreach(json_object_get(s, "overruns"), k, one) print_overrun(cli, one);
         if (certificates)
             json_array_foreach(json_object_get(s, "certificates"), k, one)
                 print_certificate(cli, one);

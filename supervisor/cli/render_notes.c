@@ -63,3 +63,24 @@ render_outdated(const json_t *s, struct text *out)
         json_array_foreach(json_object_get(generation, "workers"), w, worker)
             add_outdated(worker, out);
 }
+
+/* "thread sleeper (pool.c:41 in start by main), GetUser: 912 ms over it now, trace 0af7…" */
+void
+render_overrun(const json_t *one, struct text *out)
+{
+    char over[32], ago[32], most[32];
+
+    text_addf(out, "thread %s", json_text(one, "thread"));
+    if (json_text(one, "creator")[0])
+        text_addf(out, " (%s)", json_text(one, "creator"));
+    text_addf(out, ", %s: ", json_text(one, "task"));
+    if (json_flag(one, "live"))
+        text_addf(out, "%s over it now, pid %" PRId64,
+                  json_duration(one, "over_ms", over, sizeof(over)), json_number(one, "pid"));
+    else
+        text_addf(out, "%" PRId64 " times, up to %s, the last %s ago", json_number(one, "count"),
+                  json_duration(one, "most_ms", most, sizeof(most)),
+                  json_duration(one, "last_ago_ms", ago, sizeof(ago)));
+    if (json_text(one, "trace_id")[0])
+        text_addf(out, ", trace %s", json_text(one, "trace_id"));
+}

@@ -278,6 +278,28 @@ add_libraries(struct table *t, const json_t *s)
 }
 
 static void
+add_deadlines(struct table *t, const json_t *d)
+{
+    size_t i;
+    json_t *one;
+
+    json_array_foreach(json_object_get(d, "overruns"), i, one)
+    {
+        auto_text struct text words = TEXT_INIT;
+
+        if (i == 3) {
+            add_free(t, PAINT_FAINT, "", "… and more past their deadlines, see --json");
+            break;
+        }
+        render_overrun(one, &words);
+        add_free(t, json_flag(one, "live") ? PAINT_BAD : PAINT_WARN,
+                 "PAST ITS DEADLINE: ", text_str(&words));
+    }
+    json_array_foreach(json_object_get(d, "edges"), i, one) if (json_text(one, "fault")[0])
+        add_free(t, PAINT_WARN, "deadlines: ", json_text(one, "fault"));
+}
+
+static void
 add_service(struct table *t, const json_t *s)
 {
     auto_text struct text note = TEXT_INIT;
@@ -298,6 +320,7 @@ add_service(struct table *t, const json_t *s)
         add_free(t, PAINT_BAD, "REJECTED: ", json_text(json_object_get(s, "rejected"), "reason"));
     add_libraries(t, s);
     add_log(t, json_object_get(s, "log"));
+    add_deadlines(t, json_object_get(s, "deadlines"));
     if (strncmp(mode, "polling", 7) == 0)
         add_free(t, PAINT_WARN, "its files are watched by ", mode);
     json_array_foreach(json_object_get(s, "hooks"), i, h)

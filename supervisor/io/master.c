@@ -165,6 +165,7 @@ master_watchers(struct master *m)
     outdated_begin(m);
     usage_init(m);
     leaks_begin(m);
+    deadlines_init(m);
     master_queue_init(m);
 }
 
@@ -225,6 +226,7 @@ master_finish(struct master *m)
         relics_finish(m);
         graves_finish(m);
         leaks_finish(m);
+        deadlines_finish(m);
         outdated_finish(m);
         hooks_finish(m);
         usage_finish(m);

@@ -84,8 +84,10 @@ act_record(struct master *m, const struct effect *e)
         hands_renumber(m, r);
     if (r->kind == RECORD_SERVICE)
         m->sweep = true;
-    if (r->kind == RECORD_SERVICE || r->kind == RECORD_READY || r->kind == RECORD_SERVING)
+    if (r->kind == RECORD_SERVICE || r->kind == RECORD_READY || r->kind == RECORD_SERVING) {
         usage_wake(m);
+        deadlines_wake(m);
+    }
     if (e->number && e->number <= m->restored_effect) /* whether it was told nobody knows */
         journal_record_repeated(m->journal, r);
     else

@@ -78,9 +78,9 @@ leaks_certify(struct master *m, const struct record *r)
 json_t *
 leaks_history(void *env, const char *service)
 {
-    const struct master *m = env;
+    struct master *m = env;
 
-    return ledger_report(m->leaks.ledger, service);
+    return deadlines_add(env, service, ledger_report(m->leaks.ledger, service));
 }
 
 json_t *

@@ -145,6 +145,7 @@ sources_fill(struct master *m, struct report_sources *ret)
         .libraries = outdated_of_worker,
         .needs_reload = outdated_of_service,
         .usage = usage_of_worker,
+        .deadlines = deadlines_of_service,
         .leaks = leaks_history,
         .threads_diff = leaks_diff,
     };

@@ -26,6 +26,7 @@
 #include "supervisor/io/identity.h"
 #include "supervisor/io/journal.h"
 #include "supervisor/io/logs.h"
+#include "supervisor/io/master_deadlines.h"
 #include "supervisor/io/master_leaks.h"
 #include "supervisor/io/master_outdated.h"
 #include "supervisor/io/master_usage.h"
@@ -33,17 +34,14 @@
 #include "supervisor/io/spawn.h"
 #include "supervisor/io/surroundings.h"
 
-struct announcer;
 struct cgroup_leaf;
 struct cgroup_tree;
 struct channel;
 struct error;
-struct fdstore;
 struct look;
 struct notify;
 struct pin;
 struct desk;
-struct identity_ask;
 struct reading;
 struct ready;
 struct run;
@@ -147,6 +145,7 @@ struct master {
     struct surroundings surroundings;
     struct outdated_state outdated;
     struct leaks_state leaks;
+    struct deadlines_state deadlines;
     struct list relics; /* workers of a state that is not trusted, on their way out */
     ev_timer relics_late, usage_timer; /* the second while somebody has limits of restart_after */
 
@@ -196,6 +195,7 @@ struct hand {
     struct outdated_mark outdated;
     struct usage_mark usage;
     struct leaks_mark leaks;
+    struct deadlines_mark deadlines;
     char service[65], trace[33];
     uint64_t generation, born; /* whose it is now; which started it, as its environment says */
     unsigned slot;

@@ -122,6 +122,7 @@ takeover_begin(struct master *m)
     m->deaths = true; /* what the one before left half done is an orphan now */
     EDGE("takeover-told");
     usage_wake(m);
+    deadlines_wake(m);
     master_resume(m);
     EDGE("takeover-resumed");
     /* Its watches died with it, so every input of every service may have changed. */

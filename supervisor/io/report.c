@@ -91,6 +91,8 @@ add_rim(struct object *o, const struct report_sources *from, const struct servic
         object_optional(o, "watch", from->watch(from->env, s));
     if (from->log)
         object_optional(o, "log", from->log(from->env, s));
+    if (from->deadlines)
+        object_optional(o, "deadlines", from->deadlines(from->env, s));
 }
 
 json_t *

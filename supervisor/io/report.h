@@ -52,6 +52,8 @@ struct report_sources {
     json_t *(*leaks)(void *env, const char *service);
     /* what threads @generation has that the one before has not; NULL: not known */
     json_t *(*threads_diff)(void *env, const struct service *s, uint64_t generation);
+    /* object {default_ms, …, overruns, edges}: how long requests may take, and who did not obey */
+    json_t *(*deadlines)(void *env, const struct service *s);
     void (*usage)(void *env, const struct worker *w, struct report_usage *ret);
     json_t *(*needs_reload)(void *env, const struct service *s); /* true, false; null: not known */
     /**

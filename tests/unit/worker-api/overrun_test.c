@@ -265,7 +265,7 @@ call_much(void *arg)
 {
     (void)arg;
     for (int i = 0; i < CALLERS_PER_THREAD; i++)
-        stint_deadline_close(opened("op", i % 2 ? "even" : "odd", (1 + i % 7) * 1000 * MS));
+        stint_deadline_close(opened("op", i % 2 ? "even" : "odd", (1 + i % 7) * (1000 * MS)));
 }
 
 START_TEST(threads_that_count_at_once_lose_nothing)
@@ -279,7 +279,7 @@ START_TEST(threads_that_count_at_once_lose_nothing)
     for (int i = 0; i < 4; i++)
         ck_assert_int_eq(stint_thread_join(threads[i], NULL, STINT_NEVER), 0);
     ck_assert_uint_eq(caller_named("even").calls + caller_named("odd").calls,
-                      4 * CALLERS_PER_THREAD);
+                      (uint64_t)4 * CALLERS_PER_THREAD);
     ck_assert_int_eq(caller_named("even").least_us, 1000 * MS);
     ck_assert_int_eq(caller_named("even").most_us, 7000 * MS);
     ck_assert_uint_eq(header().callers.used, 2);

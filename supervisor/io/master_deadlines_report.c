@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "config/deadlines.h"
+#include "supervisor/io/master_deadlines.h"
+#include "supervisor/io/master_state.h"
+#include "supervisor/io/report_internal.h"
+
+/* `deadlines` of a service in the status: what is configured, and what came of it. */
+#define ROWS_TOLD 64
+
+static void
+put_ms(struct object *o, const char *key, int64_t us)
+{
+    if (us > 0)
+        object_number(o, key, us / US_PER_MS);
+}
+
+/* ---- Overruns ----------------------------------------------------------------------------------- */
+
+static json_t *
+overrun_json(const struct overrun *one, const struct hand *h, int64_t now_us)
+{
+    struct object o = object_new();
+
+    object_text(&o, "thread", one->thread);
+    object_text_unless_empty(&o, "creator", one->creator);
+    object_text(&o, "task", one->task);
+    object_text(&o, "scope", one->scope);
+    object_text_unless_empty(&o, "trace_id", one->trace_id);
+    object_number(&o, "over_ms", one->over_us / US_PER_MS);
+    object_number(&o, "most_ms", one->most_us / US_PER_MS);
+    object_number(&o, "count", (int64_t)one->count);
+    object_bool(&o, "live", one->live);
+    object_ago_ms(&o, "last_ago_ms", one->last_us, now_us);
+    if (one->live && h) {
+        object_number(&o, "generation", (int64_t)h->generation);
+        object_number(&o, "slot", h->slot);
+        object_number(&o, "pid", h->pid);
+        object_number(&o, "tid", one->tid);
+    }
+    return object_take(&o);
+}
+
+/* Live ones of all workers; what has ended is added to @sum. Callers, too. */
+static json_t *
+gather(struct master *m, const char *service, struct overruns *sum, int64_t now_us)
+{
+    json_t *rows = json_array();
+
+    list_for_each (n, &m->hands) {
+        const struct hand *h = container_of(n, struct hand, node);
+        struct overruns all;
+
+        if (strcmp(h->service, service) != 0 || h->registry_fd < 0 || h->deadlines.closed ||
+            !h->spec || !h->spec->libstint ||
+            overruns_read(h->registry_fd, now_us, h->spec->deadlines.tolerance_us, &all, NULL) < 0)
+            continue;
+        for (size_t i = 0; i < all.n_live && json_array_size(rows) < ROWS_TOLD; i++)
+            (void)array_add(rows, overrun_json(&all.of[i], h, now_us)); /* or it is missing */
+        memmove(all.of, all.of + all.n_live, (all.n - all.n_live) * sizeof(*all.of));
+        all.n -= all.n_live;
+        all.n_live = 0;
+        overruns_add(sum, &all);
+        overruns_finish(&all);
+    }
+    for (size_t i = 0; i < sum->n && json_array_size(rows) < ROWS_TOLD; i++)
+        (void)array_add(rows, overrun_json(&sum->of[i], NULL, now_us));
+    return rows;
+}
+
+/* ---- Edges -------------------------------------------------------------------------------------- */
+
+struct edges {
+    const struct service *service;
+    const struct overruns *seen;
+    json_t *rows;
+    bool told[ROWS_TOLD]; /* of seen->callers */
+};
+
+/* What arrived, against what was declared. */
+static void
+say_seen(const struct deadline_edge *e, const struct overrun_caller *c, char *text, size_t size)
+{
+    char one[32], other[32];
+
+    text[0] = '\0';
+    if (c->without > 0 && e->budget_us == 0)
+        (void)snprintf(text, size,
+                       "%" PRIu64 " calls said no timeout, and '%s' has no limit at all",
+                       c->without, e->callee);
+    else if (e->timeout_us > 0 && c->without > 0 && e->budget_us > e->timeout_us)
+        (void)snprintf(text, size,
+                       "%" PRIu64 " calls said no timeout, and were worked on for up to %s, where "
+                       "the caller waits no longer than %s",
+                       c->without, duration_human(e->budget_us, one, sizeof(one)),
+                       duration_human(e->timeout_us, other, sizeof(other)));
+    else if (e->timeout_us > 0 && c->most_us > e->timeout_us)
+        (void)snprintf(text, size, "a call came with a timeout of %s, where %s is declared",
+                       duration_human(c->most_us, one, sizeof(one)),
+                       duration_human(e->timeout_us, other, sizeof(other)));
+}
+
+static void
+add_edge(struct edges *edges, const struct deadline_edge *e, const struct overrun_caller *c)
+{
+    struct object o = object_new();
+    char fault[512];
+
+    deadline_edge_say(e, fault, sizeof(fault));
+    if (c && !fault[0])
+        say_seen(e, c, fault, sizeof(fault));
+    object_text(&o, "caller", e->caller);
+    put_ms(&o, "client_timeout_ms", e->timeout_us);
+    put_ms(&o, "budget_ms", e->budget_us);
+    if (c) {
+        object_number(&o, "calls", (int64_t)c->calls);
+        object_number(&o, "without_timeout", (int64_t)c->without);
+        object_number(&o, "malformed", (int64_t)c->malformed);
+        object_number(&o, "expired", (int64_t)c->expired);
+        object_number(&o, "cut", (int64_t)c->cut);
+        object_number(&o, "overruns", (int64_t)c->overruns);
+        put_ms(&o, "shortest_ms", c->least_us);
+        put_ms(&o, "longest_ms", c->most_us);
+    }
+    object_text_unless_empty(&o, "fault", fault);
+    (void)array_add(edges->rows, object_take(&o));
+}
+
+static const struct overrun_caller *
+seen_of(struct edges *edges, const char *name)
+{
+    for (size_t i = 0; i < edges->seen->n_callers && i < ROWS_TOLD; i++)
+        if (strcmp(edges->seen->callers[i].name, name) == 0) {
+            edges->told[i] = true;
+            return &edges->seen->callers[i];
+        }
+    return NULL;
+}
+
+static void
+on_edge(void *env, const struct deadline_edge *e)
+{
+    struct edges *edges = env;
+
+    if (strcmp(e->callee, edges->service->name) == 0)
+        add_edge(edges, e, seen_of(edges, e->caller));
+}
+
+static json_t *
+edges_of(const struct master *m, const struct service *s, const struct overruns *seen)
+{
+    struct edges edges = {.service = s, .seen = seen, .rows = json_array()};
+
+    deadline_edges(m->spec, on_edge, &edges);
+    for (size_t i = 0; i < seen->n_callers && i < ROWS_TOLD; i++) {
+        const struct overrun_caller *c = &seen->callers[i];
+        struct deadline_edge e = {.caller = c->name,
+                                  .callee = s->name,
+                                  .timeout_us = deadline_client_us(s->spec, c->name),
+                                  .budget_us = deadline_budget_us(s->spec)};
+
+        if (!edges.told[i])
+            add_edge(&edges, &e, c);
+    }
+    return edges.rows;
+}
+
+/* ---- All of it ---------------------------------------------------------------------------------- */
+
+static json_t *
+headers_of(const struct deadline_policy *d)
+{
+    json_t *all = json_object();
+
+    for (size_t i = 0; i < d->n_headers; i++) /* or it is missing */
+        (void)json_object_set_new(all, d->headers[i].name,
+                                  json_string(timeout_unit_name(d->headers[i].unit)));
+    return all;
+}
+
+json_t *
+deadlines_of_service(void *env, const struct service *s)
+{
+    struct master *m = env;
+    const struct deadline_policy *d = &s->spec->deadlines;
+    struct overrun_book *book = deadlines_book(m, s->name);
+    struct overruns sum = {.n = 0};
+    json_t *rows, *edges;
+    struct object o;
+
+    if (book)
+        overruns_add(&sum, &book->sum);
+    rows = gather(m, s->name, &sum, mono_now_us());
+    edges = edges_of(m, s, &sum);
+    if (!deadlines_configured(s->spec) && json_array_size(rows) == 0 && sum.n_callers == 0) {
+        json_decref(rows);
+        json_decref(edges);
+        overruns_finish(&sum);
+        return NULL;
+    }
+    o = object_new();
+    object_bool(&o, "configured", deadlines_configured(s->spec));
+    put_ms(&o, "default_ms", d->default_us);
+    put_ms(&o, "max_ms", d->max_us);
+    object_number(&o, "reserve_ms", d->reserve_us / US_PER_MS);
+    object_number(&o, "tolerance_ms", d->tolerance_us / US_PER_MS);
+    if (d->n_headers > 0)
+        object_set(&o, "headers", headers_of(d));
+    object_number(&o, "overruns_total", (int64_t)sum.total);
+    object_set(&o, "overruns", rows);
+    object_set(&o, "edges", edges);
+    overruns_finish(&sum);
+    return object_take(&o);
+}
+
+/* ---- In the history of leaks --------------------------------------------------------------------- */
+
+/* The entry of @name in stint.leaks/1, made where nobody was looked at yet; NULL: no memory. */
+static json_t *
+entry_of(json_t *services, const char *name)
+{
+    json_t *one;
+    size_t i;
+
+    json_array_foreach(services, i, one)
+    {
+        const char *is = json_string_value(json_object_get(one, "service"));
+
+        if (is && strcmp(is, name) == 0)
+            return one;
+    }
+    one = json_pack("{s:s, s:i, s:[], s:[], s:[]}", "service", name, "looks", 0, "groups",
+                    "retained", "certificates");
+    return json_array_append_new(services, one) == 0 ? one : NULL;
+}
+
+json_t *
+deadlines_add(struct master *m, const char *service, json_t *leaks)
+{
+    json_t *services = json_object_get(leaks, "services");
+
+    list_for_each (n, &m->core->services) {
+        const struct service *s = container_of(n, struct service, node);
+        struct overruns sum = {.n = 0};
+        struct overrun_book *book;
+        json_t *rows, *entry;
+
+        if (!services || (service && strcmp(s->name, service) != 0))
+            continue;
+        book = deadlines_book(m, s->name);
+        if (book)
+            overruns_add(&sum, &book->sum);
+        rows = gather(m, s->name, &sum, mono_now_us());
+        entry = json_array_size(rows) > 0 ? entry_of(services, s->name) : NULL;
+        if (entry) /* or it is missing */
+            (void)json_object_set(entry, "overruns", rows);
+        json_decref(rows);
+        overruns_finish(&sum);
+    }
+    return leaks;
+}
