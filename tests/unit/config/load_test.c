@@ -356,12 +356,7 @@ END_TEST
 
 START_TEST(the_installed_sample_is_right)
 {
-    /* Beside this file: tests/unit/config/load_test.c. */
-    auto_text struct text sample = TEXT_INIT;
-
-    text_addf(&sample, "%.*s/../../../config/stint.yaml.sample",
-              (int)(strrchr(__FILE__, '/') - __FILE__), __FILE__);
-    auto_free char *found = load(text_str(&sample), CONFIG_CHECK_SYNTAX);
+    auto_free char *found = load(STINT_SAMPLE, CONFIG_CHECK_SYNTAX);
 
     ck_assert_str_eq(found, "");
     ck_assert_uint_eq(spec->n_services, 3);
