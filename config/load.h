@@ -66,6 +66,7 @@ int oneshot_settle(struct reader *r, const struct node *at, struct service_spec 
 /* What cannot be seen in one key alone. Findings go to the reader. */
 void validate_service(struct load *l, const struct entry *e);
 void validate_signal(struct load *l, const struct entry *e);
+void validate_preflight(struct load *l, const struct entry *e);
 void validate_slots(struct load *l, const struct entry *e);
 void validate_oneshot(struct load *l, const struct entry *e);
 void validate_addresses(struct load *l);

@@ -59,6 +59,9 @@ object_name(enum object o)
         [OBJECT_RESTART_AFTER] = "restart_after",
         [OBJECT_LEAK_BUDGET] = "leak_budget",
         [OBJECT_DEADLINES] = "deadlines",
+        [OBJECT_HANDOFF] = "handoff",
+        [OBJECT_PREFLIGHT] = "preflight",
+        [OBJECT_PREFLIGHT_LOAD] = "preflight_load",
     };
 
     return names[o];
@@ -88,6 +91,9 @@ object_place(enum object o)
         [OBJECT_RESTART_AFTER] = "'restart_after'",
         [OBJECT_LEAK_BUDGET] = "an entry of 'leak_budget'",
         [OBJECT_DEADLINES] = "'deadlines'",
+        [OBJECT_HANDOFF] = "'handoff'",
+        [OBJECT_PREFLIGHT] = "'preflight'",
+        [OBJECT_PREFLIGHT_LOAD] = "'load' of 'preflight'",
     };
 
     return places[o];

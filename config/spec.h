@@ -140,6 +140,24 @@ struct deadline_policy {
     struct named_timeouts calls;   /* by service: it is called with that timeout */
 };
 
+/* How `stint preflight` may start the service beside itself. Texts may hold {cage}, {listen.NAME}. */
+struct preflight_spec {
+    struct strv command; /* n == 0: that of the service */
+    struct environment_entry *environment;
+    size_t n_environment;
+    char *ready_file;    /* NULL: that of the service */
+    struct strv listens; /* what the program binds by itself: "tcp://HOST:PORT" or "tcp://HOST:*" */
+    struct strv load;    /* argv; n == 0: none */
+    char *url;           /* NULL: none */
+    struct environment_entry *headers; /* of its requests */
+    size_t n_headers;
+    int64_t load_timeout_us;
+    unsigned requests, reloads;
+    unsigned workers; /* 0: as many as the service has */
+    bool hooks;
+    bool may; /* the block is there: without it nothing is started */
+};
+
 /* NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): in the order of the table */
 struct service_spec {
     unsigned references; /* service_spec_ref/unref only; one thread */
@@ -174,6 +192,8 @@ struct service_spec {
     int64_t check_timeout_us;
     struct hook_spec hooks[HOOK_COUNT]; /* by enum hook; HOOK_NONE is none */
     enum handoff_mode handoff;
+    bool require_preflight; /* who serves is relieved by nothing that has not passed */
+    struct preflight_spec preflight;
     int64_t soak_us;   /* both generations serve this long before the old one is relieved */
     int reload_signal; /* HANDOFF_SIGNAL: asks a worker to take over its new input; default SIGHUP */
     int64_t reload_timeout_us; /* … what it began is done within this time */

@@ -242,14 +242,45 @@ variable_name(const char *s)
     return true;
 }
 
+/* Of the service, or those for its rehearsal. */
+struct variables {
+    struct environment_entry **list;
+    size_t *n;
+};
+
+static struct variables
+variables_of(const struct key *k, struct service_spec *s)
+{
+    struct preflight_spec *p = &s->preflight;
+
+    return k->arg == OBJECT_PREFLIGHT ? (struct variables){&p->environment, &p->n_environment}
+           : k->arg == OBJECT_PREFLIGHT_LOAD
+               ? (struct variables){&p->headers, &p->n_headers}
+               : (struct variables){&s->environment, &s->n_environment};
+}
+
+static size_t
+variables_read(const struct key *k, const struct service_spec *s,
+               const struct environment_entry **ret)
+{
+    const struct preflight_spec *p = &s->preflight;
+
+    *ret = k->arg == OBJECT_PREFLIGHT        ? p->environment
+           : k->arg == OBJECT_PREFLIGHT_LOAD ? p->headers
+                                             : s->environment;
+    return k->arg == OBJECT_PREFLIGHT        ? p->n_environment
+           : k->arg == OBJECT_PREFLIGHT_LOAD ? p->n_headers
+                                             : s->n_environment;
+}
+
 /* There is room for one more. Sorted, so that the order in the file does not matter. */
 static int
-variable_set(struct service_spec *s, const char *name, const char *value)
+variable_set(struct variables to, const char *name, const char *value)
 {
     auto_free char *copy = strdup(value);
     auto_free char *label = strdup(name);
-    struct environment_entry *list = s->environment;
-    size_t at = 0, high = s->n_environment;
+    struct environment_entry *list = *to.list;
+    size_t at = 0, high = *to.n;
 
     if (!copy || !label)
         return -ENOMEM;
@@ -261,14 +292,14 @@ variable_set(struct service_spec *s, const char *name, const char *value)
         else
             high = middle;
     }
-    if (at < s->n_environment && strcmp(list[at].name, name) == 0) {
+    if (at < *to.n && strcmp(list[at].name, name) == 0) {
         free(list[at].value);
         list[at].value = steal(copy);
         return 0;
     }
-    memmove(list + at + 1, list + at, (s->n_environment - at) * sizeof(*list));
+    memmove(list + at + 1, list + at, (*to.n - at) * sizeof(*list));
     list[at] = (struct environment_entry){steal(label), steal(copy)};
-    s->n_environment++;
+    (*to.n)++;
     return 0;
 }
 
@@ -276,7 +307,7 @@ variable_set(struct service_spec *s, const char *name, const char *value)
 static int
 environment_parse(struct reader *r, const struct key *k, const struct node *n, void *base)
 {
-    struct service_spec *s = base;
+    struct variables to = variables_of(k, base);
     struct environment_entry *bigger;
     int result = 0;
 
@@ -285,10 +316,10 @@ environment_parse(struct reader *r, const struct key *k, const struct node *n, v
     if (n->n > (size_t)k->max)
         return finding(r, n, NULL, "'%s' has %zu variables: at most %" PRId64, k->name, n->n,
                        k->max);
-    bigger = realloc(s->environment, (s->n_environment + n->n + 1) * sizeof(*bigger));
+    bigger = realloc(*to.list, (*to.n + n->n + 1) * sizeof(*bigger));
     if (!bigger)
         return no_memory(r);
-    s->environment = bigger;
+    *to.list = bigger;
     for (size_t i = 0; i < n->n; i++) {
         const struct node *value = n->items[i];
         const char *name = n->keys[i]->text;
@@ -301,7 +332,7 @@ environment_parse(struct reader *r, const struct key *k, const struct node *n, v
             result = finding(r, value, meant_slot(value),
                              "variable '%s' wants a text (\"\" if empty), not %s", name,
                              node_kind_name(value));
-        else if (variable_set(s, name, value->text) < 0)
+        else if (variable_set(to, name, value->text) < 0)
             return no_memory(r);
     }
     return result;
@@ -310,15 +341,15 @@ environment_parse(struct reader *r, const struct key *k, const struct node *n, v
 static void
 environment_write(const struct key *k, const void *base, struct text *out)
 {
-    const struct service_spec *s = base;
+    const struct environment_entry *list;
+    size_t n = variables_read(k, base, &list);
 
-    (void)k;
     text_add(out, "{");
-    for (size_t i = 0; i < s->n_environment; i++) {
+    for (size_t i = 0; i < n; i++) {
         text_add(out, i ? ", " : "");
-        write_string(s->environment[i].name, out);
+        write_string(list[i].name, out);
         text_add(out, ": ");
-        write_string(s->environment[i].value, out);
+        write_string(list[i].value, out);
     }
     text_add(out, "}");
 }
@@ -326,14 +357,13 @@ environment_write(const struct key *k, const void *base, struct text *out)
 static bool
 environment_equal(const struct key *k, const void *a, const void *b)
 {
-    const struct service_spec *x = a, *y = b;
+    const struct environment_entry *x, *y;
+    size_t n = variables_read(k, a, &x);
 
-    (void)k;
-    if (x->n_environment != y->n_environment)
+    if (n != variables_read(k, b, &y))
         return false;
-    for (size_t i = 0; i < x->n_environment; i++)
-        if (strcmp(x->environment[i].name, y->environment[i].name) != 0 ||
-            strcmp(x->environment[i].value, y->environment[i].value) != 0)
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(x[i].name, y[i].name) != 0 || strcmp(x[i].value, y[i].value) != 0)
             return false;
     return true;
 }
@@ -341,16 +371,15 @@ environment_equal(const struct key *k, const void *a, const void *b)
 static void
 environment_clear(const struct key *k, void *base)
 {
-    struct service_spec *s = base;
+    struct variables of = variables_of(k, base);
 
-    (void)k;
-    for (size_t i = 0; i < s->n_environment; i++) {
-        free(s->environment[i].name);
-        free(s->environment[i].value);
+    for (size_t i = 0; i < *of.n; i++) {
+        free((*of.list)[i].name);
+        free((*of.list)[i].value);
     }
-    free(s->environment);
-    s->environment = NULL;
-    s->n_environment = 0;
+    free(*of.list);
+    *of.list = NULL;
+    *of.n = 0;
 }
 
 static void

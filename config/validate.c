@@ -194,4 +194,5 @@ validate_service(struct load *l, const struct entry *e)
     check_gated(l, e);
     check_preload(l, e);
     validate_signal(l, e);
+    validate_preflight(l, e);
 }

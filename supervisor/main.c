@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "supervisor/cli/cli.h"
+#include "supervisor/io/candidate.h"
 #include "supervisor/io/master.h"
 #include "supervisor/io/surroundings.h"
 #include "supervisor/keeper/keeper.h"
@@ -65,5 +66,6 @@ main(int argc, char **argv)
     command.argv = argv;
     return cli_main(argc, argv,
                     &(struct cli_hooks){.run = keeper_started_us(argc, argv) ? run : keep,
-                                        .warn = surroundings_check});
+                                        .warn = surroundings_check,
+                                        .candidate = candidate_look});
 }

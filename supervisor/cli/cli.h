@@ -24,9 +24,12 @@ enum cli_exit {
     CLI_CANNOT_RUN = 71,    /* run: one runs there already, or the system refused something */
     CLI_TIMED_OUT = 75,     /* no answer in time; what was asked for may still happen */
     CLI_NOT_PERMITTED = 77, /* the socket or the master refuses this user */
-    CLI_CONFIG = 78         /* the configuration has findings */
+    CLI_CONFIG = 78,        /* the configuration has findings */
+    CLI_INTERRUPTED = 130   /* preflight: Ctrl-C; nothing is left of it */
 };
 
+struct digest;
+struct service_spec;
 struct spec;
 struct strv;
 
@@ -43,6 +46,9 @@ struct cli_hooks {
     int (*run)(const struct cli_run *told, struct error *reterr);
     /* What is not wrong with a configuration, but will be missed here: sentences. NULL: nobody knows. */
     int (*warn)(const struct spec *spec, struct strv *ret);
+    /* The digest of what would be started, and its executable, which is @binary when that is given. */
+    int (*candidate)(const struct service_spec *spec, const char *binary, struct digest *ret,
+                     char **ret_path, struct error *reterr);
 };
 
 /* cli_main - the whole of main(): returns the exit status. */

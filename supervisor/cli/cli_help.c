@@ -20,6 +20,7 @@ static const struct {
     {CLI_TIMED_OUT,     "no answer in time; what was asked for may still happen"                   },
     {CLI_NOT_PERMITTED, "this user may not do that"                                                },
     {CLI_CONFIG,        "the configuration has findings"                                           },
+    {CLI_INTERRUPTED,   "preflight: interrupted, and nothing is left of it"                        },
 };
 
 static void

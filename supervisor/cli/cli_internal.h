@@ -34,6 +34,10 @@ enum cli_option {
     OPTION_PID,
     OPTION_FAIL_ON_LEAK,
     OPTION_CERTIFICATES,
+    OPTION_BINARY,
+    OPTION_JUNIT,
+    OPTION_KEEP,
+    OPTION_BESIDE_LIVE,
     OPTION_COUNT
 };
 
@@ -94,6 +98,10 @@ int verb_help(struct cli *cli);
 
 /* ---- verbs ------------------------------------------------------------------------------- */
 
+/* verb_check.c: the configuration meant by -c; and after it could not be had: that one may be named. */
+const char *config_of(const struct cli *cli);
+void hint_config(struct cli *cli);
+
 int verb_run(struct cli *cli);
 int verb_check(struct cli *cli);
 int verb_status(struct cli *cli);
@@ -108,6 +116,7 @@ int verb_upgrade(struct cli *cli);
 int verb_reopen(struct cli *cli);
 int verb_events(struct cli *cli);
 int verb_logs(struct cli *cli);
+int verb_preflight(struct cli *cli);
 
 /* ---- master.c: asking the master --------------------------------------------------------- */
 

@@ -9,14 +9,14 @@
 #include "config/spec.h"
 #include "supervisor/cli/cli_internal.h"
 
-static const char *
+const char *
 config_of(const struct cli *cli)
 {
     return cli->values[OPTION_CONFIG] ? cli->values[OPTION_CONFIG] : CLI_CONFIG_DEFAULT;
 }
 
 /* After it was said that there is none: nobody named it, so perhaps nobody knows that one may. */
-static void
+void
 hint_config(struct cli *cli)
 {
     if (!cli->values[OPTION_CONFIG] && access(CLI_CONFIG_DEFAULT, F_OK) == -1)

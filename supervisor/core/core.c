@@ -123,7 +123,8 @@ on_start(struct core *c, struct service *s, const struct event *ev)
     s->want = WANT_UP;
     if (s->input_rejected) { /* a new chance for what failed */
         s->input_rejected = false;
-        reload_request(c, s, ev->request.cause ? ev->request.cause : "start", true);
+        reload_request(c, s, ev->request.cause ? ev->request.cause : "start",
+                       (struct reload_wish){.force = true});
     }
 }
 
@@ -146,7 +147,8 @@ on_service(struct core *c, struct service *s, const struct event *ev)
     else if (ev->type == EVENT_HINT)
         reload_hint(c, s, ev->hint.path);
     else if (ev->type == EVENT_RELOAD)
-        reload_request(c, s, ev->request.cause ? ev->request.cause : "reload", ev->request.force);
+        reload_request(c, s, ev->request.cause ? ev->request.cause : "reload",
+                       (struct reload_wish){ev->request.force, ev->request.past_door});
 }
 
 /* The service was removed while its inputs were looked at. */

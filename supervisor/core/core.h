@@ -60,6 +60,13 @@ struct service *core_service_by_name(const struct core *c, const char *name);
 struct worker *core_worker(const struct core *c, uint64_t id);
 struct generation *service_generation(const struct service *s, uint64_t number);
 
+/*
+ * reload_at_door - the run under way may relieve who serves only with what a preflight has passed.
+ *
+ * Where nothing serves there is nobody to protect, and a machine that boots is not kept waiting.
+ */
+bool reload_at_door(const struct service *s);
+
 /* The generation that serves, or the one on its way to (STARTING or SOAKING); NULL when there is none. */
 struct generation *service_serving(const struct service *s);
 struct generation *service_candidate(const struct service *s);

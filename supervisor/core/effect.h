@@ -15,7 +15,7 @@
 
 enum effect_type {
     FX_LOOK, /* service, reload, settle_us: digest its inputs, pin its executable; answer EVENT_LOOKED */
-    FX_CHECK,    /* service, reload, snapshot: run its `check`; answer EVENT_CHECKED */
+    FX_CHECK, /* service, reload, snapshot: may it pass the door, and its `check`; answer EVENT_CHECKED */
     FX_SPAWN,    /* worker: start it; answer EVENT_SPAWNED or EVENT_SPAWN_FAILED */
     FX_OPEN,     /* worker: it may have clients: in a gated service it gets its listeners now */
     FX_CANCEL,   /* worker: CANCEL frame, deadline_us and text in it (libstint workers only) */

@@ -78,6 +78,8 @@ struct event {
         struct {
             uint64_t reload; /* echoed from FX_CHECK */
             bool ok;
+            bool
+                again; /* not ok, and the same input may pass later: no preflight has passed it yet */
             const char *reason;
         } checked;
         struct {
@@ -138,6 +140,7 @@ struct event {
         } escapee;
         struct {
             bool force;        /* a new generation even when nothing changed */
+            bool past_door;    /* RELOAD: even when no preflight has passed it */
             const char *cause; /* "operator reload by uid 0" */
             unsigned status;   /* STOP_ALL: what stint exits with then; 0 to 255 */
         } request;             /* RELOAD, START, STOP, STOP_ALL */

@@ -183,7 +183,10 @@ bool service_in_the_way(const struct service *s, const struct service_spec *spec
 
 int reload_step(struct core *c, struct service *s, enum reload_event e);
 void reload_hint(struct core *c, struct service *s, const char *path);
-void reload_request(struct core *c, struct service *s, const char *cause, bool force);
+struct reload_wish {
+    bool force, past_door; /* as in struct reload */
+};
+void reload_request(struct core *c, struct service *s, const char *cause, struct reload_wish wish);
 void reload_cancel(struct core *c, struct service *s, const char *reason);
 void reload_looked(struct core *c, struct service *s, const struct event *ev);
 void reload_checked(struct core *c, struct service *s, const struct event *ev);

@@ -213,9 +213,11 @@ struct reload {
     enum reload_state state; /* written by reload_step() alone */
     uint64_t id;             /* of the present or last run; global, increasing; 0 = never */
     bool force;
+    bool past_door;                /* an operator has it let through without a preflight */
     bool trailing, trailing_force; /* one more run when this one ends */
-    bool trailing_request;         /* … asked for, so it does not wait to settle */
-    uint64_t trailing_id;          /* the id it will have */
+    bool trailing_past_door;
+    bool trailing_request; /* … asked for, so it does not wait to settle */
+    uint64_t trailing_id;  /* the id it will have */
     int64_t started_us;
     int64_t
         deadline_us; /* SETTLING: quiet time ends; LOOKING, CHECKING: the answer was lost; else TIME_NEVER */

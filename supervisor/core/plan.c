@@ -78,7 +78,9 @@ plan_change(struct core *c, struct service *s, struct service_spec *spec)
     (void)snprintf(cause, sizeof(cause), "configuration: %s", text_str(&keys));
     s->input_rejected = false;
     if (service_serving(s) || s->reload.state != RELOAD_IDLE)
-        reload_request(c, s, cause, false); /* otherwise service_bring_up() starts it when it may */
+        reload_request(
+            c, s, cause,
+            (struct reload_wish){0}); /* otherwise service_bring_up() starts it when it may */
 }
 
 static struct service_spec *

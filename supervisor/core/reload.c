@@ -159,7 +159,7 @@ reload_finish(struct core *c, struct service *s)
     reload_signal_over(s);
     reload_let_go(c, s);
     s->reload.settle_cap_us = TIME_NEVER;
-    s->reload.force = false;
+    s->reload.force = s->reload.past_door = false;
 }
 
 static void
@@ -261,22 +261,25 @@ reload_hint(struct core *c, struct service *s, const char *path)
 }
 
 void
-reload_request(struct core *c, struct service *s, const char *cause, bool force)
+reload_request(struct core *c, struct service *s, const char *cause, struct reload_wish wish)
 {
     struct reload *r = &s->reload;
 
     if (r->state == RELOAD_IDLE) {
-        r->force = force;
+        r->force = wish.force;
+        r->past_door = wish.past_door;
         reload_first(c, s, reload_asked(c, s), ++c->last_reload_id, cause);
         return;
     }
     if (r->state <= RELOAD_WAITING) {
-        r->force = r->force || force;
+        r->force = r->force || wish.force;
+        r->past_door = r->past_door || wish.past_door;
         r->settle_cap_us = TIME_NEVER; /* asked for: do not wait any more */
         copy_text(r->cause, sizeof(r->cause), cause);
     } else {
         r->trailing_request = true;
-        r->trailing_force = r->trailing_force || force;
+        r->trailing_force = r->trailing_force || wish.force;
+        r->trailing_past_door = r->trailing_past_door || wish.past_door;
         copy_text(r->trailing_cause, sizeof(r->trailing_cause), cause);
     }
     (void)reload_step(c, s, r->state == RELOAD_SETTLING ? reload_asked(c, s) : RE_REQUEST);
@@ -291,7 +294,8 @@ reload_begin_trailing(struct core *c, struct service *s)
 
     memcpy(cause, r->trailing_cause, sizeof(cause));
     r->force = r->trailing_force;
-    r->trailing = r->trailing_force = r->trailing_request = false;
+    r->past_door = r->trailing_past_door;
+    r->trailing = r->trailing_force = r->trailing_request = r->trailing_past_door = false;
     reload_first(c, s, e, r->trailing_id, cause);
 }
 

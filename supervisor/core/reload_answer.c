@@ -51,6 +51,26 @@ reload_proceed(struct core *c, struct service *s)
     }
 }
 
+bool
+reload_at_door(const struct service *s)
+{
+    const struct reload *r = &s->reload;
+
+    return r->spec && r->spec->require_preflight && !r->past_door && service_serving(s) != NULL;
+}
+
+/* Nobody asks whether a preflight has passed it: who has to know does. */
+static void
+reload_tell_door(struct core *c, struct service *s)
+{
+    const struct reload *r = &s->reload;
+
+    if (!r->spec->require_preflight || reload_at_door(s))
+        return;
+    record_text(record_service(c, RECORD_CHECK, s), "is not asked for a preflight: %s",
+                r->past_door ? r->cause : "nothing serves");
+}
+
 static void
 reload_compare(struct core *c, struct service *s, const struct event *ev)
 {
@@ -79,9 +99,11 @@ reload_compare(struct core *c, struct service *s, const struct event *ev)
         (void)snprintf(reason, sizeof(reason), "unchanged since it was rejected: %s",
                        s->rejected_reason);
         reload_end(c, s, OUTCOME_REJECTED, reason);
-    } else if (r->spec->check.n > 0) {
+    } else if (r->spec->check.n > 0 || reload_at_door(s)) {
+        reload_tell_door(c, s);
         (void)reload_step(c, s, RE_CHANGED);
     } else {
+        reload_tell_door(c, s);
         reload_proceed(c, s);
     }
 }
@@ -133,8 +155,9 @@ reload_checked(struct core *c, struct service *s, const struct event *ev)
         reload_proceed(c, s);
         return;
     }
-    /* Refused by a check that is not the one configured any more: the next run asks that one. */
-    if (strv_equal(&s->reload.spec->check, &s->spec->check))
+    /* Refused by a check that is not the one configured any more, or by a door that may open: the
+     * next run asks. */
+    if (strv_equal(&s->reload.spec->check, &s->spec->check) && !ev->checked.again)
         condemned = s->reload.digest;
     service_reject(s, condemned, ev->checked.reason ? ev->checked.reason : "check failed");
     s->failure = failure_to_start(0);

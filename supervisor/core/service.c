@@ -311,7 +311,7 @@ service_bring_up(struct core *c, struct service *s)
     if (s->reload.state != RELOAD_IDLE || s->reload.trailing || s->input_rejected ||
         service_serving(s) || service_candidate(s) || service_waits(c, s, &on))
         return;
-    reload_request(c, s, "start", false);
+    reload_request(c, s, "start", (struct reload_wish){0});
 }
 
 void

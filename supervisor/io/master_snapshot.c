@@ -278,7 +278,7 @@ inspection_read(struct inspection *d, const char *exe, struct error *reterr)
 {
     const struct service_spec *spec = d->looking->spec;
     auto_free const char **inputs = calloc(spec->watch_paths.n + 2, sizeof(*inputs));
-    struct look_request rq = {.watch_binary = spec->watch_binary,
+    struct look_request rq = {.watch_binary = spec->watch_binary || spec->require_preflight,
                               .know_binary = spec->handoff == HANDOFF_SIGNAL,
                               .settle_us = d->settle_us};
     int r;

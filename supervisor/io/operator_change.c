@@ -44,6 +44,7 @@ submit(struct desk *op, enum event_type type, uint32_t service, const char *caus
 
     ev.request.cause = cause;
     ev.request.force = force;
+    ev.request.past_door = force && type == EVENT_RELOAD; /* the audit line has said who */
     op->options.submit(op->options.env, &ev);
 }
 

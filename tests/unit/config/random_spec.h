@@ -223,39 +223,14 @@ random_limits(struct service_spec *s)
     }
 }
 
+#include "tests/unit/config/random_preflight.h"
+
 static inline int
 random_signal(void)
 {
     int n = 1 + (int)random_below(64);
 
     return n == SIGKILL || n == SIGSTOP || n == SIGHUP ? SIGTERM : n;
-}
-
-static inline void
-random_timeouts(struct named_timeouts *t)
-{
-    t->of = calloc(3, sizeof(*t->of));
-    for (size_t n = random_below(3); t->n < n; t->n++)
-        ck_assert_int_ge(asprintf(&t->of[t->n].name, "%zu: #é", t->n), 0);
-    for (size_t i = 0; i < t->n; i++)
-        t->of[i].us = US_PER_MS + random_us(3000 * US_PER_S);
-}
-
-static inline void
-random_deadlines(struct deadline_policy *d)
-{
-    d->default_us = random_us(3000 * US_PER_S);
-    d->max_us = random_below(2) ? d->default_us + random_us(3000 * US_PER_S) : 0;
-    d->reserve_us = random_us(60 * US_PER_S);
-    d->tolerance_us = random_us(3000 * US_PER_S);
-    d->look_us = random_us(3000 * US_PER_S);
-    d->headers = calloc(3, sizeof(*d->headers));
-    for (size_t n = random_below(3); d->n_headers < n; d->n_headers++) {
-        ck_assert_int_ge(asprintf(&d->headers[d->n_headers].name, "x-%zu", d->n_headers), 0);
-        d->headers[d->n_headers].unit = (enum timeout_unit)random_below(4);
-    }
-    random_timeouts(&d->clients);
-    random_timeouts(&d->calls);
 }
 
 static inline void
@@ -276,6 +251,7 @@ random_policy(struct service_spec *s)
         s->hooks[h].timeout_us = US_PER_MS + random_us(3000 * US_PER_S);
     }
     s->handoff = (enum handoff_mode)random_below(3);
+    random_preflight(s);
     s->signal_fallback = (enum handoff_mode)random_below(2);
     s->soak_us = service_spec_handoff(s) == HANDOFF_OVERLAP ? random_us(86400 * US_PER_S) : 0;
     s->reload_signal = SIGHUP;
@@ -319,7 +295,7 @@ random_policy(struct service_spec *s)
 static inline void
 random_oneshot(struct service_spec *s)
 {
-    static const char *const unused[] = {"listen", "ready", "probe_listener"};
+    static const char *const unused[] = {"listen", "ready", "probe_listener", "preflight"};
 
     s->type = TYPE_ONESHOT;
     for (size_t i = 0; i < ARRAY_LEN(unused); i++) {
@@ -331,6 +307,7 @@ random_oneshot(struct service_spec *s)
     s->hooks[HOOK_ANNOUNCE].timeout_us = 10 * US_PER_S;
     s->workers = 1;
     s->handoff = HANDOFF_OVERLAP;
+    s->require_preflight = false;
     s->gated = false;
     s->reload_signal = SIGHUP;
     s->reload_timeout_us = 30 * US_PER_S;

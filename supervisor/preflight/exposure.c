@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "supervisor/preflight/exposure.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/units.h"
+#include "config/spec.h"
+#include "supervisor/preflight/cage.h"
+#include "supervisor/preflight/fetch.h"
+#include "supervisor/preflight/report.h"
+
+#define ONE_ANSWER_US (2 * US_PER_S)
+
+/* Where profilers of all kinds of programs answer. */
+static const char *const paths[] = {
+    "/debug/pprof/",        "/debug/pprof/cmdline",           "/debug/pprof/heap",
+    "/debug/pprof/threads", "/debug/pprof/goroutine?debug=1", "/debug/pprof/profile?seconds=1",
+    "/pprof/cmdline",                                                        /* gperftools, brpc */
+    "/pprof/heap",          "/pprof/profile?seconds=1",       "/debug/vars", /* expvar */
+    "/json/version", /* the inspector of node and Chromium */
+};
+
+static bool
+has(const char *body, const char *word)
+{
+    return strstr(body, word) != NULL;
+}
+
+/* A page that lists profiles has several of these; one that repeats what it was asked for has not. */
+static bool
+is_index(const char *body)
+{
+    static const char *const words[] = {"heap",  "goroutine", "threads", "profile",
+                                        "block", "mutex",     "cmdline", "trace"};
+    unsigned n = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        n += has(body, words[i]);
+    return n >= 3;
+}
+
+bool
+exposure_is_profile(const char *path, const char *body, size_t bytes, const char *program)
+{
+    if (strcmp(path, "/debug/pprof/") == 0)
+        return is_index(body);
+    if (strcmp(path, "/json/version") == 0)
+        return has(body, "V8-Version") || has(body, "webSocketDebuggerUrl") ||
+               has(body, "node.js/");
+    if (strcmp(path, "/debug/vars") == 0)
+        return has(body, "\"memstats\"") && has(body, "\"cmdline\"");
+    if (strstr(path, "cmdline"))
+        return program[0] && bytes >= strlen(program) &&
+               memmem(body, bytes, program, strlen(program));
+    return (bytes > 2 && memcmp(body, "\x1f\x8b", 2) == 0) ||
+           strncmp(body, "heap profile:", 13) == 0 ||
+           strncmp(body, "goroutine profile:", 18) == 0 || strncmp(body, "--- heapz", 9) == 0 ||
+           strncmp(body, "--- contentionz", 15) == 0;
+}
+
+static void
+first_argument(pid_t pid, char *buf, size_t room)
+{
+    auto_free char *text = NULL;
+    char path[64];
+    struct error e;
+    size_t n = 0;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+    buf[0] = '\0';
+    if (file_read(path, 65536, &text, &n, &e) == 0)
+        (void)snprintf(buf, room, "%s", text);
+}
+
+static bool
+asked(const struct listening *l, const char *path, struct fetched *got)
+{
+    struct error e;
+
+    return fetch((const struct sockaddr *)&l->to, l->to_bytes, l->address + strlen("tcp://"), path,
+                 "", mono_now_us() + ONE_ANSWER_US, got, &e) == 0;
+}
+
+/* The first path that gives out a profile to somebody without a token; NULL: none. */
+static const char *
+open_profile(const struct cage *c, const struct listening *l)
+{
+    struct fetched got, other;
+    char program[256];
+
+    /* Who does not speak HTTP, or not to us, has no such paths. */
+    if (!asked(l, "/stint-preflight-asks-for-nothing", &other) || other.status == 0)
+        return NULL;
+    first_argument(l->pid, program, sizeof(program));
+    for (size_t i = 0; i < ARRAY_LEN(paths) && !cage_interrupted(c); i++) {
+        if (!asked(l, paths[i], &got) || got.status != 200 ||
+            !exposure_is_profile(paths[i], got.body, got.bytes, program))
+            continue;
+        if (other.status == 200 && exposure_is_profile(paths[i], other.body, other.bytes, program))
+            continue; /* it answers so to anything */
+        return paths[i];
+    }
+    return NULL;
+}
+
+/* "tcp://127.0.0.1:*" of the configuration, against "tcp://127.0.0.1:6060". */
+static bool
+is_listed(const struct service_spec *s, const char *address)
+{
+    for (size_t i = 0; i < s->preflight.listens.n; i++) {
+        const char *item = s->preflight.listens.items[i];
+        size_t n = strlen(item);
+
+        if (strcmp(item, address) == 0)
+            return true;
+        if (n > 1 && item[n - 1] == '*' && strncmp(item, address, n - 1) == 0)
+            return true;
+        if (strncmp(item, "tcp://*:", 8) == 0 && strrchr(address, ':') &&
+            (item[8] == '*' || strcmp(item + 7, strrchr(address, ':')) == 0))
+            return true;
+    }
+    return false;
+}
+
+static void
+judge_socket(const struct cage *c, const struct listening *l, struct preflight_report *r)
+{
+    bool listed = l->inherited || is_listed(c->options->spec, l->address);
+    const char *path = open_profile(c, l);
+
+    if (!listed)
+        check_fail(r, CHECK_PROFILING,
+                   "close it; or, where it is meant, let stint bind it ('listen'), or name it in "
+                   "'listens' of 'preflight'",
+                   "pid %d listens on %s%s, which nothing in the configuration names", (int)l->pid,
+                   l->address, l->is_public ? " (not loopback: for everybody)" : "");
+    if (path)
+        check_fail(
+            r, CHECK_PROFILING,
+            "take the handlers out of the program, or bind them to a unix socket; 'profiling' "
+            "of the service and 'stint profile' give profiles to those who may have them",
+            "%s answers GET %s to anybody, without a token", l->address, path);
+}
+
+int
+exposure_judge(const struct cage *c, const pid_t *tree, size_t n, struct preflight_report *r)
+{
+    auto_free struct listening *all = calloc(LISTENING_MOST, sizeof(*all));
+    int count = all ? listening_find(tree, n, c->supervisor, all) : -ENOMEM;
+    auto_text struct text names = TEXT_INIT;
+
+    if (count < 0) {
+        check_skip(r, CHECK_PROFILING,
+                   "its sockets cannot be looked at (%s): run as the user of the service, or root",
+                   strerror(-count));
+        return count;
+    }
+    for (int i = 0; i < count; i++) {
+        if (cage_interrupted(c))
+            return -EINTR;
+        judge_socket(c, &all[i], r);
+        text_addf(&names, "%s%s", names.bytes ? ", " : "", all[i].address);
+    }
+    check_pass(r, CHECK_PROFILING, "%d socket%s %s connections in%s%s, %s gives out a profile",
+               count, count == 1 ? "" : "s", count == 1 ? "takes" : "take", count ? ": " : "",
+               text_str(&names), "none of them");
+    return 0;
+}

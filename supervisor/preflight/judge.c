@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What was seen in a rehearsal, as the results of its checks. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "config/spec.h"
+#include "supervisor/preflight/cage.h"
+#include "supervisor/preflight/rehearse.h"
+#include "supervisor/preflight/report.h"
+#include "supervisor/preflight/threads.h"
+
+#define TREND_RELOADS 3 /* fewer tell nothing of what grows with each */
+#define WARM_UP_FROM  5 /* with so many samples the first is left out: caches fill once */
+#define MEMORY_LEAST  (512.0 * 1024)
+#define MEMORY_PART   0.02 /* … and of what it had, for all reloads together */
+#define OF_THREADS_FIX                                                                         \
+    "end and join them when what they work for goes; 'stint threads' names who started them; " \
+    "docs/leaks.md"
+
+/* ---- lifecycle --------------------------------------------------------------------------------- */
+
+static const json_t *
+history(const struct rehearsal *r)
+{
+    return json_array_get(json_object_get(r->leaks, "services"), 0);
+}
+
+/* The line of the worst kind of threads that an ended generation left. */
+static const char *
+leak_words(const struct rehearsal *r)
+{
+    size_t i;
+    json_t *g;
+
+    json_array_foreach(json_object_get(history(r), "groups"), i, g)
+    {
+        const char *state = word_of(g, "state");
+
+        if (strcmp(state, "leaked") == 0 || strcmp(state, "killed") == 0)
+            return word_of(g, "text");
+    }
+    return "";
+}
+
+/* By a signal: the same processes are the next generation's, whose certificate has them. */
+static bool
+handed_over(const json_t *certificate)
+{
+    return strstr(word_of(certificate, "text"), "handed over") != NULL;
+}
+
+static unsigned
+judge_certificates(struct rehearsal *r)
+{
+    unsigned n = 0;
+    size_t i;
+    json_t *c;
+
+    json_array_foreach(json_object_get(history(r), "certificates"), i, c)
+    {
+        int64_t leaks = number_of(c, "leaks"), escapees = number_of(c, "escapees");
+
+        n++;
+        if (leaks > 0)
+            check_fail(r->report, CHECK_LIFECYCLE, OF_THREADS_FIX,
+                       "a generation did not end within its drain_timeout and was killed%s%s",
+                       leak_words(r)[0] ? ": " : "", leak_words(r));
+        if (escapees > 0)
+            check_fail(r->report, CHECK_LIFECYCLE,
+                       "a worker waits for the processes that it starts, or ends them",
+                       "%" PRId64 " process%s outlived %s worker", escapees,
+                       escapees == 1 ? "" : "es", escapees == 1 ? "its" : "their");
+        if (leaks == 0 && json_is_false(json_object_get(c, "pids_gone")) && !handed_over(c))
+            check_fail(r->report, CHECK_LIFECYCLE, "see 'stint leaks --certificates'",
+                       "generation %" PRId64 " has no clean certificate: %s",
+                       number_of(c, "generation"), word_of(c, "text"));
+    }
+    return n;
+}
+
+/* With each reload there are more of them, and that for as long as it was looked. */
+static bool
+threads_rise(const struct rehearsal *r, struct trend *ret)
+{
+    *ret = trend_of(r->samples, r->n_samples, 0, sample_threads);
+    return r->n_samples > TREND_RELOADS && ret->falls == 0 && ret->rises + 1 >= ret->points - 1 &&
+           ret->per_reload >= 0.75;
+}
+
+static void
+judge_threads(struct rehearsal *r)
+{
+    const json_t *now = r->threads_now ? r->threads_now : r->threads_then;
+    struct text words = TEXT_INIT, kinds = TEXT_INIT;
+    int64_t leaked = threads_leaked(now, &words);
+    struct trend t;
+
+    if (leaked > 0)
+        check_fail(r->report, CHECK_LIFECYCLE, OF_THREADS_FIX,
+                   "%" PRId64 " thread%s should be gone: %s", leaked, leaked == 1 ? "" : "s",
+                   text_str(&words));
+    if (threads_rise(r, &t)) {
+        (void)threads_grown(r->threads_then, r->threads_now, &kinds);
+        check_fail(r->report, CHECK_LIFECYCLE, OF_THREADS_FIX,
+                   "%u threads, after %zu reloads %u%s%s", r->samples[0].threads, r->n_samples - 1,
+                   r->samples[r->n_samples - 1].threads, kinds.bytes ? ": " : "", text_str(&kinds));
+    }
+    text_finish(&words);
+    text_finish(&kinds);
+}
+
+void
+judge_lifecycle(struct rehearsal *r)
+{
+    const struct cage *c = r->cage;
+    unsigned certificates;
+
+    if (!r->ready) {
+        check_skip(r->report, CHECK_LIFECYCLE, "it did not come up");
+        return;
+    }
+    certificates = judge_certificates(r);
+    judge_threads(r);
+    if (c->left_over > 0)
+        check_fail(r->report, CHECK_LIFECYCLE,
+                   "a worker waits for the processes that it starts, or ends them",
+                   "left behind when all had ended, and killed: %s%s", text_str(&c->left_names),
+                   c->left_over > 4 ? " …" : "");
+    if (r->settled && certificates == 0)
+        check_fail(r->report, CHECK_LIFECYCLE, "see the log in the cage (--keep)",
+                   "no generation has a certificate");
+    check_pass(r->report, CHECK_LIFECYCLE,
+               "%u generation%s ended, each with a clean certificate; %u threads at first, %u at "
+               "last%s",
+               certificates, certificates == 1 ? "" : "s", r->samples[0].threads,
+               r->samples[r->n_samples ? r->n_samples - 1 : 0].threads,
+               c->spec->libstint || c->spec->preload
+                   ? ""
+                   : " (without libstint: by their number and by /proc)");
+}
+
+/* ---- growth ------------------------------------------------------------------------------------ */
+
+static void
+judge_fds(struct rehearsal *r, size_t from)
+{
+    struct trend t = trend_of(r->samples, r->n_samples, from, sample_fds);
+
+    if (t.falls == 0 && t.rises == t.points - 1 && t.per_reload >= 0.9)
+        check_fail(r->report, CHECK_GROWTH, "close what a reload opens; 'ls -l /proc/PID/fd'",
+                   "descriptors: %u, after %u reloads %u", r->samples[from].fds, t.points - 1,
+                   r->samples[r->n_samples - 1].fds);
+}
+
+static void
+judge_memory(struct rehearsal *r, size_t from)
+{
+    struct trend t = trend_of(r->samples, r->n_samples, from, sample_memory);
+    double had = sample_memory(&r->samples[from]);
+
+    if (t.falls == 0 && t.rises == t.points - 1 && t.total > MEMORY_LEAST + had * MEMORY_PART)
+        check_fail(r->report, CHECK_GROWTH,
+                   "free what a reload replaces; 'stint profile --heap' shows who allocates",
+                   "memory: %.1f MiB, after %u reloads %.1f MiB, %.0f KiB with each", had / 1048576,
+                   t.points - 1, sample_memory(&r->samples[r->n_samples - 1]) / 1048576,
+                   t.per_reload / 1024);
+}
+
+void
+judge_growth(struct rehearsal *r)
+{
+    size_t from = r->n_samples >= WARM_UP_FROM ? 1 : 0;
+    const struct sample *first, *last;
+
+    if (r->n_samples <= TREND_RELOADS && r->settled) {
+        check_skip(
+            r->report, CHECK_GROWTH,
+            "%zu reload%s tell%s nothing of a trend: 'reloads' of 'preflight' is at least %d",
+            r->n_samples ? r->n_samples - 1 : 0, r->n_samples == 2 ? "" : "s",
+            r->n_samples == 2 ? "s" : "", TREND_RELOADS);
+        return;
+    }
+    if (r->n_samples <= TREND_RELOADS)
+        return; /* why is said by who says it */
+    first = &r->samples[from];
+    last = &r->samples[r->n_samples - 1];
+    judge_fds(r, from);
+    judge_memory(r, from);
+    check_pass(r->report, CHECK_GROWTH,
+               "over %zu reloads: memory %.1f then %.1f MiB, descriptors %u then %u",
+               r->n_samples - 1 - from, sample_memory(first) / 1048576,
+               sample_memory(last) / 1048576, first->fds, last->fds);
+}

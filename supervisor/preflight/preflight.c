@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "supervisor/preflight/preflight.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/mem.h"
+#include "config/spec.h"
+#include "supervisor/preflight/cage.h"
+#include "supervisor/preflight/passed.h"
+#include "supervisor/preflight/rehearse.h"
+#include "supervisor/preflight/report.h"
+
+/* ---- without starting anything ----------------------------------------------------------------- */
+
+static void
+judge_program(const struct preflight_options *o, const struct preflight_hooks *h,
+              struct preflight_report *r)
+{
+    char digest[DIGEST_TEXT];
+    struct error e = {0};
+
+    if (h->candidate(o->spec, o->binary, &r->candidate, &r->executable, &e) < 0)
+        check_fail(r, CHECK_PROGRAM, "build or install it; 'stint check' says the same", "%s",
+                   e.text);
+    else
+        check_pass(r, CHECK_PROGRAM, "%s, candidate %s", r->executable,
+                   digest_format(r->candidate, digest));
+}
+
+/* Why it is not rehearsed; NULL: it is. */
+static const char *
+why_not(const struct preflight_options *o, const struct preflight_report *r)
+{
+    if (o->spec->type == TYPE_ONESHOT)
+        return "a oneshot does what it does: it is not rehearsed";
+    if (!o->spec->preflight.may)
+        return "not rehearsed: the service has no 'preflight' block, and its program may consume "
+               "queues or migrate data; 'preflight: {}' lets it be started";
+    if (o->spec->handoff == HANDOFF_REPLACE && !o->beside_live)
+        return "not rehearsed: with 'handoff: replace' there may never be two of it; --beside-live "
+               "starts it all the same";
+    return r->checks[CHECK_PROGRAM].result == CHECK_FAILED ? "not rehearsed: there is no program"
+                                                           : NULL;
+}
+
+/* ---- with ------------------------------------------------------------------------------------- */
+
+static void
+keep_samples(const struct rehearsal *run, struct preflight_report *r)
+{
+    r->samples = json_array();
+    for (size_t i = 0; r->samples && i < run->n_samples; i++)
+        (void)json_array_append_new(r->samples,
+                                    sample_json(&run->samples[i])); /* or it is missing */
+}
+
+static int
+in_a_cage(const struct preflight_options *o, const struct preflight_hooks *h,
+          struct preflight_report *r, struct error *reterr)
+{
+    struct cage cage;
+    struct rehearsal run = {.cage = &cage, .report = r};
+    int result = cage_open(&cage, o, h, reterr);
+
+    if (result == 0)
+        result = rehearse(&run);
+    cage_stop(&cage);
+    if (result == -EINTR) {
+        r->interrupted = true;
+        result = 0;
+    } else if (result == 0 || result == -ECANCELED) {
+        result = 0;
+        r->rehearsed = true;
+        judge_lifecycle(&run);
+        judge_growth(&run);
+    } else if (!reterr->text[0]) {
+        (void)error_set(reterr, result, "rehearse the service");
+    }
+    keep_samples(&run, r);
+    text_add(&r->notes, text_str(&cage.notes));
+    if (o->keep && cage.directory)
+        r->cage = strdup(cage.directory);
+    rehearsal_finish(&run);
+    cage_close(&cage, o->keep);
+    return result;
+}
+
+/* ---- the door --------------------------------------------------------------------------------- */
+
+static void
+record(const struct preflight_options *o, struct preflight_report *r)
+{
+    struct passed p = {.candidate = r->candidate, .at_wall_us = wall_now_us(), .by_uid = geteuid()};
+    struct error e = {0};
+
+    for (enum check c = 0; c < CHECK_COUNT; c++) {
+        p.checks += r->checks[c].result == CHECK_PASSED;
+        p.skipped += r->checks[c].result == CHECK_SKIPPED;
+    }
+    if (!o->spec->require_preflight) {
+        text_add(&r->recorded_text, "no door asks for it (handoff: {require_preflight: true})");
+        return;
+    }
+    if (!preflight_passed(r) || !r->rehearsed) {
+        text_add(&r->recorded_text,
+                 r->rehearsed ? "it has not passed" : "what was not rehearsed has not passed");
+        return;
+    }
+    r->recorded = passed_write(o->state_dir, o->spec->name, &p, &e);
+    if (r->recorded == 0)
+        r->recorded = 1;
+    text_addf(&r->recorded_text, "%s",
+              r->recorded == 1 ? "the door is open for this candidate" : e.text);
+}
+
+static const char *
+not_judged(const struct preflight_options *o, const struct preflight_report *r, enum check c)
+{
+    if (r->checks[CHECK_START].result != CHECK_PASSED)
+        return "it did not come up";
+    if (c == CHECK_LOAD && o->spec->preflight.load.n == 0 && !o->spec->preflight.url)
+        return "nothing was asked of it: 'load' of its 'preflight' is a command or a URL";
+    if (c == CHECK_TRACE || c == CHECK_DEADLINES)
+        return "nothing was counted that it could be judged by";
+    return "it did not come so far";
+}
+
+int
+preflight_run(const struct preflight_options *options, const struct preflight_hooks *hooks,
+              struct preflight_report *ret, struct error *reterr)
+{
+    int64_t began_us = mono_now_us();
+    const char *why;
+    int r = 0;
+
+    *ret = (struct preflight_report){0};
+    reterr->text[0] = '\0';
+    judge_program(options, hooks, ret);
+    why = why_not(options, ret);
+    if (!why)
+        r = in_a_cage(options, hooks, ret, reterr);
+    for (enum check c = 0; c < CHECK_COUNT; c++)
+        check_skip(ret, c, "%s", why ? why : not_judged(options, ret, c));
+    if (r == 0)
+        record(options, ret);
+    ret->duration_us = mono_now_us() - began_us;
+    return r;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef STINT_PREFLIGHT_REHEARSE_H
+#define STINT_PREFLIGHT_REHEARSE_H
+
+/* Private to preflight/: the course of a rehearsal, and what was seen in it. */
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "supervisor/preflight/load.h"
+#include "supervisor/preflight/sample.h"
+#include "supervisor/preflight/talk.h"
+
+struct cage;
+struct preflight_report;
+
+struct rehearsal {
+    struct cage *cage; /* borrowed, like the next */
+    struct preflight_report *report;
+    struct view view;       /* the last look */
+    struct sample *samples; /* owned: one before the first reload, one after each */
+    size_t n_samples;
+    json_t *threads_then,
+        *threads_now; /* owned; at the first sample and the last; NULL: not seen */
+    json_t *leaks;    /* owned; history and certificates; NULL: not asked */
+    struct load load;
+    unsigned answered, asked; /* of all rounds of a URL */
+    bool ready;               /* it came to serve */
+    bool settled;             /* all reloads were made, and what they relieved is gone */
+};
+
+/* rehearse - start, load, reload, stop. What goes wrong is in the report. 0, or -EINTR, -ENOMEM. */
+int rehearse(struct rehearsal *r);
+void rehearsal_finish(struct rehearsal *r);
+
+/* judge.c: what it means; after rehearse() and cage_stop(). */
+void judge_lifecycle(struct rehearsal *r);
+void judge_growth(struct rehearsal *r);
+
+#endif

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* stint preflight: what it starts and what not, what it leaves behind, and the door that asks for it. */
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "tests/scenario/preflight.h"
+
+#define WEB                     \
+    "  web:\n"                  \
+    "    command: [%s/hello]\n" \
+    "    libstint: true\n"      \
+    "    drain_timeout: 2s\n"   \
+    "%s"
+
+/* One service, the smallest worker of all, with these lines. Return: the configuration. */
+static const char *
+web(const char *lines)
+{
+    static char config[512];
+
+    scn_copy("hello", getenv("HELLO_BINARY"), "");
+    scn_config(WEB, scn_dir(), lines);
+    (void)snprintf(config, sizeof(config), "%s", scn_path("stint.yaml"));
+    return config;
+}
+
+/* ---- what is started ------------------------------------------------------------------------- */
+
+START_TEST(without_a_block_nothing_is_started_and_that_is_said)
+{
+    const char *config = web("");
+    json_t *report = preflight_expect("web", config, "");
+    auto_free char *skipped = preflight_checks(report, "skipped");
+
+    ck_assert_str_eq(skipped, "start load reload profiling trace deadlines lifecycle growth");
+    ck_assert(json_is_false(json_object_get(report, "rehearsed")));
+    ck_assert_ptr_nonnull(strstr(preflight_evidence(report, "start"), "'preflight' block"));
+    json_decref(report);
+    preflight_nothing_left();
+}
+END_TEST
+
+START_TEST(what_may_never_be_there_twice_is_started_only_when_that_is_said)
+{
+    const char *config = web("    handoff: replace\n    preflight: {}\n");
+    auto_free char *out = NULL;
+    json_t *report = preflight_expect("web", config, "");
+
+    ck_assert(json_is_false(json_object_get(report, "rehearsed")));
+    ck_assert_ptr_nonnull(strstr(preflight_evidence(report, "start"), "--beside-live"));
+    json_decref(report);
+    ck_assert_int_eq(preflight("web", config, "--beside-live", &out), 0);
+    ck_assert_ptr_nonnull(strstr(out, "web: passed,"));
+    preflight_nothing_left();
+}
+END_TEST
+
+START_TEST(it_is_beside_the_service_that_runs_and_does_not_touch_it)
+{
+    const char *config;
+    char lines[512];
+    json_t *report;
+
+    (void)snprintf(lines, sizeof(lines),
+                   "    listen: {http: 'tcp://127.0.0.1:%d', admin: 'unix:%s/admin.sock'}\n"
+                   "    preflight: {reloads: 1}\n",
+                   scn_port(), scn_dir());
+    config = web(lines);
+    scn_start();
+    (void)scn_await("event=generation_serving gen=1", 10000);
+    report = preflight_expect("web", config, "");
+    ck_assert(json_is_true(json_object_get(report, "rehearsed")));
+    json_decref(report);
+    ck_assert_uint_eq(scn_count("event=generation_draining"), 0);
+    ck_assert_uint_eq(scn_count("event=worker_exit"), 0);
+    ck_assert_int_eq(scn_stop(), 0);
+    preflight_nothing_left();
+}
+END_TEST
+
+START_TEST(a_candidate_that_does_not_start_fails_with_what_it_said)
+{
+    const char *config = web("    environment: {MODE: x}\n    ready: {exec: [/bin/false]}\n"
+                             "    start_timeout: 100ms\n    respawn: {limit: {count: 1}}\n"
+                             "    preflight: {}\n");
+    json_t *report = preflight_expect("web", config, "start");
+
+    ck_assert_ptr_nonnull(strstr(preflight_evidence(report, "start"), "rejected"));
+    json_decref(report);
+    preflight_nothing_left();
+}
+END_TEST
+
+START_TEST(a_load_that_fails_is_told_with_its_last_words)
+{
+    const char *config = web("    listen: {http: 'tcp://127.0.0.1:9'}\n"
+                             "    preflight:\n      reloads: 1\n"
+                             "      load: [/bin/sh, -c, 'echo no answer at $0 of "
+                             "$STINT_LISTEN_http; exit 3', '{port.http}']\n");
+    json_t *report = preflight_expect("web", config, "load");
+    const char *evidence = preflight_evidence(report, "load");
+
+    ck_assert_msg(strstr(evidence, "exited with status 3: no answer at "), "%s", evidence);
+    ck_assert_msg(strstr(evidence, "of tcp://127.0.0.1:"), "%s", evidence);
+    json_decref(report);
+}
+END_TEST
+
+/* ---- what is left ----------------------------------------------------------------------------- */
+
+START_TEST(ctrl_c_leaves_neither_a_process_nor_a_cage)
+{
+    const char *config = web("    preflight: {reloads: 1000}\n");
+    const char *const argv[] = {"stint", "preflight", "web", "-c", config, NULL};
+    int none = open("/dev/null", O_WRONLY | O_CLOEXEC), ends[2], status;
+    auto_free char *line = NULL;
+    size_t room = 0;
+    FILE *progress;
+    pid_t pid;
+
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    pid = preflight_start(none, ends[1], argv);
+    fd_close(ends[1]);
+    progress = fdopen(ends[0], "re");
+    ck_assert_ptr_nonnull(progress);
+    do
+        ck_assert_int_gt(getline(&line, &room, progress), 0);
+    while (!strstr(line, "reload 2 of 1000"));
+    ck_assert_int_eq(kill(pid, SIGINT), 0);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    (void)fclose(progress);
+    ck_assert(WIFEXITED(status));
+    ck_assert_int_eq(WEXITSTATUS(status), 130);
+    fd_close(none);
+    preflight_nothing_left();
+}
+END_TEST
+
+START_TEST(a_kept_cage_has_the_log_and_is_said)
+{
+    const char *config = web("    preflight: {reloads: 1}\n");
+    auto_free char *out = NULL;
+    auto_text struct text log = TEXT_INIT;
+    char *at;
+
+    ck_assert_int_eq(preflight("web", config, "--keep", &out), 0);
+    at = strstr(out, "the cage is kept: ");
+    ck_assert_ptr_nonnull(at);
+    text_addf(&log, "%.*s/log", (int)strcspn(at + 18, "\n"), at + 18);
+    ck_assert_int_eq(access(text_str(&log), R_OK), 0);
+}
+END_TEST
+
+/* ---- for CI ----------------------------------------------------------------------------------- */
+
+START_TEST(the_junit_file_is_read_by_a_real_reader)
+{
+    const char *config =
+        web("    preflight: {reloads: 1, load: [/bin/sh, -c, 'echo \"<&>\"; exit 1']}\n");
+    auto_free char *out = NULL;
+    auto_text struct text command = TEXT_INIT;
+
+    ck_assert_int_eq(preflight("web", config, "--junit", &out), 1);
+    scn_file("junit.xml", "%s", out);
+    text_addf(&command,
+              "python3 - %s/junit.xml <<'END'\n"
+              "import sys, xml.etree.ElementTree as t\n"
+              "s = t.parse(sys.argv[1]).getroot()\n"
+              "cases = s.findall('testcase')\n"
+              "failed = [c.get('name') for c in cases if c.find('failure') is not None]\n"
+              "assert s.tag == 'testsuite' and int(s.get('tests')) == len(cases) == 9, s.attrib\n"
+              "assert failed == ['load'] and int(s.get('failures')) == 1, failed\n"
+              "assert '<&>' in s.find('testcase/failure').get('message')\n"
+              "assert int(s.get('skipped')) == len(s.findall('testcase/skipped'))\n"
+              "END",
+              scn_dir());
+    ck_assert_int_eq(system(text_str(&command)), 0);
+}
+END_TEST
+
+/* ---- the door --------------------------------------------------------------------------------- */
+
+START_TEST(the_door_opens_for_exactly_the_candidate_that_passed)
+{
+    const char *config = web("    watch: {binary: false}\n"
+                             "    handoff: {mode: overlap, require_preflight: true}\n"
+                             "    preflight: {reloads: 1}\n");
+    auto_free char *shut = NULL, *forced = NULL, *open = NULL, *again = NULL, *out = NULL;
+
+    scn_start(); /* where nothing serves, nobody is kept waiting */
+    (void)scn_await("event=generation_serving gen=1", 10000);
+
+    scn_copy("hello", getenv("HELLO_BINARY"), "2");
+    ck_assert_int_eq(scn_cli(&shut, "reload", "web", NULL), 1);
+    ck_assert_msg(strstr(shut, "stint preflight web"), "%s", shut);
+    ck_assert_uint_eq(scn_count("event=worker_signalled"), 0);
+
+    ck_assert_int_eq(preflight("web", config, NULL, &out), 0);
+    ck_assert_ptr_nonnull(strstr(out, "the door is open"));
+    ck_assert_int_eq(scn_cli(&open, "reload", "web", NULL), 0);
+    (void)scn_await("event=generation_serving gen=2", 10000);
+
+    scn_copy("hello", getenv("HELLO_BINARY"), "3"); /* another program, which nobody has seen */
+    ck_assert_int_eq(scn_cli(&again, "reload", "web", NULL), 1);
+    ck_assert_int_eq(scn_cli(&forced, "reload", "web", "--force", NULL), 0);
+    (void)scn_await_any("event=audit verb=reload force=true", 10000);
+    (void)scn_await_any("event=check msg=\"is not asked for a preflight: operator", 10000);
+    ck_assert_int_eq(scn_stop(), 0);
+}
+END_TEST
+
+START_TEST(a_record_that_others_may_write_is_not_believed)
+{
+    const char *config =
+        web("    handoff: {require_preflight: true}\n    preflight: {reloads: 1}\n");
+    auto_free char *out = NULL, *answer = NULL;
+    auto_text struct text command = TEXT_INIT;
+
+    scn_start();
+    (void)scn_await("event=generation_serving gen=1", 10000);
+    ck_assert_int_eq(scn_cli(NULL, "stop", "web", NULL), 0);
+    scn_copy("hello", getenv("HELLO_BINARY"), "2");
+    ck_assert_int_eq(preflight("web", config, NULL, &out), 0);
+    scn_copy("hello", getenv("HELLO_BINARY"), "");
+    ck_assert_int_eq(scn_cli(NULL, "start", "web", NULL), 0);
+    scn_copy("hello", getenv("HELLO_BINARY"), "2");
+    text_addf(&command, "chmod 666 %s/state/preflight/web.*", scn_dir());
+    ck_assert_int_eq(system(text_str(&command)), 0);
+    ck_assert_int_eq(scn_cli(&answer, "reload", "web", NULL), 1);
+    ck_assert_msg(strstr(answer, "is not believed"), "%s", answer);
+    ck_assert_int_eq(scn_stop(), 0);
+}
+END_TEST
+
+scn_main("preflight", without_a_block_nothing_is_started_and_that_is_said,
+         what_may_never_be_there_twice_is_started_only_when_that_is_said,
+         it_is_beside_the_service_that_runs_and_does_not_touch_it,
+         a_candidate_that_does_not_start_fails_with_what_it_said,
+         a_load_that_fails_is_told_with_its_last_words, ctrl_c_leaves_neither_a_process_nor_a_cage,
+         a_kept_cage_has_the_log_and_is_said, the_junit_file_is_read_by_a_real_reader,
+         the_door_opens_for_exactly_the_candidate_that_passed,
+         a_record_that_others_may_write_is_not_believed)
