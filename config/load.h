@@ -72,6 +72,7 @@ void validate_oneshot(struct load *l, const struct entry *e);
 void validate_addresses(struct load *l);
 void validate_dependencies(struct load *l);
 void validate_log(struct load *l, const struct entry *e);
+void validate_trace(struct load *l, const struct entry *e);
 void validate_log_files(struct load *l);
 void validate_system(struct load *l, const struct entry *e);
 

@@ -161,6 +161,7 @@ load_all_services(struct load *l, enum config_check check)
             continue;
         validate_service(l, &l->entries[i]);
         validate_log(l, &l->entries[i]);
+        validate_trace(l, &l->entries[i]);
         if (check == CONFIG_CHECK_SYSTEM)
             validate_system(l, &l->entries[i]);
     }

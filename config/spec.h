@@ -91,6 +91,15 @@ struct service_log {
     bool timestamp; /* before each raw line */
 };
 
+/* How the lines of a service tell of their trace. */
+enum trace_format { TRACE_AUTO, TRACE_JSON, TRACE_LOGFMT, TRACE_TEXT };
+
+struct service_trace {
+    bool lint; /* look at each line, and count */
+    enum trace_format format;
+    char *trace_id, *span_id; /* the keys of their ids; NULL = by their usual names */
+};
+
 struct limit_spec {
     int resource; /* RLIMIT_… */
     rlim_t soft, hard;
@@ -215,6 +224,7 @@ struct service_spec {
     bool give_up;            /* … and a generation that has served, too */
     bool retry;              /* oneshot: up to that limit it is tried again */
     struct service_log log;
+    struct service_trace trace;
     unsigned restart_requests; /* a worker is relieved after so many; 0 = never */
     unsigned restart_jitter;   /* in percent: its limits are lower by a part of up to that */
     int64_t restart_age_us;    /* … so long after it was ready; 0 = never */

@@ -12,6 +12,7 @@ enum words {
     WORDS_TYPE,
     WORDS_LOG_TO,
     WORDS_LOG_LINES,
+    WORDS_TRACE,
     WORDS_COUNT
 };
 

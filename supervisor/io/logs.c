@@ -10,8 +10,8 @@
 #include "base/mem.h"
 #include "supervisor/io/logs_internal.h"
 
-static struct log *
-find(const struct logs *ls, const char *service)
+struct log *
+log_find(const struct logs *ls, const char *service)
 {
     for (struct table_node *n = table_find(&ls->by_name, table_key(service)); n; n = table_next(n))
         if (strcmp(container_of(n, struct log, by_name)->service, service) == 0)
@@ -124,6 +124,7 @@ log_destroy(struct log *l)
     log_pressure_finish(l);
     list_del(&l->node);
     table_remove(&l->logs->by_name, &l->by_name);
+    lint_destroy(l->lint);
     free(l->config);
     free(l->why);
     free(l);
@@ -132,7 +133,7 @@ log_destroy(struct log *l)
 struct log *
 logs_get(struct logs *ls, const char *service)
 {
-    struct log *l = find(ls, service);
+    struct log *l = log_find(ls, service);
 
     if (!l)
         l = log_create(ls, service);
@@ -200,6 +201,7 @@ log_configure(struct log *l, const struct service_spec *s)
     l->format = s->log.format;
     l->timestamp = s->log.timestamp;
     l->block_us = s->log.block_us;
+    log_trace_by(l, &s->trace);
     l->room = s->log.buffer < LOGFILE_ROOM_MIN ? LOGFILE_ROOM_MIN : (size_t)s->log.buffer;
     if (l->to == LOG_TO_FILE && has_config(l)) {
         fill_config(l->config, s);
@@ -317,7 +319,7 @@ logs_configure(struct logs *ls, struct service_spec *const *services, size_t n)
     list_for_each (pos, &ls->all)
         container_of(pos, struct log, node)->configured = false;
     for (size_t i = 0; i < n; i++) {
-        struct log *l = find(ls, services[i]->name);
+        struct log *l = log_find(ls, services[i]->name);
 
         if (!l)
             l = log_create(ls, services[i]->name);
@@ -364,31 +366,4 @@ logs_flush(struct logs *ls, int64_t budget_us)
         journal_say(ls->journal, LOG_LEVEL_ERROR, "log_lost",
                     "%llu bytes of log files could not be written before the end",
                     (unsigned long long)left);
-}
-
-bool
-logs_status(const struct logs *ls, const char *service, struct log_status *ret)
-{
-    const struct log *l = ls ? find(ls, service) : NULL;
-    const struct logfile_memory *m = l && l->spool ? spool_memory(l->spool) : NULL;
-
-    if (!l)
-        return false;
-    *ret = (struct log_status){
-        .to = l->to,
-        .file = l->to == LOG_TO_FILE && l->config ? l->config->path : NULL,
-        .state = l->failed       ? "failed"
-                 : l->dropping   ? "dropping"
-                 : l->blocked_us ? "waiting"
-                                 : "ok",
-        .error = l->failed ? (l->why ? l->why : "out of memory") : NULL,
-        .lines = l->lines,
-        .bytes = l->bytes,
-        .dropped_lines = l->dropped_lines,
-        .dropped_bytes = l->dropped_bytes,
-        .waiting = m ? logfile_memory_waiting(m) : 0,
-        .size = m ? atomic_load(&m->shared->size) : 0,
-        .rotations = m ? atomic_load(&m->shared->rotations) : 0,
-    };
-    return true;
 }

@@ -24,6 +24,7 @@
 
 struct error;
 struct ev_loop;
+struct lint;
 struct log;
 struct logs;
 
@@ -73,7 +74,8 @@ struct printed {
     enum capture_stream stream;
     const char *bytes;
     size_t n;
-    unsigned flags; /* enum capture_flag */
+    unsigned flags;  /* enum capture_flag */
+    int registry_fd; /* of a worker with libstint; else -1 */
 };
 void log_line(struct log *l, const struct printed *p); /* without room it is dropped and counted */
 
@@ -88,6 +90,8 @@ struct log_status {
     uint64_t size;      /* … of it */
     uint64_t rotations; /* … since its memory was made */
 };
+/* logs_lint - NULL: its lines are not looked at, or there is no log of that name. */
+const struct lint *logs_lint(const struct logs *ls, const char *service);
 /* logs_status - false: there is no log of that name. */
 bool logs_status(const struct logs *ls, const char *service, struct log_status *ret);
 

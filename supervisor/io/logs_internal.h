@@ -7,6 +7,7 @@
 
 #include "base/table.h"
 #include "base/text.h"
+#include "supervisor/io/lint.h"
 #include "supervisor/io/logs.h"
 #include "supervisor/io/spool.h"
 
@@ -36,6 +37,9 @@ struct log {
     ev_timer patience;
     struct list waiters; /* struct log_waiter.node */
     char *why;           /* owned; NULL: nothing yet, or no memory */
+    struct lint *lint;   /* owned; NULL: not asked for, or no memory */
+    uint64_t part_key;   /* of the stream whose line is told in parts … */
+    char part_trace[33]; /* … and its trace; "" = none */
 };
 
 struct logs {
@@ -48,11 +52,19 @@ struct logs {
     struct text line; /* scratch */
 };
 
+/* ---- logs.c */
+struct log *log_find(const struct logs *ls, const char *service); /* NULL: there is none */
+
 /* ---- logs_line.c */
 void log_pressure_init(struct log *l);
 void log_pressure_finish(struct log *l);
 void log_room(void *log);          /* half of the room is free */
 void log_go(struct log *l);        /* whoever waits asks again */
 void log_tell_lost(struct log *l); /* when there is room for it */
+
+/* ---- logs_trace.c */
+void log_trace_by(struct log *l, const struct service_trace *how);
+/* The trace that the line itself has, in @trace or elsewhere; NULL: none. Of a line in parts the first says it. */
+const char *log_trace_of(struct log *l, uint64_t key, const struct printed *p, char trace[33]);
 
 #endif

@@ -278,8 +278,8 @@ put_line(struct log *l, uint64_t key, const struct printed *p)
     put_text(l, out);
 }
 
-void
-log_line(struct log *l, const struct printed *p)
+static void
+take_line(struct log *l, const struct printed *p)
 {
     uint64_t key = p->worker * 2 + (uint64_t)p->stream;
     bool goes_on = p->flags & CAPTURE_CONTINUED;
@@ -301,4 +301,18 @@ log_line(struct log *l, const struct printed *p)
     if (l->spool)
         put_line(l, key, p);
     l->again = p->flags & CAPTURE_AGAIN;
+}
+
+void
+log_line(struct log *l, const struct printed *p)
+{
+    struct journal_origin from = *p->from;
+    struct printed line = *p;
+    char buffer[33];
+    const char *trace = log_trace_of(l, p->worker * 2 + (uint64_t)p->stream, p, buffer);
+
+    if (trace)
+        from.trace = trace;
+    line.from = &from;
+    take_line(l, &line);
 }

@@ -259,7 +259,7 @@ hand_on_line(void *env, enum capture_stream stream, const char *bytes, size_t n,
         .trace = h->trace,
     };
 
-    const struct printed line = {&from, h->worker, stream, bytes, n, flags};
+    const struct printed line = {&from, h->worker, stream, bytes, n, flags, h->registry_fd};
 
     if (h->log)
         log_line(h->log, &line);

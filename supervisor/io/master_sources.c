@@ -8,11 +8,12 @@
 #include "base/units.h"
 #include "supervisor/io/cgroup.h"
 #include "supervisor/io/fdstore.h"
+#include "supervisor/io/lint.h"
 #include "supervisor/io/master_books.h"
 #include "supervisor/io/master_outdated.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/ready.h"
-#include "supervisor/io/report.h"
+#include "supervisor/io/report_internal.h"
 #include "supervisor/io/watch.h"
 
 /* What only the rim knows, for the reports. */
@@ -103,6 +104,60 @@ source_log(void *env, const struct service *s)
 }
 
 static json_t *
+finding_of(const struct lint_finding *f)
+{
+    struct object o = object_new();
+
+    if (f->fault != LINT_LOST)
+        object_text(&o, "fault", lint_fault_name(f->fault));
+    object_text_unless_empty(&o, "thread", f->thread);
+    object_text_unless_empty(&o, "creator", f->creator);
+    object_number(&o, "generation", (int64_t)f->generation);
+    object_number(&o, "count", (int64_t)f->count);
+    object_text(&o, "line", f->line);
+    return object_take(&o);
+}
+
+/* By thread: those whose lines lost their trace, and all that is wrong otherwise. */
+static json_t *
+findings_of(const struct lint *l, bool lost)
+{
+    json_t *array = json_array();
+    size_t n;
+    const struct lint_finding *of = lint_findings(l, &n);
+
+    for (size_t i = 0; i < n; i++)
+        if ((of[i].fault == LINT_LOST) == lost)
+            (void)json_array_append_new(array, finding_of(&of[i]));
+    return array;
+}
+
+static json_t *
+source_trace(void *env, const struct service *s)
+{
+    const struct master *m = env;
+    const struct lint *l = logs_lint(m->logs, s->name);
+    const struct lint_counts *c;
+    struct object o;
+
+    if (!l)
+        return NULL;
+    c = lint_counts(l);
+    o = object_new();
+    object_number(&o, "lines", (int64_t)c->lines);
+    object_number(&o, "stamped", (int64_t)c->stamped);
+    object_number(&o, "explained", (int64_t)c->explained);
+    object_number(&o, "without_trace", (int64_t)c->without_trace);
+    for (int i = LINT_SPAN_ALONE; i < LINT_FAULTS; i++)
+        object_number(&o, lint_fault_name((enum lint_fault)i), (int64_t)c->faults[i]);
+    object_number(&o, "lost", (int64_t)c->faults[LINT_LOST]);
+    object_number(&o, "untold", (int64_t)c->untold);
+    object_set(&o, "lost_in_thread", findings_of(l, true));
+    object_set(&o, "findings", findings_of(l, false));
+    return object_take(&o);
+}
+
+static json_t *
 source_readiness(void *env, const struct worker *w)
 {
     const struct hand *h = hand_find(env, w->id);
@@ -140,6 +195,7 @@ sources_fill(struct master *m, struct report_sources *ret)
         .listeners = source_listeners,
         .watch = source_watch,
         .log = source_log,
+        .trace = source_trace,
         .readiness = source_readiness,
         .supervisor = source_supervisor,
         .libraries = outdated_of_worker,

@@ -93,6 +93,8 @@ add_rim(struct object *o, const struct report_sources *from, const struct servic
         object_optional(o, "log", from->log(from->env, s));
     if (from->deadlines)
         object_optional(o, "deadlines", from->deadlines(from->env, s));
+    if (from->trace)
+        object_optional(o, "trace", from->trace(from->env, s));
 }
 
 json_t *

@@ -44,6 +44,8 @@ struct report_sources {
     json_t *(*watch)(void *env, const struct service *s);
     /* object {to, state, lines, …}: where its lines go */
     json_t *(*log)(void *env, const struct service *s);
+    /* object {lines, stamped, …}: the trace context of its lines */
+    json_t *(*trace)(void *env, const struct service *s);
     /* object {waiting_for, tries, …}: how far the readiness probe is */
     json_t *(*readiness)(void *env, const struct worker *w);
     /* object {state: current|outdated|unknown, …}: is what it runs still what is on disk? */

@@ -106,7 +106,8 @@ START_TEST(the_canonical_text_is_what_a_person_would_write)
                      "  leak_every: 1m\n"
                      "  log: {to: stderr, format: raw, timestamp: false, "
                      "max_size: 100MiB, max_age: 0, keep: 5, mode: 0640, "
-                     "buffer: 256KiB, block: 200ms}\n");
+                     "buffer: 256KiB, block: 200ms}\n"
+                     "  trace: {lint: true, format: auto}\n");
     spec_destroy(s);
 }
 END_TEST

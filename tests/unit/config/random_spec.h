@@ -276,6 +276,12 @@ random_policy(struct service_spec *s)
     s->restart_jitter = (unsigned)random_below(51);
     s->restart_every_us = 100 * US_PER_MS + random_us(3000 * US_PER_S);
     s->leak_look_us = random_us(3600 * US_PER_S);
+    s->trace.lint = random_below(2);
+    s->trace.format = (enum trace_format)random_below(3);
+    if (random_below(2))
+        s->trace.trace_id = strdup("my.trace-id");
+    if (random_below(2))
+        s->trace.span_id = strdup("my_span");
     s->leak_every_us = US_PER_S + random_us(3600 * US_PER_S);
     s->n_leak_budget = random_below(3);
     s->leak_budget = calloc(s->n_leak_budget + 1, sizeof(*s->leak_budget));

@@ -164,7 +164,7 @@ START_TEST(one_who_floods_stderr_leaves_room_to_those_who_do_not)
     (void)fill();
     for (int i = 0; i < 100; i++) {
         ck_assert(log_has_room(quiet, &other, sizeof(text) - 1));
-        log_line(quiet, &(struct printed){&from, 9, CAPTURE_STDOUT, text, sizeof(text) - 1, 0});
+        log_line(quiet, &(struct printed){&from, 9, CAPTURE_STDOUT, text, sizeof(text) - 1, 0, -1});
     }
     take_all();
     ck_assert_uint_eq(count(text_str(&got), "service=quiet"), 100);
@@ -207,13 +207,13 @@ START_TEST(a_writer_that_hangs_keeps_its_file_and_another_one_writes_the_rest)
     logs_configure(logs, both, 2);
     second = logs_get(logs, "other");
     line("first");
-    log_line(second, &(struct printed){&from, 9, CAPTURE_STDOUT, "first", 5, 0});
+    log_line(second, &(struct printed){&from, 9, CAPTURE_STDOUT, "first", 5, 0, -1});
     await_written();
     hung = writer_pid();
     ck_assert_int_eq(kill(hung, SIGSTOP), 0);
     line("second");
     await_event("event=log_hangs service=web");
-    log_line(second, &(struct printed){&from, 9, CAPTURE_STDOUT, "second", 6, 0});
+    log_line(second, &(struct printed){&from, 9, CAPTURE_STDOUT, "second", 6, 0, -1});
     await_written();
     line("third");
     ck_assert_int_eq(kill(hung, SIGCONT), 0); /* it sees that it is not wanted any more */

@@ -114,7 +114,7 @@ line_of(uint64_t worker, const char *bytes, size_t n, unsigned flags)
                                         .pid = 4711,
                                         .stream = "stdout"};
 
-    log_line(web, &(struct printed){&from, worker, CAPTURE_STDOUT, bytes, n, flags});
+    log_line(web, &(struct printed){&from, worker, CAPTURE_STDOUT, bytes, n, flags, -1});
 }
 
 static inline void
