@@ -31,6 +31,17 @@
 
 enum kind { SOCKET, NOWAIT, PLAIN_READY, PLAIN_BLOCKS };
 
+/*
+ * A read begins with RWF_NOWAIT, which a kernel that knows it of pipes knows of sockets too: one call for
+ * both. A write begins as to a socket, since no other call keeps SIGPIPE away. ThreadSanitizer takes a recv()
+ * for what orders two threads, and knows nothing of preadv2().
+ */
+#if defined(__SANITIZE_THREAD__)
+static uint32_t sockets_refuse = 1;
+#else
+static uint32_t sockets_refuse; /* atomic; 1: an older kernel, and this was seen */
+#endif
+
 struct io {
     struct stint_token *token; /* may be NULL */
     int64_t abs_us;
@@ -39,6 +50,7 @@ struct io {
     uint32_t *site; /* static; of `text` */
     const char *text;
     enum kind kind; /* what is known of fd so far */
+    bool refused;   /* RWF_NOWAIT was */
     ssize_t (*call)(const struct io *io);
     void *bytes; /* read: written to; write: only read */
     size_t n;
@@ -141,6 +153,20 @@ learn(struct io *io, enum kind found)
     io->kind = found == PLAIN_BLOCKS && is_non_blocking(io->fd) ? PLAIN_READY : found;
 }
 
+/* On an older kernel it may be a socket all the same; else it is neither. */
+static void
+refused(struct io *io)
+{
+    const bool unknown = errno == EOPNOTSUPP;
+    int type;
+    socklen_t size = sizeof(type);
+
+    io->refused = true;
+    learn(io, getsockopt(io->fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 ? SOCKET : PLAIN_BLOCKS);
+    if (io->kind == SOCKET && unknown)
+        __atomic_store_n(&sockets_refuse, 1, __ATOMIC_RELAXED);
+}
+
 /* One attempt that does not wait. EINTR: try again at once. */
 static ssize_t
 attempt(struct io *io)
@@ -150,10 +176,10 @@ attempt(struct io *io)
     if (r >= 0)
         return r;
     if (io->kind == SOCKET && errno == ENOTSOCK) {
-        learn(io, NOWAIT);
+        learn(io, io->refused ? PLAIN_BLOCKS : NOWAIT);
         errno = EINTR;
     } else if (io->kind == NOWAIT && (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL)) {
-        learn(io, PLAIN_BLOCKS);
+        refused(io);
         errno = EINTR;
     } else if (io->kind == NOWAIT && errno == EAGAIN && is_file(io->fd)) {
         learn(io, PLAIN_READY);
@@ -248,6 +274,7 @@ stint_read(struct stint_token *token, int fd, void *bytes, size_t n, int64_t abs
                     .site = &site,
                     .text = "to read",
                     .events = POLLIN,
+                    .kind = __atomic_load_n(&sockets_refuse, __ATOMIC_RELAXED) ? SOCKET : NOWAIT,
                     .call = read_now,
                     .bytes = bytes,
                     .n = n};

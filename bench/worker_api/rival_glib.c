@@ -2,7 +2,11 @@
 /* One round of GLib's GCancellable. It has no tree, so no children. */
 #include "bench/worker_api/measure.h"
 
+#include <stdlib.h>
+#include <unistd.h>
+
 #include <gio/gio.h>
+#include <gio/gunixinputstream.h>
 
 #define MANY 10000
 
@@ -42,6 +46,26 @@ cancel_many(void)
     g_object_unref(top);
 }
 
+/* A byte that is there, and the write of it. */
+static void
+reads(GCancellable *cancellable)
+{
+    int ends[2];
+    char byte = 'x';
+    GInputStream *stream;
+
+    if (pipe(ends) != 0)
+        exit(1);
+    stream = g_unix_input_stream_new(ends[0], TRUE);
+    MEASURE("read_pipe", 50000, {
+        if (write(ends[1], &byte, 1) != 1 ||
+            g_input_stream_read(stream, &byte, 1, cancellable, NULL) != 1)
+            exit(1);
+    });
+    g_object_unref(stream);
+    (void)close(ends[1]);
+}
+
 int
 main(void)
 {
@@ -53,6 +77,7 @@ main(void)
         g_cancellable_disconnect(
             cancellable, g_cancellable_connect(cancellable, G_CALLBACK(nothing), NULL, NULL));
     });
+    reads(cancellable);
     g_cancellable_cancel(cancellable);
     MEASURE("check_cancelled", 20000000, found += g_cancellable_is_cancelled(cancellable));
     MEASURE("source", 200000, g_object_unref(g_cancellable_new()));

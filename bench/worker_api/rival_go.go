@@ -130,6 +130,36 @@ func dump() {
 	close(stop)
 }
 
+// Two goroutines in turns: each waits for the other, or for the end.
+func turns(ctx context.Context) {
+	const n = 20000
+	play := func(mine, others chan int, times int) {
+		for i := 0; i < times; i++ {
+			select {
+			case <-mine:
+			case <-ctx.Done():
+				panic("not cancelled")
+			}
+			select {
+			case others <- i:
+			case <-ctx.Done():
+				panic("not cancelled")
+			}
+		}
+	}
+	measure("turn", 5*n, func(times int) {
+		a, b := make(chan int, 1), make(chan int, 1)
+		done := make(chan int)
+		go func() {
+			play(a, b, times/2)
+			close(done)
+		}()
+		a <- 0
+		play(b, a, times/2)
+		<-done
+	})
+}
+
 func main() {
 	parent, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -152,6 +182,7 @@ func main() {
 			c()
 		}
 	})
+	turns(parent)
 	bytesPerChild(parent)
 	dump()
 	for i := 0; i < 2; i++ { // the first one of each is warm-up: the last line counts
