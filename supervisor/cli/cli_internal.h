@@ -38,6 +38,7 @@ enum cli_option {
     OPTION_JUNIT,
     OPTION_KEEP,
     OPTION_BESIDE_LIVE,
+    OPTION_TRACE,
     OPTION_COUNT
 };
 
@@ -116,6 +117,7 @@ int verb_upgrade(struct cli *cli);
 int verb_reopen(struct cli *cli);
 int verb_events(struct cli *cli);
 int verb_logs(struct cli *cli);
+int cli_logs_of_trace(struct cli *cli);
 int verb_preflight(struct cli *cli);
 
 /* ---- master.c: asking the master --------------------------------------------------------- */

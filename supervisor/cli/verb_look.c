@@ -167,5 +167,5 @@ verb_events(struct cli *cli)
 int
 verb_logs(struct cli *cli)
 {
-    return stream(cli, "/v1/logs", "100");
+    return cli->values[OPTION_TRACE] ? cli_logs_of_trace(cli) : stream(cli, "/v1/logs", "100");
 }

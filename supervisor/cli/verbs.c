@@ -23,6 +23,7 @@ const struct option_row cli_options[OPTION_COUNT] = {
     [OPTION_FOLLOW] = {"follow",           'f',  NULL,   "go on with what comes, until interrupted"        },
     [OPTION_SINCE] = {"since",            '\0', "N",    "only what comes after number N (seq in --json)"  },
     [OPTION_LINES] = {"lines",            'n',  "N",    "the last N lines"                                },
+    [OPTION_TRACE] = {"trace",            '\0', "ID",   "what belongs to that trace, in all services and in the supervisor's own log"},
     [OPTION_GENERATION] = {"generation",       'g',  "N",    "of this generation only"                         },
     [OPTION_KEYS] = {"keys",             '\0', NULL,   "print the table of configuration keys"           },
     [OPTION_SCHEMA] = {"schema",           '\0', NULL,   "print the configuration's JSON Schema"           },
@@ -114,10 +115,12 @@ const struct verb cli_verbs[] = {
      "  stint events -n 20\n"
      "  stint events --follow --json\n"                                                                     },
     {"logs",      "[SERVICE]",              "what the workers printed",                                    0, 1,
-     REMOTE | ACCEPTS(OPTION_FOLLOW) | ACCEPTS(OPTION_SINCE) | ACCEPTS(OPTION_LINES),                                     verb_logs,
-     "The last 500 lines of each service are kept in memory; 100 are shown.\n"
+     REMOTE | ACCEPTS(OPTION_FOLLOW) | ACCEPTS(OPTION_SINCE) | ACCEPTS(OPTION_LINES) | ACCEPTS(OPTION_TRACE),             verb_logs,
+     "The last 500 lines of each service are kept in memory; 100 are shown. With --trace all that\n"
+     "is known of one trace, over services and generations, in log files, too.\n"
      "  stint logs web -n 20\n"
-     "  stint logs -f\n"                                                                                    },
+     "  stint logs -f\n"
+     "  stint logs --trace 0af7651916cd43dd8448eb211c80319c\n"                                                                                    },
     {"reopen",    "[SERVICE...]",           "open log files anew that somebody moved away",                0, -1, REMOTE,
      verb_reopen,                                                                                                                       "For the postrotate of logrotate and the like; not needed for what stint rotates itself.\n"
      "  stint reopen\n"

@@ -62,25 +62,34 @@ take_claim(const struct registry_thread *t, struct lint_thread *ret)
     ret->has_trace = c->trace_id[0] != '\0' && strspn(c->trace_id, "0") < 32;
 }
 
-/* A number may have been another thread's before: the last one with it is meant, who prints now. */
+/* The last one of that number or name: an earlier one does not print any more. */
+static const struct registry_thread *
+last_of(const struct registry_thread *of, size_t n, const struct lint_found *f)
+{
+    for (size_t i = n; i > 0; i--) {
+        const struct registry_thread *t = &of[i - 1];
+
+        if (f->tid > 0 ? t->tid == (pid_t)f->tid
+                       : strlen(t->claim.name) == f->thread.n &&
+                             memcmp(t->claim.name, f->thread.at, f->thread.n) == 0)
+            return t;
+    }
+    return NULL;
+}
+
+/* A thread may have ended before its line is read: the registry remembers the last ones for a while. */
 static void
 look_in_registry(const struct lint_seen *line, struct lint_thread *ret)
 {
-    const struct lint_found *f = &line->found;
-    const struct registry_thread *found = NULL;
+    const struct registry_thread *found;
     struct registry_view view = {0};
     struct error err;
 
     if (registry_read(line->from->registry_fd, &view, &err) < 0)
         return;
-    for (size_t i = 0; i < view.n; i++) {
-        const struct registry_thread *t = &view.threads[i];
-
-        if (f->tid > 0 ? t->tid == (pid_t)f->tid
-                       : strlen(t->claim.name) == f->thread.n &&
-                             memcmp(t->claim.name, f->thread.at, f->thread.n) == 0)
-            found = t;
-    }
+    found = last_of(view.threads, view.n, &line->found);
+    if (!found)
+        found = last_of(view.ended, view.n_ended, &line->found);
     if (found)
         take_claim(found, ret);
     registry_view_finish(&view);

@@ -83,6 +83,11 @@ answer_version(struct desk *op, struct control_request *rq)
 
 /* ---- Routes ------------------------------------------------------------------------------ */
 
+#define STREAM_QUERY                                         \
+    {                                                        \
+        "since", "lines", "service", "follow", "trace", NULL \
+    }
+
 static const struct route {
     const char *method, *path;
     bool changes; /* root and the master's own user only */
@@ -92,8 +97,8 @@ static const struct route {
     {"GET",  "/v1/status",  false, operator_status,  {"service", NULL}                             },
     {"GET",  "/v1/threads", false, operator_threads, {"service", "generation", "slot", "all", NULL}},
     {"GET",  "/v1/leaks",   false, answer_leaks,     {"service", NULL}                             },
-    {"GET",  "/v1/events",  false, operator_events,  {"since", "lines", "service", "follow", NULL} },
-    {"GET",  "/v1/logs",    false, operator_logs,    {"since", "lines", "service", "follow", NULL} },
+    {"GET",  "/v1/events",  false, operator_events,  STREAM_QUERY                                  },
+    {"GET",  "/v1/logs",    false, operator_logs,    STREAM_QUERY                                  },
     {"GET",  "/v1/version", false, answer_version,   {NULL}                                        },
     {"GET",  "/v1/wait",    false, operator_wait,    {"service", "for", "timeout_ms", NULL}        },
     {"POST", "/v1/reload",  true,  operator_reload,  {NULL}                                        },

@@ -19,6 +19,7 @@ struct stream {
     bool output; /* logs; else events */
     bool follow;
     char service[65]; /* "" = all */
+    char trace[33];   /* only lines with it in them; "" = all */
     uint64_t cursor;  /* the last line taken */
     struct text line; /* the one being sent, may be longer than the client's buffer */
     size_t sent;      /* bytes of it */
@@ -31,16 +32,29 @@ on_woken(struct journal_watch *w)
 }
 
 static bool
-next_entry(struct stream *s, struct journal_entry *ret)
+next_kept(const struct stream *s, struct journal_entry *ret)
 {
     const struct journal *j = s->op->options.journal;
 
-    if (s->output)
-        return journal_output_next(j, s->service[0] ? s->service : NULL, s->cursor, ret);
+    return s->output ? journal_output_next(j, s->service[0] ? s->service : NULL, s->cursor, ret)
+                     : journal_events_next(j, s->cursor, ret);
+}
+
+/* Its own, or one that its text names: a line that is stamped has it in its JSON, too. */
+static bool
+wanted(const struct stream *s, const struct journal_entry *e)
+{
+    return (s->output || !s->service[0] || strcmp(e->service, s->service) == 0) &&
+           (!s->trace[0] || memmem(e->json, e->bytes, s->trace, strlen(s->trace)));
+}
+
+static bool
+next_entry(struct stream *s, struct journal_entry *ret)
+{
     for (int i = 0; i < SKIP_MAX; i++) {
-        if (!journal_events_next(j, s->cursor, ret))
+        if (!next_kept(s, ret))
             return false;
-        if (!s->service[0] || strcmp(ret->service, s->service) == 0)
+        if (wanted(s, ret))
             return true;
         s->cursor = ret->seq;
     }
@@ -58,7 +72,8 @@ fill(struct stream *s)
         return false;
     text_clear(&s->line);
     s->sent = 0;
-    if (e.lost > 0 && since > 0) /* a reader slower than the ring, not one that asked for all */
+    if (e.lost > 0 && since > 0 &&
+        !s->trace[0]) /* a reader slower than the ring, not one that asked for all */
         text_addf(&s->line, "{\"event\":\"lost\",\"lost\":%" PRIu64 "}\n", e.lost);
     text_addn(&s->line, e.json, e.bytes);
     text_add(&s->line, "\n");
@@ -101,6 +116,27 @@ on_finish(void *data)
     free(s);
 }
 
+/* Of all services at once it would be all that is kept of them, in one turn of the loop. */
+static bool
+read_trace(struct stream *s)
+{
+    const char *trace = control_query(s->rq, "trace");
+
+    if (!trace)
+        return true;
+    if (strlen(trace) != 32 || strspn(trace, "0123456789abcdef") != 32) {
+        control_answer_error(s->rq, 400, "bad-trace", "a trace is 32 digits of 0-9 and a-f");
+        return false;
+    }
+    if (s->output && !s->service[0]) {
+        control_answer_error(s->rq, 400, "no-service",
+                             "lines of a trace are looked for in one service: say which");
+        return false;
+    }
+    memcpy(s->trace, trace, sizeof(s->trace));
+    return true;
+}
+
 /* The parameters both have. False: @rq was answered with what is wrong. */
 static bool
 read_query(struct stream *s)
@@ -115,6 +151,8 @@ read_query(struct stream *s)
         return false;
     if (name)
         memcpy(s->service, name, strlen(name) + 1); /* as long as a service's own name */
+    if (!read_trace(s))
+        return false;
     if (!operator_query_number(rq, "lines", LINES_MAX, &lines) ||
         !operator_query_number(rq, "since", INT64_MAX, &since))
         return false;

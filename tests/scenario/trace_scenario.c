@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* Trace context: from a request to the line of a log, and from a reload to its workers. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "harness.h"
+
+#define TRACE "0af7651916cd43dd8448eb211c80319c"
+
+static void
+service(const char *name, const char *acts, const char *more)
+{
+    scn_copy(name, getenv("TRACER_BINARY"), "");
+    scn_config("  %s:\n    command: [./%s%s%s]\n    directory: %s\n    libstint: true\n%s", name,
+               name, *acts ? ", " : "", acts, scn_dir(), more);
+}
+
+/* services[0].trace of the status. */
+static json_t *
+counts(void)
+{
+    auto_free char *out = NULL;
+    json_t *status, *trace;
+
+    ck_assert_int_eq(scn_cli(&out, "status", "--json", NULL), 0);
+    status = json_loads(out, 0, NULL);
+    trace = json_object_get(json_array_get(json_object_get(status, "services"), 0), "trace");
+    ck_assert_msg(trace != NULL, "%s", out);
+    json_incref(trace);
+    json_decref(status);
+    return trace;
+}
+
+static json_int_t
+number(const json_t *o, const char *key)
+{
+    ck_assert_msg(json_is_integer(json_object_get(o, key)), "no %s", key);
+    return json_integer_value(json_object_get(o, key));
+}
+
+START_TEST(a_program_that_keeps_its_trace_has_it_in_every_line)
+{
+    json_t *c;
+
+    service("web", "good, raw, child", "");
+    scn_start();
+    (void)scn_await("event=verdict service=web outcome=serving", 10000);
+    (void)scn_await_any("event=output service=web trace=" TRACE " ~within+the+request", 5000);
+    (void)scn_await_any("event=output service=web ~reason=unregistered ~nobody+knows+me", 5000);
+    (void)scn_await_any("event=output service=web ~of+a+child", 5000);
+    (void)scn_await_any("event=output service=web ~serving", 5000);
+    c = counts();
+    ck_assert_int_eq(number(c, "lines"), 4);
+    ck_assert_int_eq(number(c, "stamped"), 3);
+    ck_assert_int_eq(number(c, "explained"), 1);
+    ck_assert_int_eq(number(c, "without_trace"), 0);
+    ck_assert_uint_eq(json_array_size(json_object_get(c, "findings")), 0);
+    ck_assert_uint_eq(json_array_size(json_object_get(c, "lost_in_thread")), 0);
+    ck_assert_uint_eq(scn_count("event=trace_fault"), 0);
+    json_decref(c);
+    ck_assert_int_eq(scn_stop(), 0);
+}
+END_TEST
+
+START_TEST(what_is_wrong_with_a_line_is_told_by_the_thread_that_printed_it)
+{
+    static const char *const faults[] = {"span_without_trace", "zero", "malformed", "changed"};
+    json_t *c, *lost;
+
+    service("web", "lose, span, zero, bad, change", "");
+    scn_start();
+    (void)scn_await("event=verdict service=web outcome=serving", 10000);
+    (void)scn_await_any("event=output service=web ~serving", 5000);
+    c = counts();
+    ck_assert_int_eq(number(c, "lines"), 7);
+    ck_assert_int_eq(number(c, "without_trace"), 1);
+    for (size_t i = 0; i < ARRAY_LEN(faults); i++) {
+        char words[128];
+
+        ck_assert_msg(number(c, faults[i]) == 1, "%s", faults[i]);
+        (void)snprintf(words, sizeof(words),
+                       "event=trace_fault service=web gen=1 fault=%s thread=careless", faults[i]);
+        (void)scn_await_any(words, 5000);
+    }
+    (void)scn_await_any("event=trace_fault service=web fault=lost thread=forgetful ~tracer.c:",
+                        5000);
+    lost = json_array_get(json_object_get(c, "lost_in_thread"), 0);
+    ck_assert_str_eq(json_string_value(json_object_get(lost, "thread")), "forgetful");
+    ck_assert_ptr_nonnull(
+        strstr(json_string_value(json_object_get(lost, "creator")), "in_thread at "));
+    ck_assert_int_eq(number(lost, "count"), 1);
+    ck_assert_uint_eq(json_array_size(json_object_get(c, "findings")), 4);
+    json_decref(c);
+    ck_assert_int_eq(scn_stop(), 0);
+}
+END_TEST
+
+START_TEST(lines_are_not_looked_at_where_that_is_not_wanted)
+{
+    auto_free char *out = NULL;
+
+    service("web", "good, span", "    trace: {lint: false}\n");
+    scn_start();
+    (void)scn_await("event=verdict service=web outcome=serving", 10000);
+    ck_assert_int_eq(scn_cli(&out, "status", "--json", NULL), 0);
+    ck_assert_ptr_null(strstr(out, "\"span_without_trace\""));
+    ck_assert_uint_eq(scn_count("event=trace_fault"), 0);
+    ck_assert_uint_eq(scn_count("event=output service=web trace=" TRACE), 0);
+    ck_assert_int_eq(scn_stop(), 0);
+}
+END_TEST
+
+static unsigned
+occurrences(const char *text, const char *of)
+{
+    unsigned n = 0;
+
+    for (const char *at = strstr(text, of); at; at = strstr(at + 1, of))
+        n++;
+    return n;
+}
+
+START_TEST(a_trace_is_found_in_all_services_and_generations_and_in_the_supervisors_own_lines)
+{
+    auto_free char *out = NULL, *reload = NULL, *bad = NULL;
+    char trace[33];
+    const char *line;
+
+    scn_copy("web", getenv("TRACER_BINARY"), "");
+    scn_config(
+        "  web:\n    command: [./web, good]\n    directory: %s\n    libstint: true\n"
+        "  other:\n    command: [./web, good, span]\n    directory: %s\n    libstint: true\n",
+        scn_dir(), scn_dir());
+    scn_start();
+    (void)scn_await_any("event=verdict service=web outcome=serving", 10000);
+    (void)scn_await_any("event=verdict service=other outcome=serving", 10000);
+    ck_assert_int_eq(scn_cli(NULL, "reload", "web", "--force", "--wait=gone", NULL), 0);
+    (void)scn_await_any("event=output service=web gen=2 ~serving", 5000);
+    ck_assert_int_eq(scn_cli(&out, "logs", "--trace", "00-" TRACE "-b7ad6b7169203331-01", NULL), 0);
+    ck_assert_msg(occurrences(out, "within the request") == 3, "%s", out);
+    ck_assert_msg(!strstr(out, "serving\""), "%s", out);
+    line = scn_await_any("event=verdict service=web outcome=serving gen=2", 5000);
+    ck_assert_ptr_nonnull(strstr(line, " trace="));
+    memcpy(trace, strstr(line, " trace=") + 7, 32);
+    trace[32] = '\0';
+    ck_assert_int_eq(scn_cli(&reload, "logs", "--trace", trace, "--json", NULL), 0);
+    ck_assert_msg(strstr(reload, "\"event\":\"verdict\"") &&
+                      strstr(reload, "\"event\":\"worker_ready\"") &&
+                      strstr(reload, "\"event\":\"output\"") && strstr(reload, "serving\\\""),
+                  "%s", reload);
+    ck_assert(!strstr(reload, "\"gen\":1,\"slot\":0,\"pid\"") ||
+              !strstr(reload, "within the request"));
+    ck_assert_int_eq(scn_cli(&bad, "logs", "--trace", "xyz", NULL), 64);
+    ck_assert_int_eq(scn_stop(), 0);
+}
+END_TEST
+
+START_TEST(a_trace_is_found_in_log_files_and_no_line_twice)
+{
+    auto_free char *out = NULL, *json = NULL;
+
+    ck_assert_int_eq(mkdir(scn_path("log"), 0755), 0);
+    scn_file("log/web.log.20200101T000000.000000Z",
+             "time=2020-01-01T00:00:00.000000Z trace_id=" TRACE
+             " msg=\"long ago\"\nanother line\n");
+    service("web", "good", "    log: {file: log/web.log}\n");
+    scn_start();
+    (void)scn_await("event=verdict service=web outcome=serving", 10000);
+    do {
+        free(out);
+        ck_assert_int_eq(scn_cli(&out, "logs", "--trace", TRACE, NULL), 0);
+    } while (!strstr(out, "within the request"));
+    ck_assert_msg(occurrences(out, "within the request") == 1, "%s", out);
+    ck_assert_msg(occurrences(out, "long ago") == 1, "%s", out);
+    ck_assert(strstr(out, "long ago") < strstr(out, "within the request"));
+    ck_assert(!strstr(out, "another line"));
+    ck_assert_int_eq(scn_cli(NULL, "reload", "web", "--force", "--wait=gone", NULL), 0);
+    ck_assert_int_eq(scn_cli(&json, "logs", "web", "--trace", TRACE, "--json", NULL), 0);
+    ck_assert_msg(occurrences(json, "within the request") == 2, "%s", json);
+    ck_assert_int_eq(scn_stop(), 0);
+}
+END_TEST
+
+scn_main("trace", a_program_that_keeps_its_trace_has_it_in_every_line,
+         what_is_wrong_with_a_line_is_told_by_the_thread_that_printed_it,
+         lines_are_not_looked_at_where_that_is_not_wanted,
+         a_trace_is_found_in_all_services_and_generations_and_in_the_supervisors_own_lines,
+         a_trace_is_found_in_log_files_and_no_line_twice)
