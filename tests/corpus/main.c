@@ -70,6 +70,17 @@ plan(const struct options *o, struct play **ret)
     return n;
 }
 
+/* 0: it is none. */
+static enum flavour
+flavour_named(const char *name)
+{
+    for (int f = REGISTERED; f <= BARE; f++)
+        if (strcmp(flavour_name((enum flavour)f), name) == 0)
+            return (enum flavour)f;
+    (void)fprintf(stderr, "corpus-run: --flavour is registered or bare, not '%s'\n", name);
+    return 0;
+}
+
 static int
 parse(int argc, char **argv, struct options *o)
 {
@@ -98,7 +109,9 @@ parse(int argc, char **argv, struct options *o)
             o->row = optarg;
             break;
         case 'f':
-            o->flavours = strcmp(optarg, "bare") == 0 ? BARE : REGISTERED;
+            o->flavours = flavour_named(optarg);
+            if (!o->flavours)
+                return -1;
             break;
         case 'q':
             o->quick = true;
@@ -131,8 +144,12 @@ main(int argc, char **argv)
     size_t n;
     bool good;
 
-    if (parse(argc, argv, &o) < 0)
+    if (parse(argc, argv, &o) < 0) {
+        (void)fprintf(stderr, "usage: corpus-run [-j N] [--seeds N] [--row ID] [--flavour "
+                              "registered|bare] [--quick] [--no-twins] [--json] [--markdown] "
+                              "[--logs FOLDER]\n");
         return 64;
+    }
     if (dir_make(o.logs, 0755, NULL) < 0)
         return EXIT_FAILURE;
     n = plan(&o, &plays);

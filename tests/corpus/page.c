@@ -35,7 +35,13 @@ page_head(void)
         "what it waits for (class and variable), the innermost function of the program's own, and "
         "the function that started it, which is known of registered threads only. *other "
         "verdicts*: exempt, "
-        "shielded, runtime, stopped, process-retained …, and words that have to be there.\n",
+        "shielded, runtime, stopped, process-retained …, and words that have to be there.\n\n"
+        "Two rows are not played bare. F09 (a request that may take longer than the drain) and G21 "
+        "(a section that must not be disturbed) are right to stay, and only the library can say "
+        "so: from outside they are threads that are still there when the process should be gone, "
+        "and bare they are called what F10 and G22 are. F05 and F06 (a watcher that died, or does "
+        "nothing any more, in a process that serves) and G33 (a registry that lies) are traps when "
+        "bare: nobody promised a beat and there is no registry, so nothing may be said of them.\n",
         (int)strcspn(u.release, "-"), u.release);
 }
 
