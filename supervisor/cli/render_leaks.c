@@ -157,7 +157,8 @@ print_counts(struct cli *cli, const json_t *group)
     {
         paintf(cli, strcmp(json_text(s, "state"), "leaked") == 0 ? PAINT_BAD : PAINT_FAINT,
                "%sgen %" PRId64 " pid %" PRId64 ": %" PRId64 " %s", between,
-               json_number(s, "generation"), json_number(s, "pid"), json_number(s, "most"),
+               json_number(s, "generation"), json_number(s, "pid"),
+               json_number(s, json_object_get(s, "leaked_most") ? "leaked_most" : "most"),
                json_text(s, "state"));
         between = ", ";
     }

@@ -81,7 +81,7 @@ on_news(void *env, enum history_news news, const struct history_group *group,
         n->trend + at, sizeof(n->trend) - at,
         "%sthreads `%s`%s%s are more and more: %u now, %s%" PRId64 ".%" PRId64 " with each",
         at ? "; " : "", called(group), group->creator[0] ? " started by " : "", group->creator,
-        seen->n_recent > 0 ? seen->recent[seen->n_recent - 1] : 0,
+        history_last(seen->state == HISTORY_LEAKED ? &seen->leaked : &seen->all),
         group->growth_milli >= 0 ? "+" : "", group->growth_milli / 1000,
         (group->growth_milli < 0 ? -group->growth_milli : group->growth_milli) % 1000 / 100);
 }

@@ -20,7 +20,7 @@
 #include "base/units.h"
 #include "supervisor/probe/capture_running.h"
 
-#define TICK_NS   1000000U         /* of its own time on a CPU */
+#define TICK_NS   1000000U          /* of its own time on a CPU */
 #define PATIENCE  (150 * US_PER_MS) /* for all of them together: it has to get a CPU for that */
 #define DATA_SIZE ((size_t)16 << 10)
 

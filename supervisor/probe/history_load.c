@@ -93,26 +93,33 @@ state_in(const json_t *o)
 }
 
 static void
+load_counts(const json_t *o, const char *most, const char *recent, struct history_counts *c)
+{
+    const json_t *counts = json_object_get(o, recent);
+
+    c->most = small(o, most);
+    for (size_t i = 0; i < json_array_size(counts) && c->n < HISTORY_RECENT; i++) {
+        json_int_t n = json_integer_value(json_array_get(counts, i));
+
+        c->recent[c->n++] = n > 0 && n < UINT32_MAX ? (unsigned)n : 0;
+    }
+}
+
+static void
 load_sighting(const json_t *o, struct history_sighting *s)
 {
-    const json_t *counts = json_object_get(o, "counts");
-
     *s = (struct history_sighting){.generation = (uint64_t)number(o, "generation"),
                                    .pid = pid_in(o, "pid"),
                                    .state = state_in(o),
                                    .verdict = verdict_in(o, "verdict"),
                                    .asked = flag(o, "asked"),
                                    .process_gone = flag(o, "process_gone"),
-                                   .most = small(o, "most"),
                                    .first_wall_us = number(o, "first_wall_us"),
                                    .last_wall_us = number(o, "last_wall_us"),
                                    .leaked_wall_us = number(o, "leaked_wall_us"),
                                    .over_wall_us = number(o, "over_wall_us")};
-    for (size_t i = 0; i < json_array_size(counts) && s->n_recent < HISTORY_RECENT; i++) {
-        json_int_t n = json_integer_value(json_array_get(counts, i));
-
-        s->recent[s->n_recent++] = n > 0 && n < UINT32_MAX ? (unsigned)n : 0;
-    }
+    load_counts(o, "most", "counts", &s->all);
+    load_counts(o, "leaked_most", "leaked_counts", &s->leaked);
 }
 
 static bool

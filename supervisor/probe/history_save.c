@@ -3,12 +3,12 @@
 #include "supervisor/probe/report_parts.h"
 
 static json_t *
-recent_of(const struct history_sighting *s)
+recent_of(const struct history_counts *c)
 {
     json_t *list = json_array();
 
-    for (unsigned i = 0; list && i < s->n_recent; i++)
-        if (json_array_append_new(list, json_integer(s->recent[i])) < 0) {
+    for (unsigned i = 0; list && i < c->n; i++)
+        if (json_array_append_new(list, json_integer(c->recent[i])) < 0) {
             json_decref(list);
             return NULL;
         }
@@ -26,8 +26,12 @@ sighting_of(const struct history_sighting *s)
     json_put_text(&o, "verdict", verdict_name(s->verdict));
     json_put_true(&o, "asked", s->asked);
     json_put_true(&o, "process_gone", s->process_gone);
-    json_put_number(&o, "most", s->most);
-    json_put(&o, "counts", recent_of(s));
+    json_put_number(&o, "most", s->all.most);
+    json_put(&o, "counts", recent_of(&s->all));
+    if (s->leaked.n > 0) {
+        json_put_number(&o, "leaked_most", s->leaked.most);
+        json_put(&o, "leaked_counts", recent_of(&s->leaked));
+    }
     json_put_number(&o, "first_wall_us", s->first_wall_us);
     json_put_number(&o, "last_wall_us", s->last_wall_us);
     if (s->leaked_wall_us != 0)

@@ -143,16 +143,25 @@ sighting_of(struct history_group *g, uint64_t generation, pid_t pid, bool add)
 /* ---- a look ----------------------------------------------------------------------------------- */
 
 static void
-add_count(struct history_sighting *s, unsigned count)
+add_count(struct history_counts *c, unsigned count)
 {
-    s->most = count > s->most ? count : s->most;
-    if (s->n_recent > 0 && s->recent[s->n_recent - 1] == count)
+    c->most = count > c->most ? count : c->most;
+    if (c->n > 0 && c->recent[c->n - 1] == count)
         return;
-    if (s->n_recent == HISTORY_RECENT) {
-        memmove(&s->recent[0], &s->recent[1], sizeof(s->recent) - sizeof(s->recent[0]));
-        s->n_recent--;
+    if (c->n == HISTORY_RECENT) {
+        memmove(&c->recent[0], &c->recent[1], sizeof(c->recent) - sizeof(c->recent[0]));
+        c->n--;
     }
-    s->recent[s->n_recent++] = count;
+    c->recent[c->n++] = count;
+}
+
+/* Of those that leak there is a count from the first on that does. */
+static void
+add_counts(struct history_sighting *s, unsigned all, unsigned leaked)
+{
+    add_count(&s->all, all);
+    if (leaked > 0 || s->leaked.n > 0)
+        add_count(&s->leaked, leaked);
 }
 
 /* All groups of a look that have one key: its threads may have different verdicts. */
@@ -227,7 +236,7 @@ take_kind(struct history *h, const char *key, const struct sight *s, history_tel
         seen->first_wall_us = s->at_wall_us;
     seen->last_wall_us = s->at_wall_us;
     seen->asked = s->asked;
-    add_count(seen, k.leaked > 0 ? k.leaked : k.count);
+    add_counts(seen, k.count, k.leaked);
     if (k.leaked > 0 || seen->state == HISTORY_SEEN)
         seen->verdict = k.worst->verdict;
     if (k.leaked > 0 && seen->state != HISTORY_LEAKED) {
@@ -252,9 +261,26 @@ miss_others(struct history *h, const struct sight *s, history_tell tell, void *e
 
         if (!seen || kind_of(s, g->key).worst)
             continue;
-        add_count(seen, 0);
+        add_counts(seen, 0, 0);
         if (seen->state == HISTORY_LEAKED)
             over(g, seen, HISTORY_RECOVERED, s->at_wall_us, tell, env);
+    }
+}
+
+/* A process that went on as another generation (`handoff: signal`): what leaked before may be over. */
+static void
+recover_earlier(struct history *h, const struct sight *s, history_tell tell, void *env)
+{
+    for (size_t i = 0; i < h->n_groups; i++) {
+        struct history_group *g = &h->groups[i];
+
+        for (unsigned k = 0; k < g->n_seen; k++) {
+            struct history_sighting *seen = &g->seen[k];
+
+            if (seen->pid == s->pid && seen->generation != s->generation && !seen->process_gone &&
+                seen->state == HISTORY_LEAKED && kind_of(s, g->key).leaked == 0)
+                over(g, seen, HISTORY_RECOVERED, s->at_wall_us, tell, env);
+        }
     }
 }
 
@@ -294,6 +320,7 @@ history_look(struct history *h, const struct sight *sight, history_tell tell, vo
         r = r < 0 ? r : now;
     }
     miss_others(h, sight, tell, env);
+    recover_earlier(h, sight, tell, env);
     history_trends(h, sight, tell, env);
     return r;
 }

@@ -68,6 +68,19 @@ enum history_state {
     HISTORY_STATE_COUNT
 };
 
+struct history_counts {
+    unsigned most;
+    unsigned recent[HISTORY_RECENT]; /* the newest last; the same one again is not added */
+    unsigned n;
+};
+
+/* The newest; 0 = none yet. */
+static inline unsigned
+history_last(const struct history_counts *c)
+{
+    return c->n > 0 ? c->recent[c->n - 1] : 0;
+}
+
 /* One kind of thread in one process. */
 struct history_sighting {
     uint64_t generation;
@@ -75,10 +88,11 @@ struct history_sighting {
     bool asked; /* at the last look */
     bool process_gone;
     enum history_state state;
-    enum verdict verdict; /* the last; of a leak the last that was one */
-    unsigned most;
-    unsigned recent[HISTORY_RECENT]; /* counts, the newest last; the same one again is not added */
-    unsigned n_recent;
+    enum verdict verdict;      /* the last; of a leak the last that was one */
+    struct history_counts all; /* of the kind … */
+    struct history_counts
+        leaked; /* … and those of them that leaked: after a reload within the process
+                                     the threads of the new configuration are of the same kind */
     int64_t first_wall_us, last_wall_us;  /* looks that had it */
     int64_t leaked_wall_us, over_wall_us; /* 0 = not */
 };

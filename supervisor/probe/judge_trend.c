@@ -35,10 +35,11 @@ slope_milli(const struct series *s, unsigned n)
 
 /*
  * One value for each generation that was looked at in the same condition: live ones are compared with
- * live ones, those that were asked to leave with their like.
+ * live ones, those that were asked to leave with their like. Of what leaks those that leak are counted,
+ * in all of them.
  */
 static struct series
-over_generations(const struct history *h, const struct history_group *g, bool asked)
+over_generations(const struct history *h, const struct history_group *g, bool asked, bool leak)
 {
     struct series s = {0};
 
@@ -49,7 +50,7 @@ over_generations(const struct history *h, const struct history_group *g, bool as
             continue;
         for (unsigned k = 0; k < g->n_seen; k++) {
             const struct history_sighting *seen = &g->seen[k];
-            unsigned last = seen->n_recent > 0 ? seen->recent[seen->n_recent - 1] : 0;
+            unsigned last = history_last(leak ? &seen->leaked : &seen->all);
 
             if (seen->generation == h->looked[i].generation && seen->asked == asked && last > most)
                 most = last;
@@ -60,11 +61,11 @@ over_generations(const struct history *h, const struct history_group *g, bool as
 }
 
 static struct series
-over_looks(const struct history_sighting *seen)
+over_looks(const struct history_counts *counts)
 {
-    struct series s = {.n = seen->n_recent};
+    struct series s = {.n = counts->n};
 
-    memcpy(s.value, seen->recent, sizeof(seen->recent));
+    memcpy(s.value, counts->recent, sizeof(counts->recent));
     return s;
 }
 
@@ -97,8 +98,8 @@ history_trends(struct history *h, const struct sight *sight, history_tell tell, 
         if (!seen)
             continue;
         leak = seen->state == HISTORY_LEAKED;
-        generations = over_generations(h, g, sight->asked);
-        looks = over_looks(seen);
+        generations = over_generations(h, g, sight->asked, leak);
+        looks = over_looks(leak ? &seen->leaked : &seen->all);
         g->rising =
             rises(&generations, true, &g->growth_milli) || rises(&looks, leak, &g->growth_milli);
         if (g->rising && !was && tell)
@@ -114,9 +115,8 @@ count_in(const struct history_group *g, uint64_t generation)
     unsigned most = 0;
 
     for (unsigned k = 0; k < g->n_seen; k++)
-        if (g->seen[k].generation == generation && g->seen[k].n_recent > 0 &&
-            g->seen[k].recent[g->seen[k].n_recent - 1] > most)
-            most = g->seen[k].recent[g->seen[k].n_recent - 1];
+        if (g->seen[k].generation == generation && history_last(&g->seen[k].all) > most)
+            most = history_last(&g->seen[k].all);
     return most;
 }
 

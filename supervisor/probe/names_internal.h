@@ -137,6 +137,6 @@ int module_open(struct names *names, struct module *module);
 bool kind_module(const char *base);
 bool kind_function(const char *function, const struct names *names);
 bool kind_sanitizer(const char *function); /* of its runtime: see names.sanitized */
-bool kind_waits(const char *function); /* of libstint's, that call nobody's code back */
+bool kind_waits(const char *function);     /* of libstint's, that call nobody's code back */
 
 #endif

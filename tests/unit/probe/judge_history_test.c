@@ -9,7 +9,8 @@ static struct history h;
 static unsigned news[3];
 static char last_text[HISTORY_TEXT];
 static int64_t wall_us;
-static bool asked; /* the next process that is looked at */
+static bool asked;    /* the next process that is looked at */
+static bool one_kind; /* who is in order is of the kind that leaks */
 
 static void
 on_news(void *env, enum history_news what, const struct history_group *g,
@@ -43,7 +44,7 @@ look(uint64_t generation, pid_t pid, int leaked, int clean)
     for (int i = 0; i < leaked; i++)
         (void)cancelled(w_thread("watch"), LONG_AGO);
     for (int i = 0; i < clean; i++)
-        (void)registered(w_thread("pool"));
+        (void)registered(w_thread(one_kind ? "watch" : "pool"));
     w_judge();
     wall_us += US_PER_S;
     ck_assert_int_eq(sight_make(&w, &js, generation, wall_us, &s), 0);
@@ -125,6 +126,52 @@ START_TEST(one_more_with_each_retired_configuration_rises)
     ck_assert(!group("pool")->rising);
     look(7, 100, 4, 4);
     ck_assert_uint_eq(news[NEWS_RISING], 1);
+}
+END_TEST
+
+/* A process that takes new configurations has threads of the old ones, which leak, and of the newest. */
+START_TEST(those_that_leak_are_counted_beside_their_like_that_do_not)
+{
+    const struct history_group *g;
+
+    begin();
+    one_kind = true;
+    look(1, 100, 0, 4);
+    g = group("watch");
+    ck_assert_uint_eq(g->seen[0].all.recent[0], 4);
+    ck_assert_uint_eq(g->seen[0].leaked.n, 0);
+    look(1, 100, 2, 4); /* 4, 2 would be a fall */
+    ck_assert_uint_eq(history_last(&g->seen[0].all), 6);
+    ck_assert_uint_eq(history_last(&g->seen[0].leaked), 2);
+    look(1, 100, 3, 4);
+    ck_assert(!g->rising);
+    look(1, 100, 4, 4);
+    ck_assert(g->rising);
+    ck_assert_int_eq(g->growth_milli, 1000);
+    ck_assert_uint_eq(g->seen[0].leaked.most, 4);
+    look(1, 100, 0, 8); /* as many as before, and all in order */
+    ck_assert_int_eq(history_state_of(g), HISTORY_RECOVERED);
+    ck_assert_uint_eq(history_last(&g->seen[0].all), 8);
+    ck_assert_uint_eq(history_last(&g->seen[0].leaked), 0);
+    one_kind = false;
+}
+END_TEST
+
+START_TEST(a_process_that_goes_on_as_another_generation_can_recover)
+{
+    const struct history_group *g;
+
+    begin();
+    one_kind = true;
+    look(1, 100, 2, 4);
+    look(2, 100, 2, 4);
+    g = group("watch");
+    ck_assert_uint_eq(g->n_seen, 2);
+    ck_assert_int_eq(history_state_of(g), HISTORY_LEAKED);
+    look(2, 100, 0, 4);
+    ck_assert_int_eq(history_state_of(g), HISTORY_RECOVERED);
+    ck_assert_int_eq(g->seen[0].state, HISTORY_RECOVERED);
+    one_kind = false;
 }
 END_TEST
 
@@ -317,6 +364,8 @@ main(void)
         a_process_that_left_by_itself_has_recovered_and_one_that_was_killed_has_not,
         the_same_number_of_a_process_is_another_one,
         one_more_with_each_retired_configuration_rises,
+        those_that_leak_are_counted_beside_their_like_that_do_not,
+        a_process_that_goes_on_as_another_generation_can_recover,
         a_pool_that_warms_up_does_not_rise,
         what_is_more_in_each_generation_rises_before_anything_leaks,
         one_that_leaves_is_not_compared_with_those_that_serve,
