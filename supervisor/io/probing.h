@@ -28,10 +28,12 @@ struct service_spec;
 #define PROBING_AT_ONCE 16
 #define PROBING_PATIENT_AT_ONCE \
     4 /* … of those that nobody waits for: there is room for the others */
-#define PROBING_PATIENT_MAX 64                /* … that wait; the core asks again */
-#define PROBING_WAITING_MAX 4096              /* more are answered at once, with little */
-#define PROBING_KNOWN       32                /* workers of one cgroup that are told apart */
-#define PROBING_BYTES       ((size_t)1 << 20) /* of one report; beyond that its threads are left out */
+#define PROBING_PATIENT_MAX 64   /* … that wait; the core asks again */
+#define PROBING_WAITING_MAX 4096 /* more are answered at once, with little */
+#define PROBING_KNOWN       32   /* workers of one cgroup that are told apart */
+/* Of a look, beyond what the master has: 5,000 threads took 14 MiB, and 16,384 are looked at at most. */
+#define PROBING_MEMORY ((uint64_t)256 << 20)
+#define PROBING_BYTES  ((size_t)1 << 20) /* of one report; beyond that its threads are left out */
 
 /* Valid for the length of the call. */
 struct probing_answer {
@@ -56,6 +58,7 @@ struct probing_request {
     const struct history
         *book; /* what is known of it; borrowed, and read when the look begins; NULL = nothing */
     struct held held[HELD_MAX]; /* inode 0: no more of them */
+    uint64_t memory;            /* bytes it may take; 0 = PROBING_MEMORY */
     const char *leaf;           /* directory of its cgroup; borrowed until then; NULL = none */
     pid_t known[PROBING_KNOWN]; /* workers that live in it, too; 0: no more of them */
     pid_t top[2];               /* master and keeper */

@@ -41,15 +41,55 @@ first_to_go(void)
     (void)fd_close(fd);
 }
 
+#ifdef __has_feature
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SHADOWED true
+#endif
+#endif
+#ifdef SHADOWED
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SHADOWED true /* a sanitizer has terabytes for itself */
+#else
+#define SHADOWED false
+#endif
+
+/*
+ * So much more than the master has. Its own data only, which grow with what the worker shows: files
+ * are mapped as long as they are. The child that reads those has a limit of its own.
+ */
 static void
-limit(bool patient)
+limit_memory(uint64_t bytes)
+{
+    auto_free char *statm = NULL;
+    unsigned long long data = 0;
+    struct rlimit memory;
+
+    if (SHADOWED || getrlimit(RLIMIT_DATA, &memory) < 0 ||
+        file_read("/proc/self/statm", 256, &statm, NULL, NULL) < 0 ||
+        sscanf(statm, "%*u %*u %*u %*u %*u %llu", &data) != 1)
+        return;
+    bytes += data * (uint64_t)sysconf(_SC_PAGESIZE);
+    if (bytes < memory.rlim_cur)
+        memory.rlim_cur = bytes;
+    (void)setrlimit(RLIMIT_DATA, &memory);
+}
+
+static uint64_t
+memory_of(const struct probing_request *rq)
+{
+    return rq->memory > 0 ? rq->memory : PROBING_MEMORY;
+}
+
+static void
+limit(const struct probing_request *rq)
 {
     struct rlimit cpu = {WORK_CPU_S, WORK_CPU_S}, none = {0, 0};
 
     (void)setrlimit(RLIMIT_CPU, &cpu); /* best effort, like its end at the deadline */
     (void)setrlimit(RLIMIT_CORE, &none);
+    limit_memory(memory_of(rq));
     first_to_go();
-    if (patient)
+    if (rq->patient)
         (void)setpriority(PRIO_PROCESS, 0, WORK_NICE);
 }
 
@@ -173,6 +213,18 @@ tell_others(const struct probing_request *rq, struct text *words, json_t *report
     leftovers_finish(&others);
 }
 
+/* It is big, or makes itself big: that is what is told of it. */
+static bool
+tell_fat(const struct probing_request *rq, int out)
+{
+    struct probing_told told = {.error = -ENOMEM};
+    char why[96];
+
+    (void)snprintf(why, sizeof(why), "the look would take more than %llu MiB of memory",
+                   (unsigned long long)(memory_of(rq) >> 20));
+    return tell(out, &told, why, "", "");
+}
+
 static bool
 tell_all(const struct probing_request *rq, const struct process_facts *facts, int out)
 {
@@ -183,7 +235,7 @@ tell_all(const struct probing_request *rq, const struct process_facts *facts, in
     json_t *report;
 
     if (judge(facts, &judgements) < 0)
-        return false;
+        return tell_fat(rq, out);
     judge_summary(facts, &judgements, &words);
     if (rq->cancelled_us != 0)
         held_tell(rq->held, rq->pid, HELD_MISSES, &held);
@@ -198,7 +250,7 @@ tell_all(const struct probing_request *rq, const struct process_facts *facts, in
     bytes = dump(report);
     json_decref(report);
     judgements_finish(&judgements);
-    return bytes && tell(out, &told, text_str(&words), text_str(&budget), bytes);
+    return bytes ? tell(out, &told, text_str(&words), text_str(&budget), bytes) : tell_fat(rq, out);
 }
 
 bool
@@ -215,8 +267,10 @@ probing_work(const struct probing_request *rq, int registry_fd, int out)
     struct error err = {0};
     bool ok;
 
-    limit(rq->patient);
+    limit(rq);
     told.error = probe_capture(&look, &facts, &err);
+    if (told.error == -ENOMEM)
+        return tell_fat(rq, out);
     if (told.error < 0)
         return tell(out, &told, err.text, "", "");
     if (rq->book)

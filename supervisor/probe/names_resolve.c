@@ -24,6 +24,8 @@
  */
 #define CHILD_MEMORY_MAX (UINT64_C(3) << 30) /* of address space: big programs have big files */
 
+#define CHILD_DATA_MAX   (UINT64_C(1) << 30)
+
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SHADOWED true /* a sanitizer reserves terabytes */
 #else
@@ -36,8 +38,13 @@ limit(int64_t left_us)
     rlim_t seconds = (rlim_t)(left_us / 1000000) + 1;
     struct rlimit memory = {.rlim_cur = CHILD_MEMORY_MAX, .rlim_max = CHILD_MEMORY_MAX};
     struct rlimit cpu = {.rlim_cur = seconds, .rlim_max = seconds + 1};
-    struct rlimit none = {.rlim_cur = 0, .rlim_max = 0};
+    struct rlimit none = {.rlim_cur = 0, .rlim_max = 0}, data;
 
+    /* The master's helper is narrower in its data, and that is not meant for files. */
+    if (getrlimit(RLIMIT_DATA, &data) == 0 && data.rlim_cur < data.rlim_max) {
+        data.rlim_cur = data.rlim_max < CHILD_DATA_MAX ? data.rlim_max : CHILD_DATA_MAX;
+        (void)setrlimit(RLIMIT_DATA, &data);
+    }
     /* Each of them may be narrower already: that is as good. */
     if (!SHADOWED)
         (void)setrlimit(RLIMIT_AS, &memory);
