@@ -70,6 +70,7 @@ record_toll(struct record *r, const struct generation *g)
 #define INSPECT_LEAST_US US_PER_S /* from look to look: a worker may ask as often as it likes */
 
 #define FEW_SERVICES     64
+#define FIRST_EVERY_US   (250 * US_PER_MS) /* from first look to first look, where there are more */
 #define BLIND_LOOKS      ARRAY_LEN(again_us)             /* in a row, then it is left alone */
 #define INSPECT_MOST_US  (INT64_C(24) * 3600 * US_PER_S) /* nobody plans further ahead */
 
@@ -158,16 +159,25 @@ took_over(const struct generation *g)
 }
 
 /*
- * The first of its workers stands for all: they are alike. A start of thousands is not followed by
- * thousands of looks, a handoff is; so there the first comparison comes one generation later.
+ * A start of thousands is not followed by thousands of looks at once: each service has its own moment,
+ * one after the other. Handoffs do not come all at one time.
  */
+static int64_t
+its_turn_us(const struct core *c, const struct generation *g)
+{
+    if (took_over(g) || c->n_services <= FEW_SERVICES)
+        return 0;
+    return (int64_t)(g->service->id % c->n_services) * FIRST_EVERY_US;
+}
+
+/* The first of its workers stands for all: they are alike. */
 void
 generation_inspect(const struct core *c, struct generation *g)
 {
     struct worker *w = slot_worker(g, 0);
 
-    if (w && g->spec->leak_look_us > 0 && (took_over(g) || c->n_services <= FEW_SERVICES))
-        worker_inspect(c, w, c->now_us + g->spec->leak_look_us);
+    if (w && g->spec->leak_look_us > 0)
+        worker_inspect(c, w, c->now_us + g->spec->leak_look_us + its_turn_us(c, g));
 }
 
 static void

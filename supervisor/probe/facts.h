@@ -172,7 +172,6 @@ struct process_facts {
     int64_t between_us;   /* from the first to the second */
     int64_t cancelled_us; /* when it was asked to leave, as its supervisor knows; 0 = it was not */
     int64_t grace_us;     /* how long it had for that */
-    int64_t stopped_us;   /* since then, stopped or frozen, as far as known: that does not count */
     enum evidence_grade grade;
     char note[256];               /* why the grade is not the best, or "" */
     struct thread_facts *threads; /* owned; by tid */

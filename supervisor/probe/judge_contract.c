@@ -143,7 +143,7 @@ vital_is_silent(const struct trial *t, const struct claim *c)
 
     return c->vital_every_us > 0 && c->cancelled_us == 0 && !t->asked && c->beats_before_us > 0 &&
            c->beats == c->beats_before &&
-           facts_span(t->facts->stopped_us, silent_us) > c->vital_every_us;
+           silent_us > c->vital_every_us;
 }
 
 /* A beat since the earlier look; how long that excuses it depends on how long it had. */

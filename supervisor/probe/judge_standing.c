@@ -217,7 +217,7 @@ dates(const struct trial *t, const struct thread_facts *f, struct standing *s)
         cancelled_us = c->deadline_us;
     if (cancelled_us <= 0 || cancelled_us > p->at_us)
         return;
-    s->late_born = !c->task && born_us > after(after(cancelled_us, grace_us), p->stopped_us);
+    s->late_born = !c->task && born_us > after(cancelled_us, grace_us);
     s->asked_us = s->late_born ? cancelled_us : later(cancelled_us, born_us);
     s->due_us = after(s->asked_us, grace_us);
     if (c->exempt)
@@ -225,7 +225,6 @@ dates(const struct trial *t, const struct thread_facts *f, struct standing *s)
     if (c->task && c->deadline_us != INT64_MAX)
         s->due_us = later(s->due_us, c->deadline_us);
     s->due_us = later(s->due_us, c->shield_until_us);
-    s->due_us = after(s->due_us, p->stopped_us);
     s->past = p->at_us >= s->due_us && (!f->fresh || s->late_born);
 }
 
@@ -291,7 +290,7 @@ trial_begin(struct trial *t)
         return -ENOMEM;
     t->main = NOBODY;
     t->asked = p->cancelled_us > 0 && p->cancelled_us <= p->at_us;
-    t->due_us = t->asked ? after(after(p->cancelled_us, process_grace(p)), p->stopped_us) : 0;
+    t->due_us = t->asked ? after(p->cancelled_us, process_grace(p)) : 0;
     t->past = t->asked && p->at_us >= t->due_us;
     for (size_t i = 0; i < p->n; i++) {
         t->by_tid[i] = i;

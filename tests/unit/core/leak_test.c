@@ -175,14 +175,29 @@ configure(unsigned n)
     rim_config_list(r, all);
 }
 
-START_TEST(a_start_of_many_is_not_followed_by_as_many_looks_but_a_handoff_is)
+START_TEST(a_start_of_many_is_followed_by_a_look_at_a_time_and_a_handoff_by_its_own)
 {
+    char look[32];
+
     configure(30); /* in steps: the rim answers so many at once */
     configure(60);
     configure(66);
     rim_forget(r);
-    rim_wait(r, 100 * US_PER_S);
+    rim_wait(r, LOOK_US - 1);
     ck_did(r, "");
+    rim_wait(r, 1);
+    ck_did(r, "inspect w66"); /* 66 of 66 has the first turn, 1 the second … 61 the 62nd */
+    seen(66, 0, "all is well");
+    rim_forget(r);
+    rim_wait(r, 61 * 250 * US_PER_MS - 1);
+    ck_did(r, "");
+    for (unsigned i = 61; i < 66; i++) {
+        rim_wait(r, i == 61 ? 1 : 250 * US_PER_MS);
+        (void)snprintf(look, sizeof(look), "inspect w%u", i);
+        ck_did(r, look);
+        seen(i, 0, "all is well");
+        rim_forget(r);
+    }
     rim_ask(r, EVENT_RELOAD, "s62", true);
     rim_wait(r, LOOK_US);
     ck_assert_msg(strstr(text_str(&r->did), "inspect") != NULL, "%s", text_str(&r->did));
@@ -280,7 +295,7 @@ RIM_SUITE_MAIN("leak", who_asks_for_it_is_looked_at_then_and_costs_nothing_after
                an_answer_that_was_lost_is_asked_for_again,
                who_could_not_be_seen_is_not_cleared_of_anything,
                each_generation_is_looked_at_once_to_be_compared_with_the_next,
-               a_start_of_many_is_not_followed_by_as_many_looks_but_a_handoff_is,
+               a_start_of_many_is_followed_by_a_look_at_a_time_and_a_handoff_by_its_own,
                who_can_never_be_seen_is_left_alone,
                who_is_on_its_way_out_is_not_looked_at_beside_its_evidence,
                a_budget_is_looked_after_and_told_when_it_is_broken_and_when_it_is_kept_again,

@@ -54,16 +54,6 @@ START_TEST(the_grace_of_its_scope_goes_before_that_of_the_process)
 }
 END_TEST
 
-START_TEST(time_in_which_it_was_stopped_does_not_count)
-{
-    struct thread_facts *t = leaver(5 * US_PER_S);
-
-    w.stopped_us = 5 * US_PER_S - GRACE / 2;
-    w_judge();
-    is_verdict(t, VERDICT_DRAINING);
-}
-END_TEST
-
 START_TEST(who_is_born_within_the_grace_has_one_of_its_own)
 {
     struct thread_facts *t = leaver(600 * US_PER_MS);
@@ -328,7 +318,6 @@ main(void)
     const TTest *tests[] = {who_waits_on_after_its_grace_has_leaked,
                             within_its_grace_nobody_has_leaked,
                             the_grace_of_its_scope_goes_before_that_of_the_process,
-                            time_in_which_it_was_stopped_does_not_count,
                             who_is_born_within_the_grace_has_one_of_its_own,
                             who_is_born_after_the_grace_is_a_breach_and_so_is_who_started_it,
                             who_was_born_between_the_samples_is_not_judged,

@@ -136,7 +136,6 @@ any_process(void)
     w_threads[0].main = !one_in(9);
     w.cancelled_us = one_in(3) ? 0 : any_time();
     w.grace_us = any_time() / 50;
-    w.stopped_us = one_in(4) ? any_time() / 20 : 0;
     w.between_us = one_in(9) ? 0 : 100 * US_PER_MS;
     w.n_threads = w.n + below(2);
     w.untrusted = one_in(12);
