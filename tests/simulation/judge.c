@@ -14,7 +14,7 @@
 static const char *const names[LAW_COUNT] = {
     "innocent", "I1",   "I2",      "I3",        "I4",       "I5",      "I6",     "I7",
     "I8",       "I9",   "I10",     "snapshots", "verdicts", "numbers", "wanted", "depends",
-    "relief",   "gate", "oneshot", "hooks",     "places",   "leaks",   "sound"};
+    "relief",   "gate", "oneshot", "hooks",     "places",   "leaks",   "door",   "sound"};
 
 const char *
 invariant_name(enum invariant i)
@@ -164,6 +164,8 @@ tell_service(struct judge *j, const struct event *ev)
             continue;
         if (ev->type == EVENT_START || (ev->type == EVENT_RELOAD && ev->request.force))
             a->forced = true;
+        if (ev->type == EVENT_RELOAD && ev->request.past_door)
+            a->past_door = true;
         a->asked = a->asked || ev->type == EVENT_START || ev->type == EVENT_RELOAD;
         if (ev->type == EVENT_STOP)
             a->down = j->wishes->list[i].present; /* what leaves for good cannot be stopped */
@@ -171,6 +173,8 @@ tell_service(struct judge *j, const struct event *ev)
             a->down = false;
         else if (ev->type == EVENT_CHECKED && r && ev->checked.reload == a->run && ev->checked.ok)
             r->check_passed = true;
+        if (ev->type == EVENT_CHECKED && r && ev->checked.reload == a->run)
+            r->door_opened = !ev->checked.again; /* whatever its check says then */
         else if (ev->type == EVENT_LOOKED && r && ev->looked.reload == a->run) {
             a->looked = true;
             a->seen = j->world->inputs[i].looked;
@@ -230,6 +234,7 @@ stint_born(struct judge *j, const struct record *r)
     judge_again(j, i, r->generation);
     if (judge_run(j, r->reload))
         judge_run(j, r->reload)->candidate = r->generation;
+    judge_door(j, g, judge_run(j, r->reload));
     judge_dependencies(j, g); /* from here on it has begun, if only with its hook */
     return g;
 }

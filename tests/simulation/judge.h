@@ -34,6 +34,7 @@ enum invariant {
     LAW_HOOKS,  /* who has to wait for a hook does, and nobody longer than he may */
     LAW_PLACES, /* of services that do not serve, only so many workers are starting at once */
     LAW_LEAKS, /* what leaks is told once, and again when it is over; nobody is looked at without a reason */
+    LAW_DOOR,  /* (require_preflight) who serves is relieved by what has passed, or was forced */
     LAW_SOUND, /* no bug record, no lost effect, no deadline left behind */
     LAW_COUNT
 };
@@ -115,7 +116,7 @@ struct stint {
 /* … of a reload, by its id. */
 struct run {
     uint32_t service;
-    bool begun, asked, forced, could_run, check_passed, relieved_serving;
+    bool begun, asked, forced, past_door, door_opened, could_run, check_passed, relieved_serving;
     unsigned verdicts;
     enum outcome outcome;
     uint64_t serving_before, candidate; /* generation numbers; 0 = none */
@@ -135,6 +136,7 @@ struct affair {
     unsigned rejected_launch;
     struct wish looked_for; /* what the last FX_LOOK pinned: its run starts that */
     bool forced;            /* … which somebody asked for since */
+    bool past_door;         /* … and by a reload */
     bool asked;             /* somebody wanted a look, for whatever reason */
     bool bad;               /* its last verdict was bad */
     uint64_t last_number;
@@ -234,8 +236,9 @@ void judge_inspect(struct judge *j, struct subject *w, const struct stint *g); /
 void judge_inspect_told(struct subject *w, const struct event *ev);
 void judge_leak_said(struct judge *j, struct subject *w, const struct record *r);
 void judge_leaks_step(struct judge *j, const struct service *s);
-void judge_gate_open(struct judge *j, const struct effect *e);  /* LAW_GATE */
-void judge_gate_step(struct judge *j, const struct service *s); /* LAW_GATE */
+void judge_door(struct judge *j, const struct stint *g, const struct run *r); /* LAW_DOOR */
+void judge_gate_open(struct judge *j, const struct effect *e);                /* LAW_GATE */
+void judge_gate_step(struct judge *j, const struct service *s);               /* LAW_GATE */
 void judge_look(struct judge *j, const struct effect *e);
 void judge_handoff_verdict(struct judge *j, struct run *r, const struct record *v); /* I2 */
 void judge_signal_asked(struct judge *j, const struct effect *e);                   /* I2 */

@@ -197,9 +197,10 @@ read_reload(struct judge *j, struct affair *a, const struct wish *wish, const st
     run->overlap_all_along = wish_starts(wish) == HANDOFF_OVERLAP;
     run->replace_all_along = wish_starts(wish) == HANDOFF_REPLACE;
     run->forced = a->forced;
+    run->past_door = a->past_door;
     run->asked = a->asked;
     a->asked = false;
-    a->forced = false;
+    a->forced = a->past_door = false;
     a->run = r->reload;
     a->allowed_draining = wish->max_draining;
 }
@@ -214,7 +215,8 @@ really_tried(const struct judge *j, const struct run *run, unsigned wish)
     if (run->first_asked > 0 && s && digest_none(s->rejected))
         return false; /* a worker could not be asked to reload, which says nothing about the input */
     return run->could_run && !j->excused && !input->look_lost && !input->check_lost &&
-           !input->hook_lost && j->affairs[wish].looked_for.check == j->wishes->list[wish].check;
+           !input->hook_lost && !input->door_shut &&
+           j->affairs[wish].looked_for.check == j->wishes->list[wish].check;
 }
 
 /* Whoever was asked has answered, unless the world lost it: a new master asks again. */

@@ -40,6 +40,7 @@ judge_signal_asked(struct judge *j, const struct effect *e)
                          w->id);
     if (judge_wish(j, g)->check && !r->check_passed)
         judge_say(j, I2, "worker %" PRIu64 " is asked to reload, and no check passed", w->id);
+    judge_door(j, g, r);
     if (!w->ready)
         judge_say(j, I2, "worker %" PRIu64 " is asked to reload before it is ready", w->id);
     if (w->asked_us > 0 || judge_serving(j, w->service) != w->generation)

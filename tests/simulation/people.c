@@ -35,6 +35,7 @@ ask(struct simulation *sim, enum event_type type)
     if (type == EVENT_STOP && id == 0)
         return;
     ev.request.force = random_chance(&sim->random, 30);
+    ev.request.past_door = type == EVENT_RELOAD && ev.request.force;
     if (type == EVENT_RELOAD && s)
         promised = service_covering_reload(sim->core, s);
     simulation_step(sim, ev);

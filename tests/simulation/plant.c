@@ -363,6 +363,8 @@ const struct plant plants[] = {
     {"oneshot",      LAW_ONESHOT,   "takes every end of a oneshot for a success",
      .event = call_every_end_a_success                                                                                            },
     {"retry",        LAW_ONESHOT,   "runs a oneshot again that failed",                             .spec = try_all_again         },
+    {"door",         LAW_DOOR,      "knows no doors",                                               .spec = open_all_doors        },
+    {"door.deaf",    LAW_DOOR,      "goes through a door that is shut",                             .event = walk_through_doors   },
     {"hooks",        LAW_HOOKS,     "does not run any hook",                                        .spec = run_no_hooks          },
     {"hooks.deaf",   LAW_HOOKS,     "starts what a hook refused",                                   .event = believe_every_hook   },
     {"I10",          I10,           "does not touch a service that it changed",                     .touched = touch_one_less     },

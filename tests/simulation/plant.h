@@ -48,6 +48,7 @@ void give_all_up(struct spec *c);
 void depend_on_nobody(struct spec *c);
 void run_no_hooks(struct spec *c);
 void try_all_again(struct spec *c);
+void open_all_doors(struct spec *c);
 
 /* plant_gate.c */
 void let_in_early(const struct core *c, struct effects *fx);
@@ -61,5 +62,6 @@ void break_before_relief(const struct core *c, struct effects *fx);
 
 /* plant_event.c */
 void take_hints_for_orders(const struct core *c, struct event *ev);
+void walk_through_doors(const struct core *c, struct event *ev);
 
 #endif

@@ -73,6 +73,7 @@ make_policy(struct wish *w, struct random *r)
         w->hooks |= random_chance(r, 25) ? 1U << h : 0;
     w->hook_timeout_us = ONE_OF(r, 500 * US_PER_MS, 5 * US_PER_S);
     w->run_timeout_us = ONE_OF(r, 0, 2 * US_PER_S, 10 * US_PER_S);
+    w->door = random_chance(r, 25);
 }
 
 /* What config/ does: what it has no use for is as if nobody had said it. */
@@ -222,6 +223,7 @@ build(const struct wishes *all, unsigned i)
     s->ready.assume_us = w->ready == READY_ASSUME ? w->assume_us : 0;
     if (w->check)
         must_add(&s->check, "/bin/check");
+    s->require_preflight = w->door && !w->oneshot; /* the configuration sees to that */
     s->handoff = w->handoff;
     s->signal_fallback = w->fallback;
     s->reload_timeout_us = w->reload_timeout_us;

@@ -18,7 +18,7 @@
 struct wish {
     bool present;
     unsigned launch; /* counts changes of the launch part */
-    bool libstint, gated, check, give_up;
+    bool libstint, gated, check, give_up, door;
     bool oneshot, retry;
     enum ready_mode ready;               /* READY_NOTIFY or READY_ASSUME */
     enum handoff_mode handoff, fallback; /* fallback: of a signal; overlap or replace */

@@ -137,6 +137,7 @@ act_look(struct world *w, const struct core *c, const struct effect *e, int64_t 
     if (n.input == WISHES)
         return; /* the service is gone already: nobody waits for the answer */
     w->inputs[n.input].check_lost = w->inputs[n.input].hook_lost = false;
+    w->inputs[n.input].door_shut = false;
     w->inputs[n.input].look_lost = answer_is_lost(w);
     if (w->inputs[n.input].look_lost)
         return;
@@ -146,18 +147,24 @@ act_look(struct world *w, const struct core *c, const struct effect *e, int64_t 
 }
 
 static void
-act_check(struct world *w, const struct effect *e, int64_t now_us)
+act_check(struct world *w, const struct core *c, const struct effect *e, int64_t now_us)
 {
+    const struct service *s = core_service(c, e->service);
     const struct snapshot *snapshot = world_snapshot(w, e->snapshot);
     struct news n = {.at_us = now_us + patience(w)};
-    bool fails =
-        snapshot && world_nature(w, snapshot->input, snapshot->version) == NATURE_CHECK_FAILS;
+    bool has_check = s && s->reload.spec && s->reload.spec->check.n > 0;
+    bool shut = s && reload_at_door(s) && snapshot && random_chance(&w->random, 40);
+    bool fails = has_check && snapshot &&
+                 world_nature(w, snapshot->input, snapshot->version) == NATURE_CHECK_FAILS;
 
     n.event.type = EVENT_CHECKED;
     n.event.service = e->service;
     n.event.checked.reload = e->reload;
-    n.event.checked.ok = !fails;
-    n.event.checked.reason = fails ? "exit status 1" : NULL;
+    n.event.checked.ok = !fails && !shut;
+    n.event.checked.again = shut; /* the door is asked first */
+    n.event.checked.reason = shut ? "no preflight has passed it" : fails ? "exit status 1" : NULL;
+    if (shut)
+        w->inputs[snapshot->input].door_shut = true;
     if (!answer_is_lost(w))
         queue_add(&w->queue, n);
     else if (snapshot)
@@ -197,7 +204,7 @@ world_act(struct world *w, const struct core *c, const struct effect *e, int64_t
         act_look(w, c, e, now_us);
         break;
     case FX_CHECK:
-        act_check(w, e, now_us);
+        act_check(w, c, e, now_us);
         break;
     case FX_SPAWN:
         process_start(w, c, e, now_us);

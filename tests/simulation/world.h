@@ -30,6 +30,7 @@ struct input {
     int64_t written_us; /* last write */
     bool look_lost;     /* nobody knows what is there: the answer to the last look was lost */
     bool hook_lost;     /* … to the hook before its start */
+    bool door_shut;     /* no preflight has passed it, yet */
     bool check_lost;    /* nobody knows whether it is good: … to the check after it */
 };
 
