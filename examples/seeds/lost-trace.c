@@ -26,9 +26,11 @@ mail(void *arg)
     int n;
 
     (void)stint_trace_ids(NULL, trace, span);
-    n = snprintf(line, sizeof(line), "level=info span_id=%s msg=\"mail was sent\"\n", span);
+    n = snprintf(line, sizeof(line), "level=info tid=%d span_id=%s msg=\"mail was sent\"\n",
+                 (int)gettid(), span);
     (void)!write(STDERR_FILENO, line, (size_t)n); /* nobody would know if this is lost */
 #endif
+    (void)stint_token_sleep(stint_current(), 20000); /* the server of mails has its say */
 }
 
 static int

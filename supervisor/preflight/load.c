@@ -254,18 +254,21 @@ wait_all(const struct cage *c, struct load *l)
 static int
 judge_counts(const struct load *l, unsigned *answered, unsigned *asked, struct error *reterr)
 {
+    unsigned good = 0, all = 0;
     const char *wrong = NULL;
 
     for (unsigned i = 0; i < LOAD_CLIENTS; i++) {
-        *answered += l->counts[i].answered;
-        *asked += l->counts[i].asked;
+        good += l->counts[i].answered;
+        all += l->counts[i].asked;
         if (!wrong && l->counts[i].wrong[0])
             wrong = l->counts[i].wrong;
     }
-    return *answered == *asked
+    *answered += good;
+    *asked += all;
+    return good == all
                ? 0
                : error_say(reterr, -EIO, "%u of %u requests were not answered well, the first: %s",
-                           *asked - *answered, *asked, wrong ? wrong : "not known");
+                           all - good, all, wrong ? wrong : "not known");
 }
 
 int

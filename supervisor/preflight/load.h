@@ -34,7 +34,7 @@ int load_start(const struct cage *c, unsigned round, struct load *ret, struct er
 
 /**
  * load_end - wait for it.
- * @ret_answered, @ret_asked: of a URL; else 0
+ * @ret_answered, @ret_asked: of a URL, added to what is there
  *
  * Return: 0: it passed; -EINTR; -EIO: it did not, sentence in @reterr; -ETIMEDOUT. Its processes are gone.
  */

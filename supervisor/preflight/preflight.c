@@ -78,6 +78,10 @@ in_a_cage(const struct preflight_options *o, const struct preflight_hooks *h,
         r->rehearsed = true;
         judge_lifecycle(&run);
         judge_growth(&run);
+        if (run.ready) {
+            judge_trace(&run);
+            judge_deadlines(&run);
+        }
     } else if (!reterr->text[0]) {
         (void)error_set(reterr, result, "rehearse the service");
     }
@@ -125,8 +129,6 @@ not_judged(const struct preflight_options *o, const struct preflight_report *r, 
         return "it did not come up";
     if (c == CHECK_LOAD && o->spec->preflight.load.n == 0 && !o->spec->preflight.url)
         return "nothing was asked of it: 'load' of its 'preflight' is a command or a URL";
-    if (c == CHECK_TRACE || c == CHECK_DEADLINES)
-        return "nothing was counted that it could be judged by";
     return "it did not come so far";
 }
 
@@ -142,6 +144,8 @@ preflight_run(const struct preflight_options *options, const struct preflight_ho
     reterr->text[0] = '\0';
     judge_program(options, hooks, ret);
     why = why_not(options, ret);
+    if (why && options->spec->type == TYPE_SERVICE)
+        (void)judge_policy(options->spec, ret);
     if (!why)
         r = in_a_cage(options, hooks, ret, reterr);
     for (enum check c = 0; c < CHECK_COUNT; c++)

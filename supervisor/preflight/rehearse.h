@@ -13,6 +13,7 @@
 
 struct cage;
 struct preflight_report;
+struct service_spec;
 
 struct rehearsal {
     struct cage *cage; /* borrowed, like the next */
@@ -33,6 +34,10 @@ struct rehearsal {
 int rehearse(struct rehearsal *r);
 void rehearsal_finish(struct rehearsal *r);
 
+/* judge_context.c. judge_policy - without a rehearsal. Return: there is one, and there is more to judge. */
+void judge_trace(struct rehearsal *r);
+void judge_deadlines(struct rehearsal *r);
+bool judge_policy(const struct service_spec *s, struct preflight_report *r);
 /* judge.c: what it means; after rehearse() and cage_stop(). */
 void judge_lifecycle(struct rehearsal *r);
 void judge_growth(struct rehearsal *r);

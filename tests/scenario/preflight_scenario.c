@@ -6,11 +6,13 @@
 
 #include "tests/scenario/preflight.h"
 
-#define WEB                     \
-    "  web:\n"                  \
-    "    command: [%s/hello]\n" \
-    "    libstint: true\n"      \
-    "    drain_timeout: 2s\n"   \
+#define WEB                      \
+    "  web:\n"                   \
+    "    command: [%s/hello]\n"  \
+    "    libstint: true\n"       \
+    "    drain_timeout: 2s\n"    \
+    "    deadlines: {max: 5s}\n" \
+    "    trace: {lint: false}\n" \
     "%s"
 
 /* One service, the smallest worker of all, with these lines. Return: the configuration. */
@@ -103,6 +105,20 @@ START_TEST(a_load_that_fails_is_told_with_its_last_words)
 
     ck_assert_msg(strstr(evidence, "exited with status 3: no answer at "), "%s", evidence);
     ck_assert_msg(strstr(evidence, "of tcp://127.0.0.1:"), "%s", evidence);
+    json_decref(report);
+}
+END_TEST
+
+START_TEST(without_a_policy_nobody_knows_how_long_a_request_may_take)
+{
+    const char *config = web("");
+    json_t *report;
+
+    scn_config("  web:\n    command: [%s/hello]\n    libstint: true\n"
+               "    listen: {http: 'tcp://127.0.0.1:9'}\n",
+               scn_dir());
+    report = preflight_expect("web", config, "deadlines"); /* seen without starting anything */
+    ck_assert_ptr_nonnull(strstr(preflight_evidence(report, "deadlines"), "no policy"));
     json_decref(report);
 }
 END_TEST
@@ -237,7 +253,9 @@ scn_main("preflight", without_a_block_nothing_is_started_and_that_is_said,
          what_may_never_be_there_twice_is_started_only_when_that_is_said,
          it_is_beside_the_service_that_runs_and_does_not_touch_it,
          a_candidate_that_does_not_start_fails_with_what_it_said,
-         a_load_that_fails_is_told_with_its_last_words, ctrl_c_leaves_neither_a_process_nor_a_cage,
-         a_kept_cage_has_the_log_and_is_said, the_junit_file_is_read_by_a_real_reader,
+         a_load_that_fails_is_told_with_its_last_words,
+         without_a_policy_nobody_knows_how_long_a_request_may_take,
+         ctrl_c_leaves_neither_a_process_nor_a_cage, a_kept_cage_has_the_log_and_is_said,
+         the_junit_file_is_read_by_a_real_reader,
          the_door_opens_for_exactly_the_candidate_that_passed,
          a_record_that_others_may_write_is_not_believed)

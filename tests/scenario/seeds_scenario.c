@@ -59,5 +59,41 @@ START_TEST(ghost_threads_after_ten_reloads_fail_the_gate)
 }
 END_TEST
 
-scn_main("seeds", an_open_profiling_port_fails_the_gate,
+START_TEST(a_span_without_its_trace_fails_the_gate)
+{
+    const char *config = seeds();
+    json_t *report = preflight_expect("lost-trace", config, "trace");
+    const char *evidence = preflight_evidence(report, "trace");
+
+    ck_assert_msg(strstr(evidence, "with a span and no trace"), "%s", evidence);
+    ck_assert_msg(strstr(evidence, "thread `mailer`, started at"), "%s", evidence);
+    ck_assert_msg(strstr(evidence, "mail was sent"), "%s", evidence);
+    json_decref(report);
+    report = preflight_expect("lost-trace-fixed", config, "");
+    ck_assert_msg(strstr(preflight_evidence(report, "trace"), "with trace context"), "%s",
+                  preflight_evidence(report, "trace"));
+    json_decref(report);
+    preflight_nothing_left();
+}
+END_TEST
+
+START_TEST(a_handler_that_sleeps_through_its_deadline_fails_the_gate)
+{
+    const char *config = seeds();
+    json_t *report = preflight_expect("sleeper", config, "deadlines");
+    const char *evidence = preflight_evidence(report, "deadlines");
+
+    ck_assert_msg(strstr(evidence, "`slow` in thread `serve-"), "%s", evidence);
+    ck_assert_msg(strstr(evidence, "server.c:"), "%s", evidence);
+    json_decref(report);
+    report = preflight_expect("sleeper-fixed", config, "");
+    ck_assert_msg(strstr(preflight_evidence(report, "deadlines"), "nobody worked on"), "%s",
+                  preflight_evidence(report, "deadlines"));
+    json_decref(report);
+    preflight_nothing_left();
+}
+END_TEST
+
+scn_main("seeds", an_open_profiling_port_fails_the_gate, a_span_without_its_trace_fails_the_gate,
+         a_handler_that_sleeps_through_its_deadline_fails_the_gate,
          ghost_threads_after_ten_reloads_fail_the_gate)
