@@ -63,6 +63,7 @@ object_name(enum object o)
         [OBJECT_HANDOFF] = "handoff",
         [OBJECT_PREFLIGHT] = "preflight",
         [OBJECT_PREFLIGHT_LOAD] = "preflight_load",
+        [OBJECT_PROFILING] = "profiling",
     };
 
     return names[o];
@@ -96,6 +97,7 @@ object_place(enum object o)
         [OBJECT_HANDOFF] = "'handoff'",
         [OBJECT_PREFLIGHT] = "'preflight'",
         [OBJECT_PREFLIGHT_LOAD] = "'load' of 'preflight'",
+        [OBJECT_PROFILING] = "'profiling'",
     };
 
     return places[o];

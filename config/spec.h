@@ -235,6 +235,9 @@ struct service_spec {
     struct leak_budget *leak_budget;
     size_t n_leak_budget;
     struct deadline_policy deadlines; /* its first part is of the launch part */
+    struct {
+        bool cpu, heap, threads; /* such a profile may be taken of its workers */
+    } profiling;
 };
 
 /* How a generation relieves another when processes have to be started for it. */

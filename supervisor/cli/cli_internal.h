@@ -39,10 +39,18 @@ enum cli_option {
     OPTION_KEEP,
     OPTION_BESIDE_LIVE,
     OPTION_TRACE,
+    OPTION_CPU,
+    OPTION_HEAP,
+    OPTION_THREADS,
+    OPTION_SECONDS,
+    OPTION_OUTPUT,
+    OPTION_HTTP,
+    OPTION_FLAMEGRAPH,
+    OPTION_DIFF_BASE,
     OPTION_COUNT
 };
 
-#define ACCEPTS(option) (1U << (option))
+#define ACCEPTS(option) (UINT64_C(1) << (option))
 
 struct option_row {
     const char *name;  /* without "--" */
@@ -69,7 +77,7 @@ struct verb {
     const char *args;       /* for the usage line */
     const char *help;       /* one line */
     int min_args, max_args; /* -1: any number */
-    unsigned accepts;       /* ACCEPTS() of its own options */
+    uint64_t accepts;       /* ACCEPTS() of its own options */
     int (*run)(struct cli *cli);
     const char *more; /* paragraphs and examples for `stint help VERB` */
 };
@@ -108,6 +116,7 @@ int verb_check(struct cli *cli);
 int verb_status(struct cli *cli);
 int verb_threads(struct cli *cli);
 int verb_leaks(struct cli *cli);
+int verb_profile(struct cli *cli);
 int verb_version(struct cli *cli);
 int verb_reload(struct cli *cli);
 int verb_start(struct cli *cli);
@@ -119,6 +128,8 @@ int verb_events(struct cli *cli);
 int verb_logs(struct cli *cli);
 int cli_logs_of_trace(struct cli *cli);
 int verb_preflight(struct cli *cli);
+
+struct text;
 
 /* ---- master.c: asking the master --------------------------------------------------------- */
 
@@ -140,9 +151,11 @@ struct ask {
     int64_t timeout_us; /* for the whole exchange; 0: no limit */
     /* NULL: the answer is kept. Else each line of it goes here; false ends the exchange. */
     bool (*line)(struct cli *cli, const char *line, size_t bytes);
+    /* NULL, or the same for each piece of an answer that has no lines; it gets `env`. */
+    bool (*piece)(void *env, const char *bytes, size_t n);
     /* Before it is asked again: change what has to be changed in @ask. NULL: nothing has to. */
     void (*renew)(struct cli *cli, struct ask *ask, int64_t left_us);
-    void *env; /* for renew() */
+    void *env; /* for renew() and piece() */
 };
 
 /**
@@ -154,11 +167,12 @@ struct ask {
 int cli_ask(struct cli *cli, const struct ask *ask, json_t **ret);
 /* The same, and with --json print the answer. *ret is NULL then: nothing is left to say. */
 int cli_ask_json(struct cli *cli, const struct ask *ask, json_t **ret);
+/* "web", "web/7", "web/7.0" as a query. False, after saying so: it is none of these. */
+bool cli_whom(struct cli *cli, const char *whom, struct text *path);
 /* A word that nobody else uses, for the id of a change. False: the system has no chance to give. */
 #define CLI_ID_TEXT 33
 bool cli_id(char id[CLI_ID_TEXT]);
 /* Append "?key=value" or "&key=value", escaped. */
-struct text;
 void cli_query(struct text *path, const char *key, const char *value);
 
 /* ---- render*.c: JSON to text for people -------------------------------------------------- */

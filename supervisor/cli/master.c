@@ -200,8 +200,10 @@ ask_once(struct cli *cli, const struct ask *ask, const struct again *again, stru
         .path = ask->path,
         .body = body,
         .deadline_us = again->deadline_us,
-        .piece = ask->line ? on_piece : NULL,
-        .env = &lines,
+        .piece = ask->piece  ? ask->piece
+                 : ask->line ? on_piece
+                             : NULL,
+        .env = ask->piece ? ask->env : &lines,
     };
     int r = http_exchange(&rq, ret, reterr);
 
@@ -250,7 +252,7 @@ cli_ask(struct cli *cli, const struct ask *ask, json_t **ret)
         return ended(cli, &again, &e);
     if (r < 0)
         return unreachable(cli, r, &e);
-    if (ask->line && reply.status == 200)
+    if ((ask->line || ask->piece) && reply.status == 200)
         return CLI_OK;
     r = understand(cli, &reply, ret);
     free(reply.body);

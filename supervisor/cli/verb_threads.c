@@ -21,9 +21,8 @@
 #define THREADS_TIMEOUT_US (30 * US_PER_S)
 #define PID_PATIENCE_US    (10 * US_PER_S)
 
-/* "web", "web/7", "web/7.0": what the master is asked for. False: it is none of these. */
-static bool
-ask_for(struct cli *cli, const char *whom, struct text *path)
+bool
+cli_whom(struct cli *cli, const char *whom, struct text *path)
 {
     auto_free char *service = strdup(whom);
     char *generation = service ? strchr(service, '/') : NULL, *slot = NULL;
@@ -103,7 +102,7 @@ threads_of_workers(struct cli *cli)
     if (!cli_number(cli, OPTION_GENERATION, &generation))
         return CLI_USAGE;
     text_add(&path, "/v1/threads");
-    if (cli->n_args > 0 && !ask_for(cli, cli->args[0], &path))
+    if (cli->n_args > 0 && !cli_whom(cli, cli->args[0], &path))
         return CLI_USAGE;
     (void)snprintf(number, sizeof(number), "%" PRIu64, generation);
     if (generation > 0)

@@ -6,40 +6,53 @@ const struct option_row cli_options[OPTION_COUNT] = {
     [OPTION_CONFIG] =
         {"config",           'c',  "FILE",
                          "the configuration, whose runtime_dir has the control socket; run and check: "
-         "default " CLI_CONFIG_DEFAULT                                                                       },
+         "default " CLI_CONFIG_DEFAULT                                                                              },
     [OPTION_SOCKET] = {"socket",           '\0', "PATH",
                          "the control socket; default that of --config, else $STINT_SOCKET, "
-                       "else " CLI_SOCKET_DEFAULT                                                            },
-    [OPTION_JSON] = {"json",             '\0', NULL,   "the answer as JSON, for programs"                },
-    [OPTION_HELP] = {"help",             'h',  NULL,   "what this verb does, with examples"              },
-    [OPTION_FORCE] = {"force",            '\0', NULL,   "a new generation even when nothing changed"      },
+                       "else " CLI_SOCKET_DEFAULT                                                                   },
+    [OPTION_JSON] = {"json",             '\0', NULL,          "the answer as JSON, for programs"                },
+    [OPTION_HELP] = {"help",             'h',  NULL,          "what this verb does, with examples"              },
+    [OPTION_FORCE] = {"force",            '\0', NULL,          "a new generation even when nothing changed"      },
     [OPTION_WAIT] = {"wait",             '\0', "WHAT",
                          "serving (default), gone: until the old generation has left, or none; "
-                     "stop: gone or none"                                                                    },
+                     "stop: gone or none"                                                                           },
     [OPTION_TIMEOUT] = {"timeout",          '\0', "TIME",
-                         "give up waiting after so long (10s, 5m); default 10m, of upgrade 1m"               },
-    [OPTION_ALL] = {"all",              'a',  NULL,   "every service; threads: each thread"             },
-    [OPTION_FOR] = {"for",              '\0', "WHAT", "ready (default), gone, or generation=N"          },
-    [OPTION_FOLLOW] = {"follow",           'f',  NULL,   "go on with what comes, until interrupted"        },
-    [OPTION_SINCE] = {"since",            '\0', "N",    "only what comes after number N (seq in --json)"  },
-    [OPTION_LINES] = {"lines",            'n',  "N",    "the last N lines"                                },
-    [OPTION_TRACE] = {"trace",            '\0', "ID",   "what belongs to that trace, in all services and in the supervisor's own log"},
-    [OPTION_GENERATION] = {"generation",       'g',  "N",    "of this generation only"                         },
-    [OPTION_KEYS] = {"keys",             '\0', NULL,   "print the table of configuration keys"           },
-    [OPTION_SCHEMA] = {"schema",           '\0', NULL,   "print the configuration's JSON Schema"           },
+                         "give up waiting after so long (10s, 5m); default 10m, of upgrade 1m"                      },
+    [OPTION_ALL] = {"all",              'a',  NULL,          "every service; threads: each thread"             },
+    [OPTION_FOR] = {"for",              '\0', "WHAT",        "ready (default), gone, or generation=N"          },
+    [OPTION_FOLLOW] = {"follow",           'f',  NULL,          "go on with what comes, until interrupted"        },
+    [OPTION_SINCE] = {"since",            '\0', "N",           "only what comes after number N (seq in --json)"  },
+    [OPTION_LINES] = {"lines",            'n',  "N",           "the last N lines"                                },
+    [OPTION_TRACE] =
+        {"trace",            '\0', "ID",
+                         "what belongs to that trace, in all services and in the supervisor's own log"              },
+    [OPTION_GENERATION] = {"generation",       'g',  "N",           "of this generation only"                         },
+    [OPTION_KEYS] = {"keys",             '\0', NULL,          "print the table of configuration keys"           },
+    [OPTION_SCHEMA] = {"schema",           '\0', NULL,          "print the configuration's JSON Schema"           },
     [OPTION_WATCHDOG] = {"watchdog",         '\0', "TIME",
-                         "replace a master that says nothing for so long (default 10s), or off"              },
+                         "replace a master that says nothing for so long (default 10s), or off"                     },
     [OPTION_PID] = {"pid",              '\0', "PID",
-                         "of this process, which may be anybody's; no supervisor is asked"                   },
-    [OPTION_FAIL_ON_LEAK] = {"fail-on-leak",     '\0', NULL,   "exit status 3 when something leaks"              },
-    [OPTION_CERTIFICATES] = {"certificates",     '\0', NULL,   "how each generation ended, too"                  },
-    [OPTION_BINARY] = {"binary",           '\0', "FILE", "the program to be, in the place of the one it is"},
-    [OPTION_JUNIT] = {"junit",            '\0', NULL,   "the answer as JUnit's XML, for CI"               },
-    [OPTION_KEEP] = {"keep",             '\0', NULL,   "do not remove the cage, and say where it is"     },
+                         "of this process, which may be anybody's; no supervisor is asked"                          },
+    [OPTION_FAIL_ON_LEAK] = {"fail-on-leak",     '\0', NULL,          "exit status 3 when something leaks"              },
+    [OPTION_CERTIFICATES] = {"certificates",     '\0', NULL,          "how each generation ended, too"                  },
+    [OPTION_BINARY] = {"binary",           '\0', "FILE",        "the program to be, in the place of the one it is"},
+    [OPTION_JUNIT] = {"junit",            '\0', NULL,          "the answer as JUnit's XML, for CI"               },
+    [OPTION_KEEP] = {"keep",             '\0', NULL,          "do not remove the cage, and say where it is"     },
     [OPTION_BESIDE_LIVE] = {"beside-live",      '\0', NULL,
-                         "with handoff: replace, too, of which there may not be two"                         },
+                         "with handoff: replace, too, of which there may not be two"                                },
+    [OPTION_CPU] = {"cpu",              '\0', NULL,          "where its threads spend their time"              },
+    [OPTION_HEAP] = {"heap",             '\0', NULL,          "who holds its memory"                            },
+    [OPTION_THREADS] = {"threads",          '\0', NULL,          "what its threads wait for"                       },
+    [OPTION_SECONDS] = {"seconds",          '\0', "N",           "sample for so long (default 30)"                 },
+    [OPTION_OUTPUT] = {"output",           'o',  "FILE",        "write it there, for go tool pprof; - is stdout"  },
+    [OPTION_HTTP] = {"http",             '\0', "[ADDR]:PORT",
+                         "serve profiles as /debug/pprof/ does, behind a token, until interrupted; "
+                     "without ADDR on 127.0.0.1; unix:PATH: on that socket"                                         },
+    [OPTION_FLAMEGRAPH] = {"flamegraph",       '\0', "FILE",        "draw it, as an SVG that can be searched"         },
+    [OPTION_DIFF_BASE] = {"diff-base",        '\0', "FILE",
+                         "what is more than in this profile, of whichever generation"                               },
     [OPTION_EXIT_WHEN_FAILED] = {"exit-when-failed", '\0', NULL,
-                         "end, with its status, when a service has failed for good"                          },
+                         "end, with its status, when a service has failed for good"                                 },
 };
 
 #define REMOTE (ACCEPTS(OPTION_CONFIG) | ACCEPTS(OPTION_SOCKET) | ACCEPTS(OPTION_JSON))
@@ -109,18 +122,30 @@ const struct verb cli_verbs[] = {
      "outlives the supervisor. With --fail-on-leak exit 3 when something leaks now or rises.\n"
      "  stint leaks web\n"
      "  stint leaks web --certificates       and how each generation ended\n"                               },
+    {"profile",   "SERVICE[/GEN[.SLOT]]",   "what its workers do, as go tool pprof reads it",              1, 1,
+     (REMOTE & ~ACCEPTS(OPTION_JSON)) | ACCEPTS(OPTION_CPU) | ACCEPTS(OPTION_HEAP) |
+         ACCEPTS(OPTION_THREADS) | ACCEPTS(OPTION_SECONDS) | ACCEPTS(OPTION_OUTPUT) |
+         ACCEPTS(OPTION_HTTP) | ACCEPTS(OPTION_FLAMEGRAPH) | ACCEPTS(OPTION_DIFF_BASE),
+     verb_profile,                                                                                                                      "Of one worker, or of all of a generation: of that which serves, where none is named. The\n"
+     "service has to allow it ('profiling' in its configuration); each use is in the log. Without\n"
+     "-o, --flamegraph or --http the functions that have most are shown.\n"
+     "  stint profile web --cpu --seconds 60 -o web.pb.gz\n"
+     "  stint profile web/7.0 --threads --diff-base six.pb.gz    what 7 has more than 6\n"
+     "  stint profile web --cpu --flamegraph web.svg\n"
+     "  stint profile web --http :6060\n"                                                 },
     {"events",    "[SERVICE]",              "what happened",                                               0, 1,
      REMOTE | ACCEPTS(OPTION_FOLLOW) | ACCEPTS(OPTION_SINCE) | ACCEPTS(OPTION_LINES),                                     verb_events,
      "The supervisor keeps the last 4096 events in memory; all of them are in its log.\n"
      "  stint events -n 20\n"
      "  stint events --follow --json\n"                                                                     },
     {"logs",      "[SERVICE]",              "what the workers printed",                                    0, 1,
-     REMOTE | ACCEPTS(OPTION_FOLLOW) | ACCEPTS(OPTION_SINCE) | ACCEPTS(OPTION_LINES) | ACCEPTS(OPTION_TRACE),             verb_logs,
-     "The last 500 lines of each service are kept in memory; 100 are shown. With --trace all that\n"
+     REMOTE | ACCEPTS(OPTION_FOLLOW) | ACCEPTS(OPTION_SINCE) | ACCEPTS(OPTION_LINES) |
+         ACCEPTS(OPTION_TRACE),
+     verb_logs,                                                                                                                         "The last 500 lines of each service are kept in memory; 100 are shown. With --trace all that\n"
      "is known of one trace, over services and generations, in log files, too.\n"
      "  stint logs web -n 20\n"
      "  stint logs -f\n"
-     "  stint logs --trace 0af7651916cd43dd8448eb211c80319c\n"                                                                                    },
+     "  stint logs --trace 0af7651916cd43dd8448eb211c80319c\n"                               },
     {"reopen",    "[SERVICE...]",           "open log files anew that somebody moved away",                0, -1, REMOTE,
      verb_reopen,                                                                                                                       "For the postrotate of logrotate and the like; not needed for what stint rotates itself.\n"
      "  stint reopen\n"

@@ -104,8 +104,9 @@ struct control_stream {
     long (*next)(void *data, char *buf, size_t room);
     void (*finish)(void *data); /* the stream ended, by either side */
     void *data;
+    const char *type; /* NULL: application/x-ndjson, whole lines; else what else it is */
 };
-/* After this gone() is not called for @rq; finish() is. The stream's chunks are application/x-ndjson. */
+/* After this gone() is not called for @rq; finish() is. */
 void control_answer_stream(struct control_request *rq, const struct control_stream *s);
 void control_stream_wake(struct control_request *rq);
 

@@ -309,7 +309,7 @@ control_answer_stream(struct control_request *rq, const struct control_stream *s
     rq->has_stream = true;
     respond(rq, MHD_HTTP_OK,
             MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, on_pull, rq, NULL),
-            "application/x-ndjson");
+            s->type ? s->type : "application/x-ndjson");
 }
 
 void

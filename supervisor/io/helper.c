@@ -83,16 +83,29 @@ on_dead(EV_P_ ev_io *io, int revents)
 }
 
 /* Connections of others end when they end, not when a helper does. */
-static void
-close_all_but(int a, int b)
+static int
+by_number(const void *a, const void *b)
 {
-    int low = a < b ? a : b, high = a < b ? b : a;
+    return *(const int *)a - *(const int *)b;
+}
 
-    if (low > 3)
-        (void)close_range(3, (unsigned)low - 1, 0);
-    if (low >= 3 && high > low + 1)
-        (void)close_range((unsigned)low + 1, (unsigned)high - 1, 0);
-    (void)close_range((unsigned)(high >= 3 ? high + 1 : 3), ~0U, 0);
+static void
+close_all_but(int keep, int out, const struct helper_job *job)
+{
+    int open[HELPER_KEEPS_MAX + 2] = {keep, out};
+    size_t n = 2;
+    int next = 3; /* the first that may have to be closed */
+
+    for (size_t i = 0; i < job->n_keeps && n < ARRAY_LEN(open); i++)
+        open[n++] = job->keeps[i];
+    qsort(open, n, sizeof(*open), by_number);
+    for (size_t i = 0; i < n; i++) {
+        if (open[i] > next)
+            (void)close_range((unsigned)next, (unsigned)open[i] - 1, 0);
+        if (open[i] >= next)
+            next = open[i] + 1;
+    }
+    (void)close_range((unsigned)next, ~0U, 0);
 }
 
 static void __attribute__((noreturn)) help(const struct helper_job *job, int out)
@@ -108,7 +121,7 @@ static void __attribute__((noreturn)) help(const struct helper_job *job, int out
     (void)sigprocmask(SIG_SETMASK, &none, NULL); /* so that it can be ended by hand */
     if (job->keep >= 0 && keep < 0)
         _exit(1); /* no descriptor is left */
-    close_all_but(keep, out);
+    close_all_but(keep, out, job);
     _exit(job->work(job->task, keep, out) ? 0 : 1);
 }
 

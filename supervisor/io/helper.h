@@ -13,6 +13,8 @@
 struct ev_loop;
 struct helper;
 
+#define HELPER_KEEPS_MAX 256
+
 enum helper_end {
     HELPER_DONE, /* it told all there is */
     HELPER_DIED, /* it did not get that far */
@@ -28,6 +30,8 @@ struct helper_job {
     bool (*work)(const void *task, int keep, int out);
     const void *task;    /* borrowed for the call of helper_start() */
     int keep;            /* borrowed; a descriptor the work needs, -1 = none */
+    const int *keeps;    /* borrowed; more of them, which keep their numbers; -1 is passed over */
+    size_t n_keeps;      /* at most HELPER_KEEPS_MAX */
     int64_t deadline_us; /* CLOCK_MONOTONIC; TIME_NEVER = none */
     /* In the master, once, from the loop; the helper is gone after it. @out: HELPER_DONE: to pread(). */
     void (*on_end)(void *env, enum helper_end how, int out);

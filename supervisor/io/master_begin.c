@@ -123,6 +123,7 @@ begin_desk(struct master *m, struct error *reterr)
         .changed = on_desk_changed,
         .look = on_look,
         .threads = leaks_threads,
+        .profile = leaks_profile,
         .upgrade = m->fdstore ? on_upgrade_wanted : NULL,
         .reopen = on_reopen,
         .listen_fd = steal_fd(m->control_fd),

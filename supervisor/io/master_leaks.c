@@ -8,11 +8,13 @@
 #include "base/units.h"
 #include "supervisor/core/event.h"
 #include "supervisor/io/cgroup.h"
+#include "supervisor/io/channel.h"
 #include "supervisor/io/edge.h"
 #include "supervisor/io/held.h"
 #include "supervisor/io/ledger.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/probing.h"
+#include "supervisor/profile/kinds.h"
 
 #define EVIDENCE_US       (8 * US_PER_S)    /* the core waits 10 s past the grace before it kills */
 #define EVIDENCE_LEAST_US (300 * US_PER_MS) /* however little time a stop has left */
@@ -188,6 +190,19 @@ leaks_threads(void *env, const struct worker *w, const struct probing_request *w
     rq.on_done = want->on_done;
     rq.env = want->env;
     probing_ask(m->leaks.probing, &rq, ret);
+}
+
+bool
+leaks_profile(void *env, const struct worker *w, struct profile_target *ret)
+{
+    const struct hand *h = hand_find(env, w->id);
+
+    if (!h || h->pid <= 0 || h->dead)
+        return false;
+    ret->pid = h->pid;
+    ret->registry_fd = h->registry_fd;
+    ret->channel_fd = h->channel ? channel_fd(h->channel) : -1;
+    return true;
 }
 
 /* ---- life --------------------------------------------------------------------------------------- */

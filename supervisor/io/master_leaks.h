@@ -16,6 +16,7 @@ struct master;
 struct probing;
 struct probing_look;
 struct probing_request;
+struct profile_target;
 struct record;
 struct service;
 struct worker;
@@ -47,6 +48,9 @@ void leaks_hand_gone(struct hand *h); /* before it is reaped; whoever asked abou
 /* As operator_options.threads; @env is the master. */
 void leaks_threads(void *env, const struct worker *w, const struct probing_request *want,
                    struct probing_look **ret);
+
+/* As operator_options.profile. */
+bool leaks_profile(void *env, const struct worker *w, struct profile_target *ret);
 
 /* For report_sources; @env is the master. */
 json_t *leaks_history(void *env, const char *service);

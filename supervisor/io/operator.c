@@ -88,11 +88,16 @@ answer_version(struct desk *op, struct control_request *rq)
         "since", "lines", "service", "follow", "trace", NULL \
     }
 
+#define PROFILE_QUERY                                                              \
+    {                                                                              \
+        "service", "kind", "seconds", "generation", "slot", "hz", "progress", NULL \
+    }
+
 static const struct route {
     const char *method, *path;
     bool changes; /* root and the master's own user only */
     void (*serve)(struct desk *op, struct control_request *rq);
-    const char *query[6]; /* the keys it knows, NULL-terminated */
+    const char *query[8]; /* the keys it knows, NULL-terminated */
 } routes[] = {
     {"GET",  "/v1/status",  false, operator_status,  {"service", NULL}                             },
     {"GET",  "/v1/threads", false, operator_threads, {"service", "generation", "slot", "all", NULL}},
@@ -106,6 +111,7 @@ static const struct route {
     {"POST", "/v1/stop",    true,  operator_stop,    {NULL}                                        },
     {"POST", "/v1/upgrade", true,  operator_upgrade, {NULL}                                        },
     {"POST", "/v1/reopen",  true,  operator_reopen,  {NULL}                                        },
+    {"POST", "/v1/profile", true,  operator_profile, PROFILE_QUERY                                 },
 };
 
 static void
@@ -176,6 +182,7 @@ on_gone(void *env, struct control_request *rq)
     } else {
         status_gone(env, rq);
         threads_gone(env, rq);
+        profile_gone(env, rq);
     }
 }
 
@@ -212,6 +219,7 @@ operator_create(const struct operator_options *options, struct desk **ret, struc
     list_init(&op->streams);
     list_init(&op->looking);
     list_init(&op->probed);
+    list_init(&op->profiled);
     ev_prepare_init(&op->settle, operator_on_settle);
     op->settle.data = op;
     ev_set_priority(&op->settle,
@@ -232,6 +240,7 @@ operator_destroy(struct desk *op)
         return;
     op->leaving = true;
     threads_drop(op);
+    profile_drop(op);
     control_destroy(op->control); /* every stream ends with its connection, not every ticket */
     list_for_each_safe (pos, &op->tickets)
         ticket_destroy(container_of(pos, struct ticket, node));
@@ -280,5 +289,6 @@ operator_farewell(struct desk *op, int64_t budget_us)
     operator_end_streams(op);
     operator_looked(op);
     threads_farewell(op);
+    profile_farewell(op);
     control_flush(op->control, budget_us);
 }

@@ -28,6 +28,7 @@ struct journal;
 struct desk;
 struct probing_look;
 struct probing_request;
+struct profile_target;
 struct record;
 struct text;
 struct worker;
@@ -79,6 +80,10 @@ struct operator_options {
      */
     void (*threads)(void *env, const struct worker *w, const struct probing_request *want,
                     struct probing_look **ret);
+    /*
+     * Who may be profiled: fill in pid and descriptors of @ret. False: @w has no process. NULL: nobody.
+     */
+    bool (*profile)(void *env, const struct worker *w, struct profile_target *ret);
     /* The log file of @service is closed and opened again. False: it has none. NULL: nobody has. */
     bool (*reopen)(void *env, const char *service);
     /* What a master before this one left, see control.h; taken over whatever operator_create() returns. */

@@ -21,14 +21,15 @@
 struct desk {
     struct operator_options options;
     struct control *control;
-    struct list tickets; /* struct ticket.node: requests that wait for the core, oldest first */
-    size_t n_remembered; /* … of which have an id */
-    struct list streams; /* struct stream.node */
-    struct list looking; /* struct looking.node: they asked for the status, see options.look */
-    struct list probed;  /* struct probed.node: they asked for threads, see options.threads */
-    ev_prepare settle;   /* looks at the tickets before the loop sleeps; runs while there are any */
-    bool closing;        /* farewell: streams end, nothing new begins */
-    bool leaving;        /* what changes now is not told any more */
+    struct list tickets;  /* struct ticket.node: requests that wait for the core, oldest first */
+    size_t n_remembered;  /* … of which have an id */
+    struct list streams;  /* struct stream.node */
+    struct list looking;  /* struct looking.node: they asked for the status, see options.look */
+    struct list probed;   /* struct probed.node: they asked for threads, see options.threads */
+    struct list profiled; /* struct profiled.node: they asked for a profile, see options.profile */
+    ev_prepare settle; /* looks at the tickets before the loop sleeps; runs while there are any */
+    bool closing;      /* farewell: streams end, nothing new begins */
+    bool leaving;      /* what changes now is not told any more */
 };
 
 enum ticket_kind {
@@ -203,6 +204,13 @@ void operator_threads(struct desk *op, struct control_request *rq);
 void threads_gone(struct desk *op, const struct control_request *rq); /* its client went away */
 void threads_farewell(struct desk *op); /* they are answered with what is known by now */
 void threads_drop(struct desk *op);     /* nobody is answered */
+
+/* ---- operator_profile.c ------------------------------------------------------------------ */
+
+void operator_profile(struct desk *op, struct control_request *rq);
+void profile_gone(struct desk *op, const struct control_request *rq); /* its client went away */
+void profile_farewell(struct desk *op); /* who waits for one is told that there will be none */
+void profile_drop(struct desk *op);     /* nobody is answered */
 
 /* ---- operator.c -------------------------------------------------------------------------- */
 

@@ -12,6 +12,7 @@
 #include "base/units.h"
 #include "supervisor/probe/capture.h"
 #include "supervisor/probe/judge.h"
+#include "supervisor/probe/proc.h"
 #include "supervisor/profile/kinds.h"
 
 /*
@@ -20,10 +21,11 @@
  * of them has more: -diff_base shows it.
  */
 
-#define NS_PER_US   1000
-#define FRAMES      (FACTS_FRAMES_MAX + 2) /* what was cut, and where it began */
-#define LABELS      (PROFILE_TARGET_LABELS + 7)
-#define UNNAMED_MAX 96
+#define NS_PER_US     1000
+#define FRAMES        (FACTS_FRAMES_MAX + 2) /* what was cut, and where it began */
+#define LABELS        (PROFILE_TARGET_LABELS + 8)
+#define UNNAMED_MAX   96
+#define PROCESSES_MAX 64
 
 struct look {
     const struct process_facts *facts;
@@ -120,6 +122,7 @@ add_thread(struct profile *p, const struct look *l, size_t i)
     judge_wait(l->facts, l->judgements, i, &wait);
     creator_of(t, creator, sizeof(creator));
     labels[n++] = (struct profile_label){.key = "thread", .text = judge_name(l->facts, i)};
+    labels[n++] = (struct profile_label){.key = "process", .text = l->facts->comm};
     labels[n++] = (struct profile_label){.key = "state", .text = wait_class_name(t->wait)};
     labels[n++] = (struct profile_label){.key = "verdict",
                                          .text = verdict_name(l->judgements->of[i].verdict)};
@@ -163,16 +166,17 @@ add_all(struct profile *p, const struct look *l)
     return r < 0 ? r : add_comments(p, l);
 }
 
-int
-profile_threads(struct profile *p, const struct profile_target *t, const struct profile_wish *w,
-                struct error *reterr)
+/* One process: the worker, or one that it started. */
+static int
+add_process(struct profile *p, const struct profile_target *t, int64_t deadline_us,
+            struct error *reterr)
 {
     struct probe_request rq = {.pid = t->pid,
                                .registry_fd = t->registry_fd,
                                .cancelled_us = t->cancelled_us,
                                .grace_us = t->grace_us,
                                .between_us = PROBE_BETWEEN_US,
-                               .deadline_us = w->until_us};
+                               .deadline_us = deadline_us};
     struct process_facts facts = {0};
     struct judgements judgements = {0};
     struct look l = {.facts = &facts, .judgements = &judgements, .target = t};
@@ -187,6 +191,63 @@ profile_threads(struct profile *p, const struct profile_target *t, const struct 
     process_facts_finish(&facts);
     if (r < 0)
         return error_set(reterr, r, "write down the threads of process %d", (int)t->pid);
+    return 0;
+}
+
+/* ---- those it started -------------------------------------------------------------------------- */
+
+struct family {
+    pid_t pids[PROCESSES_MAX]; /* the worker first; each before its children */
+    size_t n, left_out;
+};
+
+static bool
+on_child(void *env, const struct proc_stat *child)
+{
+    struct family *f = env;
+
+    if (child->state == 'Z')
+        return true;
+    if (f->n < PROCESSES_MAX)
+        f->pids[f->n++] = child->pid;
+    else
+        f->left_out++;
+    return true;
+}
+
+/* nginx and gunicorn do their work in children; a profile of the one that waits for them is no use. */
+static void
+family_find(pid_t pid, struct family *f)
+{
+    *f = (struct family){.pids = {pid}, .n = 1};
+    for (size_t i = 0; i < f->n; i++)
+        (void)proc_children(f->pids[i], NULL, on_child, f); /* it is gone: it has none */
+}
+
+int
+profile_threads(struct profile *p, const struct profile_target *t, const struct profile_wish *w,
+                struct error *reterr)
+{
+    struct profile_target child = *t;
+    struct error gone = {0};
+    struct family f;
+    int r;
+
+    family_find(t->pid, &f);
+    r = add_process(p, t, w->until_us, reterr);
+    child.registry_fd = -1; /* it tells of the worker's own threads */
+    for (size_t i = 1; i < f.n && r == 0 && mono_now_us() < w->until_us; i++) {
+        if (w->progress)
+            w->progress(w->env, (unsigned)(100 * i / f.n));
+        child.pid = f.pids[i];
+        if (add_process(p, &child, w->until_us, &gone) == -ENOMEM)
+            r = error_set(reterr, -ENOMEM, "write down the threads of process %d", (int)child.pid);
+    }
+    if (r == 0 && f.left_out > 0)
+        r = profile_comment(p, "pid %d: %zu more processes of it are not in it", (int)t->pid,
+                            f.left_out);
+    if (r < 0)
+        return r;
     if (w->progress)
         w->progress(w->env, 100);
     return 0;

@@ -290,6 +290,9 @@ random_policy(struct service_spec *s)
                                                  .max = (unsigned)random_below(16385),
                                                  .max_age_us = random_us(3600 * US_PER_S)};
     random_deadlines(&s->deadlines);
+    s->profiling.cpu = random_below(2);
+    s->profiling.heap = random_below(2);
+    s->profiling.threads = random_below(2);
     for (size_t n = random_below(4); n > 0; n--)
         ck_assert_int_eq(strv_addf(&s->depends_on, "dep-%zu", n), 0);
     for (size_t i = 0; i < s->depends_on.n; i++)

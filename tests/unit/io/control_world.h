@@ -51,7 +51,8 @@ on_request(void *env, struct control_request *rq)
         control_answer(rq, 200, json_incref(control_body(rq)));
     else if (strcmp(control_path(rq), "/stream") == 0) {
         kept[n_kept++] = rq;
-        control_answer_stream(rq, &(struct control_stream){stream_next, stream_finish, NULL});
+        control_answer_stream(
+            rq, &(struct control_stream){.next = stream_next, .finish = stream_finish});
     } else
         control_answer(rq, 200,
                        json_pack("{s:s, s:s, s:b}", "method", control_method(rq), "q",
