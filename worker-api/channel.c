@@ -6,6 +6,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "worker-api/prof.h"
 #include "worker-api/state.h"
 
 #define BURST   16  /* frames per call: a chatty supervisor holds nobody up */
@@ -107,6 +108,9 @@ stn_channel_open(int fd)
 struct order {
     bool cancel;
     struct stint_cancel_frame frame;
+    bool profile;
+    int profile_fd; /* -1 = none; owned */
+    struct stint_profile_frame profile_frame;
 };
 
 static int
@@ -148,6 +152,18 @@ cargo_unload(struct msghdr *msg, struct cargo *ret)
     }
 }
 
+/* From a helper beside the master: it has no part in the count, and repeating it does no harm. */
+static int
+hear_profile(const char *body, uint32_t length, struct cargo *cargo, struct order *ret)
+{
+    if (length < sizeof(ret->profile_frame) || !stn.hello_seen)
+        return 0;
+    memcpy(&ret->profile_frame, body, sizeof(ret->profile_frame));
+    ret->profile = true;
+    ret->profile_fd = cargo->n > 0 ? cargo->fds[--cargo->n] : -1;
+    return 1;
+}
+
 /* 1 obeyed, 0 skipped, -EPIPE no common language. */
 static int
 hear(const char *bytes, size_t n, struct cargo *cargo, struct order *ret)
@@ -158,6 +174,8 @@ hear(const char *bytes, size_t n, struct cargo *cargo, struct order *ret)
     if (n < sizeof(frame) || n > STINT_FRAME_MAX)
         return 0;
     memcpy(&frame, bytes, sizeof(frame));
+    if (frame.length == n - sizeof(frame) && frame.type == STINT_FRAME_PROFILE)
+        return hear_profile(body, frame.length, cargo, ret);
     if (frame.length != n - sizeof(frame) || frame.sequence <= stn.received)
         return 0; /* not a frame, or one that was here before */
     stn.received = frame.sequence;
@@ -217,6 +235,7 @@ stn_channel_read(void)
 {
     int obeyed = 0;
 
+    stn_prof_settle();
     if (stn_channel_poll_fd() < 0)
         return -EPIPE;
     for (int i = 0; i < BURST; i++) {
@@ -225,6 +244,8 @@ stn_channel_read(void)
         int r = receive_locked(&order);
 
         channel_give(state);
+        if (order.profile)
+            stn_prof_asked(&order.profile_frame, order.profile_fd);
         if (order.cancel)
             stn_root_refine((enum stint_cause)order.frame.cause, order.frame.text,
                             order.frame.deadline_us);

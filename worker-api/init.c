@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "worker-api/prof.h"
 #include "worker-api/state.h"
 #include "worker-api/wait.h"
 
@@ -89,6 +90,7 @@ become_child(bool whole)
     stn_channel_after_fork();
     stn_gate_after_fork();
     stn_turns_after_fork();
+    stn_prof_after_fork();
     stn_registry_after_fork();
     if (whole) {
         stn_tokens_after_fork();

@@ -166,6 +166,12 @@ stn_seq_turn(size_t index)
     STN_PUT(*seq, *seq + 1); /* one writer */
 }
 
+uint32_t
+stn_slot_seq(const struct stint_registry_slot *slot)
+{
+    return __atomic_load_n((uint32_t *)at(OFFSET_SEQS) + stn_slot_index(slot), __ATOMIC_RELAXED);
+}
+
 void
 stn_slot_begin(const struct stint_registry_slot *slot)
 {

@@ -16,6 +16,7 @@ int stn_registry_open(int fd);      /* fd -1: private memory. Takes the fd. */
 void stn_registry_after_fork(void); /* sites stay; slots and scopes are to be written anew */
 struct stint_registry_slot *stn_slot_at(size_t index);
 size_t stn_slot_index(const struct stint_registry_slot *slot);
+uint32_t stn_slot_seq(const struct stint_registry_slot *slot); /* AS-safe; odd: being written */
 struct stint_registry_scope *stn_registry_scope(size_t place);
 struct stint_registry_site *stn_registry_site(size_t index);
 struct stint_registry_overrun *stn_registry_overrun(size_t index);

@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "worker-api/prof.h"
 #include "worker-api/state.h"
 
 #ifndef PTHREAD_DESTRUCTOR_ITERATIONS
@@ -125,6 +126,7 @@ begin(struct stint_thread *thread, uint32_t tid)
     take_slot(thread);
     stn_thread_link(thread);
     stn_tree_give();
+    stn_prof_thread_begins();
     stn_cancel_let(state);
 }
 
@@ -145,6 +147,7 @@ finish(struct stint_thread *thread)
 {
     struct token *token;
 
+    stn_prof_thread_ends();
     stn_shields_end(thread);
     stn_tasks_end(thread);
     token = thread->token;

@@ -12,7 +12,7 @@
 /* This and the registry are for the process that $LISTEN_PID names, as the listeners are. */
 
 #define STINT_WIRE_MAJOR 1
-#define STINT_WIRE_MINOR 2    /* 1: LISTENERS; 2: LOOK */
+#define STINT_WIRE_MINOR 3    /* 1: LISTENERS; 2: LOOK; 3: PROFILE */
 #define STINT_FRAME_MAX  4096 /* header and body together, in bytes */
 
 enum stint_frame_type {
@@ -23,14 +23,16 @@ enum stint_frame_type {
     STINT_FRAME_STOPPING = 5,  /* worker: no body; it has begun to leave by itself */
     STINT_FRAME_BYE = 6,       /* worker: no body; nothing follows */
     STINT_FRAME_LISTENERS = 7, /* master: struct stint_listeners, with descriptors (SCM_RIGHTS) */
-    STINT_FRAME_LOOK = 8       /* worker: struct stint_look */
+    STINT_FRAME_LOOK = 8,      /* worker: struct stint_look */
+    STINT_FRAME_PROFILE = 9    /* master's helper: struct stint_profile_frame, with a descriptor */
 };
 
 struct stint_frame {
-    uint16_t type;     /* enum stint_frame_type; an unknown one is skipped */
-    uint16_t flags;    /* 0 */
-    uint32_t length;   /* of the body, in bytes */
-    uint64_t sequence; /* per direction, from 1; no gaps but where a new master begins */
+    uint16_t type;   /* enum stint_frame_type; an unknown one is skipped */
+    uint16_t flags;  /* 0 */
+    uint32_t length; /* of the body, in bytes */
+    uint64_t
+        sequence; /* per direction, from 1; no gaps but where a new master begins; 0: not counted */
 };
 
 struct stint_hello {
@@ -75,6 +77,72 @@ struct stint_listeners {
     uint16_t
         count; /* of descriptors, and of the names that follow, each with its NUL, in their order */
     uint16_t more; /* 1: another frame of them follows */
+};
+
+/*
+ * "Note where you are": from now on each thread does so each time it has used so much CPU time, in a
+ * ring that comes along as a sealed memfd (struct stint_profile_header). It comes from a helper beside
+ * the master, so it is not in the master's count: its sequence is 0. The same ring again: look for threads
+ * that have no timer yet.
+ */
+struct stint_profile_frame {
+    int64_t
+        until_us; /* absolute CLOCK_MONOTONIC µs; nothing is noted after that. 0: stop, no descriptor */
+    uint32_t hz;    /* of each thread's CPU time */
+    uint32_t flags; /* 0 */
+};
+
+#define STINT_PROFILE_MAGIC     UINT32_C(0x53544e50) /* "STNP" */
+#define STINT_PROFILE_MAJOR     1
+#define STINT_PROFILE_MINOR     0
+#define STINT_PROFILE_HZ_MAX    1000
+#define STINT_PROFILE_REGISTERS 17 /* x86-64, by DWARF's numbers: rsp is 7, where it is 16 */
+
+enum stint_profile_state {
+    STINT_PROFILE_ASKED = 0,
+    STINT_PROFILE_RUNS = 1,
+    STINT_PROFILE_FAILED = 2 /* `error` says why */
+};
+
+/* The beginning of the ring; behind it `count` records of `stride` bytes. */
+struct stint_profile_header {
+    uint32_t magic; /* this line and the next by who asks, before he asks */
+    uint16_t major, minor;
+    uint32_t count, stride;
+    uint32_t state;    /* atomic futex, written by the worker, as all that follows */
+    int32_t error;     /* negative errno */
+    uint32_t threads;  /* atomic; with a timer */
+    uint32_t refused;  /* atomic; that got none */
+    uint64_t next;     /* atomic; counts the records that were asked for */
+    uint64_t lost;     /* atomic; samples that found their record still in use */
+    uint64_t overruns; /* atomic; ticks that came while one was pending */
+    uint8_t reserved[72];
+};
+
+enum stint_profile_record_state {
+    STINT_PROFILE_FREE = 0,    /* the reader has taken it */
+    STINT_PROFILE_WRITTEN = 1, /* a thread is at it */
+    STINT_PROFILE_FULL = 2
+};
+
+#define STINT_PROFILE_REGISTERED \
+    1u /* slot, epoch, scope and texts are valid: it was not changing them */
+
+/* One sample; behind it a copy of the stack, as much as `stride` has room for. */
+struct stint_profile_record {
+    uint32_t state; /* atomic; enum stint_profile_record_state */
+    uint32_t tid;
+    uint32_t overruns; /* ticks that it stands for besides its own */
+    uint32_t flags;    /* STINT_PROFILE_* */
+    int64_t at_us;     /* CLOCK_MONOTONIC */
+    uint64_t registers[STINT_PROFILE_REGISTERS];
+    uint64_t stack_at; /* address of the first byte of the copy */
+    uint32_t stack_n;
+    uint32_t scope; /* index in the registry */
+    uint32_t slot, epoch;
+    uint8_t trace_id[16];
+    char name[40];
+    char token[32];
 };
 
 /* ---- The registry: a memfd of fixed size, its number in $STINT_REGISTRY ------------------ */
