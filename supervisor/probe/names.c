@@ -144,6 +144,29 @@ names_object(struct names *names, uint64_t address, struct place *ret)
     return true;
 }
 
+bool
+names_mapping(struct names *names, uint64_t pc, struct names_mapping *ret)
+{
+    const struct mapping *at = mapping_at(names, pc);
+    const struct module *m;
+    size_t n = 0;
+
+    if (!at || at->module < 0)
+        return false;
+    m = &names->modules[module_at(names, pc)];
+    *ret = (struct names_mapping){
+        .start = at->start, .end = at->end, .offset = at->offset, .path = m->path};
+    for (; n < m->id_n && 2 * n + 2 < sizeof(ret->build_id); n++)
+        (void)snprintf(ret->build_id + 2 * n, 3, "%02x", m->id[n]);
+    return true;
+}
+
+bool
+names_code(const struct names *names, uint64_t pc)
+{
+    return code_at(names, pc);
+}
+
 int
 names_business(struct place *frames, unsigned n)
 {

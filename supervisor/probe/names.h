@@ -30,7 +30,14 @@ struct names_stack {
     const void *bytes; /* borrowed; NULL: nothing was copied, and all is read from the process */
     size_t n;          /* 16 KiB from sp upwards are plenty; what lies beyond is read when needed */
     uint64_t base;     /* address in the process of the first byte: sp, or less */
+
+    /* Of a thread that was caught running (x86-64); all zero: only sp and pc are known. */
+    const uint64_t
+        *registers; /* borrowed; NAMES_REGISTERS of them by DWARF's numbers: rax is 0, r15 is 15 */
+    bool gone;      /* the thread runs on: what of its stack is not in `bytes` is not to be had */
 };
+
+#define NAMES_REGISTERS 16
 
 struct names_frame {
     uint64_t pc;  /* the innermost: where it waits; of a caller: the address it will return to */
@@ -93,6 +100,21 @@ void names_place(struct names *names, uint64_t pc, bool call, struct place *ret)
  * Return: whether it lies in a module.
  */
 bool names_object(struct names *names, uint64_t address, struct place *ret);
+
+/* The file that a place lies in, as profiles tell it. */
+struct names_mapping {
+    uint64_t start, end; /* of the mapping that holds the place, in the process */
+    uint64_t offset;     /* in the file, of `start` */
+    const char
+        *path; /* as in the process's mount namespace, or "[vdso]"; valid until names_close() */
+    char build_id[65]; /* in hex; "" = it has none */
+};
+
+/* names_mapping - of the code at @pc. Return: false: it is in no file. */
+bool names_mapping(struct names *names, uint64_t pc, struct names_mapping *ret);
+
+/* names_code - is @pc code, by the maps as they were at names_open()? */
+bool names_code(const struct names *names, uint64_t pc);
 
 /*
  * names_business - index of the innermost frame that is somebody's own code; -1 = none. What a wait of

@@ -16,7 +16,7 @@
 #define MODULE_LOADS      12
 #define MODULE_ID_MAX     32
 #define NAMES_MODULES_MAX 4096
-#define NAMES_WANTED_MAX  8192 /* places that get a name; beyond that module and offset */
+#define NAMES_WANTED_MAX  32768 /* places that get a name; beyond that module and offset */
 
 /* The memory of the process, by page, as it was when it was first asked for. */
 struct memory {
@@ -64,8 +64,8 @@ struct module {
 };
 
 struct mapping {
-    uint64_t start, end;
-    int module; /* index; -1 = code in no file */
+    uint64_t start, end, offset; /* the last: in its file */
+    int module;                  /* index; -1 = code in no file */
     bool exec;
 };
 

@@ -147,6 +147,7 @@ mapping_add(struct names *names, const struct line *line)
     names->maps = grown;
     grown[names->n_maps++] = (struct mapping){.start = line->start,
                                               .end = line->end,
+                                              .offset = line->offset,
                                               .module = file ? (int)names->n_modules - 1 : -1,
                                               .exec = line->exec};
     return 0;

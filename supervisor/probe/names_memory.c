@@ -52,5 +52,5 @@ stack_word(struct names *names, const struct names_stack *stack, uint64_t at, ui
         memcpy(ret, (const char *)stack->bytes + (at - stack->base), sizeof(*ret));
         return true;
     }
-    return memory_read(&names->memory, at, ret, sizeof(*ret));
+    return !stack->gone && memory_read(&names->memory, at, ret, sizeof(*ret));
 }

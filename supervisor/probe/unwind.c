@@ -245,6 +245,36 @@ recover(struct walk *w, struct unwind_row *row, uint64_t *ret)
     return true;
 }
 
+/* by_frame - the CFA of a function that nothing describes, if it keeps rbp as compilers do. */
+static bool
+by_frame(struct walk *w, uint64_t *ret)
+{
+    uint64_t sp = w->regs.value[COLUMN_RSP], frame = w->regs.value[COLUMN_RBP], address;
+
+    if (!reg_known(&w->regs, COLUMN_RBP) || frame < sp || frame - sp > NEAR || frame % 8 != 0 ||
+        !stack_word(w->names, w->stack, frame + 8, &address) ||
+        call_before(w->names, address, 0) == CALL_NONE)
+        return false;
+    *ret = frame + 16;
+    return true;
+}
+
+/* leave_leaf - nothing describes the innermost function, and it keeps no frame: its return address is at sp. */
+static bool
+leave_leaf(struct walk *w)
+{
+    uint64_t sp = w->regs.value[COLUMN_RSP], address;
+
+    if (w->call || !reg_known(&w->regs, COLUMN_RBP) ||
+        !stack_word(w->names, w->stack, sp, &address) ||
+        !called_from(w->names, address, w->regs.value[COLUMN_RA]))
+        return false;
+    reg_set(&w->regs, COLUMN_RA, address);
+    reg_set(&w->regs, COLUMN_RSP, sp + 8);
+    w->call = true;
+    return true;
+}
+
 /* caller - go on to it. Return: false: there is none, or it was not found. */
 static bool
 caller(struct walk *w)
@@ -256,7 +286,8 @@ caller(struct walk *w)
     if (!row)
         return false;
     if (!row->found)
-        return by_scan(w, row, &cfa) && leave_by_guess(w, cfa);
+        return leave_leaf(w) ||
+               ((by_frame(w, &cfa) || by_scan(w, row, &cfa)) && leave_by_guess(w, cfa));
     if (row->rules[COLUMN_RA].kind == RULE_UNDEFINED) /* where threads begin */
         return false;
     if (cfa_of(w, row, &cfa) && (!w->guessed || plausible(w, row, cfa)))
@@ -291,6 +322,8 @@ names_stack(struct names *names, const struct names_stack *stack, struct names_f
     uint64_t sp;
 
     names->origin = (struct origin){.sp = stack->sp};
+    for (unsigned i = 0; stack->registers && i < NAMES_REGISTERS; i++)
+        reg_set(&w.regs, i, stack->registers[i]);
     reg_set(&w.regs, COLUMN_RA, stack->pc);
     reg_set(&w.regs, COLUMN_RSP, stack->sp);
     for (unsigned i = 0; i < FRAMES_MAX; i++) {

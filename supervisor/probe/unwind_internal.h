@@ -133,6 +133,9 @@ enum call_kind {
 };
 enum call_kind call_before(struct names *names, uint64_t address, uint64_t function);
 
+/* called_from - does a call of what lies at or shortly before @pc stand before @address? */
+bool called_from(struct names *names, uint64_t address, uint64_t pc);
+
 /* prologue_depth - bytes from the stack pointer at @pc to the CFA of a function that keeps rbp; 0 = not told. */
 uint64_t prologue_depth(struct names *names, uint64_t function, uint64_t pc);
 

@@ -7,6 +7,7 @@
 
 #define CALL_MAX     7 /* bytes of the longest call: FF /2 with SIB and 32 bits, and a prefix */
 #define PROLOGUE_MAX 96
+#define LEAF_MAX     4096 /* bytes of a function that calls nobody and keeps no frame */
 
 /* Bytes of an instruction FF /2 at @at, a call by a pointer; 0 = it is not one. */
 static size_t
@@ -125,6 +126,21 @@ call_before(struct names *names, uint64_t address, uint64_t function)
         return CALL_INDIRECT;
     }
     return is_signal_return(names, address) ? CALL_INDIRECT : CALL_NONE;
+}
+
+bool
+called_from(struct names *names, uint64_t address, uint64_t pc)
+{
+    unsigned char code[CALL_MAX];
+    uint64_t target;
+    int32_t by;
+
+    if (address < CALL_MAX || !code_at(names, address - 1) || !bytes_before(names, address, code) ||
+        code[CALL_MAX - 5] != 0xe8)
+        return false;
+    memcpy(&by, code + CALL_MAX - 4, sizeof(by));
+    target = address + (uint64_t)(int64_t)by;
+    return target <= pc && pc - target < LEAF_MAX;
 }
 
 /* What one instruction of a prologue pushes or reserves, and its length; 0 = it is none. */
