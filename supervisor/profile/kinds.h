@@ -40,6 +40,7 @@ struct profile_wish {
  */
 typedef int profile_kind_fn(struct profile *p, const struct profile_target *t,
                             const struct profile_wish *w, struct error *reterr);
+profile_kind_fn profile_cpu;
 profile_kind_fn profile_threads;
 
 const char *profile_kind_name(enum profile_kind kind); /* "threads"; static */
