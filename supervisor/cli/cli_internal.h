@@ -180,6 +180,7 @@ void cli_query(struct text *path, const char *key, const char *value);
 void render_status(struct cli *cli, const json_t *status);
 /* render_notes.c: how near a worker is to its limits; the replaced files that a service runs */
 void render_limits(const json_t *worker, struct text *out);
+void render_thread_count(const json_t *threads, struct text *out); /* appended; NULL: nothing */
 void render_outdated(const json_t *service, struct text *out);
 void render_overrun(const json_t *one, struct text *out); /* of `deadlines.overruns` */
 void render_answer(struct cli *cli, const json_t *answer);

@@ -36,6 +36,23 @@ render_limits(const json_t *w, struct text *out)
         text_addf(out, ": pid %" PRId64 " starts to relieve it", json_number(r, "relieved_by_pid"));
 }
 
+/* "12 threads, 9 of them registered, 1 should be gone": the first is now, the rest as of the last look. */
+void
+render_thread_count(const json_t *t, struct text *out)
+{
+    const char *between = out->bytes > 0 ? ", " : "";
+    int64_t now = json_number(t, "now"), leaked = json_number(t, "leaked");
+
+    if (now > 0)
+        text_addf(out, "%s%" PRId64 " thread%s", between, now, now == 1 ? "" : "s");
+    else if (leaked > 0)
+        text_addf(out, "%sof its threads", between);
+    if (json_has(t, "known") && json_number(t, "known") < now)
+        text_addf(out, ", %" PRId64 " registered", json_number(t, "known"));
+    if (leaked > 0)
+        text_addf(out, "%s %" PRId64 " should be gone", now > 0 ? "," : "", leaked);
+}
+
 /* The names alone, each once. */
 static void
 add_outdated(const json_t *worker, struct text *out)

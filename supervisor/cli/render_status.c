@@ -122,16 +122,44 @@ state_colour(const char *state)
     return PAINT_WARN; /* on the way somewhere */
 }
 
+/* What it does, or what is wrong with it; and how many threads it has. */
 static void
-add_worker(struct table *t, const json_t *w)
+worker_note(const json_t *w, struct text *out)
 {
     auto_text struct text limits = TEXT_INIT;
     char buf[32];
-    struct row *row = table_add(t);
     const json_t *ready = json_object_get(w, "ready");
     const char *progress = json_text(json_object_get(ready, "progress"), "waiting_for");
 
     render_limits(w, &limits);
+    if (json_text(w, "leak")[0])
+        text_addf(out, "%s", json_text(w, "leak"));
+    else if (json_has(w, "next_try_in_ms"))
+        text_addf(out, "next try in %s after %" PRId64 " failures",
+                  json_duration(w, "next_try_in_ms", buf, sizeof(buf)), json_number(w, "failures"));
+    else if (strcmp(json_text(w, "reload"), "asked") == 0)
+        text_addf(out, "was asked to reload");
+    else if (strcmp(json_text(w, "reload"), "reloading") == 0)
+        text_addf(out, "reloads");
+    else if (json_text(w, "status")[0])
+        text_addf(out, "\"%s\"%s%s", json_text(w, "status"), limits.bytes > 0 ? ", " : "",
+                  text_str(&limits));
+    else if (limits.bytes > 0)
+        text_addf(out, "%s", text_str(&limits));
+    else if (progress[0])
+        text_addf(out, "%s", progress);
+    else if (strcmp(json_text(w, "state"), "starting") == 0)
+        text_addf(out, "waits for ready: %s", json_text(ready, "mode"));
+    render_thread_count(json_object_get(w, "threads"), out);
+}
+
+static void
+add_worker(struct table *t, const json_t *w)
+{
+    auto_text struct text note = TEXT_INIT;
+    char buf[32];
+    struct row *row = table_add(t);
+
     if (!row)
         return;
     row->colour = state_colour(json_text(w, "state"));
@@ -141,24 +169,9 @@ add_worker(struct table *t, const json_t *w)
     if (json_number(w, "pid") > 0)
         cell(row, 2, "%" PRId64, json_number(w, "pid"));
     cell(row, 3, "%s", json_duration(w, "uptime_ms", buf, sizeof(buf)));
-    if (json_text(w, "leak")[0])
-        cell(row, 4, "%s", json_text(w, "leak"));
-    else if (json_has(w, "next_try_in_ms"))
-        cell(row, 4, "next try in %s after %" PRId64 " failures",
-             json_duration(w, "next_try_in_ms", buf, sizeof(buf)), json_number(w, "failures"));
-    else if (strcmp(json_text(w, "reload"), "asked") == 0)
-        cell(row, 4, "was asked to reload");
-    else if (strcmp(json_text(w, "reload"), "reloading") == 0)
-        cell(row, 4, "reloads");
-    else if (json_text(w, "status")[0])
-        cell(row, 4, "\"%s\"%s%s", json_text(w, "status"), limits.bytes > 0 ? ", " : "",
-             text_str(&limits));
-    else if (limits.bytes > 0)
-        cell(row, 4, "%s", text_str(&limits));
-    else if (progress[0])
-        cell(row, 4, "%s", progress);
-    else if (strcmp(json_text(w, "state"), "starting") == 0)
-        cell(row, 4, "waits for ready: %s", json_text(ready, "mode"));
+    worker_note(w, &note);
+    if (note.bytes > 0)
+        cell(row, 4, "%s", text_str(&note));
 }
 
 static void

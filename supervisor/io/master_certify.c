@@ -2,11 +2,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/text.h"
+#include "base/units.h"
 #include "supervisor/io/cgroup.h"
 #include "supervisor/io/ledger.h"
 #include "supervisor/io/master_leaks.h"
 #include "supervisor/io/master_state.h"
+#include "supervisor/probe/proc.h"
 
 /* The books of what leaked, and the certificate in them that each generation ends with. */
 
@@ -73,6 +76,42 @@ leaks_certify(struct master *m, const struct record *r)
 
     missing(r, &c, populated, c.text, sizeof(c.text));
     ledger_certify(m->leaks.ledger, r->service, &c);
+}
+
+#define COUNTED_MAX 1000 /* in one turn of the loop; each takes some 10 µs */
+
+/* No look is made for it: how many there are is in /proc, and the rest is what the last look found. */
+json_t *
+leaks_threads_of(void *env, const struct worker *w)
+{
+    struct master *m = env;
+    const struct hand *h = hand_find(m, w->id);
+    unsigned turn = ev_iteration(m->loop);
+    struct proc_stat now = {0};
+    json_t *o;
+
+    if (!h || h->pid <= 0)
+        return NULL;
+    if (m->leaks.counting != turn)
+        m->leaks.counted = 0;
+    m->leaks.counting = turn;
+    if (m->leaks.counted < COUNTED_MAX) {
+        m->leaks.counted++;
+        (void)proc_stat_read(h->pid, &now);
+    }
+    o = json_object();
+    if (now.threads > 0)
+        (void)json_object_set_new(o, "now", json_integer(now.threads));
+    if (h->leaks.seen_us == 0 && w->leaking > 0) /* a master before this one looked */
+        (void)json_object_set_new(o, "leaked", json_integer(w->leaking));
+    if (h->leaks.seen_us == 0)
+        return o;
+    if (h->leaks.registry)
+        (void)json_object_set_new(o, "known", json_integer(h->leaks.known));
+    (void)json_object_set_new(o, "leaked", json_integer(h->leaks.leaked));
+    (void)json_object_set_new(o, "looked_ago_ms",
+                              json_integer((mono_now_us() - h->leaks.seen_us) / US_PER_MS));
+    return o;
 }
 
 json_t *

@@ -58,6 +58,17 @@ request_of(const struct hand *h, const struct worker *w, int64_t patience_us)
     return rq;
 }
 
+static void
+note_look(struct hand *h, const struct probing_answer *a)
+{
+    if (!a->seen)
+        return;
+    h->leaks.seen_us = mono_now_us();
+    h->leaks.registry = a->registry;
+    h->leaks.known = a->known;
+    h->leaks.leaked = a->leaked;
+}
+
 /* ---- at the end of a drain -------------------------------------------------------------------- */
 
 static void
@@ -87,6 +98,7 @@ on_evidence(void *env, const struct probing_answer *a)
 
     struct ledger_news none;
 
+    note_look(h, a);
     ledger_look(h->master->leaks.ledger, h->service, h->generation, h->pid, a->report, &none);
     retain(h, a->report);
     EDGE("evidence-taken");
@@ -137,6 +149,7 @@ on_inspected(void *env, const struct probing_answer *a)
     struct event ev = {.type = EVENT_INSPECTED, .worker = h->worker};
     struct ledger_news news;
 
+    note_look(h, a);
     /* First into the book: who is killed over it looks again, and the book knows a look it has. */
     ledger_look(h->master->leaks.ledger, h->service, h->leaks.generation, h->pid, a->report, &news);
     EDGE("inspected");

@@ -23,8 +23,9 @@ struct worker;
 
 /* Of the master. */
 struct leaks_state {
-    struct probing *probing; /* owned; NULL: no memory, then nobody is looked at */
-    struct ledger *ledger;   /* owned; NULL until there is a state_dir */
+    unsigned counting, counted; /* turn of the loop, and how many were counted in it, for status */
+    struct probing *probing;    /* owned; NULL: no memory, then nobody is looked at */
+    struct ledger *ledger;      /* owned; NULL until there is a state_dir */
 };
 
 /* Of a worker's hand: looks under way. */
@@ -33,7 +34,10 @@ struct leaks_mark {
     struct probing_look *inspection; /* for FX_INSPECT; NULL = none */
     uint64_t generation;             /* whose it was when that was asked for */
     uint64_t channel_inode;          /* of the end of its channel that it has; 0 = not known */
-    bool killed;                     /* SIGKILL went out */
+    int64_t seen_us;                 /* CLOCK_MONOTONIC of the last look that saw it; 0 = none */
+    unsigned known, leaked; /* … and what that found: in the registry, and gone too late */
+    bool registry;          /* … it has one */
+    bool killed;            /* SIGKILL went out */
 };
 
 void leaks_begin(struct master *m);  /* when there is a loop */
@@ -53,6 +57,7 @@ void leaks_threads(void *env, const struct worker *w, const struct probing_reque
 bool leaks_profile(void *env, const struct worker *w, struct profile_target *ret);
 
 /* For report_sources; @env is the master. */
+json_t *leaks_threads_of(void *env, const struct worker *w);
 json_t *leaks_history(void *env, const char *service);
 json_t *leaks_diff(void *env, const struct service *s, uint64_t generation);
 

@@ -202,6 +202,7 @@ sources_fill(struct master *m, struct report_sources *ret)
         .needs_reload = outdated_of_service,
         .usage = usage_of_worker,
         .deadlines = deadlines_of_service,
+        .threads = leaks_threads_of,
         .leaks = leaks_history,
         .threads_diff = leaks_diff,
     };

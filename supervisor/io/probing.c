@@ -142,6 +142,8 @@ on_end(void *env, enum helper_end how, int out)
         a.seen = true;
         a.leaked = told.leaked;
         a.over = told.over;
+        a.registry = told.registry != 0;
+        a.known = told.known;
         a.summary = bytes;
         a.budget = bytes + told.summary_bytes;
         a.report = json_loadb(a.budget + told.budget_bytes, told.report_bytes, 0, NULL);

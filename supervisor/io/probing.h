@@ -40,6 +40,8 @@ struct probing_answer {
     bool seen;       /* it was looked at; else `summary` says why not, and what is known anyway */
     unsigned leaked; /* threads that should be gone; without having seen it, 0 */
     unsigned over;   /* limits of its leak_budget that are not kept */
+    bool registry;   /* it has one that is believed … */
+    unsigned known;  /* … with so many of its threads */
     const char *summary; /* one line for people; never NULL */
     const char *budget;  /* another, of the limits; "" = they are kept */
     json_t *report;      /* borrowed; NULL: no memory */
@@ -96,6 +98,7 @@ struct probing_told {
     uint32_t leaked;
     int32_t error; /* negative errno: it could not be looked at, and the summary says why */
     uint32_t over;
+    uint32_t registry, known;
     uint32_t summary_bytes, budget_bytes, report_bytes; /* the first two with their NUL */
 };
 #define PROBING_TOLD_MAGIC UINT32_C(0x50524f42)

@@ -61,14 +61,16 @@ static void
 limit_memory(uint64_t bytes)
 {
     auto_free char *statm = NULL;
-    unsigned long long data = 0;
+    const char *at;
     struct rlimit memory;
 
     if (SHADOWED || getrlimit(RLIMIT_DATA, &memory) < 0 ||
-        file_read("/proc/self/statm", 256, &statm, NULL, NULL) < 0 ||
-        sscanf(statm, "%*u %*u %*u %*u %*u %llu", &data) != 1)
+        file_read("/proc/self/statm", 256, &statm, NULL, NULL) < 0)
         return;
-    bytes += data * (uint64_t)sysconf(_SC_PAGESIZE);
+    at = statm; /* size, resident, shared, text, lib, data: in pages */
+    for (int before = 0; before < 5; before++)
+        at += strcspn(at, " ") + (at[strcspn(at, " ")] != '\0');
+    bytes += strtoull(at, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
     if (bytes < memory.rlim_cur)
         memory.rlim_cur = bytes;
     (void)setrlimit(RLIMIT_DATA, &memory);
@@ -242,6 +244,9 @@ tell_all(const struct probing_request *rq, const struct process_facts *facts, in
     if (held.bytes > 0)
         text_addf(&words, "; %s", text_str(&held));
     told.leaked = (uint32_t)judgements.n_leaked;
+    told.registry = facts->grade == EVIDENCE_REGISTRY && !facts->untrusted;
+    for (size_t i = 0; i < facts->n && told.registry; i++)
+        told.known += facts->threads[i].claimed;
     told.over = tell_budget(rq->spec, facts, &judgements, &budget);
     report = probe_report(facts, &judgements, rq->all);
     if (report && held.bytes > 0)

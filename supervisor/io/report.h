@@ -50,6 +50,8 @@ struct report_sources {
     json_t *(*readiness)(void *env, const struct worker *w);
     /* object {state: current|outdated|unknown, …}: is what it runs still what is on disk? */
     json_t *(*libraries)(void *env, const struct worker *w);
+    /* object {now, known, leaked, looked_ago_ms}: how many threads it has, without a look at them */
+    json_t *(*threads)(void *env, const struct worker *w);
     /* schema stint.leaks/1; @service NULL: all */
     json_t *(*leaks)(void *env, const char *service);
     /* what threads @generation has that the one before has not; NULL: not known */

@@ -116,6 +116,8 @@ worker_of(const struct report_sources *from, const struct worker *w, int64_t now
         object_set(&o, "restart_after", restart_of(from, w, now_us));
     if (w->relieved)
         object_bool(&o, "relieved", true);
+    if (from->threads)
+        object_optional(&o, "threads", from->threads(from->env, w));
     if (w->leaking > 0)
         object_number(&o, "leaking", w->leaking);
     if (w->over > 0)

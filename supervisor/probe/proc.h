@@ -14,6 +14,7 @@ struct proc_stat {
     uint64_t start_time; /* clock ticks since boot: with pid, the identity */
     uint64_t cpu_ticks;  /* used, in user and kernel mode together */
     unsigned flags;      /* the kernel's PF_* */
+    unsigned threads;    /* of the process */
     char comm[64];       /* may hold ')' and blanks; as the kernel has it, so up to 15 bytes */
 };
 

@@ -71,13 +71,16 @@ worker(void)
 
 START_TEST(threads_of_an_old_configuration_are_named_and_their_end_is_told)
 {
-    auto_free char *out = NULL;
+    auto_free char *out = NULL, *status = NULL;
     unsigned fds = leaker(2, "    leak_look: 0\n");
     pid_t pid = worker();
     json_t *book;
 
     ck_assert_int_eq(kill(pid, SIGHUP), 0);
     (void)scn_await("event=thread_leak service=web gen=1 stragglers=2 ~flush", 10000);
+    ck_assert_int_eq(scn_cli(&status, "status", "web", "--json", NULL), 0);
+    ck_assert_msg(strstr(status, "\"leaked\": 2") || strstr(status, "\"leaked\":2"), "%s", status);
+    ck_assert_msg(strstr(status, "\"known\"") && strstr(status, "\"now\""), "%s", status);
     ck_assert_int_eq(scn_cli(&out, "threads", "web/1.0", "--fail-on-leak", NULL), 3);
     ck_assert_msg(strstr(out, "2 LEAKED") && strstr(out, "leaked:blocked"), "%s", out);
     ck_assert_int_eq(kill(pid, SIGUSR1), 0);

@@ -107,6 +107,24 @@ START_TEST(how_near_a_worker_is_to_its_limits_is_said)
 }
 END_TEST
 
+START_TEST(how_many_threads_a_worker_has_is_said_behind_its_note)
+{
+    static const char answer[] =
+        "{\"services\":[{\"name\":\"web\",\"state\":\"running\",\"generations\":["
+        "{\"number\":8,\"state\":\"serving\",\"workers\":["
+        "{\"slot\":0,\"pid\":46,\"state\":\"ready\",\"status\":\"warm\",\"threads\":{\"now\":12,"
+        "\"known\":9,\"leaked\":1,\"looked_ago_ms\":5}},"
+        "{\"slot\":1,\"pid\":47,\"state\":\"ready\",\"threads\":{\"now\":1}},"
+        "{\"slot\":2,\"pid\":48,\"state\":\"ready\",\"threads\":{\"leaked\":2}}]}]}]}";
+
+    ck_assert_int_eq(stint_asks("status", "200 OK", answer, NULL), CLI_OK);
+    ck_assert_msg(strstr(out, "\"warm\", 12 threads, 9 registered, 1 should be gone\n") != NULL,
+                  "%s", out);
+    ck_assert_msg(strstr(out, "  1 thread\n") != NULL, "%s", out);
+    ck_assert_msg(strstr(out, "of its threads 2 should be gone\n") != NULL, "%s", out);
+}
+END_TEST
+
 START_TEST(with_json_the_answer_is_left_as_it_is)
 {
     json_t *is, *was = json_loads(status_json, 0, NULL);
@@ -212,6 +230,7 @@ main(void)
     tcase_add_test(tc, what_is_only_assumed_to_have_reloaded_is_called_so);
     tcase_add_test(tc, a_service_that_runs_replaced_libraries_is_loud_and_each_is_named_once);
     tcase_add_test(tc, how_near_a_worker_is_to_its_limits_is_said);
+    tcase_add_test(tc, how_many_threads_a_worker_has_is_said_behind_its_note);
     tcase_add_test(tc, with_json_the_answer_is_left_as_it_is);
     tcase_add_test(tc, threads_name_those_who_leak);
     tcase_add_test(tc, a_leak_is_an_exit_status_for_whoever_asks_for_that);

@@ -189,7 +189,7 @@ START_TEST(a_start_of_many_is_followed_by_a_look_at_a_time_and_a_handoff_by_its_
     ck_did(r, "inspect w66"); /* 66 of 66 has the first turn, 1 the second … 61 the 62nd */
     seen(66, 0, "all is well");
     rim_forget(r);
-    rim_wait(r, 61 * 250 * US_PER_MS - 1);
+    rim_wait(r, 61 * (250 * US_PER_MS) - 1);
     ck_did(r, "");
     for (unsigned i = 61; i < 66; i++) {
         rim_wait(r, i == 61 ? 1 : 250 * US_PER_MS);
