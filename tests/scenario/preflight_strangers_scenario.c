@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* stint preflight of programs that know nothing of libstint: fewer checks, and those are said. */
+#include <stdlib.h>
+
+#include "tests/scenario/preflight.h"
+
+/* python3 stranger.py FAULTS, with these lines of configuration. Return: its path. */
+static const char *
+stranger(const char *faults, const char *lines)
+{
+    static char config[512];
+
+    scn_copy("stranger.py", getenv("STRANGER"), "");
+    scn_config("  web:\n    command: [python3, %s/stranger.py%s]\n"
+               "    listen: {http: 'tcp://127.0.0.1:9'}\n    ready: notify\n"
+               "    drain_timeout: 5s\n%s",
+               scn_dir(), faults, lines);
+    (void)snprintf(config, sizeof(config), "%s", scn_path("stint.yaml"));
+    return config;
+}
+
+START_TEST(a_python_server_passes_with_fewer_checks_and_which_is_said)
+{
+    const char *config =
+        stranger("", "    preflight: {load: {url: 'http://http/', requests: 40}}\n");
+    json_t *report = preflight_expect("web", config, "");
+    auto_free char *skipped = preflight_checks(report, "skipped");
+    auto_free char *passed = preflight_checks(report, "passed");
+
+    ck_assert_str_eq(skipped, "trace deadlines");
+    ck_assert_str_eq(passed, "program start load reload profiling lifecycle growth");
+    ck_assert_ptr_nonnull(strstr(preflight_evidence(report, "deadlines"), "without libstint"));
+    ck_assert_ptr_nonnull(strstr(preflight_evidence(report, "load"), "160 of 160"));
+    json_decref(report);
+    preflight_nothing_left();
+}
+END_TEST
+
+START_TEST(memory_and_descriptors_that_grow_with_each_reload_are_told_with_numbers)
+{
+    const char *config = stranger(", leak", "    handoff: signal\n    preflight: {reloads: 5}\n");
+    json_t *report = preflight_expect("web", config, "growth");
+    const char *evidence = preflight_evidence(report, "growth");
+
+    ck_assert_msg(strstr(evidence, "after 4 reloads") && strstr(evidence, "memory: ") &&
+                      strstr(evidence, "descriptors: "),
+                  "%s", evidence);
+    json_decref(report);
+    json_decref(preflight_expect(
+        "web", stranger("", "    handoff: signal\n    preflight: {reloads: 5}\n"), ""));
+}
+END_TEST
+
+START_TEST(a_process_that_outlives_its_worker_is_named_and_ended)
+{
+    char faults[256];
+    const char *config;
+    json_t *report;
+
+    scn_copy("straggler", "/bin/sleep", "");
+    (void)snprintf(faults, sizeof(faults), ", escape, %s/straggler", scn_dir());
+    config = stranger(faults, "    preflight: {reloads: 1}\n");
+    report = preflight_expect("web", config, "lifecycle");
+    ck_assert_msg(strstr(preflight_evidence(report, "lifecycle"), "outlived"), "%s",
+                  preflight_evidence(report, "lifecycle"));
+    json_decref(report);
+    preflight_nothing_left();
+}
+END_TEST
+
+START_TEST(a_port_of_its_own_is_told_unless_it_is_named)
+{
+    char faults[64], lines[128];
+    json_t *report;
+
+    (void)snprintf(faults, sizeof(faults), ", port, '%d'", scn_port());
+    (void)snprintf(lines, sizeof(lines),
+                   "    preflight: {reloads: 1, listens: ['tcp://127.0.0.1:%d']}\n", scn_port());
+    report =
+        preflight_expect("web", stranger(faults, "    preflight: {reloads: 1}\n"), "profiling");
+    ck_assert_ptr_nonnull(strstr(preflight_evidence(report, "profiling"),
+                                 "which nothing in the configuration names"));
+    json_decref(report);
+    json_decref(preflight_expect("web", stranger(faults, lines), ""));
+    json_decref(preflight_expect(
+        "web", stranger(faults, "    preflight: {reloads: 1, listens: ['tcp://127.0.0.1:*']}\n"),
+        ""));
+}
+END_TEST
+
+/* With the files of examples/nginx, whose block says how nginx is kept in a cage. */
+START_TEST(nginx_is_rehearsed_beside_the_one_that_runs)
+{
+    static const char *const files[] = {"nginx.conf", "stint.yaml"};
+    auto_free char *config = NULL, *skipped = NULL;
+    json_t *report;
+
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        auto_text struct text from = TEXT_INIT;
+
+        text_addf(&from, "%s/nginx/%s", getenv("EXAMPLES_DIR"), files[i]);
+        scn_copy(files[i], text_str(&from), "");
+    }
+    config = strdup(scn_path("stint.yaml"));
+    report = preflight_expect("web", config, "");
+    skipped = preflight_checks(report, "skipped");
+    ck_assert_str_eq(skipped, "trace deadlines");
+    json_decref(report);
+    preflight_nothing_left();
+}
+END_TEST
+
+scn_main("preflight_strangers", a_python_server_passes_with_fewer_checks_and_which_is_said,
+         memory_and_descriptors_that_grow_with_each_reload_are_told_with_numbers,
+         a_process_that_outlives_its_worker_is_named_and_ended,
+         a_port_of_its_own_is_told_unless_it_is_named, nginx_is_rehearsed_beside_the_one_that_runs)

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A server that knows nothing of libstint: it takes an inherited socket, says READY=1 and answers.
+# Its arguments are faults: leak (with each SIGHUP), port NUMBER (of its own), escape PROGRAM.
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+faults = sys.argv[1:]
+kept = []
+
+
+def notify(words):
+    path = os.environ.get("NOTIFY_SOCKET")
+    if path:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+            s.sendto(words.encode(), "\0" + path[1:] if path[0] == "@" else path)
+
+
+def on_hup(*_):
+    notify("RELOADING=1")
+    if "leak" in faults:
+        kept.append(bytearray(os.urandom(2 << 20)))
+        kept.append(os.open("/dev/null", os.O_RDONLY))
+    notify("READY=1")
+
+
+def on_term(*_):
+    os._exit(0)
+
+
+signal.signal(signal.SIGHUP, on_hup)
+signal.signal(signal.SIGTERM, on_term)
+if "port" in faults:
+    own = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    own.bind(("127.0.0.1", int(faults[faults.index("port") + 1])))
+    own.listen(8)
+    kept.append(own)
+if "escape" in faults:
+    subprocess.Popen([faults[faults.index("escape") + 1], "1000"], start_new_session=True)
+listener = socket.socket(fileno=3)
+notify("READY=1")
+while True:
+    client, _ = listener.accept()
+    with client:
+        if client.recv(65536):
+            client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nhello\n")
