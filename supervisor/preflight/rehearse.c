@@ -13,6 +13,7 @@
 #include "config/spec.h"
 #include "supervisor/preflight/cage.h"
 #include "supervisor/preflight/exposure.h"
+#include "supervisor/preflight/profiles.h"
 #include "supervisor/preflight/report.h"
 #include "supervisor/preflight/threads.h"
 
@@ -140,9 +141,11 @@ take_sample(struct rehearsal *r)
     }
     sample_take(tree, n, s);
     r->n_samples++;
-    if (r->n_samples == 1)
-        return exposure_judge(r->cage, tree, n, r->report) == -EINTR ? -EINTR : 0;
-    return 0;
+    if (r->n_samples > 1)
+        return 0;
+    return exposure_judge(r->cage, tree, n, r->report) == -EINTR
+               ? -EINTR
+               : profiles_judge(r->cage, r->report);
 }
 
 static int

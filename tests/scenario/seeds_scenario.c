@@ -39,7 +39,10 @@ START_TEST(an_open_profiling_port_fails_the_gate)
     ck_assert_ptr_nonnull(strstr(preflight_evidence(report, "profiling"), port));
     ck_assert_ptr_nonnull(strstr(preflight_evidence(report, "profiling"), "/debug/pprof/"));
     json_decref(report);
-    json_decref(preflight_expect("open-port-fixed", config, ""));
+    report = preflight_expect("open-port-fixed", config, "");
+    ck_assert_msg(strstr(preflight_evidence(report, "profiling"), "stint profile --threads gives"),
+                  "%s", preflight_evidence(report, "profiling"));
+    json_decref(report);
     preflight_nothing_left();
 }
 END_TEST
