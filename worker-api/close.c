@@ -14,7 +14,13 @@
 struct stint_scope *
 stint_scope_open_at(struct stint_scope *parent, struct stint_birth birth)
 {
-    return stn_scope_make(parent, birth, 0);
+    return stn_scope_make(parent, birth, 0, STINT_NEVER);
+}
+
+struct stint_scope *
+stint_scope_open_by_at(struct stint_scope *parent, struct stint_birth birth, int64_t abs_us)
+{
+    return stn_scope_make(parent, birth, 0, abs_us);
 }
 
 /* It has left our books: 0 when it is gone, EBUSY when it is still at its destructors by then. */

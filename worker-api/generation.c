@@ -13,7 +13,7 @@ stint_generation_open_at(struct stint_birth birth)
     (void)snprintf(name, sizeof(name), "generation %llu", (unsigned long long)number);
     if (!birth.name)
         birth.name = name;
-    return stn_scope_make(NULL, birth, number);
+    return stn_scope_make(NULL, birth, number, STINT_NEVER);
 }
 
 uint64_t

@@ -194,7 +194,8 @@ link_scope(struct stint_scope *scope)
 }
 
 struct stint_scope *
-stn_scope_make(struct stint_scope *parent, struct stint_birth birth, uint64_t generation)
+stn_scope_make(struct stint_scope *parent, struct stint_birth birth, uint64_t generation,
+               int64_t deadline_us)
 {
     struct stint_scope *scope = calloc(1, sizeof(*scope));
     struct stint_token *token = NULL;
@@ -202,7 +203,7 @@ stn_scope_make(struct stint_scope *parent, struct stint_birth birth, uint64_t ge
 
     parent = parent ? parent : &stn_process;
     if (scope)
-        token = stint_token_new(&parent->token->head, birth.name);
+        token = stint_token_with_deadline(&parent->token->head, birth.name, deadline_us);
     if (token && stn_trace_branch(token_of(token)) < 0) {
         stint_token_unref(token);
         token = NULL;

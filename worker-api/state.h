@@ -308,7 +308,8 @@ void stn_scopes_publish(void);    /* all of them; tree lock held */
 void stn_scopes_after_fork(void); /* tree lock held, in the child */
 void stn_scope_put_locked(struct stint_scope *scope); /* tree lock held: a user less */
 struct stint_scope *stn_scope_make(struct stint_scope *parent, struct stint_birth birth,
-                                   uint64_t generation); /* 0 = the parent's */
+                                   uint64_t generation, /* 0 = the parent's */
+                                   int64_t deadline_us);
 void stn_scope_ask(struct stint_scope *scope, enum stint_cause cause, const char *text,
                    int64_t grace_us);                                            /* to leave */
 void stn_scope_give_up(struct stint_scope *scope, enum stint_scope_state state); /* the handle */

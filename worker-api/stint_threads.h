@@ -240,6 +240,13 @@ struct stint_scope;
 #define stint_scope_open(parent, name) stint_scope_open_at((parent), STINT_BIRTH(name))
 struct stint_scope *stint_scope_open_at(struct stint_scope *parent, struct stint_birth birth);
 
+/* stint_scope_open_by - one whose work is to be over by @abs_us, or the parent's deadline if that is earlier: its token
+ * is cancelled then. A thread of it that ends later is counted as an overrun, see <stint_deadline.h>. */
+#define stint_scope_open_by(parent, name, abs_us) \
+    stint_scope_open_by_at((parent), STINT_BIRTH(name), (abs_us))
+struct stint_scope *stint_scope_open_by_at(struct stint_scope *parent, struct stint_birth birth,
+                                           int64_t abs_us);
+
 struct stint_token *stint_scope_token(struct stint_scope *scope); /* borrowed; NULL: stint_root() */
 
 /* stint_scope_spawn - start a thread in @scope, which joins it. Else as stint_thread_spawn(). */

@@ -92,8 +92,10 @@ act_record(struct master *m, const struct effect *e)
         journal_record_repeated(m->journal, r);
     else
         journal_record(m->journal, r);
-    if (r->kind == RECORD_SERVICE && !core_service(m->core, r->service_id))
+    if (r->kind == RECORD_SERVICE && !core_service(m->core, r->service_id)) {
         journal_forget(m->journal, r->service);
+        deadlines_forget(m, r->service);
+    }
     if (m->desk)
         operator_record(m->desk, r);
     if (r->kind == RECORD_READY)

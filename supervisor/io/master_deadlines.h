@@ -61,6 +61,9 @@ json_t *deadlines_add(struct master *m, const char *service, json_t *leaks);
 
 /* master_deadlines_book.c */
 struct overrun_book *deadlines_book(struct master *m, const char *service); /* NULL: no memory */
+struct overrun_book *deadlines_book_find(struct master *m,
+                                         const char *service); /* NULL: nothing was seen */
+void deadlines_forget(struct master *m, const char *service);  /* it is not configured any more */
 /* overruns_add - add what @from has to @to: rows by thread, creator and scope, callers by name. */
 void overruns_add(struct overruns *to, const struct overruns *from);
 void deadlines_books_finish(struct master *m);

@@ -11,15 +11,26 @@
 #define ROWS_MAX 64
 
 struct overrun_book *
-deadlines_book(struct master *m, const char *service)
+deadlines_book_find(struct master *m, const char *service)
 {
-    struct overrun_book *book;
-
+    if (!m->deadlines.books.next)
+        return NULL; /* whoever records may have no deadlines_init() */
     list_for_each (n, &m->deadlines.books) {
-        book = container_of(n, struct overrun_book, node);
+        struct overrun_book *book = container_of(n, struct overrun_book, node);
+
         if (strcmp(book->service, service) == 0)
             return book;
     }
+    return NULL;
+}
+
+struct overrun_book *
+deadlines_book(struct master *m, const char *service)
+{
+    struct overrun_book *book = deadlines_book_find(m, service);
+
+    if (book)
+        return book;
     book = calloc(1, sizeof(*book));
     if (!book)
         return NULL;
@@ -110,14 +121,26 @@ overruns_add(struct overruns *to, const struct overruns *from)
     to->unseen_callers += from->unseen_callers;
 }
 
+static void
+book_free(struct overrun_book *book)
+{
+    list_del(&book->node);
+    overruns_finish(&book->sum);
+    free(book);
+}
+
+void
+deadlines_forget(struct master *m, const char *service)
+{
+    struct overrun_book *book = deadlines_book_find(m, service);
+
+    if (book)
+        book_free(book);
+}
+
 void
 deadlines_books_finish(struct master *m)
 {
-    list_for_each_safe (n, &m->deadlines.books) {
-        struct overrun_book *book = container_of(n, struct overrun_book, node);
-
-        list_del(&book->node);
-        overruns_finish(&book->sum);
-        free(book);
-    }
+    list_for_each_safe (n, &m->deadlines.books)
+        book_free(container_of(n, struct overrun_book, node));
 }

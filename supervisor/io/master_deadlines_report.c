@@ -49,27 +49,49 @@ overrun_json(const struct overrun *one, const struct hand *h, int64_t now_us)
     return object_take(&o);
 }
 
-/* Live ones of all workers; what has ended is added to @sum. Callers, too. */
-static json_t *
-gather(struct master *m, const char *service, struct overruns *sum, int64_t now_us)
+/* One of its workers: is there anything to be read? Of a service without deadlines a word of the header tells. */
+static bool
+is_read(const struct hand *h)
 {
+    if (!h || h->registry_fd < 0 || h->deadlines.closed || !h->spec || !h->spec->libstint)
+        return false;
+    return deadlines_configured(h->spec) || overruns_any(h->registry_fd);
+}
+
+static void
+gather_worker(const struct hand *h, json_t *rows, struct overruns *sum, int64_t now_us)
+{
+    struct overruns all;
+
+    if (!is_read(h) ||
+        overruns_read(h->registry_fd, now_us, h->spec->deadlines.tolerance_us, &all, NULL) < 0)
+        return;
+    for (size_t i = 0; i < all.n_live && json_array_size(rows) < ROWS_TOLD; i++)
+        (void)array_add(rows, overrun_json(&all.of[i], h, now_us)); /* or it is missing */
+    memmove(all.of, all.of + all.n_live, (all.n - all.n_live) * sizeof(*all.of));
+    all.n -= all.n_live;
+    all.n_live = 0;
+    overruns_add(sum, &all);
+    overruns_finish(&all);
+}
+
+/* Live ones of all workers, then what has ended, which is left in @sum; callers, too. */
+static json_t *
+gather(struct master *m, const struct service *s, struct overruns *sum, int64_t now_us)
+{
+    const struct overrun_book *book = deadlines_book_find(m, s->name);
     json_t *rows = json_array();
 
-    list_for_each (n, &m->hands) {
-        const struct hand *h = container_of(n, struct hand, node);
-        struct overruns all;
+    if (book)
+        overruns_add(sum, &book->sum);
+    list_for_each (n, &s->generations) {
+        const struct generation *g = container_of(n, struct generation, node);
 
-        if (strcmp(h->service, service) != 0 || h->registry_fd < 0 || h->deadlines.closed ||
-            !h->spec || !h->spec->libstint ||
-            overruns_read(h->registry_fd, now_us, h->spec->deadlines.tolerance_us, &all, NULL) < 0)
-            continue;
-        for (size_t i = 0; i < all.n_live && json_array_size(rows) < ROWS_TOLD; i++)
-            (void)array_add(rows, overrun_json(&all.of[i], h, now_us)); /* or it is missing */
-        memmove(all.of, all.of + all.n_live, (all.n - all.n_live) * sizeof(*all.of));
-        all.n -= all.n_live;
-        all.n_live = 0;
-        overruns_add(sum, &all);
-        overruns_finish(&all);
+        list_for_each (pos, &g->workers) {
+            const struct worker *w = container_of(pos, struct worker, node);
+
+            gather_worker(hand_find(m, w->id), rows, sum, now_us);
+        }
     }
     for (size_t i = 0; i < sum->n && json_array_size(rows) < ROWS_TOLD; i++)
         (void)array_add(rows, overrun_json(&sum->of[i], NULL, now_us));
@@ -191,21 +213,17 @@ deadlines_of_service(void *env, const struct service *s)
 {
     struct master *m = env;
     const struct deadline_policy *d = &s->spec->deadlines;
-    struct overrun_book *book = deadlines_book(m, s->name);
     struct overruns sum = {.n = 0};
     json_t *rows, *edges;
     struct object o;
 
-    if (book)
-        overruns_add(&sum, &book->sum);
-    rows = gather(m, s->name, &sum, mono_now_us());
-    edges = edges_of(m, s, &sum);
+    rows = gather(m, s, &sum, mono_now_us());
     if (!deadlines_configured(s->spec) && json_array_size(rows) == 0 && sum.n_callers == 0) {
         json_decref(rows);
-        json_decref(edges);
         overruns_finish(&sum);
         return NULL;
     }
+    edges = edges_of(m, s, &sum);
     o = object_new();
     object_bool(&o, "configured", deadlines_configured(s->spec));
     put_ms(&o, "default_ms", d->default_us);
@@ -250,15 +268,11 @@ deadlines_add(struct master *m, const char *service, json_t *leaks)
     list_for_each (n, &m->core->services) {
         const struct service *s = container_of(n, struct service, node);
         struct overruns sum = {.n = 0};
-        struct overrun_book *book;
         json_t *rows, *entry;
 
         if (!services || (service && strcmp(s->name, service) != 0))
             continue;
-        book = deadlines_book(m, s->name);
-        if (book)
-            overruns_add(&sum, &book->sum);
-        rows = gather(m, s->name, &sum, mono_now_us());
+        rows = gather(m, s, &sum, mono_now_us());
         entry = json_array_size(rows) > 0 ? entry_of(services, s->name) : NULL;
         if (entry) /* or it is missing */
             (void)json_object_set(entry, "overruns", rows);

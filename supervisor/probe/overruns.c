@@ -48,6 +48,15 @@ overruns_look(int fd, struct registry_copy *copy, int64_t now_us, int64_t tolera
     return 0;
 }
 
+bool
+overruns_any(int fd)
+{
+    struct stint_registry_header h;
+
+    return pread(fd, &h, sizeof(h), 0) == sizeof(h) && h.magic == STINT_REGISTRY_MAGIC &&
+           h.major == STINT_REGISTRY_MAJOR && (h.overrun > 0 || h.callers.used > 0);
+}
+
 static const char *
 base_name(const char *path)
 {

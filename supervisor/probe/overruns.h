@@ -53,6 +53,9 @@ struct overruns {
 int overruns_look(int registry_fd, struct registry_copy *copy, int64_t now_us, int64_t tolerance_us,
                   unsigned *ret_live, uint64_t *ret_total);
 
+/* overruns_any - was anything counted, a call or an overrun? A read of the header. */
+bool overruns_any(int registry_fd);
+
 /* overruns_read - all that is known. Return: 0, as registry_copy_take(), -ENOMEM; then @ret is untouched. */
 int overruns_read(int registry_fd, int64_t now_us, int64_t tolerance_us, struct overruns *ret,
                   struct error *reterr);

@@ -202,6 +202,26 @@ START_TEST(a_thread_that_obeys_a_token_with_a_deadline_is_counted_at_its_end)
 }
 END_TEST
 
+START_TEST(a_scope_with_a_deadline_has_threads_that_are_counted_when_they_outlast_it)
+{
+    struct stint_scope *outer, *inner;
+    struct stint_registry_overrun row;
+
+    up("tolerance=0");
+    outer = stint_scope_open_by(NULL, "batch", stint_now_us() + 2 * MS);
+    inner = stint_scope_open_by(outer, "part", STINT_NEVER); /* no later than what it is in */
+    ck_assert_int_eq(stint_token_deadline(stint_scope_token(inner)),
+                     stint_token_deadline(stint_scope_token(outer)));
+    ck_assert_int_eq(stint_scope_spawn(inner, "late", oversleep, stint_scope_token(outer)), 0);
+    ck_assert_int_eq(stint_scope_close(inner, 10000 * MS, NULL, 0), 0);
+    ck_assert_int_eq(stint_scope_close(outer, 0, NULL, 0), 0);
+    row = row_at(0);
+    ck_assert_str_eq(row.thread, "late");
+    ck_assert_str_eq(row.scope, "part");
+    ck_assert_uint_eq(header().overrun, 1);
+}
+END_TEST
+
 START_TEST(callers_are_told_apart_by_what_they_ask_for)
 {
     struct stint_deadline_call call = STINT_DEADLINE_CALL("op", "gateway");
@@ -298,6 +318,7 @@ main(void)
     tcase_add_test(t, tasks_within_a_task_are_counted_once_with_the_outermost);
     tcase_add_test(t, a_request_without_a_task_is_counted_when_it_is_closed);
     tcase_add_test(t, a_thread_that_obeys_a_token_with_a_deadline_is_counted_at_its_end);
+    tcase_add_test(t, a_scope_with_a_deadline_has_threads_that_are_counted_when_they_outlast_it);
     tcase_add_test(t, callers_are_told_apart_by_what_they_ask_for);
     tcase_add_test(t, more_threads_than_rows_are_counted_all_the_same);
     tcase_add_test(t, threads_that_count_at_once_lose_nothing);
