@@ -205,6 +205,21 @@ print_retained(struct cli *cli, const json_t *r)
     paintf(cli, PAINT_FAINT, "  %s\n", day_of(r, "first_wall_us", first));
 }
 
+/* What it says of one thing, and how that is known. */
+static void
+print_finding(struct cli *cli, const json_t *c, const char *field, const char *how,
+              const char *const words[2])
+{
+    const char *known = json_text(json_object_get(c, "how"), how);
+    bool good = json_flag(c, field);
+
+    if (strcmp(known, "none") == 0)
+        return;
+    paintf(cli, good ? PAINT_FAINT : PAINT_WARN, ", %s", words[good]);
+    if (known[0]) /* else it was written by a stint that did not say */
+        paintf(cli, strcmp(known, "refused") == 0 ? PAINT_WARN : PAINT_FAINT, " (%s)", known);
+}
+
 static void
 print_overrun(struct cli *cli, const json_t *one)
 {
@@ -218,15 +233,22 @@ print_overrun(struct cli *cli, const json_t *one)
 static void
 print_certificate(struct cli *cli, const json_t *c)
 {
+    static const char *const pids[] = {"processes NOT gone", "processes gone"};
+    static const char *const cgroup[] = {"cgroup NOT empty", "cgroup empty"};
+    static const char *const fds[] = {"descriptors NOT returned", "descriptors returned"};
+    static const char *const threads[] = {"threads NOT joined", "threads joined"};
     bool clean = json_flag(c, "pids_gone") && json_text(c, "text")[0] == '\0';
     char at[32];
 
     paintf(cli, clean ? PAINT_GOOD : PAINT_WARN, "  generation %" PRId64 " %s",
            json_number(c, "generation"), clean ? "clean" : json_text(c, "text"));
-    paintf(cli, PAINT_FAINT, "  %s, %" PRId64 " processes, known by %s%s%s\n",
-           day_of(c, "at_wall_us", at), json_number(c, "processes"), json_text(c, "grade"),
-           json_flag(c, "fds_returned") ? ", descriptors returned" : "",
-           json_flag(c, "threads_joined") ? ", threads joined" : "");
+    paintf(cli, PAINT_FAINT, "  %s, %" PRId64 " processes, known by %s",
+           day_of(c, "at_wall_us", at), json_number(c, "processes"), json_text(c, "grade"));
+    print_finding(cli, c, "pids_gone", "pids", pids);
+    print_finding(cli, c, "cgroup_empty", "cgroup", cgroup);
+    print_finding(cli, c, "fds_returned", "fds", fds);
+    print_finding(cli, c, "threads_joined", "threads", threads);
+    (void)fputc('\n', cli->out);
 }
 
 void

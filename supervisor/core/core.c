@@ -138,6 +138,8 @@ on_service(struct core *c, struct service *s, const struct event *ev)
         reload_checked(c, s, ev);
     else if (ev->type == EVENT_HOOKED)
         hook_answered(c, s, ev);
+    else if (ev->type == EVENT_SURVEYED)
+        survey_answered(c, s, ev);
     else if (ev->type == EVENT_START)
         on_start(c, s, ev);
     else if (ev->type == EVENT_STOP && s->want == WANT_UP)
@@ -218,6 +220,7 @@ core_take(struct core *c, const struct event *ev)
     case EVENT_LOOKED:
     case EVENT_CHECKED:
     case EVENT_HOOKED:
+    case EVENT_SURVEYED:
     case EVENT_RELOAD:
     case EVENT_START:
     case EVENT_STOP:

@@ -25,7 +25,9 @@ enum effect_type {
     FX_INSPECT,  /* worker: it goes on; who of its threads should not? answer EVENT_INSPECTED */
     FX_KILL,     /* worker: SIGKILL it and its process group */
     FX_HOOK, /* service, generation, hook, snapshot, other, deadline_us: run it; answer EVENT_HOOKED */
-    FX_UNHOOK,  /* service, generation, hook: nobody waits for it any more, end it */
+    FX_UNHOOK, /* service, generation, hook: nobody waits for it any more, end it */
+    FX_SURVEY, /* service, generation, snapshot, deadline_us: all it had are dead; is anybody or anything of it
+                   left? answer EVENT_SURVEYED */
     FX_DISCARD, /* snapshot: not needed any more */
     FX_RECORD   /* record: tell people */
 };
@@ -97,13 +99,36 @@ enum hook_outcome {
     HOOK_OUTCOME_COUNT
 };
 
+/* What a certificate says of, and how each is known. */
+enum finding {
+    FINDING_PIDS,    /* its processes are gone */
+    FINDING_CGROUP,  /* its cgroup is empty */
+    FINDING_FDS,     /* nobody of it holds what it was given */
+    FINDING_THREADS, /* all threads that somebody had to join were */
+    FINDING_COUNT
+};
+enum known {
+    KNOWN_NOT, /* there is nothing to see it by, or nobody looked */
+    KNOWN_CONCLUDED,
+    KNOWN_REFUSED, /* it was looked at, and not all of it may be seen */
+    KNOWN_SEEN,
+    KNOWN_COUNT
+};
+struct survey {
+    bool good[FINDING_COUNT];
+    enum known how[FINDING_COUNT];
+    unsigned left; /* processes of it that are there yet */
+};
+
 /* What there was of a generation that is gone. */
 struct toll {
     unsigned processes; /* it had, those taken over included */
     unsigned killed, escapees;
     unsigned threads;   /* that leaked in a process which went on */
+    unsigned unjoined;  /* that nobody had joined when their process ended */
     uint64_t snapshot;  /* that they were started from, not given back yet; 0 = none */
     uint64_t handed_to; /* the generation that has its processes now; 0 = they are gone */
+    struct survey survey;
 };
 
 /* One line for people: what happened, to whom, in which reload. Copied, no pointers. */
@@ -164,6 +189,7 @@ struct effect *effects_add(struct effects *fx, enum effect_type type); /* zeroed
 const char *effect_type_name(enum effect_type t);
 const char *record_kind_name(enum record_kind k); /* "worker_exit", "verdict", … as in the logs */
 const char *outcome_name(enum outcome o);
+const char *known_name(enum known k);               /* "seen", "concluded", "refused", "none" */
 const char *grade_name(enum grade g);               /* "" for GRADE_NONE */
 const char *hook_outcome_name(enum hook_outcome o); /* "done", "failed", "timeout" … */
 

@@ -23,6 +23,7 @@ enum event_type {
     EVENT_LOOKED,       /* service: the answer to FX_LOOK */
     EVENT_CHECKED,      /* service: the answer to FX_CHECK */
     EVENT_HOOKED,       /* service: the answer to FX_HOOK */
+    EVENT_SURVEYED,     /* service: the answer to FX_SURVEY */
     EVENT_SPAWNED,      /* worker: has a pid; exec may still fail (then EVENT_EXIT says so) */
     EVENT_SPAWN_FAILED, /* worker: never had a pid */
     EVENT_READY,        /* worker: said so, or its probe did */
@@ -89,6 +90,12 @@ struct event {
             const char *text;          /* what was wrong, and what it printed; may be NULL */
         } hooked;
         struct {
+            uint64_t generation; /* echoed from FX_SURVEY */
+            bool seen;           /* false: it could not be looked at, and the rest means nothing */
+            struct survey found; /* but for FINDING_THREADS */
+            const char *text;    /* who is left, and what is held; may be NULL */
+        } surveyed;
+        struct {
             pid_t pid;
         } spawned;
         struct {
@@ -132,6 +139,9 @@ struct event {
             const char *exec_step;  /* "execve", "chdir", … or NULL */
             const char *last_lines; /* what it printed last, or NULL */
             bool unknown;           /* how it ended could not be learnt */
+            bool registry;          /* its registry was read; then: */
+            unsigned unjoined;      /* threads that nobody had joined */
+            const char *threads;    /* … who they are, or NULL */
         } death;                    /* EXIT */
         struct {
             pid_t pid;

@@ -138,27 +138,6 @@ generation_restore(struct core *c, struct generation *g)
         g->slots[i] = (struct slot){.next_spawn_us = c->now_us};
 }
 
-static void
-generation_certify(struct core *c, struct generation *g)
-{
-    struct record *r = record_generation(c, RECORD_CERTIFICATE, g);
-    char taken[48];
-
-    if (r) {
-        r->count = g->leaks;
-        r->warning = g->leaks > 0 || g->escapees > 0;
-        r->duration_us = c->now_us - g->drain_us;
-    }
-    record_toll(r, g);
-    record_text(
-        r,
-        "every process is gone: %u started%s, %u past the drain deadline, %u killed, %u escaped%s",
-        g->spawns, generation_taken_text(g, taken, sizeof(taken)), g->leaks, g->kills, g->escapees,
-        g->aborted ? " (aborted)" : "");
-    g->deadline_us = TIME_NEVER;
-    (void)hook_begin(c, g, HOOK_RETIRED); /* what it was made from is needed for that */
-}
-
 /* ---- the table --------------------------------------------------------------------------- */
 
 static const struct rule {
@@ -222,7 +201,7 @@ generation_create(struct core *c, struct service *s)
     memcpy(g->trace, s->reload.trace, sizeof(g->trace));
     g->state = GENERATION_STARTING;
     g->started_us = c->now_us;
-    g->deadline_us = g->hook_deadline_us = TIME_NEVER;
+    g->deadline_us = g->hook_deadline_us = g->survey_us = TIME_NEVER;
     g->n_slots = s->reload.spec->workers;
     for (unsigned i = 0; i < g->n_slots; i++)
         g->slots[i].next_spawn_us = c->now_us;
@@ -296,6 +275,7 @@ void
 generation_tick(struct core *c, struct generation *g)
 {
     hook_tick(c, g);
+    survey_tick(c, g);
     if (g->deadline_us > c->now_us)
         return;
     if (g->state == GENERATION_SOAKING)

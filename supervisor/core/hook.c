@@ -228,5 +228,6 @@ service_hooked(const struct service *s, enum hook h)
 bool
 service_busy(const struct service *s)
 {
-    return service_live(s) || service_hooked(s, HOOK_ANNOUNCE) || service_hooked(s, HOOK_RETIRED);
+    return service_live(s) || service_hooked(s, HOOK_ANNOUNCE) || service_hooked(s, HOOK_RETIRED) ||
+           service_surveyed(s);
 }

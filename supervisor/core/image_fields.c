@@ -120,7 +120,7 @@ static const struct image_field verdict_fields[] = {
     TEXT(verdict, trace),
 };
 
-/* Its spec, its workers and its slots follow. A RETIRED one is there as long as its last hook is. */
+/* Its spec, its workers and its slots follow. A RETIRED one is there as long as its survey and its last hook are. */
 static const struct image_field generation_fields[] = {
     BETWEEN(generation, number, 1, ID_MOST),
     NUMBER(generation, policy_rev, UINT32_MAX),
@@ -150,6 +150,11 @@ static const struct image_field generation_fields[] = {
     NUMBER(generation, kills, UINT32_MAX),
     NUMBER(generation, escapees, UINT32_MAX),
     NUMBER(generation, thread_leaks, UINT32_MAX),
+    NUMBER(generation, deaths, UINT32_MAX),
+    NUMBER(generation, unseen, UINT32_MAX),
+    NUMBER(generation, registries, UINT32_MAX),
+    NUMBER(generation, unjoined, UINT32_MAX),
+    TIME(generation, survey_us),
     FLAG(generation, rising),
     NUMBER(generation, taken, UINT32_MAX),
     NUMBER(generation, grade, GRADE_COUNT - 1),
@@ -160,6 +165,7 @@ static const struct image_field generation_fields[] = {
     TIME(generation, hook_deadline_us),
     TEXT(generation, trace),
     TEXT(generation, reason),
+    TEXT(generation, threads),
 };
 
 /* The ids of the worker in it and of its substitute follow. */

@@ -233,6 +233,8 @@ restore_generation(struct core *c, struct service *s, uint64_t after, struct rea
         return r;
     if (g->number <= after || g->number > s->last_generation || g->reload > c->last_reload_id)
         return contradiction(in, s, "a generation's number");
+    if (g->survey_us != TIME_NEVER && g->state != GENERATION_RETIRED)
+        return contradiction(in, s, "a generation that is not gone and looked at as if");
     return restore_crew(c, g, in);
 }
 

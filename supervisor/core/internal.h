@@ -145,6 +145,17 @@ void generation_take_over(struct core *c, struct generation *g, enum outcome o);
 /* ANNOUNCE is over: the announced delay runs, then it drains. */
 void generation_announced(struct core *c, struct generation *g);
 
+/* ---- survey.c ---------------------------------------------------------------------------- */
+
+/* All it had are dead: look who and what is left of it, then certify. */
+void survey_begin(struct core *c, struct generation *g);
+void survey_resume(struct core *c, struct generation *g); /* another master asks again */
+void survey_answered(struct core *c, const struct service *s, const struct event *ev);
+void survey_tick(struct core *c, struct generation *g);
+/* A process of it has ended. */
+void survey_note(struct generation *g, const struct worker *w, const struct event *ev);
+bool service_surveyed(const struct service *s); /* one of its generations waits for it */
+
 /* ---- hook.c ------------------------------------------------------------------------------ */
 
 bool hook_results(struct service *s); /* there is room for how its hooks ended */

@@ -61,6 +61,7 @@ record_toll(struct record *r, const struct generation *g)
                                 .killed = g->kills,
                                 .escapees = g->escapees,
                                 .threads = g->thread_leaks,
+                                .unjoined = g->unjoined,
                                 .snapshot = g->snapshot};
 }
 

@@ -160,14 +160,18 @@ struct generation {
     unsigned window_failures;                /* in it; once it serves: with give_up only */
     unsigned spawns, leaks, kills, escapees; /* for the certificate */
     unsigned thread_leaks;                   /* … threads that leaked in one that went on */
-    bool rising;                             /* RECORD_TREND was said */
-    uint64_t reload;                         /* id of the reload that made it */
-    enum hook hook;                          /* under way; HOOK_NONE */
-    unsigned hook_tries; /* how often it was asked for; once, unless masters died */
+    unsigned deaths, unseen;                 /* … processes that ended; nobody saw how */
+    unsigned registries, unjoined; /* … that were read of those, and threads nobody had joined */
+    int64_t survey_us;             /* RETIRED: FX_SURVEY is waited for so long; or NEVER */
+    bool rising;                   /* RECORD_TREND was said */
+    uint64_t reload;               /* id of the reload that made it */
+    enum hook hook;                /* under way; HOOK_NONE */
+    unsigned hook_tries;           /* how often it was asked for; once, unless masters died */
     int64_t hook_us,
         hook_deadline_us; /* since when; until when there must be an answer (or NEVER) */
     char trace[33];
-    char reason[400]; /* why aborted, last failure */
+    char reason[400];  /* why aborted, last failure */
+    char threads[160]; /* the first of those that nobody had joined */
 
     /* handoff: signal */
     struct digest program, setting; /* what a signal does not change, see EVENT_LOOKED */

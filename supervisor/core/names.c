@@ -39,7 +39,7 @@ static const char *const effect_types[] = {
     [FX_OPEN] = "open",     [FX_CANCEL] = "cancel",     [FX_SIGNAL] = "signal",
     [FX_RELOAD] = "reload", [FX_EVIDENCE] = "evidence", [FX_INSPECT] = "inspect",
     [FX_KILL] = "kill",     [FX_DISCARD] = "discard",   [FX_RECORD] = "record",
-    [FX_HOOK] = "hook",     [FX_UNHOOK] = "unhook",
+    [FX_HOOK] = "hook",     [FX_UNHOOK] = "unhook",     [FX_SURVEY] = "survey",
 };
 
 static const char *const record_kinds[RECORD_KIND_COUNT] = {
@@ -147,6 +147,19 @@ const char *
 grade_name(enum grade g)
 {
     return name_of(grades, ARRAY_LEN(grades), g);
+}
+
+const char *
+known_name(enum known k)
+{
+    static const char *const names[KNOWN_COUNT] = {
+        [KNOWN_NOT] = "none",
+        [KNOWN_CONCLUDED] = "concluded",
+        [KNOWN_REFUSED] = "refused",
+        [KNOWN_SEEN] = "seen",
+    };
+
+    return name_of(names, ARRAY_LEN(names), k);
 }
 
 const char *

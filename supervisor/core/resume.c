@@ -25,6 +25,7 @@ resume_generation(struct core *c, struct generation *g)
 {
     if (g->hook != HOOK_NONE)
         hook_ask(c, g);
+    survey_resume(c, g);
     list_for_each (n, &g->workers) {
         struct worker *w = container_of(n, struct worker, node);
 

@@ -281,7 +281,7 @@ service_retire(struct core *c, struct service *s)
             continue;
         if (g->state == GENERATION_DRAINING || (g->state == GENERATION_PARKED && !undoing))
             (void)generation_step(c, g, GE_EMPTY);
-        if (g->state != GENERATION_RETIRED || g->hook != HOOK_NONE)
+        if (g->state != GENERATION_RETIRED || g->hook != HOOK_NONE || g->survey_us != TIME_NEVER)
             continue;
         reload_give_back(c, s, g->snapshot);
         generation_destroy(g);
@@ -333,7 +333,7 @@ service_advance(struct core *c, struct service *s)
 static int64_t
 generation_next_us(const struct generation *g)
 {
-    int64_t next = earlier(g->deadline_us, g->hook_deadline_us);
+    int64_t next = earlier(g->deadline_us, earlier(g->hook_deadline_us, g->survey_us));
 
     list_for_each (n, &g->workers) {
         const struct worker *w = container_of(n, struct worker, node);

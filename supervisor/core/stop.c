@@ -37,6 +37,8 @@ stop_clip(struct core *c, struct service *s)
             g->deadline_us > stop_leak_at_us(c))
             g->deadline_us = stop_leak_at_us(c);
         hook_clip(c, g);
+        g->survey_us =
+            g->survey_us == TIME_NEVER ? TIME_NEVER : earlier(g->survey_us, stop_end_us(c));
         list_for_each (m, &g->workers)
             worker_clip(c, container_of(m, struct worker, node));
     }

@@ -321,6 +321,7 @@ worker_exit(struct core *c, struct worker *w, const struct event *ev)
     obituary_text(w, ev, text, sizeof(text));
     if (worker_step(c, w, WE_EXIT) < 0)
         return;
+    survey_note(g, w, ev);
     r = record_worker(c, RECORD_EXIT, w);
     if (r) {
         r->duration_us = c->now_us - w->spawned_us;

@@ -113,6 +113,7 @@ cgroup_tree_destroy(struct cgroup_tree *tree)
 {
     if (!tree)
         return;
+    cgroup_leaves_forsake(tree);
     if (tree->works)
         ev_io_stop(tree->loop, &tree->changed);
     (void)fd_close(tree->epoll);
@@ -183,7 +184,10 @@ cgroup_tree_sweep(struct cgroup_tree *tree,
                   void *env)
 {
     struct sweep s = {tree, on_populated, env, 0};
-    int r = tree->works ? cgroup_each(tree->top.fd, sweep_one, &s) : 0;
+    int r;
+
+    cgroup_leaves_forsake(tree);
+    r = tree->works ? cgroup_each(tree->top.fd, sweep_one, &s) : 0;
 
     return r < 0 ? r : s.removed;
 }

@@ -131,4 +131,7 @@ int cgroup_leaf_kill(struct cgroup_leaf *leaf, struct error *reterr);
  */
 int cgroup_leaf_remove(struct cgroup_leaf *leaf, struct error *reterr);
 
+/* cgroup_leaf_remove_later - as soon as nobody is in it, or by a sweep. @leaf is the tree's from now on. */
+void cgroup_leaf_remove_later(struct cgroup_leaf *leaf);
+
 #endif

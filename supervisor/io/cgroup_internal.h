@@ -65,6 +65,9 @@ int cgroup_leaf_parse(const char *name, char *ret_service, size_t room, uint64_t
 /* cgroup_leaf_changed - the epoll said so of @leaf. */
 void cgroup_leaf_changed(struct cgroup_leaf *leaf);
 
+/* cgroup_leaves_forsake - close those that are to be removed later: a sweep sees to them. */
+void cgroup_leaves_forsake(struct cgroup_tree *tree);
+
 /* cgroup_leaf_named - the one that is open under @name, or NULL. */
 struct cgroup_leaf *cgroup_leaf_named(struct cgroup_tree *tree, const char *name);
 

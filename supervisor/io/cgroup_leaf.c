@@ -24,6 +24,7 @@ struct cgroup_leaf {
     int events_fd;            /* owned; its cgroup.events, in tree->epoll */
     void (*on_empty)(void *env);
     void *env;  /* borrowed */
+    bool later; /* nobody has it; it goes when it is empty */
     char *path; /* owned; NULL: no memory */
     char name[NAME_ROOM];
 };
@@ -275,4 +276,31 @@ cgroup_leaf_remove(struct cgroup_leaf *leaf, struct error *reterr)
         return error_set(reterr, r, "remove the cgroup %s", leaf->name);
     cgroup_leaf_close(leaf);
     return 0;
+}
+
+static void
+remove_now(void *env)
+{
+    (void)cgroup_leaf_remove(env, NULL); /* -EBUSY: somebody is in it, and his end is told */
+}
+
+void
+cgroup_leaf_remove_later(struct cgroup_leaf *leaf)
+{
+    if (!leaf)
+        return;
+    leaf->later = true;
+    cgroup_leaf_watch(leaf, remove_now, leaf);
+    remove_now(leaf); /* it may have become empty before that */
+}
+
+void
+cgroup_leaves_forsake(struct cgroup_tree *tree)
+{
+    list_for_each_safe (pos, &tree->leaves) {
+        struct cgroup_leaf *leaf = container_of(pos, struct cgroup_leaf, node);
+
+        if (leaf->later)
+            cgroup_leaf_close(leaf);
+    }
 }

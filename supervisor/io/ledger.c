@@ -264,6 +264,8 @@ ledger_certify(struct ledger *l, const char *service, const struct ledger_certif
     for (unsigned i = 0; h && i < h->n_certificates; i++)
         if (h->certificates[i].generation == c->generation)
             return;
+    for (size_t i = 0; i < CERTIFICATE_HOWS; i++)
+        (void)snprintf(full.how[i], sizeof(full.how[i]), "%s", c->how[i] ? c->how[i] : "none");
     (void)snprintf(full.text, sizeof(full.text), "%s", c->text);
     enter(l, json_pack("{s:s, s:o}", "service", service, "certificate", certificate_save(&full)),
           NULL);

@@ -67,6 +67,7 @@ void ledger_retain(struct ledger *l, const char *service, uint64_t generation,
 struct ledger_certificate {
     uint64_t generation;
     bool pids_gone, cgroup_empty, fds_returned, threads_joined, threads_known;
+    const char *how[4]; /* each of pids, cgroup, fds and threads is known: "seen"; static */
     unsigned processes, leaks, killed, escapees;
     char text[256]; /* what is not as it should be, or "" */
 };

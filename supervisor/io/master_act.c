@@ -142,6 +142,9 @@ master_act(struct master *m, const struct effect *e)
     case FX_UNHOOK:
         hook_end(m, e);
         break;
+    case FX_SURVEY:
+        survey_ask(m, e);
+        break;
     case FX_DISCARD:
         snapshot_destroy(snapshot_find(m, e->snapshot));
         break;

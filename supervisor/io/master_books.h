@@ -84,9 +84,15 @@ struct cgroup_leaf *leaf_of(const struct hand *h);
 void leaf_kill(struct master *m, const struct hand *h);
 void leaf_retire(struct snapshot *snap); /* its generation is gone */
 
+/* ---- master_graves.c -------------------------------------------------------------------------- */
+
+bool graves_knows(void *env, pid_t pid); /* is it ours? @env: the master */
+
 /* ---- master_retained.c ------------------------------------------------------------------------ */
 
 struct orphan;
+/* A child of ours that belongs to a worker which lives, or was there before us. @env: the master */
+bool retained_is_anothers(void *env, pid_t pid);
 void retained_orphan(void *env, struct orphan *o); /* @env: the master; for orphans_find() */
 /* Whoever is in @snap's cgroup and is no worker is about to be killed with it: by name. */
 void retained_in_leaf(struct master *m, const struct snapshot *snap, const char *why);

@@ -5,7 +5,6 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "base/units.h"
-#include "supervisor/io/cgroup.h"
 #include "supervisor/io/ledger.h"
 #include "supervisor/io/master_leaks.h"
 #include "supervisor/io/master_state.h"
@@ -31,50 +30,54 @@ leaks_load(struct master *m)
         journal_say(m->journal, LOG_LEVEL_ERROR, "out_of_memory", "no history of leaks is kept");
 }
 
+static void
+add(struct text *words, unsigned n, const char *what)
+{
+    if (n > 0)
+        text_addf(words, "%s%u %s", words->bytes ? ", " : "", n, what);
+}
+
 /* What is not as it should be, in words. */
 static void
-missing(const struct record *r, const struct ledger_certificate *c, int populated, char *buf,
-        size_t room)
+missing(const struct record *r, char *buf, size_t room)
 {
     auto_text struct text words = TEXT_INIT;
+    const struct survey *s = &r->toll.survey;
 
     if (r->toll.handed_to)
         text_addf(&words, "its processes were handed over to generation %" PRIu64,
                   r->toll.handed_to);
-    if (c->leaks > 0)
-        text_addf(&words, "%s%u past the drain deadline", words.bytes ? ", " : "", c->leaks);
-    if (r->toll.killed > 0)
-        text_addf(&words, "%s%u killed", words.bytes ? ", " : "", r->toll.killed);
-    if (c->escapees > 0)
-        text_addf(&words, "%s%u escaped", words.bytes ? ", " : "", c->escapees);
-    if (r->toll.threads > 0)
-        text_addf(&words, "%s%u threads leaked while it ran", words.bytes ? ", " : "",
-                  r->toll.threads);
-    if (populated == 1)
-        text_addf(&words, "%ssomebody is left in its cgroup", words.bytes ? ", " : "");
+    add(&words, s->left, s->left == 1 ? "process is left" : "processes are left");
+    add(&words, r->count, "past the drain deadline");
+    add(&words, r->toll.killed, "killed");
+    add(&words, r->toll.escapees, "escaped");
+    add(&words, r->toll.threads, "threads leaked while it ran");
+    if (!s->good[FINDING_FDS] && !r->toll.handed_to)
+        text_addf(&words, "%ssomebody holds what it was given", words.bytes ? ", " : "");
+    add(&words, r->toll.unjoined, "threads were not joined");
     (void)snprintf(buf, room, "%s", text_str(&words));
 }
 
 void
 leaks_certify(struct master *m, const struct record *r)
 {
-    const struct snapshot *snap = snapshot_find(m, r->toll.snapshot);
-    bool leaf = snap && snap->leaf && !r->toll.handed_to;
-    int populated = leaf ? cgroup_leaf_populated(snap->leaf) : -1;
+    const struct survey *s = &r->toll.survey;
     struct ledger_certificate c = {
         .generation = r->generation,
-        .pids_gone = !r->toll.handed_to,
-        .cgroup_empty = populated == 0,
-        .fds_returned = !r->toll.handed_to && populated != 1,
-        .threads_known = snap && snap->spec->libstint,
-        .threads_joined = r->count == 0 && r->toll.threads == 0,
+        .pids_gone = s->good[FINDING_PIDS],
+        .cgroup_empty = s->good[FINDING_CGROUP],
+        .fds_returned = s->good[FINDING_FDS],
+        .threads_joined = s->good[FINDING_THREADS],
+        .threads_known = s->how[FINDING_THREADS] != KNOWN_NOT,
+        .how = {known_name(s->how[FINDING_PIDS]), known_name(s->how[FINDING_CGROUP]),
+                known_name(s->how[FINDING_FDS]), known_name(s->how[FINDING_THREADS])},
         .processes = r->toll.processes,
         .leaks = r->count,
         .killed = r->toll.killed,
         .escapees = r->toll.escapees,
     };
 
-    missing(r, &c, populated, c.text, sizeof(c.text));
+    missing(r, c.text, sizeof(c.text));
     ledger_certify(m->leaks.ledger, r->service, &c);
 }
 

@@ -34,7 +34,7 @@
 #define EXHUME_S         0.1
 #define OBITUARY_WAIT_US (2 * US_PER_S) /* for the keeper, which is stopped if it takes so long */
 
-static bool
+bool
 graves_knows(void *env, pid_t pid)
 {
     return pid == getpid() || hand_of_pid(env, pid) || helper_knows(pid) || run_knows(pid);
@@ -122,7 +122,7 @@ static void
 graves_bury(struct hand *h)
 {
     struct master *m = h->master;
-    auto_text struct text last = TEXT_INIT;
+    auto_text struct text last = TEXT_INIT, threads = TEXT_INIT;
     char step[512];
     int status = 0;
     struct event ev = {.type = EVENT_EXIT, .worker = h->worker};
@@ -150,6 +150,7 @@ graves_bury(struct hand *h)
     ev.death.wait_status = r == 0 ? status : 0;
     ev.death.unknown = r < 0;
     ev.death.last_lines = text_str(&last);
+    survey_registry(h, &ev, &threads);
     if (h->exec_failure.step != SPAWN_STEP_NONE) {
         ev.death.exec_error = h->exec_failure.error;
         ev.death.exec_step =

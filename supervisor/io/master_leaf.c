@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/units.h"
 #include "supervisor/io/cgroup.h"
 #include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
@@ -88,7 +89,7 @@ leaves_adopted(struct master *m)
             const struct generation *g = container_of(k, struct generation, node);
             struct snapshot *snap = snapshot_find(m, g->snapshot);
 
-            if (snap && !list_empty(&g->workers))
+            if (snap && (!list_empty(&g->workers) || g->survey_us != TIME_NEVER))
                 leaf_open(snap, s->name, g->root);
         }
     }
@@ -114,7 +115,7 @@ leaf_retire(struct snapshot *snap)
     retained_in_leaf(m, snap, "SIGKILL, its generation is gone");
     (void)cgroup_leaf_kill(snap->leaf, NULL);
     if (cgroup_leaf_remove(snap->leaf, NULL) < 0)
-        cgroup_leaf_close(snap->leaf); /* not dead yet: the next sweep removes it */
+        cgroup_leaf_remove_later(snap->leaf); /* not dead yet */
     snap->leaf = NULL;
 }
 

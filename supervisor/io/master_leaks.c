@@ -235,11 +235,13 @@ void
 leaks_begin(struct master *m)
 {
     m->leaks.probing = probing_create(m->loop);
+    surveys_begin(m);
 }
 
 void
 leaks_finish(struct master *m)
 {
+    surveys_finish(m);
     probing_destroy(m->leaks.probing);
     m->leaks.probing = NULL;
     ledger_close(m->leaks.ledger);

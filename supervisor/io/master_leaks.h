@@ -19,6 +19,8 @@ struct probing_request;
 struct profile_target;
 struct record;
 struct service;
+struct surveys;
+struct text;
 struct worker;
 
 /* Of the master. */
@@ -26,6 +28,7 @@ struct leaks_state {
     unsigned counting, counted; /* turn of the loop, and how many were counted in it, for status */
     struct probing *probing;    /* owned; NULL: no memory, then nobody is looked at */
     struct ledger *ledger;      /* owned; NULL until there is a state_dir */
+    struct surveys *surveys; /* owned; NULL: no memory, then certificates say what they conclude */
 };
 
 /* Of a worker's hand: looks under way. */
@@ -48,6 +51,15 @@ void leaks_inspect(struct master *m, const struct effect *e);  /* answers INSPEC
 void leaks_load(struct master *m);                             /* what is kept in state_dir */
 void leaks_certify(struct master *m, const struct record *r);  /* RECORD_CERTIFICATE */
 void leaks_hand_gone(struct hand *h); /* before it is reaped; whoever asked about it hears so */
+
+/* ---- master_survey.c -------------------------------------------------------------------------- */
+
+struct event;
+void survey_ask(struct master *m, const struct effect *e); /* answers SURVEYED */
+/* What the registry of the dead @h says goes into its EXIT. @words: outlives @ev */
+void survey_registry(const struct hand *h, struct event *ev, struct text *words);
+void surveys_begin(struct master *m);
+void surveys_finish(struct master *m);
 
 /* As operator_options.threads; @env is the master. */
 void leaks_threads(void *env, const struct worker *w, const struct probing_request *want,

@@ -53,6 +53,9 @@ event_texts(struct event *ev, const char **ret[EVENT_TEXTS])
     case EVENT_HOOKED:
         ret[0] = &ev->hooked.text;
         break;
+    case EVENT_SURVEYED:
+        ret[0] = &ev->surveyed.text;
+        break;
     case EVENT_SPAWN_FAILED:
         ret[0] = &ev->spawn_failed.what;
         break;

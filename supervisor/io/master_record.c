@@ -29,6 +29,12 @@ record_pack(struct text *t, const struct record *r)
     pack_u64(t, r->toll.threads);
     pack_u64(t, r->toll.snapshot);
     pack_u64(t, r->toll.handed_to);
+    pack_u64(t, r->toll.unjoined);
+    pack_u64(t, r->toll.survey.left);
+    for (int f = 0; f < FINDING_COUNT; f++) {
+        pack_u64(t, r->toll.survey.good[f]);
+        pack_u64(t, r->toll.survey.how[f]);
+    }
     pack_str(t, r->trace);
     pack_str(t, r->text);
 }
@@ -58,6 +64,12 @@ record_unpack(struct unpack *in, struct record *r)
     r->toll.threads = (unsigned)unpack_u64(in);
     r->toll.snapshot = unpack_u64(in);
     r->toll.handed_to = unpack_u64(in);
+    r->toll.unjoined = (unsigned)unpack_u64(in);
+    r->toll.survey.left = (unsigned)unpack_u64(in);
+    for (int f = 0; f < FINDING_COUNT; f++) {
+        r->toll.survey.good[f] = unpack_bool(in);
+        r->toll.survey.how[f] = (enum known)unpack_most(in, KNOWN_COUNT - 1);
+    }
     unpack_chars(in, r->trace, sizeof(r->trace));
     unpack_chars(in, r->text, sizeof(r->text));
 }

@@ -10,12 +10,12 @@
 
 /* What the core had decided and nobody knows to be done; save_effect() wrote it. */
 
-/* Looks, checks, hooks, evidence and inspections died with those who made them: core_resume() asks again. */
+/* Looks, checks, hooks, evidence, inspections and surveys died with those who made them: core_resume() asks again. */
 static bool
 worth_repeating(const struct effect *e)
 {
     return e->type != FX_LOOK && e->type != FX_CHECK && e->type != FX_HOOK &&
-           e->type != FX_EVIDENCE && e->type != FX_INSPECT;
+           e->type != FX_EVIDENCE && e->type != FX_INSPECT && e->type != FX_SURVEY;
 }
 
 static int

@@ -143,6 +143,19 @@ is_elder(const struct master *m, const struct orphan *o)
     return false;
 }
 
+bool
+retained_is_anothers(void *env, pid_t pid)
+{
+    const struct master *m = env;
+    enum orphan_clue clue;
+    struct orphan o;
+    bool alive;
+
+    if (orphan_read(pid, &o) < 0 || is_elder(m, &o))
+        return true;
+    return orphan_owner(m, &o, &clue, &alive) == NULL && alive;
+}
+
 void
 retained_orphan(void *env, struct orphan *o)
 {

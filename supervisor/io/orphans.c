@@ -49,6 +49,20 @@ attribute(struct orphan *o)
     plain_text(o->service);
 }
 
+int
+orphan_read(pid_t pid, struct orphan *ret)
+{
+    struct proc_stat st;
+    int r = proc_stat_read(pid, &st);
+
+    if (r < 0)
+        return r;
+    *ret = (struct orphan){
+        .pid = pid, .pidfd = -1, .start_time = st.start_time, .session = st.session};
+    attribute(ret);
+    return 0;
+}
+
 static bool
 known(void *env, pid_t pid)
 {

@@ -54,6 +54,9 @@ struct stranger {
     int wait_status; /* as waitpid(2) writes it */
 };
 
+/* orphan_read - what is known of process @pid; without a pidfd. Return: 0, -ESRCH. */
+int orphan_read(pid_t pid, struct orphan *ret);
+
 /* subreaper_set - orphans come to us from now on. Not inherited. Return: 0 or negative errno. */
 int subreaper_set(void);
 

@@ -20,7 +20,7 @@
 struct error;
 struct state;
 
-#define STATE_VERSION 3
+#define STATE_VERSION 4
 
 enum state_kind {
     STATE_NOTHING,  /* no record */

@@ -247,6 +247,8 @@ certificate_grade_in(const json_t *o)
     return CERTIFICATE_ASSUMED;
 }
 
+static const char *const hows[CERTIFICATE_HOWS] = {"pids", "cgroup", "fds", "threads"};
+
 int
 certificate_load(const json_t *saved, struct certificate *ret)
 {
@@ -265,6 +267,8 @@ certificate_load(const json_t *saved, struct certificate *ret)
                                 .killed = small(saved, "killed"),
                                 .escapees = small(saved, "escapees")};
     text(saved, "text", ret->text, sizeof(ret->text));
+    for (size_t i = 0; i < CERTIFICATE_HOWS; i++)
+        text(json_object_get(saved, "how"), hows[i], ret->how[i], sizeof(ret->how[i]));
     return 0;
 }
 

@@ -100,6 +100,18 @@ retained_of(const struct history_retained *r)
     return json_end(&o);
 }
 
+static const char *const hows[CERTIFICATE_HOWS] = {"pids", "cgroup", "fds", "threads"};
+
+static json_t *
+hows_of(const struct certificate *c)
+{
+    struct json_made o = json_begin();
+
+    for (size_t i = 0; i < CERTIFICATE_HOWS; i++)
+        json_put_text(&o, hows[i], c->how[i]);
+    return json_end(&o);
+}
+
 json_t *
 certificate_save(const struct certificate *c)
 {
@@ -113,6 +125,7 @@ certificate_save(const struct certificate *c)
     json_put(&o, "fds_returned", json_boolean(c->fds_returned));
     if (c->threads_known)
         json_put(&o, "threads_joined", json_boolean(c->threads_joined));
+    json_put(&o, "how", hows_of(c));
     json_put_number(&o, "processes", c->processes);
     json_put_number(&o, "leaks", c->leaks);
     json_put_number(&o, "killed", c->killed);

@@ -23,6 +23,7 @@
 #define HISTORY_BEATS        256
 #define SIGHT_GROUPS         256 /* of one look; leaks come first */
 #define HISTORY_CERTIFICATES 32
+#define CERTIFICATE_HOWS     4
 #define HISTORY_RETAINED     32   /* processes that were left, the newest */
 #define HISTORY_TEXT         1024 /* bytes of one text, with its NUL */
 
@@ -140,9 +141,10 @@ struct certificate {
     uint64_t generation;
     int64_t at_wall_us;
     bool pids_gone, cgroup_empty;
-    bool fds_returned;   /* what it held of the supervisor's is closed or given back */
-    bool threads_joined; /* by the registry: nobody left unjoined */
-    bool threads_known;  /* it had a registry; else threads_joined says nothing */
+    bool fds_returned;              /* what it held of the supervisor's is closed or given back */
+    bool threads_joined;            /* by the registry: nobody left unjoined */
+    bool threads_known;             /* it had a registry; else threads_joined says nothing */
+    char how[CERTIFICATE_HOWS][12]; /* pids, cgroup, fds, threads: "seen", "concluded" … */
     unsigned processes, leaks, killed, escapees;
     enum certificate_grade grade;
     char text[256]; /* what is missing, or "" */

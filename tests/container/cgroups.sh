@@ -96,6 +96,26 @@ kill -TERM "$init"
 ended_with 0 10
 await 5 empty
 
+# Somebody is put into the cgroup of a generation who is nobody's: its certificate does not say that it is empty, and
+# he is named before he is killed with it.
+service | configure 'stop_budget: 8s'
+start
+await 10 serves
+exec_in /bin/sh -c 'echo $$ >/sys/fs/cgroup/web.1/cgroup.procs; exec /bin/sleep 1002' &
+strange() { [ "$(runaway 1 | wc -l)" -ge 2 ]; }
+await 10 strange
+stint reload web --force --wait gone --timeout 30s >/dev/null || fail "no reload"
+stint leaks web --certificates | grep -q 'generation 1 1 process is left.*processes NOT gone (seen), cgroup NOT empty (seen)' ||
+    fail "what its certificate says: $(stint leaks web --certificates)"
+logged 'event=process_retained .*gen=1 .*SIGKILL, its generation is gone: ./bin/sleep 1002.' || fail "the stranger was not named"
+await 10 leaves_are 'stint web.2 '
+stint reload web --force --wait gone --timeout 30s >/dev/null || fail "no second reload"
+stint leaks web --certificates | grep -q 'generation 2 1 escaped.*processes gone (seen), cgroup empty (seen), descriptors returned (seen)' ||
+    fail "what the second certificate says: $(stint leaks web --certificates)"
+kill -TERM "$init"
+ended_with 0 10
+await 5 empty
+
 # The same, and nothing of it is wanted.
 service | configure 'stop_budget: 8s' 'cgroup: off'
 start

@@ -12,9 +12,9 @@
 #include "base/units.h"
 
 static const char *const names[LAW_COUNT] = {
-    "innocent", "I1",   "I2",      "I3",        "I4",       "I5",      "I6",     "I7",
-    "I8",       "I9",   "I10",     "snapshots", "verdicts", "numbers", "wanted", "depends",
-    "relief",   "gate", "oneshot", "hooks",     "places",   "leaks",   "door",   "sound"};
+    "innocent", "I1",    "I2",        "I3",       "I4",      "I5",      "I6",      "I7",     "I8",
+    "I9",       "I10",   "snapshots", "verdicts", "numbers", "wanted",  "depends", "relief", "gate",
+    "oneshot",  "hooks", "places",    "leaks",    "door",    "certify", "sound"};
 
 const char *
 invariant_name(enum invariant i)
@@ -193,6 +193,8 @@ judge_event(struct judge *j, const struct event *ev)
         j->stop_us = ev->now_us;
     else if (ev->type == EVENT_HOOKED)
         judge_hook_told(j, ev);
+    else if (ev->type == EVENT_SURVEYED)
+        judge_survey_told(j, ev);
     else if (ev->worker > 0)
         tell_worker(j, ev);
     else
@@ -318,6 +320,9 @@ judge_effect(struct judge *j, const struct effect *e)
         break;
     case FX_HOOK:
         judge_hook_asked(j, e);
+        break;
+    case FX_SURVEY:
+        judge_survey_asked(j, e);
         break;
     case FX_OPEN:
         judge_gate_open(j, e);

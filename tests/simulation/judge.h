@@ -34,8 +34,9 @@ enum invariant {
     LAW_HOOKS,  /* who has to wait for a hook does, and nobody longer than he may */
     LAW_PLACES, /* of services that do not serve, only so many workers are starting at once */
     LAW_LEAKS, /* what leaks is told once, and again when it is over; nobody is looked at without a reason */
-    LAW_DOOR,  /* (require_preflight) who serves is relieved by what has passed, or was forced */
-    LAW_SOUND, /* no bug record, no lost effect, no deadline left behind */
+    LAW_DOOR,    /* (require_preflight) who serves is relieved by what has passed, or was forced */
+    LAW_CERTIFY, /* a certificate says what was seen, and calls nothing seen that was not */
+    LAW_SOUND,   /* no bug record, no lost effect, no deadline left behind */
     LAW_COUNT
 };
 
@@ -105,6 +106,9 @@ struct stint {
     unsigned failures; /* in all, whatever was configured meanwhile */
     bool given_up;
     int64_t window_us;
+    int64_t survey_us; /* what is left of it was asked for, last; 0 = never */
+    bool survey_told, survey_seen;
+    unsigned survey_left; /* processes */
     unsigned wants_hooks; /* bit by enum hook: configured all along */
     struct errand hooks[HOOK_COUNT];
     struct {
@@ -215,6 +219,10 @@ void judge_hook_over(struct judge *j, struct stint *g, const struct record *r);
 void judge_hook_spawn(struct judge *j, const struct stint *g);
 void judge_hook_signal(struct judge *j, const struct subject *w, const struct stint *g);
 void judge_hooks_rest(struct judge *j);
+
+void judge_survey_asked(struct judge *j, const struct effect *e); /* LAW_CERTIFY */
+void judge_survey_told(struct judge *j, const struct event *ev);
+void judge_survey_said(struct judge *j, struct stint *g, const struct record *r);
 
 void judge_once_exit(struct judge *j, const struct event *ev, const struct subject *w,
                      struct stint *g);

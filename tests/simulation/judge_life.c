@@ -291,6 +291,7 @@ read_generation(struct judge *j, const struct record *r, struct stint *g)
         judge_handoff_relief(j, g);
         g->relieved = true;
     } else if (r->kind == RECORD_CERTIFICATE) {
+        judge_survey_said(j, g, r);
         read_certificate(j, g, r);
     }
 }

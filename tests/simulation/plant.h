@@ -57,6 +57,10 @@ void let_in_early(const struct core *c, struct effects *fx);
 void keep_leaks_secret(const struct core *c, struct effects *fx);
 void look_twice(const struct core *c, struct effects *fx);
 
+/* plant_survey.c */
+void certify_blindly(const struct core *c, struct effects *fx);
+void look_away(const struct core *c, struct effects *fx);
+
 /* plant_relief.c */
 void break_before_relief(const struct core *c, struct effects *fx);
 

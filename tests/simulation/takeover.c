@@ -31,7 +31,8 @@ shall_repeat(const struct simulation *sim, const struct pending *p)
     bool repeat = !p->done;
 
     if (p->effect.type == FX_LOOK || p->effect.type == FX_CHECK || p->effect.type == FX_HOOK ||
-        p->effect.type == FX_EVIDENCE || p->effect.type == FX_INSPECT)
+        p->effect.type == FX_EVIDENCE || p->effect.type == FX_INSPECT ||
+        p->effect.type == FX_SURVEY)
         repeat = false; /* core_resume() asks */
     if (p->effect.type == FX_SPAWN)
         repeat = w && w->pid == 0; /* nobody runs whose pid is not persisted */
@@ -64,7 +65,7 @@ repeat_effects(struct simulation *sim)
         struct pending *p = &mem->pending[i];
         bool asks = p->effect.type == FX_LOOK || p->effect.type == FX_CHECK ||
                     p->effect.type == FX_HOOK || p->effect.type == FX_EVIDENCE ||
-                    p->effect.type == FX_INSPECT;
+                    p->effect.type == FX_INSPECT || p->effect.type == FX_SURVEY;
 
         if (shall_repeat(sim, p)) {
             if (sim->steps >= sim->trace_from)
@@ -136,6 +137,7 @@ comes_again(struct simulation *sim, const struct event *ev, bool persisted)
     case EVENT_LOOKED:
     case EVENT_CHECKED:
     case EVENT_HOOKED:
+    case EVENT_SURVEYED:
     case EVENT_SPAWNED:
     case EVENT_SPAWN_FAILED:
     case EVENT_UNSENT:

@@ -194,6 +194,23 @@ act_hook(struct world *w, const struct core *c, const struct effect *e, int64_t 
         w->inputs[wish_of(s->name)].hook_lost = true;
 }
 
+static void
+act_survey(struct world *w, const struct effect *e, int64_t now_us)
+{
+    struct news n = {.at_us = now_us + patience(w), .event.type = EVENT_SURVEYED};
+    struct survey *found = &n.event.surveyed.found;
+
+    n.event.service = e->service;
+    n.event.surveyed.generation = e->generation;
+    n.event.surveyed.seen = w->calm || !random_chance(&w->random, 3);
+    found->left = random_chance(&w->random, 5);
+    for (int f = FINDING_PIDS; f < FINDING_THREADS; f++)
+        found->good[f] = found->left == 0;
+    found->how[FINDING_CGROUP] = found->how[FINDING_FDS] = KNOWN_SEEN;
+    if (!answer_is_lost(w))
+        queue_add(&w->queue, n);
+}
+
 void
 world_act(struct world *w, const struct core *c, const struct effect *e, int64_t now_us)
 {
@@ -229,6 +246,9 @@ world_act(struct world *w, const struct core *c, const struct effect *e, int64_t
         break;
     case FX_HOOK:
         act_hook(w, c, e, now_us);
+        break;
+    case FX_SURVEY:
+        act_survey(w, e, now_us);
         break;
     case FX_UNHOOK: /* whatever it says, nobody listens */
         break;
@@ -351,6 +371,7 @@ outlives_the_master(struct news *n, void *env)
     case EVENT_LOOKED:
     case EVENT_CHECKED:
     case EVENT_HOOKED:
+    case EVENT_SURVEYED:
     case EVENT_SPAWNED:
     case EVENT_SPAWN_FAILED:
     case EVENT_UNSENT:

@@ -240,7 +240,7 @@ START_TEST(two_runs_are_never_there_at_once)
     ck_why(r, "migrate", "waits for the old generation to leave");
     rim_forget(r);
     rim_dies(r, 1, 0);
-    ck_did(r, "discard 1; spawn migrate/2.0 w2");
+    ck_did(r, "spawn migrate/2.0 w2; discard 1");
 }
 END_TEST
 

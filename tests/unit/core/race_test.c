@@ -104,7 +104,7 @@ START_TEST(a_singleton_waits_for_its_turn_to_drain_before_it_is_stopped)
     rim_ask(r, EVENT_RELOAD, "web", true);
     ck_did(r, "look web");
     rim_dies(r, 1, 0);
-    ck_did(r, "look web; discard 1; signal w2 15");
+    ck_did(r, "look web; signal w2 15; discard 1");
     rim_dies(r, 2, 0);
     ck_said(r, "verdict: web/3 serving #3");
 }

@@ -158,7 +158,7 @@ START_TEST(whatever_comes_during_a_run_is_one_trailing_run)
     rim_forget(r);
     r->ready = true;
     rim_ready(r, 2);
-    ck_did(r, "signal w1 15; look web; discard 1; spawn web/3.0 w3; signal w2 15; discard 2");
+    ck_did(r, "signal w1 15; look web; spawn web/3.0 w3; discard 1; signal w2 15; discard 2");
     ck_said(r, "verdict: web/2 serving #2");
     ck_said(r, "verdict: web/3 serving #3");
     ck_not_said(r, "#4");

@@ -83,7 +83,7 @@ START_TEST(when_the_new_one_fails_the_previous_one_is_started_again)
     rim_dies(r, 1, 0);
     rim_forget(r);
     rim_exec_error(r, 2, -ENOENT);
-    ck_did(r, "discard 2; spawn queue/1.0 w3");
+    ck_did(r, "spawn queue/1.0 w3; discard 2");
     ck_said(r, "generation_aborted: queue/2");
     ck_not_said(r, "verdict");
 
@@ -104,7 +104,7 @@ START_TEST(the_failed_one_leaves_before_the_previous_one_returns)
     ck_did(r, "signal w2 15");
     rim_forget(r);
     rim_dies(r, 2, 0);
-    ck_did(r, "discard 2; spawn queue/1.0 w3");
+    ck_did(r, "spawn queue/1.0 w3; discard 2");
 }
 END_TEST
 
@@ -140,7 +140,7 @@ START_TEST(what_is_restored_follows_the_policy_that_changed_meanwhile)
     rim_exec_error(r, 2, -ENOENT);
     rim_forget(r);
     rim_dies(r, 3, 0);
-    ck_did(r, "discard 2; spawn queue/1.0 w4; spawn queue/1.1 w5");
+    ck_did(r, "spawn queue/1.0 w4; spawn queue/1.1 w5; discard 2");
 }
 END_TEST
 

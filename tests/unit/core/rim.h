@@ -32,8 +32,8 @@ struct rim {
     uint64_t program, setting;       /* of all of them: what a signal does not change */
     bool outdated;                   /* somebody runs replaced libraries */
     uint64_t last_snapshot;
-    bool look, check, hook, spawn, ready, evidence, exit; /* answered by the rim itself */
-    unsigned max_starting;                                /* of the configurations to come */
+    bool look, check, hook, spawn, ready, evidence, exit, survey; /* answered by the rim itself */
+    unsigned max_starting;       /* of the configurations to come */
     bool poor;                   /* memory may run out: effects may be lost */
     struct event todo[RIM_TODO]; /* answers not yet given */
     size_t n_todo;
@@ -127,6 +127,10 @@ rim_write_effect(struct rim *r, const struct effect *e)
         rim_words(r, "unhook %s/%" PRIu64 " %s", rim_name(r, e->service), e->generation,
                   hook_name(e->hook));
         break;
+    case FX_SURVEY: /* in the way of what is told, unless a test asks for it */
+        if (!r->survey)
+            rim_words(r, "survey %s/%" PRIu64, rim_name(r, e->service), e->generation);
+        break;
     case FX_DISCARD:
         rim_words(r, "discard %" PRIu64, e->snapshot);
         break;
@@ -185,6 +189,8 @@ rim_answer(struct rim *r, const struct effect *e)
         ev->hooked.generation = e->generation;
         ev->hooked.hook = e->hook;
         ev->hooked.outcome = HOOK_DONE;
+    } else if (e->type == FX_SURVEY && r->survey) {
+        rim_later(r, EVENT_SURVEYED, e)->surveyed.generation = e->generation;
     } else if (e->type == FX_EVIDENCE && r->evidence) {
         ev = rim_later(r, EVENT_EVIDENCE, e);
         ev->evidence.stragglers = 1;
@@ -248,7 +254,7 @@ rim_init(struct rim *r)
     memset(r, 0, sizeof(*r));
     ck_assert_int_eq(core_create(7, &r->core), 0);
     r->now_us = 1000 * US_PER_S;
-    r->look = r->check = r->hook = r->spawn = r->ready = r->evidence = r->exit = true;
+    r->look = r->check = r->hook = r->spawn = r->ready = r->evidence = r->exit = r->survey = true;
 }
 
 static inline void

@@ -147,6 +147,11 @@ act(const struct effect *fx)
         ev.hooked.outcome = HOOK_DONE;
         post(&ev);
         break;
+    case FX_SURVEY:
+        ev.type = EVENT_SURVEYED;
+        ev.surveyed.generation = fx->generation;
+        post(&ev);
+        break;
     case FX_OPEN:
     case FX_INSPECT:
     case FX_UNHOOK:

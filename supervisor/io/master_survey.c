@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <ev.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "supervisor/core/event.h"
+#include "supervisor/io/cgroup.h"
+#include "supervisor/io/edge.h"
+#include "supervisor/io/fdstore.h"
+#include "supervisor/io/helper.h"
+#include "supervisor/io/ledger.h"
+#include "supervisor/io/master_books.h"
+#include "supervisor/io/master_state.h"
+#include "supervisor/io/survey.h"
+#include "supervisor/probe/registry.h"
+#include "supervisor/probe/registry_toll.h"
+
+/*
+ * The answers to FX_SURVEY. They are gathered for one turn of the loop, so that who was buried in it is
+ * so, and then looked at together, by one helper at a time.
+ */
+
+#define PATIENCE_US (2 * US_PER_S) /* the core waits longer */
+
+/* One generation that is asked about. */
+struct asked {
+    struct list node; /* in surveys.waiting or surveys.running */
+    uint32_t service;
+    uint64_t generation, root, snapshot;
+    char name[65];
+};
+
+struct surveys {
+    struct master *master;
+    struct list waiting, running; /* struct asked.node */
+    size_t n_running;
+    struct helper *helper; /* owned; NULL: none runs */
+    ev_timer due;
+    struct survey_subject subjects[SURVEY_AT_ONCE]; /* of those that run */
+    struct registry_copy copy;                      /* its memory, from death to death */
+};
+
+static void surveys_next(struct surveys *s);
+
+/* ---- answers -------------------------------------------------------------------------------------- */
+
+static void
+answer(struct master *m, struct asked *a, const struct survey_found *found)
+{
+    struct event ev = {.type = EVENT_SURVEYED, .service = a->service};
+    size_t i;
+    json_t *one;
+
+    if (found)
+        json_array_foreach(found->processes, i, one)
+            ledger_retain(m->leaks.ledger, a->name, a->generation, one);
+    EDGE("surveyed");
+    ev.surveyed.generation = a->generation;
+    ev.surveyed.seen = found != NULL;
+    if (found) {
+        ev.surveyed.found = found->survey;
+        ev.surveyed.text = found->text;
+    }
+    list_del(&a->node);
+    free(a);
+    master_post(m, &ev);
+}
+
+static void
+on_end(void *env, enum helper_end how, int out)
+{
+    struct surveys *s = env;
+    json_t *all = NULL;
+    bool ok = how == HELPER_DONE && survey_read(out, s->n_running, &all) == 0;
+
+    s->helper = NULL;
+    for (size_t i = 0; !list_empty(&s->running); i++) {
+        struct asked *a = container_of(s->running.next, struct asked, node);
+        struct survey_found found;
+
+        if (ok)
+            survey_at(all, i, &found);
+        answer(s->master, a, ok ? &found : NULL);
+    }
+    json_decref(all);
+    s->n_running = 0;
+    surveys_next(s);
+}
+
+/* ---- the helper ------------------------------------------------------------------------------------- */
+
+static bool
+knows(void *env, pid_t pid)
+{
+    return graves_knows(env, pid) || retained_is_anothers(env, pid);
+}
+
+static bool
+work(const void *task, int keep, int out)
+{
+    const struct surveys *s = task;
+    struct master *m = s->master;
+    struct survey_request rq = {
+        .of = s->subjects,
+        .n = s->n_running,
+        .top = {getppid(), fdstore_run_pid(m->fdstore)},
+        .is_known = knows,
+        .env = m
+    };
+
+    (void)keep;
+    return survey_work(&rq, out);
+}
+
+static void
+subject_fill(const struct master *m, const struct asked *a, struct survey_subject *ret)
+{
+    const struct snapshot *snap = snapshot_find(m, a->snapshot);
+
+    *ret = (struct survey_subject){.service = a->name,
+                                   .root = a->root,
+                                   .generation = a->generation,
+                                   .before = UINT64_MAX,
+                                   .leaf = snap ? cgroup_leaf_path(snap->leaf) : NULL};
+    held_of(snap, NULL, ret->held);
+    list_for_each (n, &m->hands) {
+        const struct hand *h = container_of(n, struct hand, node);
+
+        if (strcmp(h->service, a->name) == 0 && h->start_time < ret->before)
+            ret->before = h->start_time;
+    }
+}
+
+static void
+surveys_next(struct surveys *s)
+{
+    struct helper_job job = {.name = "stint-survey",
+                             .work = work,
+                             .task = s,
+                             .keep = -1,
+                             .deadline_us = mono_now_us() + PATIENCE_US,
+                             .on_end = on_end,
+                             .env = s};
+
+    if (s->helper || list_empty(&s->waiting))
+        return;
+    while (!list_empty(&s->waiting) && s->n_running < SURVEY_AT_ONCE) {
+        struct asked *a = container_of(s->waiting.next, struct asked, node);
+
+        subject_fill(s->master, a, &s->subjects[s->n_running++]);
+        list_del(&a->node);
+        list_add(&s->running, &a->node);
+    }
+    if (helper_start(s->master->loop, &job, &s->helper) < 0)
+        on_end(s, HELPER_DIED, -1);
+}
+
+static void
+on_due(EV_P_ ev_timer *t, int revents)
+{
+    (void)loop;
+    (void)revents;
+    surveys_next(container_of(t, struct surveys, due));
+}
+
+void
+survey_ask(struct master *m, const struct effect *e)
+{
+    struct surveys *s = m->leaks.surveys;
+    const struct service *service = core_service(m->core, e->service);
+    const struct generation *g = service ? service_generation(service, e->generation) : NULL;
+    struct asked *a = g && s ? calloc(1, sizeof(*a)) : NULL;
+    struct event none = {.type = EVENT_SURVEYED, .service = e->service};
+
+    if (!a) {
+        none.surveyed.generation = e->generation;
+        master_post(m, &none);
+        return;
+    }
+    a->service = e->service;
+    a->generation = e->generation;
+    a->root = g->root;
+    a->snapshot = e->snapshot;
+    (void)snprintf(a->name, sizeof(a->name), "%s", service->name);
+    list_add(&s->waiting, &a->node);
+    if (!ev_is_active(&s->due)) {
+        ev_timer_set(&s->due, 0., 0.);
+        ev_timer_start(m->loop, &s->due);
+    }
+}
+
+/* ---- the dead ---------------------------------------------------------------------------------------- */
+
+void
+survey_registry(const struct hand *h, struct event *ev, struct text *words)
+{
+    struct surveys *s = h->master->leaks.surveys;
+    struct registry_toll toll;
+    int r;
+
+    if (!s || h->registry_fd < 0 || !h->spec || !h->spec->libstint)
+        return;
+    r = registry_copy_take(h->registry_fd, &s->copy, NULL);
+    if (r < 0 && r != -ENODATA) /* what is not understood says nothing */
+        return;
+    ev->death.registry = true;
+    if (r == -ENODATA) /* it never got as far as to have threads */
+        return;
+    registry_toll(&s->copy, &toll, words);
+    ev->death.registry = !toll.untrusted;
+    ev->death.unjoined = toll.live + toll.unjoined;
+    ev->death.threads = text_str(words);
+}
+
+/* ---- life ----------------------------------------------------------------------------------------------- */
+
+void
+surveys_begin(struct master *m)
+{
+    struct surveys *s = calloc(1, sizeof(*s));
+
+    if (!s)
+        return; /* certificates say what they conclude */
+    s->master = m;
+    list_init(&s->waiting);
+    list_init(&s->running);
+    ev_timer_init(&s->due, on_due, 0., 0.);
+    m->leaks.surveys = s;
+}
+
+void
+surveys_finish(struct master *m)
+{
+    struct surveys *s = m->leaks.surveys;
+
+    if (!s)
+        return;
+    helper_cancel(s->helper);
+    ev_timer_stop(m->loop, &s->due);
+    list_for_each_safe (n, &s->waiting)
+        free(container_of(n, struct asked, node));
+    list_for_each_safe (n, &s->running)
+        free(container_of(n, struct asked, node));
+    registry_copy_finish(&s->copy);
+    free(s);
+    m->leaks.surveys = NULL;
+}
