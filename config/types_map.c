@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Maps whose keys belong to the same struct as the map itself. */
+#include <string.h>
+
 #include "base/text.h"
 #include "config/reader.h"
 #include "config/types.h"
@@ -36,6 +38,61 @@ const struct type type_map = {.about = "a map of keys",
                               .parse = map_parse,
                               .write = map_write,
                               .schema = map_schema};
+
+/*
+ * A map of a service some of whose keys are of the launch part. It is told only when somebody wrote it,
+ * so a service of before there was the map is what it was.
+ */
+
+/* As if nobody had written it, in the launch part or as a whole. */
+static bool
+is_default(const struct key *map, const struct service_spec *s, bool launch)
+{
+    schema_for_each(k, (enum object)map->arg)
+    {
+        auto_text struct text is = TEXT_INIT;
+
+        if (launch && k->reload != RELOAD_NEW_GENERATION)
+            continue;
+        if (k->type->absent && k->type->absent(k, s))
+            continue;
+        k->type->write(k, s, &is);
+        if (!k->fallback || strcmp(text_str(&is), k->fallback) != 0)
+            return false;
+    }
+    return true;
+}
+
+static bool
+mixed_absent(const struct key *k, const void *base)
+{
+    return is_default(k, base, false);
+}
+
+static void
+mixed_launch(const struct key *map, const void *base, struct text *out)
+{
+    if (is_default(map, base, true))
+        return;
+    text_addf(out, "  %s:", map->name);
+    schema_for_each(k, (enum object)map->arg)
+    {
+        if (k->reload != RELOAD_NEW_GENERATION || (k->type->absent && k->type->absent(k, base)))
+            continue;
+        text_addf(out, " %s: ", k->name);
+        k->type->write(k, base, out);
+    }
+    text_add(out, "\n");
+}
+
+const struct type type_mixed = {.about = "a map of keys",
+                                .nested = true,
+                                .child = true,
+                                .parse = map_parse,
+                                .write = map_write,
+                                .absent = mixed_absent,
+                                .launch = mixed_launch,
+                                .schema = map_schema};
 
 /* check: [./web, --check] is check: {command: [./web, --check]}. */
 static int

@@ -151,8 +151,7 @@ start_environment(struct start *st, struct error *reterr)
     const char *names[INHERITED_MAX];
     char spawn_id[24];
     struct error err = {0};
-    /* It was there when the generation was made; else this worker goes without. */
-    auto_free char *preload = st->spec->preload ? preload_find(&err) : NULL;
+    auto_free char *preload = NULL;
     struct environment_request rq = {
         .spec = st->spec,
         .env_file = &h->snapshot->env_file,
@@ -163,12 +162,14 @@ start_environment(struct start *st, struct error *reterr)
         .generation = h->born,
         .slot = h->slot,
         .spawn_id = spawn_id,
-        .preload = preload,
         .trace_id = h->trace,
         .span_id = h->worker,
         .tracer = st->spec->libstint ? fdstore_run_pid(h->master->fdstore) : 0,
     };
 
+    /* They were there when the generation was made; else this worker goes without. */
+    (void)preload_find(st->spec, &preload, &err);
+    rq.preload = preload;
     (void)snprintf(spawn_id, sizeof(spawn_id), "%" PRIu64, h->worker);
     rq.n_listen = hand_inherits_names(h, names);
     if (slot_argv(&st->spec->command, h->slot, &st->argv) < 0)

@@ -169,15 +169,16 @@ static bool
 preload_is_there(const struct inspection *d, const struct snapshot *snap,
                  const struct look_answer *answer, struct error *reterr)
 {
-    auto_free char *object = preload_find(reterr);
+    auto_free char *objects = NULL;
+    int r = preload_find(snap->spec, &objects, reterr);
     const char *why =
-        object && !answer->is_script ? preload_hindrance(answer->exe_fd, &answer->exe_stat) : NULL;
+        objects && !answer->is_script ? preload_hindrance(answer->exe_fd, &answer->exe_stat) : NULL;
 
     if (why)
         journal_say(d->master->journal, LOG_LEVEL_WARNING, "preload_ignored",
-                    "%s: 'preload' will hardly work for %s: %s", snap->spec->name, snap->exe_path,
-                    why);
-    return object != NULL;
+                    "%s: '%s' will hardly work for %s: %s", snap->spec->name,
+                    snap->spec->preload ? "preload" : "profiling.heap", snap->exe_path, why);
+    return r == 0;
 }
 
 static void
@@ -199,7 +200,7 @@ on_looked(void *env, struct look_answer *answer)
         inspection_broken(d, 0, err.text);
         return;
     }
-    if (snap->spec->preload && !preload_is_there(d, snap, answer, &err)) {
+    if (!preload_is_there(d, snap, answer, &err)) {
         snapshot_destroy(snap);
         inspection_broken(d, 0, err.text);
         return;

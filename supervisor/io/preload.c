@@ -12,22 +12,29 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "config/spec.h"
 #include "supervisor/io/elf.h"
 
-#define OBJECT "libstint-preload.so"
+/* Who asks for it, its file, and where that is in a build. */
+struct object {
+    const char *key, *file, *built;
+};
+
+static const struct object threads = {"preload", "libstint-preload.so", "../worker-api/preload"};
+static const struct object heap = {"profiling.heap", "libstint-heap.so", "../worker-api/heap"};
 
 static char *
-if_there(const char *directory, const char *below)
+if_there(const char *directory, const char *below, const char *file)
 {
     auto_text struct text path = TEXT_INIT;
 
-    text_addf(&path, "%s/%s/" OBJECT, directory, below);
+    text_addf(&path, "%s/%s/%s", directory, below, file);
     return path.failed ? NULL : realpath(text_str(&path), NULL);
 }
 
 /* An upgrade may have put another file where ours was: then its name has a word too many. */
 static char *
-beside_us(void)
+beside_us(const struct object *o)
 {
     char exe[PATH_MAX], *found;
     ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
@@ -37,31 +44,45 @@ beside_us(void)
         return NULL;
     exe[n] = '\0';
     directory = dirname(exe);
-    found = if_there(directory, "../" STINT_LIBDIR_NAME "/stint");       /* as it is installed */
-    return found ? found : if_there(directory, "../worker-api/preload"); /* as it is built */
+    found = if_there(directory, "../" STINT_LIBDIR_NAME "/stint", o->file); /* as it is installed */
+    return found ? found : if_there(directory, o->built, o->file);          /* as it is built */
 }
 
-char *
-preload_find(struct error *reterr)
+static int
+add(struct text *list, const struct object *o, struct error *reterr)
 {
-    char *path = beside_us();
+    auto_free char *path = beside_us(o);
 
     if (!path)
-        path = if_there(STINT_LIBDIR, "stint");
-    if (!path) {
-        (void)error_say(reterr, -ENOENT,
-                        "'preload' needs " OBJECT ", which is neither beside stint nor in %s/stint",
-                        STINT_LIBDIR);
-        return NULL;
-    }
-    if (strpbrk(path, ": \t\n")) {
-        (void)error_say(
-            reterr, -EINVAL,
-            "'preload': $LD_PRELOAD cannot name '%s': colons and blanks divide its entries", path);
-        free(path);
-        return NULL;
-    }
-    return path;
+        path = if_there(STINT_LIBDIR, "stint", o->file);
+    if (!path)
+        return error_say(reterr, -ENOENT,
+                         "'%s' needs %s, which is neither beside stint nor in %s/stint", o->key,
+                         o->file, STINT_LIBDIR);
+    if (strpbrk(path, ": \t\n"))
+        return error_say(reterr, -EINVAL,
+                         "'%s': $LD_PRELOAD cannot name '%s': colons and blanks divide its entries",
+                         o->key, path);
+    text_addf(list, "%s%s", text_str(list)[0] != '\0' ? ":" : "", path);
+    return 0;
+}
+
+int
+preload_find(const struct service_spec *spec, char **ret, struct error *reterr)
+{
+    auto_text struct text list = TEXT_INIT;
+    int r = 0;
+
+    *ret = NULL;
+    if (spec->preload)
+        r = add(&list, &threads, reterr);
+    if (r == 0 && spec->profiling.heap)
+        r = add(&list, &heap, reterr);
+    if (r < 0 || (!spec->preload && !spec->profiling.heap))
+        return r;
+    if (!list.failed)
+        *ret = strdup(text_str(&list));
+    return *ret ? 0 : error_set(reterr, -ENOMEM, "name what is loaded into '%s'", spec->name);
 }
 
 const char *

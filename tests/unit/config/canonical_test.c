@@ -104,7 +104,6 @@ START_TEST(the_canonical_text_is_what_a_person_would_write)
                      "  restart_after: {requests: 0, age: 0, rss: 0, jitter: 10%, every: 10s}\n"
                      "  leak_look: 10s\n"
                      "  leak_every: 1m\n"
-                     "  profiling: {cpu: false, heap: false, threads: false}\n"
                      "  log: {to: stderr, format: raw, timestamp: false, "
                      "max_size: 100MiB, max_age: 0, keep: 5, mode: 0640, "
                      "buffer: 256KiB, block: 200ms}\n"
