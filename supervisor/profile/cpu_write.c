@@ -8,6 +8,7 @@
 #include "supervisor/probe/names.h"
 #include "supervisor/profile/cpu_stacks_internal.h"
 #include "supervisor/profile/kinds.h"
+#include "supervisor/profile/place.h"
 #include "supervisor/profile/profile.h"
 
 #define KERNEL_START UINT64_C(0xffff800000000000)
@@ -34,38 +35,6 @@ frame_kernel(struct writing *w, const struct cpu_frame *f, struct profile_frame 
 }
 
 static int
-frame_name(struct writing *w, struct names *names, const struct cpu_frame *f, struct place *place,
-           struct profile_frame *ret)
-{
-    struct names_mapping at;
-
-    *ret = (struct profile_frame){.address = f->pc - f->call};
-    if (!names) {
-        ret->function = "[of a process that was gone]";
-        return 0;
-    }
-    names_place(names, f->pc, f->call, place);
-    ret->function = place->function[0] ? place->function : NULL;
-    ret->file = place->file[0] ? place->file : NULL;
-    ret->line = place->line <= INT32_MAX ? (int)place->line : 0;
-    if (!names_mapping(names, f->pc - f->call, &at)) {
-        if (!ret->function) /* pprof has no file to look it up in */
-            ret->function = place->unmapped ? "[unloaded]" : "[made at run time]";
-        return 0;
-    }
-    return profile_mapping(w->p,
-                           &(struct profile_mapping){.start = at.start,
-                                                     .limit = at.end,
-                                                     .offset = at.offset,
-                                                     .file = at.path,
-                                                     .build_id = at.build_id,
-                                                     .has_functions = place->function[0] != '\0',
-                                                     .has_files = place->file[0] != '\0',
-                                                     .has_lines = place->line > 0},
-                           &ret->mapping);
-}
-
-static int
 stack_write(struct writing *w, const struct cpu_stack *stack, int64_t period_ns)
 {
     const struct cpu_labels *who = &stack->labels->labels;
@@ -82,7 +51,8 @@ stack_write(struct writing *w, const struct cpu_stack *stack, int64_t period_ns)
     for (size_t i = 0; i < stack->n; i++) {
         const struct cpu_frame *f = &stack->frames[i];
         int r = f->kernel ? frame_kernel(w, f, &w->frames[i])
-                          : frame_name(w, stack->era->names, f, &w->places[i], &w->frames[i]);
+                          : place_frame(w->p, stack->era->names, f->pc, f->call, &w->places[i],
+                                        &w->frames[i]);
 
         if (r < 0)
             return r;

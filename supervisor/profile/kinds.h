@@ -42,6 +42,7 @@ typedef int profile_kind_fn(struct profile *p, const struct profile_target *t,
                             const struct profile_wish *w, struct error *reterr);
 profile_kind_fn profile_cpu;
 profile_kind_fn profile_threads;
+profile_kind_fn profile_heap;
 
 const char *profile_kind_name(enum profile_kind kind); /* "threads"; static */
 /* Return: PROFILE_KIND_COUNT: there is none of that name. */

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* Heap profiles of a program that knows nothing of stint: what a reload leaks is one command. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "harness.h"
+
+static void
+configure(const char *more)
+{
+    scn_config(
+        "  web:\n    command: [./hoarder]\n    directory: %s\n    ready: {assume_after: 300ms}\n"
+        "    drain_timeout: 1s\n    watch: {settle: 50ms}\n%s",
+        scn_dir(), more);
+}
+
+static unsigned
+hoarder(const char *more)
+{
+    scn_copy("hoarder", getenv("HOARDER_BINARY"), "");
+    scn_file("hoard", "20480\n");
+    configure(more);
+    scn_start();
+    (void)scn_await("event=verdict service=web outcome=serving gen=1", 10000);
+    (void)scn_await_any("event=output service=web gen=1 ~hoarded", 10000);
+    return scn_baseline();
+}
+
+static void
+heap_of(const char *whom, const char *name)
+{
+    auto_free char *out = NULL, *path = strdup(scn_path("%s", name));
+
+    ck_assert_msg(scn_cli(&out, "profile", whom, "--heap", "-o", path, NULL) == 0, "%s", out);
+}
+
+/* What `go tool pprof -top` says of @function in the file @name of the stage, in KiB; negative: nothing. */
+static double
+kib_of(const char *options, const char *name, const char *function)
+{
+    char command[512], line[512];
+    double kib = -1;
+    FILE *said;
+
+    (void)snprintf(command, sizeof(command), "cd %s && go tool pprof -top -unit=kb %s %s 2>&1",
+                   scn_dir(), options, name);
+    said = popen(command, "r");
+    ck_assert_ptr_nonnull(said);
+    while (fgets(line, sizeof(line), said))
+        if (strstr(line, function))
+            kib = strtod(line, NULL);
+    ck_assert_int_eq(pclose(said), 0);
+    return kib;
+}
+
+static void
+near(double seen, double wanted)
+{
+    ck_assert_msg(seen > 0.9 * wanted && seen < 1.1 * wanted, "%.0f KiB instead of %.0f", seen,
+                  wanted);
+}
+
+#define SAMPLED "    profiling: {heap: true}\n    environment: {STINT_HEAP_SAMPLE: '4096'}\n"
+
+START_TEST(what_a_reload_leaks_is_one_command)
+{
+    auto_free char *ours = NULL, *base = NULL;
+    unsigned fds = hoarder(SAMPLED);
+
+    heap_of("web", "one.pb.gz");
+    near(kib_of("", "one.pb.gz", "hoard"), 20480);
+    near(kib_of("-sample_index=alloc_space", "one.pb.gz", "borrow"), 20480);
+    ck_assert(kib_of("", "one.pb.gz", "borrow") < 0);
+    scn_file("leak", "\n");
+    ck_assert_int_eq(scn_cli(NULL, "reload", "web", "--force", NULL), 0);
+    (void)scn_await_any("event=output service=web gen=2 ~hoarded", 10000);
+    heap_of("web/2", "two.pb.gz");
+    near(kib_of("-diff_base=one.pb.gz", "two.pb.gz", "leak"), 4096);
+    base = strdup(scn_path("one.pb.gz"));
+    ck_assert_int_eq(scn_cli(&ours, "profile", "web", "--heap", "--diff-base", base, NULL), 0);
+    ck_assert_msg(strstr(ours, "leak") != NULL, "%s", ours);
+    scn_after(fds);
+}
+END_TEST
+
+START_TEST(it_takes_a_new_generation_and_is_off_before)
+{
+    auto_free char *plan = NULL, *refused = NULL;
+    unsigned fds = hoarder("");
+
+    ck_assert_int_eq(scn_cli(&refused, "profile", "web", "--heap", NULL), 77);
+    ck_assert_msg(strstr(refused, "profiling: {heap: true}") != NULL, "%s", refused);
+    configure(SAMPLED);
+    ck_assert_int_eq(scn_cli(NULL, "reload", "web", NULL), 0);
+    (void)scn_await("event=verdict service=web outcome=serving gen=2", 10000);
+    heap_of("web", "two.pb.gz");
+    scn_after(fds);
+}
+END_TEST
+
+scn_main("heap", what_a_reload_leaks_is_one_command, it_takes_a_new_generation_and_is_off_before)

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The heap of other processes: one that is known, one of a family, one that lies, one that has no sampler. */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/units.h"
+#include "supervisor/profile/kinds.h"
+#include "tests/unit/unit.h"
+#include "worker-api/heap/heap_table.h"
+
+#define BYTES 200e6 /* what heap_guest allocates in a scene */
+
+enum { ALLOC_OBJECTS, ALLOC_SPACE, INUSE_OBJECTS, INUSE_SPACE };
+
+struct guest {
+    pid_t pid;
+    int in;
+    FILE *out;
+};
+
+/* It has done what it does, and waits. */
+static struct guest
+guest_start(const char *scene)
+{
+    struct guest g;
+    int in[2], out[2];
+    char line[256];
+
+    ck_assert_int_eq(pipe(in), 0);
+    ck_assert_int_eq(pipe(out), 0);
+    g.pid = fork();
+    if (g.pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)close(in[1]);
+        (void)close(out[0]);
+        if (dup2(in[0], 0) == -1 || dup2(out[1], 1) == -1 || setenv("LD_PRELOAD", HEAP, 1) != 0 ||
+            setenv("STINT_HEAP_SAMPLE", "65536", 1) != 0)
+            _exit(126);
+        (void)execl(GUEST, GUEST, scene, "wait", (char *)NULL);
+        _exit(127);
+    }
+    (void)close(in[0]);
+    (void)close(out[1]);
+    g.in = in[1];
+    ck_assert_ptr_nonnull(g.out = fdopen(out[0], "r"));
+    do
+        ck_assert_ptr_nonnull(fgets(line, sizeof(line), g.out));
+    while (strncmp(line, "lost", 4) != 0);
+    return g;
+}
+
+static void
+guest_end(struct guest *g)
+{
+    int status;
+
+    (void)close(g->in);
+    (void)fclose(g->out);
+    ck_assert_int_eq(waitpid(g->pid, &status, 0), g->pid);
+    ck_assert_int_eq(status, 0);
+}
+
+static int
+take(pid_t pid, struct profile **ret, struct error *reterr)
+{
+    struct profile_target t = {.pid = pid,
+                               .service = "web",
+                               .generation = 7,
+                               .slot = 1,
+                               .registry_fd = -1,
+                               .channel_fd = -1};
+    struct profile_wish w = {.until_us = mono_now_us() + 30 * US_PER_S};
+
+    ck_assert_int_eq(profile_for(PROFILE_HEAP, ret), 0);
+    return profile_take(PROFILE_HEAP, *ret, &t, &w, reterr);
+}
+
+struct search {
+    const struct profile *p;
+    const char *function;
+    int64_t sums[4];
+    unsigned labelled;
+};
+
+static int
+see(void *env, const struct profile_view *v)
+{
+    struct search *s = env;
+    struct profile_label label;
+
+    if (v->n_lines == 0 || strcmp(v->lines[0].function, s->function) != 0)
+        return 0;
+    ck_assert_ptr_nonnull(strstr(v->lines[0].file, "heap_guest.c"));
+    for (int i = 0; i < 4; i++)
+        s->sums[i] += v->values[i];
+    s->labelled += profile_label_of(s->p, v->sample, "generation", &label) && label.number == 7;
+    return 0;
+}
+
+static void
+near(int64_t seen, double wanted)
+{
+    ck_assert_msg(fabs((double)seen - wanted) <= 0.1 * wanted, "%lld instead of %.0f",
+                  (long long)seen, wanted);
+}
+
+START_TEST(what_a_worker_keeps_is_told_by_the_function_that_allocated_it)
+{
+    struct guest g = guest_start("keeps");
+    auto_profile struct profile *p = NULL;
+    struct error err = {0};
+    struct search s = {.function = "keeps"};
+
+    ck_assert_msg(take(g.pid, &p, &err) == 0, "%s", err.text);
+    s.p = p;
+    ck_assert_int_eq(profile_each(p, see, &s), 0);
+    near(s.sums[ALLOC_SPACE], BYTES);
+    near(s.sums[ALLOC_OBJECTS], BYTES / 1000);
+    near(s.sums[INUSE_SPACE], BYTES);
+    near(s.sums[INUSE_OBJECTS], BYTES / 1000);
+    ck_assert_uint_gt(s.labelled, 0);
+    ck_assert_ptr_nonnull(strstr(profile_comment_at(p, 0), "one in 65536 bytes"));
+    guest_end(&g);
+}
+END_TEST
+
+START_TEST(what_it_gave_back_is_only_in_what_it_allocated)
+{
+    struct guest g = guest_start("returns");
+    auto_profile struct profile *p = NULL;
+    struct error err = {0};
+    struct search s = {.function = "keeps"};
+
+    ck_assert_msg(take(g.pid, &p, &err) == 0, "%s", err.text);
+    s.p = p;
+    ck_assert_int_eq(profile_each(p, see, &s), 0);
+    near(s.sums[ALLOC_SPACE], BYTES);
+    ck_assert_int_eq(s.sums[INUSE_SPACE], 0);
+    ck_assert_int_eq(s.sums[INUSE_OBJECTS], 0);
+    guest_end(&g);
+}
+END_TEST
+
+START_TEST(who_has_no_sampler_is_told_how_to_get_one)
+{
+    auto_profile struct profile *p = NULL;
+    struct error err = {0};
+
+    ck_assert_int_eq(take(getpid(), &p, &err), -ENODATA);
+    ck_assert_ptr_nonnull(strstr(err.text, "profiling: {heap: true}"));
+}
+END_TEST
+
+START_TEST(who_is_gone_is_gone)
+{
+    auto_profile struct profile *p = NULL;
+    struct error err = {0};
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(0);
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+    ck_assert_int_eq(take(pid, &p, &err), -ESRCH);
+    ck_assert(err.text[0] != '\0');
+}
+END_TEST
+
+/* What a process may say that means no good. Return: what taking its heap has to come to. */
+static int
+lie(int which, struct stint_heap_anchor *a, struct stint_heap_stack *table)
+{
+    *a = (struct stint_heap_anchor){.magic = STINT_HEAP_MAGIC,
+                                    .stack_bytes = sizeof(*table),
+                                    .stacks = 8,
+                                    .table = (uint64_t)(uintptr_t)table,
+                                    .mean_bytes = 1024,
+                                    .pid = (uint32_t)getpid()};
+    for (unsigned i = 0; i < 8; i++)
+        table[i] = (struct stint_heap_stack){
+            .n = 1, .objects = {1,  1},
+                 .bytes = {1,  1},
+                 .pcs = {0xdead}
+        };
+    switch (which) {
+    case 0:
+        a->magic++;
+        return -EPROTO;
+    case 1:
+        a->stacks = UINT32_MAX;
+        return -EPROTO;
+    case 2:
+        a->stack_bytes = 8;
+        return -EPROTO;
+    case 3:
+        a->mean_bytes = 0;
+        return -EPROTO;
+    case 4:
+        a->table = UINT64_MAX - 64;
+        return -EFAULT;
+    case 5:
+        a->stacks = 4096; /* more than there are pages */
+        return -EFAULT;
+    case 6:
+        table[0].n = UINT32_MAX;
+        table[1].bytes[0] = NAN;
+        table[2].bytes[1] = INFINITY;
+        table[3].objects[0] = 1e300;
+        table[4].objects[1] = -1e300;
+        table[5].seq = 1;
+        a->samples = a->lost = UINT64_MAX;
+        a->start_ns = UINT64_MAX;
+        return 0;
+    default:
+        a->pid++;
+        return 0;
+    }
+}
+
+START_TEST(a_liar_costs_nothing_but_his_own_profile)
+{
+    auto_profile struct profile *p = NULL;
+    struct error err = {0};
+    int ready[2], r, wanted = 1;
+    pid_t pid;
+
+    ck_assert_int_eq(pipe(ready), 0);
+    pid = fork();
+    if (pid == 0) {
+        int fd = memfd_create(STINT_HEAP_NAME, 0);
+        void *page, *table;
+
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (fd == -1 || ftruncate(fd, 4096) != 0)
+            _exit(1);
+        page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+        table = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (page == MAP_FAILED || table == MAP_FAILED)
+            _exit(1);
+        wanted = lie(_i, page, table);
+        if (write(ready[1], &wanted, sizeof(wanted)) != sizeof(wanted))
+            _exit(1);
+        for (;;)
+            (void)pause();
+    }
+    ck_assert_int_eq(read(ready[0], &wanted, sizeof(wanted)), sizeof(wanted));
+    r = take(pid, &p, &err);
+    ck_assert_msg(r == wanted, "%d instead of %d: %s", r, wanted, err.text);
+    ck_assert(r == 0 || err.text[0] != '\0');
+    if (_i == 6)
+        ck_assert_int_eq(profile_total(p, INUSE_SPACE), 2); /* the two that are in order */
+    ck_assert_int_eq(kill(pid, SIGKILL), 0);
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *s = suite_create("heap");
+    TCase *t = tcase_create("heap");
+
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, what_a_worker_keeps_is_told_by_the_function_that_allocated_it);
+    tcase_add_test(t, what_it_gave_back_is_only_in_what_it_allocated);
+    tcase_add_test(t, who_has_no_sampler_is_told_how_to_get_one);
+    tcase_add_test(t, who_is_gone_is_gone);
+    tcase_add_loop_test(t, a_liar_costs_nothing_but_his_own_profile, 0, 8);
+    suite_add_tcase(s, t);
+    return unit_main(s);
+}
