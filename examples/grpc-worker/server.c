@@ -118,7 +118,8 @@ header(void *env, const char *name)
 
         if (grpc_slice_str_cmp(m->key, name) != 0)
             continue;
-        n = n < sizeof(value) ? n : sizeof(value) - 1;
+        if (n >= sizeof(value))
+            return "too long"; /* no timeout, and not taken for one that is cut */
         memcpy(value, GRPC_SLICE_START_PTR(m->value), n);
         value[n] = '\0';
         return value;
@@ -140,6 +141,26 @@ on_message(struct call *c, bool ok)
     (void)ok; /* not: there is no message */
     (void)__atomic_add_fetch(&c->waits, 1, __ATOMIC_RELAXED);
     queue_put(c->server, c);
+}
+
+/* The client's `traceparent`: whoever works on past the deadline is named with its trace. */
+static void
+take_trace(struct call *c)
+{
+    struct stint_header headers[4];
+    size_t n = 0;
+
+    for (size_t i = 0; i < c->metadata.count && n < sizeof(headers) / sizeof(headers[0]); i++) {
+        const grpc_metadata *m = &c->metadata.metadata[i];
+
+        if (grpc_slice_str_cmp(m->key, "traceparent") == 0 ||
+            grpc_slice_str_cmp(m->key, "tracestate") == 0)
+            headers[n++] =
+                (struct stint_header){(const char *)GRPC_SLICE_START_PTR(m->key),
+                                      (const char *)GRPC_SLICE_START_PTR(m->value),
+                                      GRPC_SLICE_LENGTH(m->key), GRPC_SLICE_LENGTH(m->value)};
+    }
+    (void)stint_trace_extract(c->token, headers, n); /* without memory it has the process's */
 }
 
 /* A token with the client's deadline, or a refusal without any work. */
@@ -166,6 +187,7 @@ take_on(struct call *c)
                     call.refused);
         return;
     }
+    take_trace(c);
     call_start(c, &close, 1, on_closed);
     message.data.recv_message.recv_message = &c->request;
     call_start(c, &message, 1, on_message);

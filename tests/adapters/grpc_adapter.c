@@ -125,7 +125,7 @@ START_TEST(no_call_fails_that_had_not_expired_over_ten_handoffs)
     expired = number(said, "expired ");
     (void)fprintf(stderr, "%s", said);
     ck_assert_msg(number(said, "failed ") == 0, "%s", said);
-    ck_assert_msg(calls >= 300 && expired >= 30, "%s", said);
+    ck_assert_msg(calls >= 100 && expired >= 10, "%s", said);
     ck_assert_msg(number(said, "generations ") >= HANDOFFS, "%s", said);
     ck_assert_msg(number(said, "unsaid ") <= expired / 4, "%s", said);
     ck_assert_uint_eq(scn_count("event=worker_exit status=0"), HANDOFFS);
@@ -151,7 +151,8 @@ START_TEST(a_deadline_is_answered_early_and_a_handler_that_sleeps_through_it_is_
     call("2500 stubborn", "900", "gateway", said, sizeof(said));
     ck_assert_msg(strncmp(said, "DEADLINE_EXCEEDED", 17) == 0, "%s", said);
     (void)scn_await_any("event=overrun service=grpc gen=1 task=/stint.Worker/Sleep "
-                        "scope=root/grpc live=true ~handler- ~server.c:",
+                        "scope=root/grpc live=true ~handler- ~server.c: "
+                        "trace=0af7651916cd43dd8448eb211c80319c",
                         10000);
     ck_assert_int_eq(scn_cli(&out, "status", "grpc", NULL), 0);
     ck_assert_msg(strstr(out, "PAST ITS DEADLINE: thread handler-") != NULL, "%s", out);

@@ -17,6 +17,7 @@ import time
 import grpc
 
 METHOD = "/stint.Worker/Sleep"
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 def stub(port):
@@ -28,7 +29,7 @@ def stub(port):
 def one(port, text, timeout_ms, caller):
     try:
         answer = stub(port)(text.encode(), timeout=int(timeout_ms) / 1000 if int(timeout_ms) else None,
-                            metadata=(("x-caller", caller),))
+                            metadata=(("x-caller", caller), ("traceparent", TRACEPARENT)))
         print("OK", answer.decode())
     except grpc.RpcError as e:
         print(e.code().name, e.details())
