@@ -38,6 +38,14 @@ main()
     stint_token_unref(undo);
     stint_token_unref(either);
     stint_token_unref(token);
+    struct stint_deadline_call call = STINT_DEADLINE_CALL("call", "caller");
+    struct stint_token *request = nullptr;
+    char timeout[STINT_TIMEOUT_MAX];
+    if (stint_deadline_open(&request, nullptr, &call) < 0 ||
+        stint_deadline_format(request, STINT_TIMEOUT_GRPC, -1, timeout, sizeof(timeout)) != 0)
+        return 1;
+    stint_deadline_close(request);
+    stint_scope_abandon(stint_scope_open_by(nullptr, "scope", STINT_NEVER));
     pthread_mutex_t mutex;
     pthread_cond_t cond;
     if (pthread_mutex_init(&mutex, nullptr) != 0 || pthread_cond_init(&cond, nullptr) != 0 ||

@@ -124,7 +124,7 @@ START_TEST(a_round_trip_only_ever_loses_time)
 {
     uint64_t seed = 88172645463325252u;
 
-    for (int i = 0; i < 200000; i++) {
+    for (int i = 0; i < 20000; i++) {
         enum stint_timeout_unit unit = (enum stint_timeout_unit)(i % 4);
         char text[STINT_TIMEOUT_MAX];
         int64_t usec, back;
