@@ -19,12 +19,14 @@ struct end {
 };
 
 /* A socket. Addresses as the kernel's tables have them: families do not mix within one. */
+#define SOCKET_SERVER ", a server" /* at the other end somebody listens: judge_serves.c reads it */
+
 struct socket_end {
     uint64_t inode;
     uint64_t peer; /* inode of the other end on this machine; 0 = none, or not known */
     char key[100], peer_key[100]; /* of TCP: "local remote", and the other way round */
     char text[96];                /* "tcp 127.0.0.1:80 ← 10.0.0.7:4711", "unix /run/x.sock" */
-    uint16_t port;                /* local; 0 = none */
+    uint16_t port, peer_port;     /* local, remote; 0 = none */
     bool tcp, listening, established;
 };
 

@@ -83,7 +83,7 @@ row_ours(struct socket_end *s, const struct row *row, const char *protocol)
 
     s->tcp = strcmp(protocol, "tcp") == 0;
     s->port = address_text(row->local, local, sizeof(local));
-    (void)address_text(row->remote, remote, sizeof(remote));
+    s->peer_port = address_text(row->remote, remote, sizeof(remote));
     s->listening = s->tcp && row->state == LISTENING;
     s->established = s->tcp && row->state == ESTABLISHED;
     (void)snprintf(s->key, sizeof(s->key), "%.45s %.45s", row->local, row->remote);
@@ -135,8 +135,17 @@ peers_find(struct ends *ends, char *text)
     }
 }
 
+/* note_listener - of whomever: the supervisor holds those of its workers, a backend has its own. */
 static void
-table_read(struct capture *c, struct ends *ends, const char *name, const char *protocol)
+note_listener(bool *ports, const struct row *row, const char *protocol)
+{
+    if (row->state == LISTENING && strcmp(protocol, "tcp") == 0)
+        ports[(uint16_t)strtoul(strchr(row->local, ':') + 1, NULL, 16)] = true;
+}
+
+static void
+table_read(struct capture *c, struct ends *ends, const char *name, const char *protocol,
+           bool *ports)
 {
     auto_free char *text = NULL, *again = NULL;
     char path[64], *rest = NULL;
@@ -147,9 +156,13 @@ table_read(struct capture *c, struct ends *ends, const char *name, const char *p
     again = strcmp(protocol, "tcp") == 0 ? strdup(text) : NULL;
     for (char *line = strtok_r(text, "\n", &rest); line && !capture_late(c);
          line = strtok_r(NULL, "\n", &rest)) {
+        struct socket_end *s;
         struct row row;
-        struct socket_end *s = row_parse(line, &row) ? ends_socket(ends, row.inode) : NULL;
 
+        if (!row_parse(line, &row))
+            continue;
+        note_listener(ports, &row, protocol);
+        s = ends_socket(ends, row.inode);
         if (s)
             row_ours(s, &row, protocol);
     }
@@ -157,24 +170,24 @@ table_read(struct capture *c, struct ends *ends, const char *name, const char *p
         peers_find(ends, again);
 }
 
-/* incoming - who is connected to a port that we listen on came to us. */
+/*
+ * incoming - who is connected to a port on which somebody listens, here, came to us. And where somebody
+ * listens at the other end, on this machine, we went there: a port that was given says nothing then.
+ */
 static void
-incoming(struct ends *ends)
+incoming(struct ends *ends, const bool *ports)
 {
     static const char there[] = "→", back[] = "←"; /* of one length */
-    auto_free bool *ports = calloc(UINT16_MAX + 1, sizeof(*ports));
 
-    if (!ports)
-        return;
-    for (size_t i = 0; i < ends->n_sockets; i++)
-        if (ends->sockets[i].listening)
-            ports[ends->sockets[i].port] = true;
     for (size_t i = 0; i < ends->n_sockets; i++) {
         struct socket_end *s = &ends->sockets[i];
-        char *arrow = s->tcp && ports[s->port] ? strstr(s->text, there) : NULL;
+        char *arrow = s->tcp && !s->listening ? strstr(s->text, there) : NULL;
 
-        if (arrow)
+        if (arrow && ports[s->port])
             memcpy(arrow, back, sizeof(back) - 1);
+        else if (arrow && s->peer != 0 && ports[s->peer_port])
+            (void)snprintf(s->text + strlen(s->text), sizeof(s->text) - strlen(s->text), "%s",
+                           SOCKET_SERVER);
     }
 }
 
@@ -272,8 +285,11 @@ unix_read(struct capture *c, struct ends *ends)
 int
 ends_sockets_read(struct capture *c, struct ends *ends)
 {
+    auto_free bool *ports = calloc(UINT16_MAX + 1, sizeof(*ports));
     bool strange = false;
 
+    if (!ports)
+        return -ENOMEM;
     ends->sockets = calloc(ends->n + 1, sizeof(*ends->sockets));
     if (!ends->sockets)
         return -ENOMEM;
@@ -282,11 +298,11 @@ ends_sockets_read(struct capture *c, struct ends *ends)
             ends->sockets[ends->n_sockets++].inode = ends->of[i].inode;
     if (ends->n_sockets == 0)
         return 0;
-    table_read(c, ends, "tcp", "tcp");
-    table_read(c, ends, "tcp6", "tcp");
-    table_read(c, ends, "udp", "udp");
-    table_read(c, ends, "udp6", "udp");
-    incoming(ends);
+    table_read(c, ends, "tcp", "tcp", ports);
+    table_read(c, ends, "tcp6", "tcp", ports);
+    table_read(c, ends, "udp", "udp", ports);
+    table_read(c, ends, "udp6", "udp", ports);
+    incoming(ends, ports);
     for (size_t i = 0; i < ends->n_sockets; i++)
         strange |= ends->sockets[i].text[0] == '\0';
     if (strange)

@@ -10,8 +10,9 @@
  * Does a thread wait for a client of the process? Such a one is not stuck: it serves, and its client
  * does not let go. A connection of the process's own making, to a database, is its own affair.
  *
- * While it listens, the probe marks what came in ("←"). When it has stopped listening, as it should
- * when it is to leave, the ports tell: who asks has one that was given to him, who serves a known one.
+ * While somebody listens on its port, the process or its supervisor, the probe marks what came in
+ * ("←"), and what goes to somebody who listens on this machine (", a server"). For the rest the ports
+ * tell: who asks has one that was given to him, who serves a known one.
  */
 #define GIVEN_PORT 32768 /* Linux gives ports from here on */
 
@@ -41,7 +42,8 @@ tcp_came_in(const char *s)
         return false;
     remote += sizeof(there) - 1;
     far = strcspn(remote, " ,");
-    if (strncmp(remote + far, ", not established", 17) == 0)
+    if (strncmp(remote + far, ", not established", 17) == 0 ||
+        strncmp(remote + far, ", a server", 10) == 0)
         return false;
     return port_of(local, bytes) < GIVEN_PORT || port_of(remote, far) >= GIVEN_PORT;
 }

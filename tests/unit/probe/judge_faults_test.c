@@ -82,12 +82,36 @@ START_TEST(a_helper_of_libc_is_one_in_a_static_program_too)
 }
 END_TEST
 
+/* Both ports were given: who listens at which tells a client from a backend. */
+START_TEST(a_backend_that_is_silent_is_no_client_that_stays)
+{
+    static const char *const targets[] = {"tcp 127.0.0.1:40112 → 127.0.0.1:50001",
+                                          "tcp 127.0.0.1:40112 → 127.0.0.1:50001, a server"};
+    static const enum verdict verdicts[] = {VERDICT_PROCESS_RETAINED, VERDICT_LEAKED_BLOCKED};
+
+    for (size_t i = 0; i < ARRAY_LEN(targets); i++) {
+        struct thread_facts *t;
+
+        w_begin();
+        w_asked(LONG_AGO);
+        w.connections = 1;
+        first = w_main(WAIT_JOIN, false);
+        t = waits_fd(w_thread("reader"), WAIT_READ, 7, targets[i]);
+        joins(first, t);
+        w_judge();
+        is_verdict(t, verdicts[i]);
+        is_cause(t);
+    }
+}
+END_TEST
+
 int
 main(void)
 {
     const TTest *tests[] = {whom_the_first_thread_awaits_is_a_fault_of_its_own_beside_a_deadlock,
                             whom_nobody_awaits_yet_is_none,
-                            a_helper_of_libc_is_one_in_a_static_program_too};
+                            a_helper_of_libc_is_one_in_a_static_program_too,
+                            a_backend_that_is_silent_is_no_client_that_stays};
 
     return unit_main(w_suite("probe: several faults", tests, ARRAY_LEN(tests)));
 }
