@@ -251,6 +251,17 @@ print_certificate(struct cli *cli, const json_t *c)
     (void)fputc('\n', cli->out);
 }
 
+/* What was kept of a worker before it was killed. */
+static void
+print_bundle(struct cli *cli, const json_t *b)
+{
+    char age[32];
+
+    paintf(cli, PAINT_PLAIN, "bundle %s", json_text(b, "path"));
+    paintf(cli, PAINT_FAINT, "  %" PRId64 " KiB, %s ago\n", json_number(b, "bytes") / 1024,
+           json_duration(b, "age_ms", age, sizeof(age)));
+}
+
 void
 render_leaks(struct cli *cli, const json_t *leaks)
 {
@@ -275,6 +286,7 @@ render_leaks(struct cli *cli, const json_t *leaks)
                 print_certificate(cli, one);
         n++;
     }
+    json_array_foreach(json_object_get(leaks, "bundles"), i, one) print_bundle(cli, one);
     if (n == 0)
         (void)fputs("nobody was looked at, and no generation has ended\n", cli->out);
 }

@@ -26,6 +26,7 @@ leaks_load(struct master *m)
     auto_text struct text path = TEXT_INIT;
 
     text_addf(&path, "%s/leaks.jsonl", m->state_dir);
+    bundles_read(m->state_dir, &m->leaks.bundles);
     if (ledger_open(path.failed ? NULL : text_str(&path), say, m, &m->leaks.ledger) < 0)
         journal_say(m->journal, LOG_LEVEL_ERROR, "out_of_memory", "no history of leaks is kept");
 }
@@ -122,7 +123,13 @@ leaks_history(void *env, const char *service)
 {
     struct master *m = env;
 
-    return deadlines_add(env, service, ledger_report(m->leaks.ledger, service));
+    json_t *report = deadlines_add(env, service, ledger_report(m->leaks.ledger, service));
+    json_t *bundles = bundles_report(&m->leaks.bundles, m->state_dir, service);
+
+    if (report && json_array_size(bundles) > 0)
+        (void)json_object_set(report, "bundles", bundles); /* no memory: it is shorter */
+    json_decref(bundles);
+    return report;
 }
 
 json_t *

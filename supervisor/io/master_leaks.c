@@ -71,8 +71,8 @@ note_look(struct hand *h, const struct probing_answer *a)
 
 /* ---- at the end of a drain -------------------------------------------------------------------- */
 
-static void
-give_evidence(struct master *m, uint64_t worker, unsigned leaked, const char *text)
+void
+leaks_give(struct master *m, uint64_t worker, unsigned leaked, const char *text)
 {
     struct event ev = {.type = EVENT_EVIDENCE, .worker = worker};
 
@@ -102,7 +102,8 @@ on_evidence(void *env, const struct probing_answer *a)
     ledger_look(h->master->leaks.ledger, h->service, h->generation, h->pid, a->report, &none);
     retain(h, a->report);
     EDGE("evidence-taken");
-    give_evidence(h->master, h->worker, a->leaked, a->summary);
+    if (!leaks_keep(h, a->leaked, a->summary, a->report))
+        leaks_give(h->master, h->worker, a->leaked, a->summary);
 }
 
 /*
@@ -128,12 +129,14 @@ leaks_evidence(struct master *m, const struct effect *e)
     struct probing_request rq;
 
     if (!h || !w) {
-        give_evidence(m, e->worker, 0, "no evidence: it has no process");
+        leaks_give(m, e->worker, 0, "no evidence: it has no process");
         return;
     }
     probing_cancel(h->leaks.evidence); /* it was asked for twice */
+    leaks_keep_not(h);
     rq = request_of(h, w, 0);
-    rq.deadline_us = evidence_deadline_us(m);
+    h->leaks.until_us = evidence_deadline_us(m);
+    rq.deadline_us = h->leaks.until_us;
     rq.urgent = true;
     rq.on_done = on_evidence;
     rq.env = h;
@@ -224,6 +227,7 @@ void
 leaks_hand_gone(struct hand *h)
 {
     probing_cancel(h->leaks.inspection);
+    leaks_keep_not(h);
     probing_cancel(h->leaks.evidence); /* it is not alive past its deadline any more */
     if (h->pid <= 0)
         return;

@@ -7,8 +7,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "supervisor/io/bundle.h"
+
 #include "supervisor/io/held.h"
 
+struct bundle;
 struct effect;
 struct hand;
 struct ledger;
@@ -29,15 +32,20 @@ struct leaks_state {
     struct probing *probing;    /* owned; NULL: no memory, then nobody is looked at */
     struct ledger *ledger;      /* owned; NULL until there is a state_dir */
     struct surveys *surveys; /* owned; NULL: no memory, then certificates say what they conclude */
+    struct bundles bundles;  /* what is kept of workers that were killed */
 };
 
 /* Of a worker's hand: looks under way. */
 struct leaks_mark {
     struct probing_look *evidence;   /* for FX_EVIDENCE; NULL = none */
     struct probing_look *inspection; /* for FX_INSPECT; NULL = none */
-    uint64_t generation;             /* whose it was when that was asked for */
-    uint64_t channel_inode;          /* of the end of its channel that it has; 0 = not known */
-    int64_t seen_us;                 /* CLOCK_MONOTONIC of the last look that saw it; 0 = none */
+    struct bundle *bundle;  /* being written, before the evidence is given; NULL = none … */
+    char *summary;          /* owned; … what will be given then … */
+    int64_t until_us;       /* when the core is to have it */
+    unsigned stragglers;    /* … */
+    uint64_t generation;    /* whose it was when that was asked for */
+    uint64_t channel_inode; /* of the end of its channel that it has; 0 = not known */
+    int64_t seen_us;        /* CLOCK_MONOTONIC of the last look that saw it; 0 = none */
     unsigned known, leaked; /* … and what that found: in the registry, and gone too late */
     bool registry;          /* … it has one */
     bool killed;            /* SIGKILL went out */
@@ -50,6 +58,10 @@ void leaks_evidence(struct master *m, const struct effect *e); /* answers EVIDEN
 void leaks_inspect(struct master *m, const struct effect *e);  /* answers INSPECTED */
 void leaks_load(struct master *m);                             /* what is kept in state_dir */
 void leaks_certify(struct master *m, const struct record *r);  /* RECORD_CERTIFICATE */
+/* master_bundle.c: the evidence is there; it is kept, and given when that is done. False: it is not kept. */
+bool leaks_keep(struct hand *h, unsigned leaked, const char *summary, const json_t *report);
+void leaks_keep_not(struct hand *h); /* whatever is under way ends */
+void leaks_give(struct master *m, uint64_t worker, unsigned leaked, const char *text);
 void leaks_hand_gone(struct hand *h); /* before it is reaped; whoever asked about it hears so */
 
 /* ---- master_survey.c -------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
 /* Profiles of workers: who may have which, what is in them, and what `go tool pprof` makes of that. */
 #include <jansson.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,6 +169,83 @@ START_TEST(a_client_that_leaves_and_a_master_that_dies_leave_nothing_behind)
 }
 END_TEST
 
+/* ---- bundles ------------------------------------------------------------------------------------ */
+
+/* Two services whose workers do not hear TERM; of one of them something may be kept. */
+static unsigned
+deaf(void)
+{
+    scn_config(
+        "  web:\n    command: [/bin/sh, -c, \"trap '' TERM; echo my last words; while :; do "
+        "sleep 0.1; done\"]\n"
+        "    ready: {assume_after: 100ms}\n    drain_timeout: 200ms\n    leak_grace: 100ms\n"
+        "    profiling: {threads: true}\n"
+        "  private:\n    command: [/bin/sh, -c, \"trap '' TERM; while :; do sleep 0.1; done\"]\n"
+        "    ready: {assume_after: 100ms}\n    drain_timeout: 200ms\n    leak_grace: 100ms\n");
+    scn_start();
+    (void)scn_await("event=verdict service=web outcome=serving gen=1", 10000);
+    (void)scn_await_any("event=verdict service=private outcome=serving gen=1", 10000);
+    return scn_baseline();
+}
+
+START_TEST(who_is_about_to_be_killed_leaves_a_bundle)
+{
+    auto_free char *files = NULL, *top = NULL, *words = NULL, *leaks = NULL, *json = NULL;
+    unsigned fds = deaf();
+    pid_t pid = (pid_t)scn_field(scn_await_any("event=worker_spawn service=web", 5000), "pid");
+    char dir[192];
+    struct stat st;
+
+    (void)snprintf(dir, sizeof(dir), "%s", scn_path("state/bundles/web-1.0-%d", pid));
+    ck_assert_int_eq(scn_cli(NULL, "reload", "--all", "--force", "--wait=gone", NULL), 0);
+    (void)scn_await_any("event=bundle service=web gen=1 slot=0", 20000);
+    ck_assert(scn_before("event=bundle service=web gen=1", "event=worker_exit service=web gen=1"));
+    ck_assert_int_eq(stat(dir, &st), 0);
+    ck_assert_uint_eq(st.st_mode & 0777, 0700);
+    files = shell("ls -m %s", dir);
+    ck_assert_str_eq(files, "log.txt, report.json, threads.pb.gz\n");
+    words = shell("cat %s/log.txt", dir);
+    has(words, "my last words");
+    json = shell("cat %s/report.json", dir);
+    has(json, "\"stint.probe/1\"");
+    top = shell("go tool pprof -top %s/threads.pb.gz 2>&1", dir);
+    has(top, "Type: threads");
+    has(top, "past its drain deadline");
+    ck_assert_int_eq(scn_cli(&leaks, "leaks", "web", NULL), 0);
+    has(leaks, dir);
+    ck_assert_uint_eq(scn_count("event=bundle service=private"), 0);
+    free(shell("test -z \"$(ls -d %s/state/bundles/private* 2>/dev/null)\"", scn_dir()));
+    scn_did_not_block();
+    scn_after(fds);
+}
+END_TEST
+
+START_TEST(bundles_are_few_and_the_oldest_go_first)
+{
+    auto_free char *n = NULL, *left = NULL, *leaks = NULL;
+    unsigned fds;
+
+    free(
+        shell("mkdir -p %s/state/bundles && cd %s/state/bundles && for i in $(seq 10 49); do mkdir "
+              "old-1.0-$i .new-old-1.0-$i && echo x >old-1.0-$i/log.txt && "
+              "touch -d \"2020-01-01 00:00:$i\" old-1.0-$i .new-old-1.0-$i; done",
+              scn_dir(), scn_dir()));
+    fds = deaf();
+    ck_assert_int_eq(scn_cli(NULL, "reload", "web", "--force", "--wait=gone", NULL), 0);
+    (void)scn_await_any("event=bundle service=web gen=1", 20000);
+    n = shell("ls -A %s/state/bundles | wc -l", scn_dir());
+    ck_assert_msg(strtol(n, NULL, 10) == 32, "%s", n);
+    left = shell("ls -A %s/state/bundles", scn_dir());
+    has(left, "web-1.0-");
+    has(left, "old-1.0-49");
+    has_not(left, "old-1.0-10");
+    has_not(left, ".new");
+    ck_assert_int_eq(scn_cli(&leaks, "leaks", "--json", NULL), 0);
+    has(leaks, "web-1.0-");
+    scn_after(fds);
+}
+END_TEST
+
 /* ---- --http ------------------------------------------------------------------------------------- */
 
 /* `stint profile web --http WHERE`. Return: its pid; its first line is in @line. */
@@ -305,5 +383,6 @@ END_TEST
 scn_main("profile", nothing_is_profiled_that_does_not_say_so,
          two_generations_differ_in_what_the_new_one_leaks, one_slot_one_worker_and_a_picture,
          a_client_that_leaves_and_a_master_that_dies_leave_nothing_behind,
+         who_is_about_to_be_killed_leaves_a_bundle, bundles_are_few_and_the_oldest_go_first,
          a_port_of_pprof_needs_the_token, a_public_port_is_said_loudly_and_a_socket_needs_no_token,
          the_pages_of_pprof_open)
