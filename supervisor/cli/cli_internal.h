@@ -47,6 +47,7 @@ enum cli_option {
     OPTION_HTTP,
     OPTION_FLAMEGRAPH,
     OPTION_DIFF_BASE,
+    OPTION_SPANS,
     OPTION_COUNT
 };
 

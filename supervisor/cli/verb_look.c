@@ -161,7 +161,11 @@ stream(struct cli *cli, const char *route, const char *lines_default)
 int
 verb_events(struct cli *cli)
 {
-    return stream(cli, "/v1/events", NULL);
+    if (!cli->values[OPTION_SPANS])
+        return stream(cli, "/v1/events", NULL);
+    if (cli->values[OPTION_LINES])
+        return cli_fail(cli, CLI_USAGE, "--spans shows all that are kept: no -n");
+    return stream(cli, "/v1/spans", NULL);
 }
 
 int

@@ -276,6 +276,8 @@ cli_logs_of_trace(struct cli *cli)
     r = cli_ask(cli, &ask, &status);
     if (r == CLI_OK)
         r = ask_kept(cli, "/v1/events", trace, cli->n_args > 0 ? cli->args[0] : NULL);
+    if (r == CLI_OK)
+        r = ask_kept(cli, "/v1/spans", trace, cli->n_args > 0 ? cli->args[0] : NULL);
     json_array_foreach(json_object_get(status, "services"), i, service)
     {
         one = r == CLI_OK || r == CLI_NO ? ask_service(cli, service, trace) : CLI_OK;

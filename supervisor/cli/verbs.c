@@ -23,9 +23,8 @@ const struct option_row cli_options[OPTION_COUNT] = {
     [OPTION_FOLLOW] = {"follow",           'f',  NULL,          "go on with what comes, until interrupted"        },
     [OPTION_SINCE] = {"since",            '\0', "N",           "only what comes after number N (seq in --json)"  },
     [OPTION_LINES] = {"lines",            'n',  "N",           "the last N lines"                                },
-    [OPTION_TRACE] =
-        {"trace",            '\0', "ID",
-                         "what belongs to that trace, in all services and in the supervisor's own log"              },
+    [OPTION_TRACE] = {"trace",            '\0', "ID",          "what is known of that trace, wherever it is"     },
+    [OPTION_SPANS] = {"spans",            '\0', NULL,          "phases of reloads, and how long they took"       },
     [OPTION_GENERATION] = {"generation",       'g',  "N",           "of this generation only"                         },
     [OPTION_KEYS] = {"keys",             '\0', NULL,          "print the table of configuration keys"           },
     [OPTION_SCHEMA] = {"schema",           '\0', NULL,          "print the configuration's JSON Schema"           },
@@ -134,10 +133,13 @@ const struct verb cli_verbs[] = {
      "  stint profile web --cpu --flamegraph web.svg\n"
      "  stint profile web --http :6060\n"                                                 },
     {"events",    "[SERVICE]",              "what happened",                                               0, 1,
-     REMOTE | ACCEPTS(OPTION_FOLLOW) | ACCEPTS(OPTION_SINCE) | ACCEPTS(OPTION_LINES),                                     verb_events,
-     "The supervisor keeps the last 4096 events in memory; all of them are in its log.\n"
+     REMOTE | ACCEPTS(OPTION_FOLLOW) | ACCEPTS(OPTION_SINCE) | ACCEPTS(OPTION_LINES) |
+         ACCEPTS(OPTION_SPANS),
+     verb_events,                                                                                                                       "The supervisor keeps the last 4096 events in memory; all of them are in its log. With\n"
+     "--spans: what each reload went through, and for how long; the last 1024 of those.\n"
      "  stint events -n 20\n"
-     "  stint events --follow --json\n"                                                                     },
+     "  stint events --follow --json\n"
+     "  stint events web --spans\n"                                                        },
     {"logs",      "[SERVICE]",              "what the workers printed",                                    0, 1,
      REMOTE | ACCEPTS(OPTION_FOLLOW) | ACCEPTS(OPTION_SINCE) | ACCEPTS(OPTION_LINES) |
          ACCEPTS(OPTION_TRACE),

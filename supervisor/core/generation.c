@@ -169,8 +169,7 @@ generation_step(struct core *c, struct generation *g, enum generation_event e)
     }
     if (!r->enter)
         return 0;
-    move_note(c, (struct move){LIFE_GENERATION, (int)g->state, (int)e, (int)r->next, g->service->id,
-                               g->number});
+    move_generation(c, g, e, r->next);
     g->state = r->next;
     r->enter(c, g);
     return 0;
@@ -202,6 +201,8 @@ generation_create(struct core *c, struct service *s)
     g->state = GENERATION_STARTING;
     g->started_us = c->now_us;
     g->deadline_us = g->hook_deadline_us = g->survey_us = TIME_NEVER;
+    g->started_us = g->since_us = c->now_us;
+    g->deadline_us = g->hook_deadline_us = TIME_NEVER;
     g->n_slots = s->reload.spec->workers;
     for (unsigned i = 0; i < g->n_slots; i++)
         g->slots[i].next_spawn_us = c->now_us;

@@ -23,7 +23,7 @@ struct service;
 struct service_spec;
 struct text;
 
-#define IMAGE_VERSION 5
+#define IMAGE_VERSION 6
 
 /* Specs by number. */
 struct image_specs {

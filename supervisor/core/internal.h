@@ -49,7 +49,11 @@ int64_t backoff_us(struct core *c, const struct service_spec *spec, unsigned fai
 
 /* ---- moves.c ------------------------------------------------------------------------------ */
 
-void move_note(struct core *c, struct move move);
+/* Each of the three lives says where it goes, before it does; says also since when it was where it was. */
+void move_worker(struct core *c, struct worker *w, enum worker_event e, enum worker_state to);
+void move_generation(struct core *c, struct generation *g, enum generation_event e,
+                     enum generation_state to);
+void move_reload(struct core *c, struct service *s, enum reload_event e, enum reload_state to);
 
 /* ---- obituary.c -------------------------------------------------------------------------- */
 

@@ -64,6 +64,7 @@ struct worker {
     bool escapee;
     pid_t pid;               /* 0 until SPAWNED; ours to signal until WORKER_EXITED */
     enum worker_state state; /* written by worker_step() alone */
+    int64_t since_us;        /* it is in that state since then */
     int64_t spawned_us, ready_us, drain_us; /* 0 = not yet */
     int64_t deadline_us;                    /* of the present state; TIME_NEVER = none */
     int64_t
@@ -172,6 +173,8 @@ struct generation {
     char trace[33];
     char reason[400];  /* why aborted, last failure */
     char threads[160]; /* the first of those that nobody had joined */
+    char relief[33];   /* the trace in which it leaves; "" = it does not yet */
+    int64_t since_us;  /* in its state since then */
 
     /* handoff: signal */
     struct digest program, setting; /* what a signal does not change, see EVENT_LOOKED */
@@ -223,6 +226,7 @@ struct reload {
     bool trailing_request; /* … asked for, so it does not wait to settle */
     uint64_t trailing_id;  /* the id it will have */
     int64_t started_us;
+    int64_t since_us; /* in its state since then */
     int64_t
         deadline_us; /* SETTLING: quiet time ends; LOOKING, CHECKING: the answer was lost; else TIME_NEVER */
     int64_t settle_cap_us; /* a stream of writes cannot starve it */
@@ -286,6 +290,17 @@ struct move {
     int from, event, to; /* enum worker_state, worker_event … of that life */
     uint32_t service;
     uint64_t id; /* of the worker or reload; the number of the generation */
+
+    /* What is left, for who follows a run from phase to phase: its object may be gone after the step. */
+    int64_t since_us;    /* it was in `from` since then */
+    int64_t started_us;  /* of the run; of the generation, a worker's, too */
+    uint64_t generation; /* 0 = none */
+    uint64_t reload;     /* the run that made it */
+    unsigned slot;       /* WORKER */
+    unsigned leaks;      /* GENERATION: so far */
+    pid_t pid;           /* WORKER; 0 = none */
+    bool relieved; /* `trace` is that of the run that relieves it, not of the one that made it */
+    char trace[33];
 };
 
 #define CORE_MOVES 64

@@ -198,8 +198,7 @@ reload_step(struct core *c, struct service *s, enum reload_event e)
         record_bug(c, s, "reload", reload_state_name(s->reload.state), (int)e);
         return -1;
     }
-    move_note(c, (struct move){LIFE_RELOAD, (int)s->reload.state, (int)e, (int)r->next, s->id,
-                               s->reload.id});
+    move_reload(c, s, e, r->next);
     if (s->reload.state != r->next)
         s->reload.deadline_us = TIME_NEVER; /* of the state that is left */
     s->reload.state = r->next;

@@ -192,8 +192,7 @@ worker_step(struct core *c, struct worker *w, enum worker_event e)
     if (!r->enter)
         return 0;
     place_leave(c, w);
-    move_note(c, (struct move){LIFE_WORKER, (int)w->state, (int)e, (int)r->next,
-                               w->generation->service->id, w->id});
+    move_worker(c, w, e, r->next);
     w->state = r->next;
     r->enter(c, w);
     return 0;
@@ -219,7 +218,7 @@ worker_new(struct core *c, struct generation *g, unsigned slot, enum worker_stat
     w->born = g->number;
     w->slot = slot;
     w->state = first;
-    w->spawned_us = c->now_us;
+    w->spawned_us = w->since_us = c->now_us;
     w->deadline_us = TIME_NEVER;
     w->extend_limit_us = TIME_NEVER;
     w->assume_us = w->leave_us = TIME_NEVER;

@@ -7,6 +7,7 @@
 #include "supervisor/io/master_books.h"
 #include "supervisor/io/master_hooks.h"
 #include "supervisor/io/master_reload.h"
+#include "supervisor/io/master_spans.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/operator.h"
 #include "supervisor/io/watch.h"
@@ -80,6 +81,8 @@ act_record(struct master *m, const struct effect *e)
         numbers_note(m, r->service, r->generation);
     if (r->kind == RECORD_CERTIFICATE)
         leaks_certify(m, r);
+    if (r->kind == RECORD_CERTIFICATE)
+        master_spans_certificate(m, r);
     if (r->kind == RECORD_HANDED)
         hands_renumber(m, r);
     if (r->kind == RECORD_SERVICE)

@@ -117,6 +117,7 @@ begin_desk(struct master *m, struct error *reterr)
         .loop = m->loop,
         .runtime_dir = m->runtime_dir,
         .journal = m->journal,
+        .spans = m->spans,
         .env = m,
         .submit = on_submit,
         .config_reload = on_config_reload,

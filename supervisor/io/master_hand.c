@@ -22,6 +22,7 @@
 #include "supervisor/io/forget.h"
 #include "supervisor/io/master_books.h"
 #include "supervisor/io/master_logs.h"
+#include "supervisor/io/master_spans.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/notify.h"
 #include "supervisor/io/preload.h"
@@ -163,7 +164,7 @@ start_environment(struct start *st, struct error *reterr)
         .slot = h->slot,
         .spawn_id = spawn_id,
         .trace_id = h->trace,
-        .span_id = h->worker,
+        .span_id = master_span_of_worker(h->trace, h->worker),
         .tracer = st->spec->libstint ? fdstore_run_pid(h->master->fdstore) : 0,
     };
 

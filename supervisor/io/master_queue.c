@@ -11,6 +11,7 @@
 #include "supervisor/core/image.h"
 #include "supervisor/io/edge.h"
 #include "supervisor/io/master_books.h"
+#include "supervisor/io/master_spans.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/operator.h"
 #include "supervisor/io/state.h"
@@ -172,6 +173,7 @@ queue_step(struct master *m, struct queued *q)
     m->count.steps++;
     EDGE("peeked");
     core_step(m->core, &q->event, &m->effects);
+    master_spans_note(m);
     if (q->event.type == EVENT_ESCAPEE) {
         const struct worker *w = core_worker(m->core, m->core->last_worker_id);
 

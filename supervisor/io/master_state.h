@@ -63,11 +63,11 @@ struct turn_account {
 
 /* NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): in the order of reading */
 struct master {
-    struct ev_loop
-        *loop;         /* owned; never libev's default loop, which reaps other people's children */
-    struct core *core; /* owned */
+    struct ev_loop *loop;    /* owned; not libev's default one, which reaps anybody's children */
+    struct core *core;       /* owned */
     struct journal *journal; /* owned */
     struct logs *logs;       /* owned */
+    struct spans *spans;     /* owned; NULL without memory */
     struct desk *desk;       /* owned */
     struct watch *watch;     /* owned */
     struct spec *spec;       /* owned; the configuration in force */

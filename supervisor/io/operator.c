@@ -104,6 +104,7 @@ static const struct route {
     {"GET",  "/v1/leaks",   false, answer_leaks,     {"service", NULL}                             },
     {"GET",  "/v1/events",  false, operator_events,  STREAM_QUERY                                  },
     {"GET",  "/v1/logs",    false, operator_logs,    STREAM_QUERY                                  },
+    {"GET",  "/v1/spans",   false, operator_spans,   {"since", "service", "follow", "trace", NULL} },
     {"GET",  "/v1/version", false, answer_version,   {NULL}                                        },
     {"GET",  "/v1/wait",    false, operator_wait,    {"service", "for", "timeout_ms", NULL}        },
     {"POST", "/v1/reload",  true,  operator_reload,  {NULL}                                        },
@@ -217,6 +218,7 @@ operator_create(const struct operator_options *options, struct desk **ret, struc
     op->options = *options;
     list_init(&op->tickets);
     list_init(&op->streams);
+    list_init(&op->spans);
     list_init(&op->looking);
     list_init(&op->probed);
     list_init(&op->profiled);

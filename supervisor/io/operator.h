@@ -25,6 +25,7 @@ struct error;
 struct ev_loop;
 struct event;
 struct journal;
+struct spans;
 struct desk;
 struct probing_look;
 struct probing_request;
@@ -39,6 +40,7 @@ struct operator_options {
     struct ev_loop *loop;    /* borrowed, outlives the operator */
     const char *runtime_dir; /* for the control socket */
     struct journal *journal; /* borrowed; audit lines go there, events and logs come from it */
+    struct spans *spans;     /* borrowed; NULL: there are none to be read */
     struct report_sources sources; /* copied; what it points at outlives the operator */
     void *env;                     /* handed back to the two calls below */
     /**

@@ -24,6 +24,7 @@ struct desk {
     struct list tickets;  /* struct ticket.node: requests that wait for the core, oldest first */
     size_t n_remembered;  /* … of which have an id */
     struct list streams;  /* struct stream.node */
+    struct list spans;    /* struct span_stream.node */
     struct list looking;  /* struct looking.node: they asked for the status, see options.look */
     struct list probed;   /* struct probed.node: they asked for threads, see options.threads */
     struct list profiled; /* struct profiled.node: they asked for a profile, see options.profile */
@@ -190,6 +191,11 @@ void operator_reopen(struct desk *op, struct control_request *rq);
 void operator_events(struct desk *op, struct control_request *rq);
 void operator_logs(struct desk *op, struct control_request *rq);
 void operator_end_streams(struct desk *op);
+
+/* ---- operator_spans.c -------------------------------------------------------------------- */
+
+void operator_spans(struct desk *op, struct control_request *rq);
+void operator_end_spans(struct desk *op); /* as above */
 
 /* ---- operator_status.c ------------------------------------------------------------------ */
 

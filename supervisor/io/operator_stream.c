@@ -205,4 +205,5 @@ operator_end_streams(struct desk *op)
 {
     list_for_each (pos, &op->streams)
         control_stream_wake(container_of(pos, struct stream, node)->rq);
+    operator_end_spans(op);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "harness.h"
@@ -187,7 +188,114 @@ START_TEST(a_trace_is_found_in_log_files_and_no_line_twice)
 }
 END_TEST
 
-scn_main("trace", a_program_that_keeps_its_trace_has_it_in_every_line,
+/* The span of that name in @lines, JSON of `stint events --spans`; NULL: there is none. A reference. */
+static json_t *
+span_named(const char *lines, const char *name, int generation)
+{
+    for (const char *at = lines; *at; at = strchr(at, '\n') + 1) {
+        json_t *span = json_loads(at, JSON_DISABLE_EOF_CHECK, NULL);
+
+        if (strcmp(json_string_value(json_object_get(span, "name")), name) == 0 &&
+            (generation == 0 || json_integer_value(json_object_get(span, "gen")) == generation))
+            return span;
+        json_decref(span);
+    }
+    return NULL;
+}
+
+static const char *
+text_of(const json_t *span, const char *key)
+{
+    const char *text = json_string_value(json_object_get(span, key));
+
+    return text ? text : "";
+}
+
+START_TEST(a_reload_is_a_trace_whose_phases_are_its_spans_and_its_workers_hang_below_them)
+{
+    static const char *const phases[] = {"look", "check", "hand"};
+    auto_free char *out = NULL;
+    json_t *run, *start, *spawn, *drain, *leave, *certify, *first;
+    char traceparent[64];
+
+    service("web", "child", "    check: [\"true\"]\n");
+    scn_start();
+    (void)scn_await("event=verdict service=web outcome=serving gen=1", 10000);
+    ck_assert_int_eq(scn_cli(NULL, "reload", "web", "--force", "--wait=gone", NULL), 0);
+    ck_assert_int_eq(scn_cli(&out, "events", "web", "--spans", "--json", NULL), 0);
+    start = span_named(out, "start", 2);
+    spawn = span_named(out, "spawn", 2);
+    drain = span_named(out, "drain", 1);
+    leave = span_named(out, "leave", 1);
+    certify = span_named(out, "certify", 1);
+    first = span_named(out, "start", 1);
+    ck_assert_msg(start && spawn && drain && leave && certify && first, "%s", out);
+    ck_assert_str_ne(text_of(start, "trace"), text_of(first, "trace"));
+    ck_assert_str_eq(text_of(drain, "trace"), text_of(start, "trace")); /* of what relieved it */
+    ck_assert_str_eq(text_of(leave, "parent"), text_of(drain, "span"));
+    ck_assert_str_eq(text_of(spawn, "parent"), text_of(start, "span"));
+    ck_assert_str_eq(text_of(certify, "msg"), "leaks: 0");
+    ck_assert_str_eq(text_of(certify, "status"), "ok");
+    for (const char *at = out; *at;
+         at = strchr(at, '\n') + 1) { /* a tree: one root for each trace */
+        json_t *span = json_loads(at, JSON_DISABLE_EOF_CHECK, NULL);
+
+        ck_assert_int_le(json_integer_value(json_object_get(span, "start_unix_ns")),
+                         json_integer_value(json_object_get(span, "end_unix_ns")));
+        ck_assert_int_eq(*text_of(span, "parent") == '\0',
+                         strcmp(text_of(span, "name"), "reload") == 0);
+        json_decref(span);
+    }
+    run = span_named(out, "reload", 0);
+    ck_assert_msg(run && strstr(text_of(run, "msg"), "serving: "), "%s", out);
+    for (size_t i = 0; i < ARRAY_LEN(phases); i++) {
+        json_t *phase = span_named(out, phases[i], 0);
+
+        ck_assert_msg(phase != NULL, "no %s", phases[i]);
+        ck_assert_str_eq(text_of(phase, "parent"), text_of(run, "span"));
+        ck_assert_str_eq(text_of(phase, "trace"), text_of(run, "trace"));
+        json_decref(phase);
+    }
+    /* The worker is told its span, and is below it: what its child gets is of that trace, too. */
+    (void)snprintf(traceparent, sizeof(traceparent), "event=output gen=2 ~traceparent=00-%s",
+                   text_of(start, "trace"));
+    (void)scn_await_any(traceparent, 5000);
+    json_decref(run), json_decref(start), json_decref(spawn), json_decref(drain);
+    json_decref(leave), json_decref(certify), json_decref(first);
+    ck_assert_int_eq(scn_stop(), 0);
+}
+END_TEST
+
+START_TEST(a_phase_that_another_master_ends_began_when_it_did)
+{
+    auto_free char *out = NULL;
+    int began = scn_fifo("began"), gate = scn_fifo("gate");
+    json_t *check, *run;
+    int64_t before_us;
+
+    service("web", "", "    check: [sh, -c, \"echo x > began; exec head -c 1 gate\"]\n");
+    scn_start();
+    scn_fifo_read(began, 10000);
+    before_us = wall_now_us();
+    (void)scn_kill_master();
+    scn_fifo_write(gate, 2); /* the next master checks anew */
+    (void)scn_await_any("event=verdict service=web outcome=serving gen=1", 20000);
+    ck_assert_int_eq(scn_cli(&out, "events", "--spans", "--json", NULL), 0);
+    check = span_named(out, "check", 0);
+    run = span_named(out, "reload", 0);
+    ck_assert_msg(check && run, "%s", out);
+    ck_assert_int_lt(json_integer_value(json_object_get(check, "start_unix_ns")), before_us * 1000);
+    ck_assert_int_gt(json_integer_value(json_object_get(check, "end_unix_ns")), before_us * 1000);
+    ck_assert_str_eq(text_of(check, "parent"), text_of(run, "span"));
+    json_decref(check);
+    json_decref(run);
+    ck_assert_int_eq(scn_stop(), 0);
+}
+END_TEST
+
+scn_main("trace", a_reload_is_a_trace_whose_phases_are_its_spans_and_its_workers_hang_below_them,
+         a_phase_that_another_master_ends_began_when_it_did,
+         a_program_that_keeps_its_trace_has_it_in_every_line,
          what_is_wrong_with_a_line_is_told_by_the_thread_that_printed_it,
          lines_are_not_looked_at_where_that_is_not_wanted,
          a_trace_is_found_in_all_services_and_generations_and_in_the_supervisors_own_lines,

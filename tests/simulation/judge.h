@@ -36,7 +36,8 @@ enum invariant {
     LAW_LEAKS, /* what leaks is told once, and again when it is over; nobody is looked at without a reason */
     LAW_DOOR,    /* (require_preflight) who serves is relieved by what has passed, or was forced */
     LAW_CERTIFY, /* a certificate says what was seen, and calls nothing seen that was not */
-    LAW_SOUND,   /* no bug record, no lost effect, no deadline left behind */
+    LAW_SPANS, /* a move says since when its object was where it was, whichever master it was then */
+    LAW_SOUND, /* no bug record, no lost effect, no deadline left behind */
     LAW_COUNT
 };
 
@@ -63,6 +64,7 @@ struct subject {
     unsigned leaks_said; /* … and so many were said to leak last; 0 = none */
     int64_t inspect_us;  /* it was looked at last; 0 = never */
     unsigned obituaries;
+    int64_t phase_us; /* it is in its state since then; 0 = not known, as in those below */
     int64_t spawned_us, ready_us, asked_us; /* asked_us: first drain signal; 0 = not yet */
     int64_t evidence_us, killed_us;
     uint64_t reload_run;       /* the run that asked it to reload last; 0 = none */
@@ -102,6 +104,7 @@ struct stint {
     int64_t least_first_us, least_max_us, least_within_us, least_assume_us;
     unsigned most_failures, least_failures; /* limit_count, the largest and the smallest */
     bool may_give_up;
+    int64_t phase_us;
     unsigned window_failures;
     unsigned failures; /* in all, whatever was configured meanwhile */
     bool given_up;
@@ -125,6 +128,7 @@ struct run {
     enum outcome outcome;
     uint64_t serving_before, candidate; /* generation numbers; 0 = none */
     bool overlap_all_along, replace_all_along;
+    int64_t phase_us;
     uint64_t first_asked; /* to reload: the first worker … */
     unsigned reloaded;    /* … and how many did */
 };
@@ -169,6 +173,10 @@ struct judge {
     bool stopped;            /* the core said so, at least once */
     int64_t back_us;         /* last time a new master took over; 0 = never */
     int64_t now_us;
+    int64_t
+        unseen[32]; /* steps after which a master died: their moves were not shown to the judge */
+    unsigned n_unseen;
+    bool blind;            /* moves were lost: how long phases are is not known any more */
     bool excused;          /* the present event is a failure that condemns no input */
     enum invariant broken; /* the first one; LAW_NONE: innocent */
     char why[400];
@@ -212,6 +220,8 @@ bool judge_unwanted(const struct judge *j, const struct stint *g);
 void judge_follow(struct stint *g, const struct wish *w);
 
 void judge_places(struct judge *j, const struct effect *spawn); /* judge_places.c */
+void judge_spans_takeover(struct judge *j);
+void judge_spans_step(struct judge *j); /* judge_spans.c */
 
 void judge_hook_asked(struct judge *j, const struct effect *e);
 void judge_hook_told(struct judge *j, const struct event *ev);

@@ -77,6 +77,8 @@ judge_step(struct judge *j, const struct event *ev)
         judge_gate_step(j, container_of(n, struct service, node));
         judge_leaks_step(j, container_of(n, struct service, node));
     }
+    if (!j->blind)
+        judge_spans_step(j);
     nobody_vanishes(j);
     j->stopped = j->stopped || core_stopped(j->core); /* the master leaves then */
     stop_by = j->stop_us + j->wishes->stop_budget_us;
@@ -96,6 +98,7 @@ void
 judge_takeover(struct judge *j, int64_t now_us)
 {
     j->now_us = j->back_us = now_us;
+    judge_spans_takeover(j);
     j->ticks_due = 0;
 }
 

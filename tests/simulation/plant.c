@@ -370,6 +370,8 @@ const struct plant plants[] = {
     {"door.deaf",    LAW_DOOR,      "goes through a door that is shut",                             .event = walk_through_doors   },
     {"hooks",        LAW_HOOKS,     "does not run any hook",                                        .spec = run_no_hooks          },
     {"hooks.deaf",   LAW_HOOKS,     "starts what a hook refused",                                   .event = believe_every_hook   },
+    {"spans",        LAW_SPANS,     "forgets since when things are as they are",
+     .touched = plant_forget_phases                                                                                               },
     {"I10",          I10,           "does not touch a service that it changed",                     .touched = touch_one_less     },
     {"I10.image",    I10,           "forgets in an image how often a slot failed",                  .restored = forget_failures   },
     {"I10.relief",   LAW_RELIEF,    "takes over without who relieves somebody",

@@ -64,6 +64,9 @@ void look_away(const struct core *c, struct effects *fx);
 /* plant_relief.c */
 void break_before_relief(const struct core *c, struct effects *fx);
 
+/* plant_spans.c */
+void plant_forget_phases(struct core *c);
+
 /* plant_event.c */
 void take_hints_for_orders(const struct core *c, struct event *ev);
 void walk_through_doors(const struct core *c, struct event *ev);

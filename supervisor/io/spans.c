@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "supervisor/io/spans.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "supervisor/io/journal_line.h"
+
+struct spans {
+    struct span *of; /* owned; SPANS_MAX of them, NULL until there is one */
+    uint64_t last;   /* numbers given */
+    uint64_t taken, dropped;
+    bool has_taker;
+    struct list watches; /* struct spans_watch.node */
+    struct span held[SPANS_HELD];
+    unsigned n_held; /* … ever */
+};
+
+struct spans *
+spans_create(void)
+{
+    struct spans *s = calloc(1, sizeof(*s));
+
+    if (s)
+        list_init(&s->watches);
+    return s;
+}
+
+void
+spans_destroy(struct spans *s)
+{
+    if (!s)
+        return;
+    list_for_each_safe (pos, &s->watches)
+        list_del(pos);
+    free(s->of);
+    free(s);
+}
+
+void
+spans_put(struct spans *s, const struct span *span)
+{
+    struct span *place;
+
+    if (!s->of)
+        s->of = calloc(SPANS_MAX, sizeof(*s->of));
+    if (!s->of)
+        return; /* no memory: it is not there, and there will be others */
+    if (s->has_taker && s->last >= SPANS_MAX && s->last - SPANS_MAX >= s->taken)
+        s->dropped++;
+    place = &s->of[s->last++ % SPANS_MAX];
+    *place = *span;
+    place->seq = s->last;
+    list_for_each_safe (pos, &s->watches) {
+        struct spans_watch *w = container_of(pos, struct spans_watch, node);
+
+        w->woken(w);
+    }
+}
+
+void
+spans_hold(struct spans *s, const struct span *span)
+{
+    s->held[s->n_held++ % SPANS_HELD] = *span;
+}
+
+bool
+spans_release(struct spans *s, const char *service, uint64_t generation, struct span *ret)
+{
+    for (unsigned i = 0; i < SPANS_HELD; i++) {
+        struct span *span = &s->held[i];
+
+        if (span->generation != generation || strcmp(span->service, service) != 0)
+            continue;
+        *ret = *span;
+        span->generation = 0; /* which none has */
+        return true;
+    }
+    return false;
+}
+
+const struct span *
+spans_next(const struct spans *s, uint64_t after, uint64_t *ret_lost)
+{
+    uint64_t first = s->last > SPANS_MAX ? s->last - SPANS_MAX : 0; /* the one before the oldest */
+
+    *ret_lost = after < first ? first - after : 0;
+    if (after < first)
+        after = first;
+    return after < s->last ? &s->of[after % SPANS_MAX] : NULL;
+}
+
+uint64_t
+spans_last(const struct spans *s)
+{
+    return s->last;
+}
+
+void
+spans_taken(struct spans *s, uint64_t seq)
+{
+    s->has_taker = true;
+    if (seq > s->taken)
+        s->taken = seq < s->last ? seq : s->last;
+}
+
+uint64_t
+spans_dropped(const struct spans *s)
+{
+    return s->dropped;
+}
+
+void
+spans_watch_add(struct spans *s, struct spans_watch *w)
+{
+    list_add(&s->watches, &w->node);
+}
+
+void
+spans_watch_remove(struct spans_watch *w)
+{
+    list_del(&w->node);
+}
+
+static uint64_t
+mix(uint64_t x)
+{
+    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+    return x ^ x >> 31;
+}
+
+uint64_t
+span_id(const char *trace, unsigned what, uint64_t id, unsigned phase, int64_t at_us)
+{
+    uint64_t hash = what * 64 + phase;
+
+    for (const char *c = trace; *c; c++)
+        hash = mix(hash + (unsigned char)*c);
+    hash = mix(mix(hash ^ id) ^ (uint64_t)at_us);
+    return hash ? hash : 1;
+}
+
+static void
+add_text(struct text *out, const char *key, const char *s)
+{
+    text_addf(out, ",\"%s\":", key);
+    text_add_json(out, s, strlen(s));
+}
+
+void
+span_json(const struct span *span, struct text *out)
+{
+    char ts[RFC3339_TEXT];
+
+    text_addf(out, "{\"seq\":%" PRIu64, span->seq);
+    add_text(out, "ts", rfc3339(span->end_ns / 1000, ts));
+    add_text(out, "level", span->failed ? "warning" : "info");
+    text_add(out, ",\"event\":\"span\"");
+    if (span->service[0])
+        add_text(out, "service", span->service);
+    if (span->generation)
+        text_addf(out, ",\"gen\":%" PRIu64, span->generation);
+    if (span->has_slot)
+        text_addf(out, ",\"slot\":%u", span->slot);
+    if (span->pid)
+        text_addf(out, ",\"pid\":%d", (int)span->pid);
+    add_text(out, "trace", span->trace);
+    if (span->reload)
+        text_addf(out, ",\"reload\":%" PRIu64, span->reload);
+    text_addf(out, ",\"span\":\"%016" PRIx64 "\"", span->id);
+    if (span->parent)
+        text_addf(out, ",\"parent\":\"%016" PRIx64 "\"", span->parent);
+    add_text(out, "name", span->name);
+    text_addf(out, ",\"start_unix_ns\":%" PRId64 ",\"end_unix_ns\":%" PRId64, span->start_ns,
+              span->end_ns);
+    text_addf(out, ",\"duration_us\":%" PRId64, (span->end_ns - span->start_ns) / 1000);
+    add_text(out, "status", span->failed ? "error" : "ok");
+    if (span->text[0])
+        add_text(out, "msg", span->text);
+    text_add(out, "}");
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef STINT_IO_SPANS_H
+#define STINT_IO_SPANS_H
+
+/*
+ * Finished spans: each reload is a trace, its phases are the spans of it. A ring of bounded size, from which
+ * readers take with a cursor of their own; the one that sends them elsewhere says how far it is, and what it was too
+ * slow for is counted. The newest SPANS_MAX are there for whoever looks. It begins with each master: a span that
+ * ends in the very step over which a master dies is missing.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/list.h"
+
+#define SPANS_MAX 1024
+
+struct text;
+
+struct span {
+    uint64_t seq; /* from 1; given by spans_put() */
+    char trace[33];
+    uint64_t id, parent; /* 0 = none */
+    const char *name;    /* a literal: "check", "drain" … */
+    char service[65];
+    uint64_t generation, reload; /* 0 = none */
+    bool has_slot;
+    unsigned slot;
+    pid_t pid;                /* 0 = none */
+    int64_t start_ns, end_ns; /* CLOCK_REALTIME, for people and collectors */
+    bool failed;
+    char text[160];
+};
+
+struct spans;
+
+struct spans *spans_create(void); /* NULL: no memory */
+void spans_destroy(struct spans *s);
+void spans_put(struct spans *s, const struct span *span); /* copies; never fails: the oldest goes */
+
+/* spans_hold - one that has begun and ends later: spans_release() gives it back, by service and generation.
+ * Of more than SPANS_HELD the oldest is forgotten. */
+#define SPANS_HELD 64
+void spans_hold(struct spans *s, const struct span *span);
+bool spans_release(struct spans *s, const char *service, uint64_t generation, struct span *ret);
+
+/* spans_next - the first kept one above @after; borrowed until the next put. @ret_lost: so many between are gone. */
+const struct span *spans_next(const struct spans *s, uint64_t after, uint64_t *ret_lost);
+uint64_t spans_last(const struct spans *s);
+
+/* spans_taken - whoever sends them has those up to @seq. Until somebody says so none is missed. */
+void spans_taken(struct spans *s, uint64_t seq);
+uint64_t spans_dropped(const struct spans *s); /* that he did not get */
+
+/* Somebody who follows. woken() may not put spans. */
+struct spans_watch {
+    struct list node;
+    void (*woken)(struct spans_watch *w);
+};
+void spans_watch_add(struct spans *s, struct spans_watch *w);
+void spans_watch_remove(struct spans_watch *w); /* harmless when it is not there */
+
+/* span_id - the same for the same phase of the same trace, in any master. Never 0. */
+uint64_t span_id(const char *trace, unsigned what, uint64_t id, unsigned phase, int64_t at_us);
+
+/* span_json - one object, no newline: the keys of an event, and span, parent, name, start, duration_us, status. */
+void span_json(const struct span *span, struct text *out);
+
+#endif
