@@ -63,7 +63,8 @@ struct generation *service_generation(const struct service *s, uint64_t number);
 /*
  * reload_at_door - the run under way may relieve who serves only with what a preflight has passed.
  *
- * Where nothing serves there is nobody to protect, and a machine that boots is not kept waiting.
+ * Where nothing serves there is nobody to protect, and a machine that boots is not kept waiting; and what
+ * serves already may be started anew. For a run that has looked.
  */
 bool reload_at_door(const struct service *s);
 

@@ -55,8 +55,10 @@ bool
 reload_at_door(const struct service *s)
 {
     const struct reload *r = &s->reload;
+    const struct generation *serving = service_serving(s);
 
-    return r->spec && r->spec->require_preflight && !r->past_door && service_serving(s) != NULL;
+    return r->spec && r->spec->require_preflight && !r->past_door && serving &&
+           !digest_equal(serving->digest, r->digest); /* more of the same is nothing new */
 }
 
 /* Nobody asks whether a preflight has passed it: who has to know does. */
@@ -68,7 +70,9 @@ reload_tell_door(struct core *c, struct service *s)
     if (!r->spec->require_preflight || reload_at_door(s))
         return;
     record_text(record_service(c, RECORD_CHECK, s), "is not asked for a preflight: %s",
-                r->past_door ? r->cause : "nothing serves");
+                r->past_door         ? r->cause
+                : service_serving(s) ? "it is what serves"
+                                     : "nothing serves");
 }
 
 static void

@@ -145,6 +145,18 @@ calls_of(const json_t *deadlines)
     return n;
 }
 
+/* A caller that waits less than it may take here, or asks for more: a matter of two configurations. */
+static const char *
+fault_of(const json_t *deadlines)
+{
+    size_t i;
+    json_t *edge;
+
+    json_array_foreach(json_object_get(deadlines, "edges"), i,
+                       edge) if (word_of(edge, "fault")[0]) return word_of(edge, "fault");
+    return "";
+}
+
 void
 judge_deadlines(struct rehearsal *r)
 {
@@ -171,5 +183,6 @@ judge_deadlines(struct rehearsal *r)
                    "whether it is obeyed is not known");
     else
         check_pass(r->report, CHECK_DEADLINES,
-                   "%" PRId64 " requests, nobody worked on past a deadline", calls);
+                   "%" PRId64 " requests, nobody worked on past a deadline%s%s", calls,
+                   fault_of(deadlines)[0] ? "; but " : "", fault_of(deadlines));
 }

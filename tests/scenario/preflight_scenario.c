@@ -153,6 +153,32 @@ START_TEST(ctrl_c_leaves_neither_a_process_nor_a_cage)
 }
 END_TEST
 
+START_TEST(a_preflight_that_is_killed_takes_its_processes_along)
+{
+    const char *config = web("    preflight: {reloads: 1000}\n");
+    const char *const argv[] = {"stint", "preflight", "web", "-c", config, NULL};
+    int none = open("/dev/null", O_WRONLY | O_CLOEXEC), ends[2], status;
+    auto_free char *line = NULL;
+    size_t room = 0;
+    FILE *progress;
+    pid_t pid;
+
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    pid = preflight_start(none, ends[1], argv);
+    fd_close(ends[1]);
+    progress = fdopen(ends[0], "re");
+    ck_assert_ptr_nonnull(progress);
+    do
+        ck_assert_int_gt(getline(&line, &room, progress), 0);
+    while (!strstr(line, "reload 2 of 1000"));
+    ck_assert_int_eq(kill(pid, SIGKILL), 0);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    (void)fclose(progress);
+    fd_close(none);
+    scn_nobody_left(); /* its supervisor was told to stop, and did */
+}
+END_TEST
+
 START_TEST(a_kept_cage_has_the_log_and_is_said)
 {
     const char *config = web("    preflight: {reloads: 1}\n");
@@ -226,6 +252,26 @@ START_TEST(the_door_opens_for_exactly_the_candidate_that_passed)
 }
 END_TEST
 
+START_TEST(what_has_passed_elsewhere_has_passed_when_it_is_put_in_its_place)
+{
+    const char *config = web("    handoff: {require_preflight: true}\n    preflight: {reloads: 1}\n"
+                             "    watch: {binary: false}\n");
+    auto_free char *out = NULL;
+    auto_text struct text flag = TEXT_INIT;
+
+    scn_start();
+    (void)scn_await("event=generation_serving gen=1", 10000);
+    scn_copy("hello-next", getenv("HELLO_BINARY"), "next");
+    text_addf(&flag, "--binary=%s", scn_path("hello-next"));
+    ck_assert_int_eq(preflight("web", config, text_str(&flag), &out), 0);
+    ck_assert_ptr_nonnull(strstr(out, "hello-next, candidate"));
+    scn_copy("hello", getenv("HELLO_BINARY"), "next");
+    ck_assert_int_eq(scn_cli(NULL, "reload", "web", NULL), 0);
+    (void)scn_await("event=generation_serving gen=2", 10000);
+    ck_assert_int_eq(scn_stop(), 0);
+}
+END_TEST
+
 START_TEST(a_record_that_others_may_write_is_not_believed)
 {
     const char *config =
@@ -249,7 +295,9 @@ START_TEST(a_record_that_others_may_write_is_not_believed)
 }
 END_TEST
 
-scn_main("preflight", without_a_block_nothing_is_started_and_that_is_said,
+scn_main("preflight", what_has_passed_elsewhere_has_passed_when_it_is_put_in_its_place,
+         a_preflight_that_is_killed_takes_its_processes_along,
+         without_a_block_nothing_is_started_and_that_is_said,
          what_may_never_be_there_twice_is_started_only_when_that_is_said,
          it_is_beside_the_service_that_runs_and_does_not_touch_it,
          a_candidate_that_does_not_start_fails_with_what_it_said,

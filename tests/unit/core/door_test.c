@@ -114,7 +114,21 @@ START_TEST(what_was_forced_once_is_asked_the_next_time)
 }
 END_TEST
 
-RIM_SUITE_MAIN("door", the_first_start_is_not_kept_waiting,
+START_TEST(what_serves_already_may_be_started_anew)
+{
+    struct service_spec *web = service_new("web");
+
+    web->require_preflight = true;
+    rim_config(r, web);
+    rim_forget(r);
+    r->check = false;
+    rim_ask(r, EVENT_RELOAD, "web", true); /* forced by the master itself, not by an operator */
+    ck_did(r, "look web; spawn web/2.0 w2; signal w1 15; discard 1");
+    ck_said(r, "is not asked for a preflight: it is what serves");
+}
+END_TEST
+
+RIM_SUITE_MAIN("door", what_serves_already_may_be_started_anew, the_first_start_is_not_kept_waiting,
                who_serves_is_relieved_only_after_the_door_has_opened,
                a_shut_door_is_a_rejection_that_the_next_reload_does_not_remember,
                an_operator_goes_past_it_and_a_start_does_not,
