@@ -321,7 +321,7 @@ START_TEST(a_reload_waits_for_room_while_deaf_generations_drain)
     ck_assert_int_eq(scn_cli(NULL, "reload", "web", "--force", NULL), 0);
     ck_assert_int_eq(scn_cli(NULL, "reload", "web", "--force", NULL), 0);
     (void)scn_await_any("event=reload_queued service=web", 5000);
-    ck_assert(scn_before("event=certificate service=web gen=1",
+    ck_assert(scn_before("event=worker_exit service=web gen=1",
                          "event=generation_starting service=web gen=3"));
     serves(3);
     (void)scn_await_any("event=certificate service=web gen=2 leaks=1", 5000);
