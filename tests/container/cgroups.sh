@@ -4,6 +4,15 @@
 # cgroup was delegated: one leaf for each generation, whoever runs away is in it, and nothing is left.
 # shellcheck source=tests/container/lib.sh
 . "${0%/*}/lib.sh"
+
+# Where none is mounted, one is, for this test alone.
+if [ -z "$(findmnt -t cgroup2 -n -o TARGET)" ] && [ "$(id -u)" -eq 0 ] && [ -z "${STINT_MOUNTED:-}" ] &&
+    grep -qw cgroup2 /proc/filesystems; then
+    rm -rf "$stage"
+    # shellcheck disable=SC2016
+    STINT_MOUNTED=1 exec unshare --mount sh -c '
+        mount -t tmpfs tmpfs /mnt && mkdir /mnt/cgroup2 && mount -t cgroup2 cgroup2 /mnt/cgroup2 && exec "$@"' sh "$0" "$@"
+fi
 make_root "$1" "$2"
 
 # Our cgroup of version 2, wherever it is mounted, and one of the test's own in it.
@@ -161,13 +170,11 @@ delegate() {
     setfattr -n user.delegate -v 1 "$cgroup" 2>/dev/null ||
         python3 -c 'import os, sys; os.setxattr(sys.argv[1], "user.delegate", b"1")' "$cgroup" 2>/dev/null
 }
-if ! delegate; then
-    say "SKIPPED: a delegated cgroup on the host: no extended attribute can be set on one here"
-    exit 0
-fi
+told=
+delegate || told='cgroup: on' # no extended attribute can be set on one here
 bin=$1
 {
-    printf 'version: 1\nruntime_dir: %s/run\nstate_dir: %s/state\nstop_budget: 8s\nservices:\n' "$stage" "$stage"
+    printf 'version: 1\nruntime_dir: %s/run\nstate_dir: %s/state\nstop_budget: 8s\n%s\nservices:\n' "$stage" "$stage" "$told"
     service | sed "s|/bin/actor|$2|; /listen:/d"
 } >"$stage/host.yaml"
 : >"$log"
