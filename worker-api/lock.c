@@ -61,6 +61,12 @@ stn_futex_wait_until(uint32_t *word, uint32_t value, int64_t abs_us)
 }
 
 void
+stn_futex_wake_one(uint32_t *word)
+{
+    (void)futex(word, FUTEX_WAKE, 1, NULL); /* nobody there is fine */
+}
+
+void
 stn_futex_wake_all(uint32_t *word)
 {
     (void)futex(word, FUTEX_WAKE, INT_MAX, NULL); /* nobody there is fine */

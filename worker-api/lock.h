@@ -19,6 +19,7 @@ void stn_lock_give(struct lock *lock); /* AS-safe */
  * Wakes spuriously. Return: 0, or -ETIMEDOUT. */
 int stn_futex_wait_until(uint32_t *word, uint32_t value, int64_t abs_us);
 
+void stn_futex_wake_one(uint32_t *word); /* AS-safe */
 void stn_futex_wake_all(uint32_t *word); /* AS-safe */
 
 /*

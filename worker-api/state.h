@@ -118,8 +118,8 @@ struct shield {
     uint32_t before_reason; /* and why */
 };
 
-/* STN_AWAITED: it runs, and somebody sleeps until it is done. */
-enum { STN_RUNS, STN_DONE, STN_AWAITED };
+/* STN_AWAITED: it runs, and somebody sleeps until it is done. Not 2, as who sleeps at a mutex. */
+enum { STN_RUNS, STN_DONE, STN_AWAITED = 3 };
 
 struct stint_thread {
     uint32_t done;                        /* atomic futex; STN_DONE: it uses nothing of ours */

@@ -27,10 +27,13 @@ struct stint_token;
  *   -ECANCELED   @token was cancelled
  *   -ETIMEDOUT   @abs_us came; or @token's deadline did: then stint_token_cancelled() is true
  *
- * A cancel by another thread, or by the supervisor where STINT_OPT_LISTENER runs, ends
- * cond_wait, join, accept, read and write at once. A cancel out of a signal handler does so for
- * all but cond_wait, which finds out within 100 ms unless there is a listener. Mutexes and
- * semaphores find out within 50 ms.
+ * A cancel by another thread, or by the supervisor where STINT_OPT_LISTENER runs, ends them at
+ * once. Without the listener the supervisor's reaches cond_wait, mutex_lock and sem_wait within
+ * 100 ms; a cancel out of a signal handler does so for cond_wait, and is at once for the others.
+ * "At once" is with glibc and Linux 5.16 (futex_waitv) for mutex_lock and sem_wait, and within
+ * 20 ms on an older kernel. Mutexes that are robust, shared between processes or with priority
+ * inheritance or ceiling, shared semaphores, and both with another C library, find out within
+ * 50 ms.
  */
 
 /**

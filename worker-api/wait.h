@@ -3,6 +3,8 @@
 #define STINT_WAIT_H
 
 /* What the waits of the library share: wait*.c, and who wakes them (callback.c). Not installed. */
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -11,6 +13,13 @@
 /* wait_word.c: sleep while *@word == @value and @token (NULL: none) is live, until @abs_us at the
  * latest. Exact: a cancel is never missed. Wakes spuriously. */
 void stn_word_wait(uint32_t *word, uint32_t value, struct token *token, int64_t abs_us);
+
+/* wait_libc.c: the waits of wait_lock.c that know libc's words. A cancel is noticed at once. Return: as
+ * stint_mutex_lock() and stint_sem_wait(). */
+bool stn_mutex_known(const pthread_mutex_t *mutex);
+int stn_mutex_wait(struct stint_token *token, pthread_mutex_t *mutex, int64_t abs_us);
+bool stn_sem_known(const sem_t *sem);
+int stn_sem_wait(struct stint_token *token, sem_t *sem, int64_t abs_us);
 
 /* wait_io.c */
 void stn_turns_after_fork(void);

@@ -8,10 +8,11 @@
 #include "worker-api/wait.h"
 
 /*
- * Mutexes and semaphores. Nothing but an unlock or a post ends their waits, and a post made up
- * for a cancel would be a unit too many that another waiter may take. So these wait in slices
- * and look at the token between them: longer ones the longer it takes, since short waits are
- * the many.
+ * Mutexes and semaphores. Nothing but an unlock or a post ends libc's waits, and a post made up
+ * for a cancel would be a unit too many that another waiter may take. Where the word that libc
+ * waits on is known we wait on it ourselves, and on the token's with it (wait_libc.c). Elsewhere,
+ * as for robust mutexes and those that inherit priorities, libc waits in slices, and the token is
+ * looked at between them: longer ones the longer it takes, since short waits are the many.
  */
 #define SLICE_FIRST_US 1000
 #define SLICE_LAST_US  50000
@@ -122,7 +123,10 @@ stint_mutex_lock(struct stint_token *token, pthread_mutex_t *mutex, int64_t abs_
         return err < 0 ? err : -r;
     stn_entry();
     block = stn_wait_enter(&site, "for a mutex", mutex);
-    r = mutex_lock(token, mutex, abs_us);
+    if (token && stn_mutex_known(mutex))
+        r = stn_mutex_wait(token, mutex, abs_us);
+    else
+        r = mutex_lock(token, mutex, abs_us);
     stint_block_leave(&block);
     return r;
 }
@@ -166,7 +170,10 @@ stint_sem_wait(struct stint_token *token, sem_t *sem, int64_t abs_us)
     stn_entry();
     state = stn_cancel_hold();
     block = stn_wait_enter(&site, "for a semaphore", sem);
-    r = sem_lock(token, sem, abs_us);
+    if (token && stn_sem_known(sem))
+        r = stn_sem_wait(token, sem, abs_us);
+    else
+        r = sem_lock(token, sem, abs_us);
     stint_block_leave(&block);
     stn_cancel_let(state);
     return r;

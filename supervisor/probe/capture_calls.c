@@ -168,6 +168,31 @@ futex(struct capture *c, size_t i)
     capture_futex(c, i);
 }
 
+/* futex_first - of several words the first is what it is about: libstint's waits have their token behind it. */
+static bool
+futex_first(struct capture *c, struct thread_facts *t)
+{
+#ifdef SYS_futex_waitv
+    struct {
+        uint64_t value, address;
+        uint32_t flags, reserved;
+    } first;
+
+    if (t->call != SYS_futex_waitv || t->args[1] == 0 ||
+        remote_read(&c->memory, t->args[0], &first, sizeof(first)) < 0)
+        return false;
+    t->args[0] = first.address;
+    t->args[1] = FUTEX_WAIT_BITSET | (first.flags & FUTEX_PRIVATE_FLAG) |
+                 ((clockid_t)t->args[4] == CLOCK_REALTIME ? FUTEX_CLOCK_REALTIME : 0);
+    t->args[2] = first.value;
+    return true; /* the limit is the fourth of both calls */
+#else
+    (void)c;
+    (void)t;
+    return false;
+#endif
+}
+
 /* kernel_word - no system call to be seen: at least the kernel's own word for the place. */
 static void
 kernel_word(const struct capture *c, struct thread_facts *t)
@@ -208,7 +233,7 @@ call_classify(struct capture *c, size_t i)
     struct thread_facts *t = &c->facts->threads[i];
     const struct call *call = NULL;
 
-    if (t->call == SYS_futex && !c->foreign_abi) {
+    if (!c->foreign_abi && (t->call == SYS_futex || futex_first(c, t))) {
         futex(c, i);
         return;
     }

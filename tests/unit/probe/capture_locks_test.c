@@ -59,6 +59,20 @@ locks_plain_by_a_clock(void *arg)
 }
 
 static void *
+locks_plain_or_hears(void *arg) /* as libstint does, whose token is the second word */
+{
+    struct futex_waitv words[] = {
+        {2, (uintptr_t)&plain, FUTEX_32 | FUTEX_PRIVATE_FLAG, 0},
+        {0, (uintptr_t)&bare,  FUTEX_32 | FUTEX_PRIVATE_FLAG, 0}
+    };
+    struct timespec at = far(CLOCK_MONOTONIC);
+
+    __atomic_store_n((uint32_t *)(void *)&plain, 2, __ATOMIC_SEQ_CST);
+    (void)syscall(SYS_futex_waitv, words, 2, 0, &at, CLOCK_MONOTONIC);
+    return arg;
+}
+
+static void *
 locks_recursive(void *arg)
 {
     (void)pthread_mutex_lock(&recursive);
@@ -248,11 +262,12 @@ static const struct wait {
     {locks_plain,              WAIT_MUTEX,   &plain,         0,      false, ""                             },
     {locks_plain_for_a_time,   WAIT_MUTEX,   &plain,         0,      true,  ""                             },
     {locks_plain_by_a_clock,   WAIT_MUTEX,   &plain,         0,      true,  ""                             },
+    {locks_plain_or_hears,     WAIT_MUTEX,   &plain,         0,      true,  ""                             },
     {locks_recursive,          WAIT_MUTEX,   &recursive,     0,      false, "recursive, taken 2 times"     },
     {locks_robust,             WAIT_MUTEX,   &robust,        0,      false, "robust"                       },
     {locks_inherit,            WAIT_MUTEX,   &inherit,       0,      false, ""                             },
     {locks_c11,                WAIT_MUTEX,   &c11,           0,      false, ""                             },
-    {locks_its_own,            WAIT_MUTEX,   &own,           9,      false, ""                             },
+    {locks_its_own,            WAIT_MUTEX,   &own,           10,     false, ""                             },
     {locks_the_stream,         WAIT_MUTEX,   NULL,           0,      false, "of a stdio stream"            },
     {waits,                    WAIT_COND,    &never,         NOBODY, false, ""                             },
     {waits,                    WAIT_COND,    &never,         NOBODY, false, ""                             },
