@@ -35,7 +35,8 @@ tell(struct taking *t, int64_t percent)
 {
     bool terminal = t->cli->err == stderr && isatty(STDERR_FILENO);
 
-    if (t->what->quiet || percent <= t->percent || (!terminal && percent < t->percent + 10))
+    if (t->what->quiet || percent <= t->percent ||
+        (!terminal && percent < t->percent + 10 && percent < 100))
         return;
     t->percent = percent;
     (void)fprintf(t->cli->err, "%staking a %s profile of %s: %" PRId64 " %%%s",
@@ -66,6 +67,7 @@ take_line(struct taking *t)
         t->code = cli_fail(t->cli, CLI_NO, "no profile: %s", json_text(error, "message"));
         more = false;
     } else if (json_has(json, "bytes")) {
+        tell(t, 100);
         tell_end(t);
         t->left = json_number(json, "bytes");
         if (json_text(json, "missing")[0])

@@ -12,6 +12,7 @@
 #include "base/units.h"
 #include "supervisor/probe/capture.h"
 #include "supervisor/probe/judge.h"
+#include "supervisor/probe/names.h"
 #include "supervisor/probe/proc.h"
 #include "supervisor/profile/kinds.h"
 
@@ -31,6 +32,7 @@ struct look {
     const struct process_facts *facts;
     const struct judgements *judgements;
     const struct profile_target *target;
+    struct names *names; /* for the files that frames lie in; NULL: they have none */
 };
 
 /* What a frame is called that has no name: module and offset are the same in each process. */
@@ -65,6 +67,41 @@ no_stack(const struct thread_facts *t)
     return (struct profile_frame){.function = t->kernel                 ? "[a thread of the kernel]"
                                               : t->wait == WAIT_RUNNING ? "[running]"
                                                                         : "[stack not known]"};
+}
+
+/* Which file it lies in. Each frame has a name already, so nobody has to look for one in there. */
+static uint64_t
+mapping_of(struct profile *p, const struct look *l, uint64_t pc)
+{
+    struct names_mapping at;
+    uint64_t id = 0;
+
+    if (pc != 0 && l->names && names_mapping(l->names, pc, &at))
+        (void)profile_mapping(p, /* no memory: it lies nowhere */
+                              &(struct profile_mapping){.start = at.start,
+                                                        .limit = at.end,
+                                                        .offset = at.offset,
+                                                        .file = at.path,
+                                                        .build_id = at.build_id,
+                                                        .has_functions = true,
+                                                        .has_files = true,
+                                                        .has_lines = true},
+                              &id);
+    return id;
+}
+
+/* pprof takes the first file there is for the program: it has to be the one that the main thread began in. */
+static void
+add_program(struct profile *p, const struct look *l)
+{
+    for (size_t i = 0; i < l->facts->n; i++) {
+        const struct thread_facts *t = &l->facts->threads[i];
+
+        if (t->main && t->n_frames > 0) {
+            (void)mapping_of(p, l, t->frames[t->n_frames - 1].pc);
+            return;
+        }
+    }
 }
 
 static size_t
@@ -118,7 +155,10 @@ add_thread(struct profile *p, const struct look *l, size_t i)
     bool believed = t->claimed && !l->facts->untrusted;
     char creator[256];
     const int64_t one = 1;
+    size_t deep = frames_of(t, frames, &names);
 
+    for (size_t k = 0; k < deep; k++)
+        frames[k].mapping = mapping_of(p, l, frames[k].address);
     judge_wait(l->facts, l->judgements, i, &wait);
     creator_of(t, creator, sizeof(creator));
     labels[n++] = (struct profile_label){.key = "thread", .text = judge_name(l->facts, i)};
@@ -131,7 +171,7 @@ add_thread(struct profile *p, const struct look *l, size_t i)
     labels[n++] =
         (struct profile_label){.key = "trace_id", .text = believed ? t->claim.trace_id : ""};
     labels[n++] = (struct profile_label){.key = "creator", .text = believed ? creator : ""};
-    return profile_sample(p, frames, frames_of(t, frames, &names), &one, labels, n);
+    return profile_sample(p, frames, deep, &one, labels, n);
 }
 
 static int
@@ -161,6 +201,7 @@ add_all(struct profile *p, const struct look *l)
 
     profile_period(p, type, 1);
     profile_time(p, wall_now_us() * NS_PER_US, f->between_us * NS_PER_US);
+    add_program(p, l);
     for (size_t i = 0; i < f->n && r == 0; i++)
         r = add_thread(p, l, i);
     return r < 0 ? r : add_comments(p, l);
@@ -184,9 +225,11 @@ add_process(struct profile *p, const struct profile_target *t, int64_t deadline_
 
     if (r < 0)
         return r;
+    (void)names_open(t->pid, &l.names, NULL); /* without it: no files */
     r = judge(&facts, &judgements);
     if (r == 0)
         r = add_all(p, &l);
+    names_close(l.names);
     judgements_finish(&judgements);
     process_facts_finish(&facts);
     if (r < 0)

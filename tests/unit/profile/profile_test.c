@@ -172,7 +172,7 @@ START_TEST(any_byte_may_be_another)
             unsigned char was = bytes[i];
             int r;
 
-            bytes[i] = v < 8 ? was ^ (unsigned char)(1U << v) : others[v - 8];
+            bytes[i] = (unsigned char)(v < 8 ? was ^ 1U << v : others[v - 8]);
             r = profile_read_bytes(&q, bytes, n, &why);
             ck_assert(r == 0 || (r == -EBADMSG && why.text[0] != '\0'));
             if (r == 0)
