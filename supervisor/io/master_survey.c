@@ -14,7 +14,6 @@
 #include "supervisor/core/event.h"
 #include "supervisor/io/cgroup.h"
 #include "supervisor/io/edge.h"
-#include "supervisor/io/fdstore.h"
 #include "supervisor/io/helper.h"
 #include "supervisor/io/ledger.h"
 #include "supervisor/io/master_books.h"
@@ -44,6 +43,7 @@ struct surveys {
     size_t n_running;
     struct helper *helper; /* owned; NULL: none runs */
     ev_timer due;
+    pid_t top[2]; /* this process, and the keeper or 0: a helper would ask for its own */
     struct survey_subject subjects[SURVEY_AT_ONCE]; /* of those that run */
     struct registry_copy copy;                      /* its memory, from death to death */
 };
@@ -111,7 +111,7 @@ work(const void *task, int keep, int out)
     struct survey_request rq = {
         .of = s->subjects,
         .n = s->n_running,
-        .top = {getppid(), fdstore_run_pid(m->fdstore)},
+        .top = {s->top[0], s->top[1]},
         .is_known = knows,
         .env = m
     };
@@ -152,6 +152,8 @@ surveys_next(struct surveys *s)
 
     if (s->helper || list_empty(&s->waiting))
         return;
+    s->top[0] = getpid();
+    s->top[1] = s->master->fdstore ? getppid() : 0;
     while (!list_empty(&s->waiting) && s->n_running < SURVEY_AT_ONCE) {
         struct asked *a = container_of(s->waiting.next, struct asked, node);
 

@@ -108,7 +108,8 @@ START_TEST(threads_that_were_there_when_the_process_ended_are_named_by_its_regis
 END_TEST
 
 /* No environment, no session, no pipe of its worker: nothing says whose it is, but it has the listener. */
-START_TEST(a_listener_that_somebody_holds_is_not_returned_and_he_is_named)
+static void
+somebody_holds_the_listener(bool another_master)
 {
     json_t *answer, *c;
     const char *line;
@@ -124,6 +125,8 @@ START_TEST(a_listener_that_somebody_holds_is_not_returned_and_he_is_named)
         scn_dir(), scn_dir());
     scn_start();
     (void)scn_await("event=verdict service=web outcome=serving gen=1", 10000);
+    if (another_master)
+        (void)scn_kill_master();
     ck_assert_int_eq(scn_cli(NULL, "reload", "web", "--force", "--wait=gone", NULL), 0);
     line = scn_await_any("event=orphan ~belongs+to+no+worker", 5000);
     runaway = (pid_t)strtol(strstr(line, "process ") + 8, NULL, 10);
@@ -137,7 +140,19 @@ START_TEST(a_listener_that_somebody_holds_is_not_returned_and_he_is_named)
         strstr(json_string_value(json_object_get(c, "text")), "somebody holds what it was given"));
     json_decref(answer);
     ck_assert_int_eq(kill(runaway, SIGKILL), 0);
+}
+
+START_TEST(a_listener_that_somebody_holds_is_not_returned_and_he_is_named)
+{
+    somebody_holds_the_listener(false);
     scn_did_not_block();
+}
+END_TEST
+
+/* Then he is the keeper's child. */
+START_TEST(so_is_one_that_outlived_a_master)
+{
+    somebody_holds_the_listener(true);
 }
 END_TEST
 
@@ -161,4 +176,4 @@ END_TEST
 scn_main("certificates", who_left_nothing_behind_has_all_of_it_seen,
          threads_that_were_there_when_the_process_ended_are_named_by_its_registry,
          a_listener_that_somebody_holds_is_not_returned_and_he_is_named,
-         a_master_that_dies_leaves_the_question_to_the_next_one)
+         so_is_one_that_outlived_a_master, a_master_that_dies_leaves_the_question_to_the_next_one)
