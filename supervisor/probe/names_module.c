@@ -87,24 +87,28 @@ module_look(struct names *names, struct module *m)
     look_phdrs(names, m, ph, eh.e_phnum);
 }
 
-/* same - is it what is mapped? Its inode says so, or its build id where file systems lie about inodes. */
 static bool
-same(const struct module *m, int fd)
+same_id(const struct module *m, int fd)
 {
     unsigned char id[MODULE_ID_MAX];
     struct elf_file *file;
-    struct stat st;
     size_t n;
 
-    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-        return false;
-    if ((uint64_t)st.st_ino == m->ino)
-        return true;
     if (m->id_n == 0 || elf_file_open(fd, &file) < 0)
         return false;
     n = elf_file_id(file, id, sizeof(id));
     elf_file_close(file);
     return n == m->id_n && !memcmp(id, m->id, n);
+}
+
+/* same - is it what is mapped? Its inode says so, or its build id where file systems lie about inodes. */
+static bool
+same(const struct module *m, int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+           ((uint64_t)st.st_ino == m->ino || same_id(m, fd));
 }
 
 static int
@@ -116,6 +120,18 @@ open_same(const struct module *m, const char *path)
     if (fd < 0)
         return -errno;
     return same(m, fd) ? steal_fd(fd) : -ESTALE;
+}
+
+/* open_alike - it has ended since it was looked at: what is at that path for us, by its build id alone. */
+static int
+open_alike(const struct module *m)
+{
+    auto_fd int fd = open(m->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    struct stat st;
+
+    if (fd < 0)
+        return -errno;
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && same_id(m, fd) ? steal_fd(fd) : -ESTALE;
 }
 
 int
@@ -138,5 +154,6 @@ module_open(struct names *names, struct module *m)
     if (fd >= 0)
         return fd;
     (void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)names->memory.tid);
-    return open_same(m, path);
+    fd = open_same(m, path);
+    return fd >= 0 ? fd : open_alike(m);
 }
