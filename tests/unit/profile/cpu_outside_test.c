@@ -145,7 +145,7 @@ START_TEST(a_worker_that_ends_ends_the_profile)
     burn("omit", "alternate");
     target.pid = burning;
     if (fork() == 0) {
-        (void)poll(NULL, 0, 300);
+        (void)poll(NULL, 0, 1500);
         (void)kill(burning, SIGKILL);
         _exit(0);
     }
@@ -153,6 +153,7 @@ START_TEST(a_worker_that_ends_ends_the_profile)
 
     ck_assert_msg(profile_cpu(p, &target, &wish, &why) == 0, "%s", why.text);
     ck_assert(comment_has(p, "the worker ended before the time was up"));
+    ck_assert_int_gt(share_of(p, "seven").with, 0); /* its file is still where it was */
     ck_assert_int_lt(mono_now_us(), wish.until_us - 20 * US_PER_S);
     (void)waitpid(burning, NULL, 0);
     ck_assert_int_eq(profile_cpu(p, &target, &wish, &why), -ESRCH);

@@ -209,10 +209,10 @@ serve(void)
         unsigned times = chance();
 
         (void)stint_task_begin(token_seven, "seven");
-        seven(times * 4);
+        seven(times);
         stint_task_end();
         (void)stint_task_begin(token_three, "three");
-        three(times * 4);
+        three(times);
         stint_task_end();
     }
 }
