@@ -23,6 +23,7 @@ seeds(void)
         scn_copy(text_str(&name), text_str(&fixed), "");
     }
     scn_copy("stint.yaml", getenv("SEEDS_YAML"), "");
+    (void)setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* its report would be lines of the worker */
     (void)snprintf(config, sizeof(config), "%s", scn_path("stint.yaml"));
     return config;
 }
@@ -50,7 +51,9 @@ END_TEST
 START_TEST(ghost_threads_after_ten_reloads_fail_the_gate)
 {
     const char *config = seeds();
-    json_t *report = preflight_expect("ghosts", config, "lifecycle");
+    /* AddressSanitizer keeps 100 KiB for each thread: there a ghost is also seen by its memory. */
+    json_t *report =
+        preflight_expect("ghosts", config, scn_sanitized() ? "lifecycle growth" : "lifecycle");
     const char *evidence = preflight_evidence(report, "lifecycle");
 
     ck_assert_msg(strstr(evidence, "4 threads, after 10 reloads 14"), "%s", evidence);
