@@ -112,7 +112,6 @@ preflight_expect(const char *service, const char *config, const char *failed)
 static inline void
 preflight_nothing_left(void)
 {
-    auto_free char *out = NULL;
     auto_text struct text command = TEXT_INIT;
     FILE *found;
     char line[512] = "";
