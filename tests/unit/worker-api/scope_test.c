@@ -26,24 +26,33 @@ stay(void *arg)
     (void)stint_token_wait(hold, STINT_NEVER);
 }
 
-static struct stint_token *
-up(struct master *m)
+static struct master m;
+static struct stint_token *hold; /* what those obey who do not obey their scope */
+
+static void
+up(void)
 {
-    *m = master_start();
+    m = master_start();
     ck_assert_int_eq(stint_init(NULL), 0);
-    return stint_token_new(NULL, "hold");
+    hold = stint_token_new(NULL, "hold");
 }
 
 static void
-down(struct stint_token *hold)
+down(void)
 {
     stint_token_unref(hold);
 }
 
+/* All may leave now, and do. */
+static void
+end(struct stint_scope *scope)
+{
+    stint_token_cancel(hold, STINT_CAUSE_USER, NULL);
+    ck_assert_int_eq(stint_scope_close(scope, SOON_US, NULL, 0), 0);
+}
+
 START_TEST(a_scope_whose_threads_obey_is_closed_and_all_are_joined)
 {
-    struct master m;
-    struct stint_token *hold = up(&m);
     struct stint_scope *scope = stint_scope_open(NULL, "requests");
     struct stint_registry_scope seen;
     struct stint_registry_slot slot;
@@ -68,14 +77,11 @@ START_TEST(a_scope_whose_threads_obey_is_closed_and_all_are_joined)
     ck_assert_int_eq(master_find(&m, "obedient", &slot), 1);
     ck_assert_uint_eq(slot.state, STINT_SLOT_DONE);
     ck_assert_uint_eq(slot.flags & STINT_SLOT_JOINABLE, 0);
-    down(hold);
 }
 END_TEST
 
 START_TEST(who_does_not_leave_is_returned_by_name_and_place_and_the_scope_can_be_closed_again)
 {
-    struct master m;
-    struct stint_token *hold = up(&m);
     struct stint_scope *scope = stint_scope_open(NULL, "zombie");
     struct stint_straggler who[2] = {{.size = sizeof(who[0])}};
     struct stint_look look;
@@ -102,16 +108,12 @@ START_TEST(who_does_not_leave_is_returned_by_name_and_place_and_the_scope_can_be
     ck_assert_str_eq(look.text, "zombie");
     ck_assert_uint_eq(look.generation, 0);
     ck_assert_int_le(look.at_us, stint_now_us());
-    stint_token_cancel(hold, STINT_CAUSE_USER, NULL);
-    ck_assert_int_eq(stint_scope_close(scope, SOON_US, NULL, 0), 0);
-    down(hold);
+    end(scope);
 }
 END_TEST
 
 START_TEST(an_older_programs_straggler_is_a_prefix_of_ours)
 {
-    struct master m;
-    struct stint_token *hold = up(&m);
     struct stint_scope *scope = stint_scope_open(NULL, "old");
     const size_t old = offsetof(struct stint_straggler, file); /* as if that was all */
     char two[2 * sizeof(struct stint_straggler)];
@@ -125,16 +127,12 @@ START_TEST(an_older_programs_straggler_is_a_prefix_of_ours)
     memcpy(&one, two + old, old);
     ck_assert_str_eq(one.name, "stubborn");
     ck_assert_uint_eq((unsigned char)two[2 * old], 0x55);
-    stint_token_cancel(hold, STINT_CAUSE_USER, NULL);
-    ck_assert_int_eq(stint_scope_close(scope, SOON_US, NULL, 0), 0);
-    down(hold);
+    end(scope);
 }
 END_TEST
 
 START_TEST(scopes_within_are_cancelled_and_counted_with_it)
 {
-    struct master m;
-    struct stint_token *hold = up(&m);
     struct stint_scope *outer = stint_scope_open(NULL, "outer");
     struct stint_scope *inner = stint_scope_open(outer, "inner");
     struct stint_registry_scope seen, seen_inner;
@@ -149,17 +147,13 @@ START_TEST(scopes_within_are_cancelled_and_counted_with_it)
     ck_assert_int_eq(master_scope(&m, "outer", &seen), 1);
     ck_assert_uint_eq(seen_inner.cancelled_us, seen.cancelled_us);
     ck_assert_uint_eq(seen_inner.threads, 1);
-    stint_token_cancel(hold, STINT_CAUSE_USER, NULL);
-    ck_assert_int_eq(stint_scope_close(inner, SOON_US, NULL, 0), 0);
+    end(inner);
     ck_assert_int_eq(stint_scope_close(outer, SOON_US, NULL, 0), 0);
-    down(hold);
 }
 END_TEST
 
 START_TEST(a_scope_waits_for_every_thread_under_its_token_however_it_was_made)
 {
-    struct master m;
-    struct stint_token *hold = up(&m);
     struct stint_scope *scope = stint_scope_open(NULL, "broad");
     struct stint_token *below = stint_token_new(stint_scope_token(scope), "below");
     struct stint_thread *thread;
@@ -169,12 +163,10 @@ START_TEST(a_scope_waits_for_every_thread_under_its_token_however_it_was_made)
     ck_assert_int_eq(stint_thread_spawn(&thread, below, "by hand", stay, hold), 0);
     ck_assert_int_eq(stint_scope_close(scope, GRACE_US, &who, 1), 1);
     ck_assert_str_eq(who.name, "by hand");
-    stint_token_cancel(hold, STINT_CAUSE_USER, NULL);
-    ck_assert_int_eq(stint_scope_close(scope, SOON_US, NULL, 0), 0);
+    end(scope);
     ck_assert_int_eq(stint_thread_join(thread, NULL, soon()),
                      0); /* its handle is still its maker's */
     stint_token_unref(below);
-    down(hold);
 }
 END_TEST
 
@@ -186,21 +178,16 @@ close_own(void *arg)
 
 START_TEST(a_thread_cannot_wait_for_itself)
 {
-    struct master m;
-    struct stint_token *hold = up(&m);
     struct stint_scope *scope = stint_scope_open(NULL, "own");
 
     ck_assert_int_eq(stint_scope_spawn(scope, "closer", close_own, scope), 0);
     ck_assert_int_eq(stint_scope_close(scope, SOON_US, NULL, 0), 0);
     ck_assert_int_eq(stint_scope_close(NULL, SOON_US, NULL, 0), 0);
-    down(hold);
 }
 END_TEST
 
 START_TEST(an_abandoned_scope_goes_with_its_last_thread)
 {
-    struct master m;
-    struct stint_token *hold = up(&m);
     struct stint_scope *scope = stint_scope_open(NULL, "left");
     struct stint_registry_scope seen;
     int64_t limit = soon();
@@ -217,7 +204,6 @@ START_TEST(an_abandoned_scope_goes_with_its_last_thread)
         ck_assert_int_eq(master_scope(&m, "left", &seen), 1);
     while (seen.state != STINT_SCOPE_CLOSED && stint_now_us() < limit);
     ck_assert_uint_eq(seen.state, STINT_SCOPE_CLOSED);
-    down(hold);
 }
 END_TEST
 
@@ -230,8 +216,6 @@ nothing(void *arg)
 START_TEST(a_scope_that_lives_long_joins_its_threads_as_it_goes)
 {
     enum { MANY = 3000 };
-    struct master m;
-    struct stint_token *hold = up(&m);
     struct stint_scope *scope = stint_scope_open(NULL, "long");
     struct stint_registry_header header;
 
@@ -240,7 +224,6 @@ START_TEST(a_scope_that_lives_long_joins_its_threads_as_it_goes)
     ck_assert_int_eq(stint_scope_close(scope, SOON_US, NULL, 0), 0);
     ck_assert_int_eq(pread(m.registry, &header, sizeof(header), 0), sizeof(header));
     ck_assert_uint_lt(header.slots.used, 500); /* slots are used again, early */
-    down(hold);
 }
 END_TEST
 
@@ -248,8 +231,6 @@ START_TEST(more_scopes_than_places_are_counted_and_work)
 {
     enum { MANY = STINT_REGISTRY_SCOPES + 20 };
     static struct stint_scope *scopes[MANY];
-    struct master m;
-    struct stint_token *hold = up(&m);
     struct stint_registry_header header;
     struct stint_registry_slot slot;
 
@@ -272,7 +253,6 @@ START_TEST(more_scopes_than_places_are_counted_and_work)
     }
     ck_assert_int_eq(pread(m.registry, &header, sizeof(header), 0), sizeof(header));
     ck_assert_uint_eq(header.overflow_scopes, MANY - (STINT_REGISTRY_SCOPES - 1));
-    down(hold);
 }
 END_TEST
 
@@ -282,6 +262,7 @@ main(void)
     Suite *suite = suite_create("scope");
     TCase *t = tcase_create("scope");
 
+    tcase_add_checked_fixture(t, up, down);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, a_scope_whose_threads_obey_is_closed_and_all_are_joined);
     tcase_add_test(
