@@ -13,7 +13,7 @@
 
 #include <stint.h>
 
-#define CALLS 50000
+#define CALLS 50000L
 #define TURNS 20000 /* of two threads that wait for each other */
 #define NAPS  500
 
