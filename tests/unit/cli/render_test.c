@@ -181,6 +181,7 @@ static const char leaks_json[] =
     "\"state\":\"killed\",\"most\":2},{\"generation\":9,\"pid\":47,\"state\":\"leaked\",\"most\":"
     "6}]},{\"key\":\"q\",\"state\":\"seen\",\"text\":\"not shown\"}],\"certificates\":["
     "{\"generation\":7,\"grade\":\"cgroup\",\"pids_gone\":true,\"fds_returned\":true,"
+    "\"how\":{\"pids\":\"seen\",\"cgroup\":\"refused\",\"fds\":\"concluded\",\"threads\":\"none\"},"
     "\"processes\":2,\"text\":\"1 killed\"},{\"generation\":8,\"grade\":\"pids\",\"pids_gone\":"
     "true,\"processes\":1,\"text\":\"\"}]}]}";
 
@@ -195,7 +196,8 @@ START_TEST(the_history_tells_what_rises_and_how_generations_ended)
     ck_assert_int_eq(stint_asks("leaks --certificates --fail-on-leak", "200 OK", leaks_json, NULL),
                      CLI_LEAKED);
     ck_assert_ptr_nonnull(strstr(out, "generation 7 1 killed  "));
-    ck_assert_ptr_nonnull(strstr(out, "2 processes, known by cgroup, descriptors returned\n"));
+    ck_assert_ptr_nonnull(strstr(out, "2 processes, known by cgroup, processes gone (seen), cgroup "
+                                      "NOT empty (refused), descriptors returned (concluded)\n"));
     ck_assert_ptr_nonnull(strstr(out, "generation 8 clean  "));
 }
 END_TEST
