@@ -165,8 +165,7 @@ static const char *const trace_formats[] = {"auto", "json", "logfmt", "text", NU
 static const char *const *const words[WORDS_COUNT] = {
     [WORDS_LOG_FORMAT] = log_formats, [WORDS_LOG_LEVEL] = log_levels, [WORDS_HANDOFF] = handoffs,
     [WORDS_FALLBACK] = fallbacks,     [WORDS_CGROUP] = cgroups,       [WORDS_TYPE] = service_types,
-    [WORDS_LOG_TO] = log_targets,     [WORDS_LOG_LINES] = log_lines,
-    [WORDS_TRACE] = trace_formats,
+    [WORDS_LOG_TO] = log_targets,     [WORDS_LOG_LINES] = log_lines,  [WORDS_TRACE] = trace_formats,
 };
 
 static void

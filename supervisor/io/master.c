@@ -28,10 +28,10 @@
 #include "supervisor/io/master_logs.h"
 #include "supervisor/io/master_outdated.h"
 #include "supervisor/io/master_state.h"
-#include "supervisor/io/spans.h"
 #include "supervisor/io/operator.h"
 #include "supervisor/io/orphans.h"
 #include "supervisor/io/peek.h"
+#include "supervisor/io/spans.h"
 #include "supervisor/io/watch.h"
 
 /* ---- what wakes the master ---------------------------------------------------------------------- */
@@ -199,7 +199,7 @@ master_create(struct master *m, struct error *reterr)
         r = fdstore_put(m->fdstore, "journal", journal_ring_fd(m->journal));
     if (r == 0)
         r = master_logs(m);
-    m->spans = spans_create(); /* without memory there are none */
+    m->spans = spans_create();  /* without memory there are none */
     (void)spawn_raise_nofile(); /* not: then surroundings say when it is too low */
     if (r == 0)
         r = peek_init();

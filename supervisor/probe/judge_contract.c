@@ -142,8 +142,7 @@ vital_is_silent(const struct trial *t, const struct claim *c)
     int64_t silent_us = facts_span(c->beats_before_us, t->facts->at_us);
 
     return c->vital_every_us > 0 && c->cancelled_us == 0 && !t->asked && c->beats_before_us > 0 &&
-           c->beats == c->beats_before &&
-           silent_us > c->vital_every_us;
+           c->beats == c->beats_before && silent_us > c->vital_every_us;
 }
 
 /* A beat since the earlier look; how long that excuses it depends on how long it had. */

@@ -2,7 +2,7 @@
 #ifndef STINT_TESTS_CONFIG_RANDOM_PREFLIGHT_H
 #define STINT_TESTS_CONFIG_RANDOM_PREFLIGHT_H
 
-/* Of random_spec.h, which includes it where the words that it needs are there. */
+#include "tests/unit/config/random_words.h"
 
 /* {} and everything that it may say. */
 static inline void

@@ -22,6 +22,10 @@
 static pid_t burning;
 static int channel = -1, registry = -1; /* of a worker: the master's ends */
 
+#ifndef BURN
+#define BURN "./burn-" /* the build says where they really are */
+#endif
+
 static inline void
 number_set(const char *variable, long number)
 {
