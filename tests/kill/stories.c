@@ -223,7 +223,7 @@ play_deaf(void)
     scn_config(
         "  web:\n    command: [./actor, count=count, deaf, ready]\n    directory: %s\n"
         "    workers: 2\n    listen: {main: \"unix:%s/web.sock\"}\n    drain_timeout: 100ms\n"
-        "    leak_grace: 100ms\n",
+        "    leak_grace: 100ms\n    profiling: {threads: true}\n",
         scn_dir(), scn_dir());
     serve();
     cell_arm();
