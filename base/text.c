@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,12 +125,37 @@ utf8_length(const unsigned char *s, size_t bytes)
     return n;
 }
 
+#define EACH UINT64_C(0x0101010101010101)
+#define TOP  UINT64_C(0x8080808080808080)
+
+static uint64_t
+has_byte(uint64_t eight, unsigned char byte)
+{
+    uint64_t zero = eight ^ (EACH * byte);
+
+    return (zero - EACH) & ~zero & TOP;
+}
+
+/* Do all eight stand for themselves? None is below a blank or above a tilde, a quote or a backslash. */
+static bool
+are_plain(const char *s)
+{
+    uint64_t eight;
+
+    memcpy(&eight, s, sizeof(eight));
+    return ((eight | ((eight - EACH * 0x20) & ~eight) | has_byte(eight, 0x7f) |
+             has_byte(eight, '"') | has_byte(eight, '\\')) &
+            TOP) == 0;
+}
+
 /* How many of the bytes at @s, which most texts are made of, stand for themselves. */
 static size_t
 plain_run(const char *s, size_t bytes)
 {
     size_t n = 0;
 
+    while (bytes - n >= sizeof(uint64_t) && are_plain(s + n))
+        n += sizeof(uint64_t);
     while (n < bytes && s[n] >= 0x20 && s[n] < 0x7f && s[n] != '"' && s[n] != '\\')
         n++;
     return n;
@@ -149,7 +175,7 @@ text_add_escaped(struct text *t, const char *s, size_t bytes)
         }
         n = utf8_length((const unsigned char *)s + i, bytes - i);
         if (c == '"' || c == '\\')
-            text_addf(t, "\\%c", c);
+            text_addn(t, (const char[]){'\\', s[i]}, 2); /* a line of JSON has dozens of them */
         else if (c == '\n')
             text_add(t, "\\n");
         else if (c == '\t')

@@ -180,6 +180,27 @@ START_TEST(a_list_of_strings_is_null_terminated_and_compares)
 }
 END_TEST
 
+/* Eight bytes are looked at at once: each byte there is, at each place of them, as by itself. */
+START_TEST(a_byte_is_escaped_alike_wherever_it_stands)
+{
+    for (int byte = 1; byte < 0x80; byte++) {
+        auto_text struct text alone = TEXT_INIT;
+
+        text_add_json(&alone, (const char[]){(char)byte}, 1);
+        for (size_t at = 0; at < 24; at++) {
+            auto_text struct text whole = TEXT_INIT, want = TEXT_INIT;
+            char line[25] = "abcdefghijklmnopqrstuvwx";
+
+            line[at] = (char)byte;
+            text_add_json(&whole, line, 24);
+            text_addf(&want, "\"%.*s%.*s%s\"", (int)at, line, (int)alone.bytes - 2,
+                      text_str(&alone) + 1, line + at + 1);
+            ck_assert_str_eq(text_str(&whole), text_str(&want));
+        }
+    }
+}
+END_TEST
+
 int
 main(void)
 {
@@ -187,6 +208,7 @@ main(void)
     TCase *c = tcase_create("text");
 
     tcase_add_checked_fixture(c, setup, teardown);
+    tcase_add_test(c, a_byte_is_escaped_alike_wherever_it_stands);
     tcase_add_test(c, an_empty_text_is_an_empty_string);
     tcase_add_test(c, a_text_grows_and_stays_terminated);
     tcase_add_test(c, a_cleared_text_is_empty_and_usable);
