@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -188,6 +189,7 @@ accept_one(struct server *s)
         s->busy++;
     if (pid != 0)
         return; /* no process: the client sees the connection end */
+    (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* with the port ends what goes through it */
     (void)signal(SIGINT, SIG_DFL);
     (void)signal(SIGTERM, SIG_DFL);
     serve_one(s, fd);
