@@ -31,6 +31,7 @@
 #define LOOK_EVERY  (20 * US_PER_MS)
 #define AGAIN_EVERY (500 * US_PER_MS) /* for threads that nobody registered */
 #define THREADS_MAX 16384
+#define TICKS_MAX   100000 /* that one sample may stand for: more is not believed */
 
 struct cpu_inside {
     pid_t pid;
@@ -251,7 +252,8 @@ tell(struct cpu_inside *in, const struct cpu_sink *sink)
     struct cpu_sample s = {.pid = in->pid,
                            .tid = (pid_t)(r->tid <= INT32_MAX ? r->tid : 0),
                            .at_us = r->at_us,
-                           .ticks = 1 + (uint64_t)r->overruns,
+                           .ticks =
+                               1 + (uint64_t)(r->overruns < TICKS_MAX ? r->overruns : TICKS_MAX),
                            .sp = r->registers[7],
                            .pc = r->registers[16],
                            .registers = r->registers,

@@ -126,6 +126,77 @@ START_TEST(who_cannot_answer_is_told_what_to_do)
 }
 END_TEST
 
+/* A worker that writes into the ring whatever it likes, as long as it lives. */
+static void
+be_hostile(int theirs)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    char frame[512];
+    struct iovec part = {frame, sizeof(frame)};
+    struct msghdr msg = {.msg_iov = &part,
+                         .msg_iovlen = 1,
+                         .msg_control = &control,
+                         .msg_controllen = sizeof(control)};
+    struct stint_profile_header *ring;
+    unsigned char *records;
+    uint64_t chance = 88172645463325252U;
+    uint32_t count, stride;
+    int fd;
+
+    if (recvmsg(theirs, &msg, 0) < 0 || !CMSG_FIRSTHDR(&msg))
+        _exit(1);
+    memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
+    ring = mmap(NULL, (size_t)lseek(fd, 0, SEEK_END), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (ring == MAP_FAILED || ftruncate(fd, 4096) == 0)
+        _exit(2); /* it could be shrunk */
+    count = ring->count;
+    stride = ring->stride;
+    records = (unsigned char *)(ring + 1);
+    ring->count = ring->stride = UINT32_MAX;
+    __atomic_store_n(&ring->state, STINT_PROFILE_RUNS, __ATOMIC_RELEASE);
+    for (size_t i = 0;; i = (i + 1) % count) {
+        struct stint_profile_record *r = (void *)(records + i * stride);
+        uint64_t *words = (void *)r;
+
+        for (size_t k = 0; k < stride / 8; k += 1 + chance % 64) {
+            chance ^= chance << 13;
+            chance ^= chance >> 7;
+            chance ^= chance << 17;
+            words[k] = k % 3 ? chance : (uint64_t)(uintptr_t)be_hostile + chance % 256;
+        }
+        r->stack_at = r->registers[7];
+        r->state = STINT_PROFILE_FULL;
+        if (i % 16 == 0)
+            (void)poll(NULL, 0, 1);
+    }
+}
+
+START_TEST(a_ring_full_of_lies_does_no_harm)
+{
+    struct profile_target target = {.service = "web", .generation = 7};
+    struct profile_wish wish = {.until_us = mono_now_us() + 2 * US_PER_S};
+    auto_profile struct profile *p = a_profile();
+    int ends[2];
+
+    forbid(EPERM);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+    ck_assert_int_eq(registry_create(&target.registry_fd, NULL), 0);
+    target.channel_fd = ends[0];
+    burning = fork();
+    ck_assert_int_ge(burning, 0);
+    if (burning == 0)
+        be_hostile(ends[1]);
+    target.pid = burning;
+    ck_assert_msg(profile_cpu(p, &target, &wish, &why) == 0, "%s", why.text);
+    ck_assert_int_gt(profile_total(p, 0), 100);
+    ck_assert_int_gt(profile_total(p, 1), 0);
+    profile_free(again(p)); /* it is one that can be read */
+}
+END_TEST
+
 int
 main(void)
 {
@@ -140,6 +211,7 @@ main(void)
     tcase_add_test(all, each_sample_has_the_scope_and_the_trace_of_its_moment);
     tcase_add_test(all, nothing_is_left_behind_in_the_worker);
     tcase_add_test(all, who_cannot_answer_is_told_what_to_do);
+    tcase_add_test(all, a_ring_full_of_lies_does_no_harm);
     suite_add_tcase(suite, all);
     return unit_main(suite);
 }
