@@ -184,6 +184,7 @@ void render_limits(const json_t *worker, struct text *out);
 void render_thread_count(const json_t *threads, struct text *out); /* appended; NULL: nothing */
 void render_outdated(const json_t *service, struct text *out);
 void render_overrun(const json_t *one, struct text *out); /* of `deadlines.overruns` */
+void render_trace(const json_t *trace, struct text *out);
 void render_answer(struct cli *cli, const json_t *answer);
 void render_upgrade(struct cli *cli, const json_t *answer);
 /* "0.1.0, pid 12 (master 34, the 2nd, since 3.00 s), up 2 h" of a status or a version … */

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/text.h"
 #include "supervisor/cli/cli_internal.h"
 
@@ -100,4 +101,50 @@ render_overrun(const json_t *one, struct text *out)
                   json_duration(one, "last_ago_ms", ago, sizeof(ago)));
     if (json_text(one, "trace_id")[0])
         text_addf(out, ", trace %s", json_text(one, "trace_id"));
+}
+
+/* The first finding of that kind: " (thread flusher, start at cache.c:88)"; nothing where nobody is named. */
+static void
+add_culprit(const json_t *findings, const char *fault, struct text *out)
+{
+    size_t i;
+    json_t *one;
+
+    json_array_foreach(findings, i, one)
+    {
+        if (!json_text(one, "thread")[0] ||
+            (json_has(one, "fault") && strcmp(json_text(one, "fault"), fault) != 0))
+            continue;
+        text_addf(out, " (thread %s%s%s)", json_text(one, "thread"),
+                  json_text(one, "creator")[0] ? ", " : "", json_text(one, "creator"));
+        return;
+    }
+}
+
+/* "of 1200 lines 3 lost their trace (thread …), 1 has ids of zeroes". Nothing where nothing is wrong. */
+void
+render_trace(const json_t *trace, struct text *out)
+{
+    static const struct {
+        const char *key, *words;
+    } faults[] = {
+        {"lost",               "lost the trace of their thread"},
+        {"span_without_trace", "with a span and no trace"      },
+        {"zero",               "with ids of zeroes"            },
+        {"malformed",          "with malformed ids"            },
+        {"changed",            "in another trace than before"  },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(faults); i++) {
+        const char *key = faults[i].key;
+
+        if (json_number(trace, key) == 0)
+            continue;
+        if (out->bytes == 0)
+            text_addf(out, "of %" PRId64 " lines ", json_number(trace, "lines"));
+        else
+            text_add(out, ", ");
+        text_addf(out, "%" PRId64 " %s", json_number(trace, key), faults[i].words);
+        add_culprit(json_object_get(trace, i == 0 ? "lost_in_thread" : "findings"), key, out);
+    }
 }

@@ -315,7 +315,7 @@ add_deadlines(struct table *t, const json_t *d)
 static void
 add_service(struct table *t, const json_t *s)
 {
-    auto_text struct text note = TEXT_INIT;
+    auto_text struct text note = TEXT_INIT, trace = TEXT_INIT;
     const char *mode = json_text(json_object_get(s, "watch"), "mode");
     struct row *row = table_add(t);
     size_t i;
@@ -334,6 +334,9 @@ add_service(struct table *t, const json_t *s)
     add_libraries(t, s);
     add_log(t, json_object_get(s, "log"));
     add_deadlines(t, json_object_get(s, "deadlines"));
+    render_trace(json_object_get(s, "trace"), &trace);
+    if (trace.bytes > 0)
+        add_free(t, PAINT_WARN, "trace context: ", text_str(&trace));
     if (strncmp(mode, "polling", 7) == 0)
         add_free(t, PAINT_WARN, "its files are watched by ", mode);
     json_array_foreach(json_object_get(s, "hooks"), i, h)

@@ -72,6 +72,7 @@ END_TEST
 START_TEST(what_is_wrong_with_a_line_is_told_by_the_thread_that_printed_it)
 {
     static const char *const faults[] = {"span_without_trace", "zero", "malformed", "changed"};
+    auto_free char *out = NULL;
     json_t *c, *lost;
 
     service("web", "lose, span, zero, bad, change", "");
@@ -98,6 +99,11 @@ START_TEST(what_is_wrong_with_a_line_is_told_by_the_thread_that_printed_it)
     ck_assert_int_eq(number(lost, "count"), 1);
     ck_assert_uint_eq(json_array_size(json_object_get(c, "findings")), 4);
     json_decref(c);
+    ck_assert_int_eq(scn_cli(&out, "status", NULL), 0);
+    ck_assert_msg(strstr(out, "trace context: of 7 lines 1 lost the trace of their thread (thread "
+                              "forgetful, in_thread at ") &&
+                      strstr(out, "1 with a span and no trace (thread careless, in_thread at "),
+                  "%s", out);
     ck_assert_int_eq(scn_stop(), 0);
 }
 END_TEST
