@@ -16,7 +16,7 @@
 #include "tests/unit/profile/fixture.h"
 #include "worker-api/wire.h"
 
-#define ENOUGH 200 /* samples: less is chance */
+#define ENOUGH 400 /* samples: less is chance */
 #define OFTEN  497 /* a second, where it is not the rate that is tested: it takes less time then */
 
 static pid_t burning;

@@ -14,9 +14,11 @@
 #include "worker-api/stint.h"
 #endif
 
-#define PART 500000L /* turns of the loop: a millisecond or two */
+/* Turns of the loop at once; $BURN_PART. A cycle of both functions is 85 parts on the average. */
+static long part = 200000;
 
-static __thread volatile unsigned long sum; /* its own: two that wait for one line would take longer */
+/* Its own: two that wait for one line of the cache would take longer. */
+static __thread volatile unsigned long sum;
 
 #define APART __attribute__((noinline, noclone))
 
@@ -42,14 +44,14 @@ turn(long n)
 APART static void
 seven(unsigned times)
 {
-    turn(7 * PART * times);
+    turn(7 * part * times);
     sum++; /* no tail call: it is to be on the stack */
 }
 
 APART static void
 three(unsigned times)
 {
-    turn(3 * PART * times);
+    turn(3 * part * times);
     sum++;
 }
 
@@ -74,9 +76,9 @@ compare(const void *a, const void *b)
     const int *x = a, *y = b;
 
     if (*x < 0 || *y < 0)
-        three(1);
+        three(8);
     else
-        seven(1);
+        seven(8);
     return (*x > *y) - (*x < *y);
 }
 
@@ -105,9 +107,9 @@ one_of_two(void *arg)
     for (;;) {
         (void)sem_wait(&go[i]);
         if (i)
-            three(4);
+            three(8);
         else
-            seven(4);
+            seven(8);
         (void)sem_post(&gone[i]);
     }
     return NULL;
@@ -132,11 +134,10 @@ two(void)
     }
     thread_start(one_of_two, NULL);
     thread_start(one_of_two, &go);
-    for (;;) {
-        for (int i = 0; i < 2; i++)
-            (void)sem_post(&go[i]);
-        for (int i = 0; i < 2; i++)
-            (void)sem_wait(&gone[i]);
+    /* In turns: side by side they would slow each other down, and not alike. */
+    for (int i = 0;; i = !i) {
+        (void)sem_post(&go[i]);
+        (void)sem_wait(&gone[i]);
     }
 }
 
@@ -281,8 +282,10 @@ worker(const char *shape)
 int
 main(int argc, char **argv)
 {
-    const char *shape = argc > 1 ? argv[1] : "";
+    const char *shape = argc > 1 ? argv[1] : "", *given = getenv("BURN_PART");
 
+    if (given)
+        part = strtol(given, NULL, 10);
 #ifdef BURN_STINT
     return worker(shape);
 #endif
