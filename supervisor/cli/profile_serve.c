@@ -188,7 +188,7 @@ accept_one(struct server *s)
     if (pid > 0)
         s->busy++;
     if (pid != 0)
-        return; /* no process: the client sees the connection end */
+        return;                             /* no process: the client sees the connection end */
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* with the port ends what goes through it */
     (void)signal(SIGINT, SIG_DFL);
     (void)signal(SIGTERM, SIG_DFL);
