@@ -52,11 +52,11 @@ enum evidence_grade {
 /* A place in the code. Empty strings: not known. */
 struct place {
     uint64_t pc;       /* in the process; of a caller: of the call itself, not behind it */
+    uint64_t offset;   /* of pc in the file of `module`, for addr2line */
     char function[96]; /* demangled it is not */
     char file[128];    /* source, with DWARF only */
-    unsigned line;     /* 0: not known */
     char module[64];   /* last component of the ELF file's path; "" = in no file */
-    uint64_t offset;   /* of pc in that file, for addr2line */
+    unsigned line;     /* of `file`; 0: not known */
     bool business;     /* neither libc, loader, vdso, nor libstint: somebody's own code */
     bool unmapped;     /* pc lies in no mapping any more: a plugin that was unloaded */
 };
