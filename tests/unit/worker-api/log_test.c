@@ -126,12 +126,12 @@ START_TEST(a_long_line_is_cut_to_one_atomic_write_and_never_within_a_character)
         ck_assert_int_eq(stint_log(STINT_LOG_INFO, "%s", text), 0);
         n = strlen(next_line());
         ck_assert_uint_gt(n, PIPE_BUF - 24);
-        ck_assert_str_eq(line + n - 7, "ü…\"\n" + (sizeof("ü…\"\n") - 1 - 7));
+        ck_assert_str_eq(line + n - 7, "ü…\"\n");
     }
     memset(text, '\x01', sizeof(text) - 1);
     ck_assert_int_eq(stint_log_signal(STINT_LOG_INFO, text), 0);
     n = strlen(next_line());
-    ck_assert_str_eq(line + n - 11, "\\u0001…\"\n" + (sizeof("\\u0001…\"\n") - 1 - 11));
+    ck_assert_str_eq(line + n - 11, "\\u0001…\"\n");
 }
 END_TEST
 
