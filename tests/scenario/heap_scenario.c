@@ -89,7 +89,7 @@ END_TEST
 
 START_TEST(it_takes_a_new_generation_and_is_off_before)
 {
-    auto_free char *plan = NULL, *refused = NULL;
+    auto_free char *refused = NULL;
     unsigned fds = hoarder("");
 
     ck_assert_int_eq(scn_cli(&refused, "profile", "web", "--heap", NULL), 77);
