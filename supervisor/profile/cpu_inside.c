@@ -29,7 +29,7 @@
 #define BYTES       (sizeof(struct stint_profile_header) + RECORDS * STRIDE)
 #define ANSWER_TIME (3 * US_PER_S)
 #define LOOK_EVERY  (20 * US_PER_MS)
-#define AGAIN_EVERY (500 * US_PER_MS) /* for threads that nobody registered */
+#define AGAIN_EVERY (100 * US_PER_MS) /* for threads that nobody registered */
 #define THREADS_MAX 16384
 #define TICKS_MAX   100000 /* that one sample may stand for: more is not believed */
 

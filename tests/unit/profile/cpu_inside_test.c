@@ -7,6 +7,8 @@
 
 #include "tests/unit/profile/cpu_fixture.h"
 
+#define SELDOM 199 /* less often than the kernel looks at timers of CPU time: 250 times a second */
+
 static void
 forbid(int error)
 {
@@ -39,7 +41,7 @@ START_TEST(two_threads_that_nobody_registered_are_in_it)
 {
     forbid(EACCES);
     burn("worker", "two");
-    auto_profile struct profile *p = sampled(US_PER_S, OFTEN);
+    auto_profile struct profile *p = sampled(2 * US_PER_S, SELDOM);
 
     seventy_thirty(p, 99);
     ck_assert(labelled(p, "thread", "part-seven") > 0);
@@ -51,7 +53,7 @@ START_TEST(threads_that_are_spawned_meanwhile_are_in_it)
 {
     forbid(ENOSYS);
     burn("worker", "spawn");
-    auto_profile struct profile *p = sampled(US_PER_S, OFTEN);
+    auto_profile struct profile *p = sampled(2 * US_PER_S, SELDOM);
 
     seventy_thirty(p, 99);
     ck_assert(labelled(p, "thread", "short") > 90);
@@ -62,7 +64,7 @@ START_TEST(each_sample_has_the_scope_and_the_trace_of_its_moment)
 {
     forbid(EPERM);
     burn("worker", "serve");
-    auto_profile struct profile *p = sampled(US_PER_S, OFTEN);
+    auto_profile struct profile *p = sampled(2 * US_PER_S, SELDOM);
     struct profile_label label;
     struct text said = {0};
     size_t n = profile_samples(p);
@@ -88,7 +90,7 @@ START_TEST(nothing_is_left_behind_in_the_worker)
     forbid(EPERM);
     burn("worker", "alternate");
     for (int i = 0; i < 3; i++) {
-        auto_profile struct profile *p = sampled(US_PER_S, OFTEN);
+        auto_profile struct profile *p = sampled(2 * US_PER_S, SELDOM);
 
         ck_assert(comment_has(p, "from inside"));
     }

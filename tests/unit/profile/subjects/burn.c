@@ -4,6 +4,7 @@
  * three(), in one of several shapes. It says "ready\n" and goes on until it is killed.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -128,6 +129,11 @@ thread_start(void *(*fn)(void *arg), void *arg)
 APART static void
 two(void)
 {
+    cpu_set_t one;
+
+    CPU_ZERO(&one); /* the same for both: that of another may have a busy neighbour */
+    CPU_SET((unsigned)sched_getcpu(), &one);
+    (void)sched_setaffinity(0, sizeof(one), &one);
     for (int i = 0; i < 2; i++) {
         (void)sem_init(&go[i], 0, 0);
         (void)sem_init(&gone[i], 0, 0);
