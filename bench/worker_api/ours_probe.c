@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,9 +21,11 @@
 #include "base/units.h"
 #include "supervisor/probe/capture.h"
 
-#define THREADS 1000
-#define LOOKS   5
-#define BEAT_US US_PER_MS
+#define THREADS   1000
+#define LOOKS     5
+#define BEAT_US   US_PER_MS
+
+#define LOOK_NICE 5 /* as for a look at a service that serves (supervisor/io/probing_work.c) */
 
 static pthread_mutex_t taken = PTHREAD_MUTEX_INITIALIZER;
 
@@ -120,6 +123,7 @@ look(pid_t pid)
     int status = -1;
 
     if (child == 0) {
+        (void)setpriority(PRIO_PROCESS, 0, LOOK_NICE);
         if (probe_capture(&req, &facts, NULL) < 0)
             _exit(1);
         for (size_t i = 0; i < facts.n; i++)
