@@ -19,10 +19,11 @@ hoard(long blocks)
         kept = malloc(BLOCK);
 }
 
+/* Not as in hoard(): a compiler makes one function of two that are alike. */
 __attribute__((noinline)) static void
 leak(long blocks)
 {
-    while (blocks-- > 0) /* not as in hoard(): a compiler makes one function of two that are alike */
+    while (blocks-- > 0)
         kept = calloc(1, BLOCK);
 }
 
