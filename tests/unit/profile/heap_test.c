@@ -241,8 +241,10 @@ START_TEST(a_liar_costs_nothing_but_his_own_profile)
         if (fd == -1 || ftruncate(fd, 4096) != 0)
             _exit(1);
         page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
-        table = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (page == MAP_FAILED || table == MAP_FAILED)
+        /* One page, and nothing behind it. */
+        table = mmap(NULL, (size_t)4 << 20, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (page == MAP_FAILED || table == MAP_FAILED ||
+            mprotect(table, 4096, PROT_READ | PROT_WRITE) != 0)
             _exit(1);
         wanted = lie(_i, page, table);
         if (write(ready[1], &wanted, sizeof(wanted)) != sizeof(wanted))
