@@ -30,11 +30,12 @@ by_address(const void *a, const void *b)
 static size_t
 lines_in(const char *text)
 {
-    size_t n = 0;
+    size_t n = 1;
 
-    for (const char *at = strchr(text, '\n'); at; at = strchr(at + 1, '\n'))
-        n++;
-    return n + 1;
+    for (; *text != '\0';
+         text++) /* not by strchr(), which a sanitizer has measure all of it each time */
+        n += *text == '\n';
+    return n;
 }
 
 /* "ffffffff81000000 T _stext\t[module]": functions only. */
