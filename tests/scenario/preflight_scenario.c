@@ -125,7 +125,9 @@ END_TEST
 
 /* ---- what is left ----------------------------------------------------------------------------- */
 
-START_TEST(ctrl_c_leaves_neither_a_process_nor_a_cage)
+/* A preflight that is at work, and gets @signo. Return: its status. */
+static int
+struck_by(int signo)
 {
     const char *config = web("    preflight: {reloads: 1000}\n");
     const char *const argv[] = {"stint", "preflight", "web", "-c", config, NULL};
@@ -143,38 +145,26 @@ START_TEST(ctrl_c_leaves_neither_a_process_nor_a_cage)
     do
         ck_assert_int_gt(getline(&line, &room, progress), 0);
     while (!strstr(line, "reload 2 of 1000"));
-    ck_assert_int_eq(kill(pid, SIGINT), 0);
+    ck_assert_int_eq(kill(pid, signo), 0);
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     (void)fclose(progress);
+    fd_close(none);
+    return status;
+}
+
+START_TEST(ctrl_c_leaves_neither_a_process_nor_a_cage)
+{
+    int status = struck_by(SIGINT);
+
     ck_assert(WIFEXITED(status));
     ck_assert_int_eq(WEXITSTATUS(status), 130);
-    fd_close(none);
     preflight_nothing_left();
 }
 END_TEST
 
 START_TEST(a_preflight_that_is_killed_takes_its_processes_along)
 {
-    const char *config = web("    preflight: {reloads: 1000}\n");
-    const char *const argv[] = {"stint", "preflight", "web", "-c", config, NULL};
-    int none = open("/dev/null", O_WRONLY | O_CLOEXEC), ends[2], status;
-    auto_free char *line = NULL;
-    size_t room = 0;
-    FILE *progress;
-    pid_t pid;
-
-    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
-    pid = preflight_start(none, ends[1], argv);
-    fd_close(ends[1]);
-    progress = fdopen(ends[0], "re");
-    ck_assert_ptr_nonnull(progress);
-    do
-        ck_assert_int_gt(getline(&line, &room, progress), 0);
-    while (!strstr(line, "reload 2 of 1000"));
-    ck_assert_int_eq(kill(pid, SIGKILL), 0);
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    (void)fclose(progress);
-    fd_close(none);
+    (void)struck_by(SIGKILL);
     scn_nobody_left(); /* its supervisor was told to stop, and did */
 }
 END_TEST
