@@ -14,30 +14,7 @@
 #include "base/units.h"
 #include "example.h"
 #include "tests/scenario/harness.h"
-
-#define has(text, what) ck_assert_msg(strstr(text, what) != NULL, "no '%s' in:\n%s", what, text)
-
-static char *shell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-
-static char *
-shell(const char *fmt, ...)
-{
-    auto_text struct text out = TEXT_INIT;
-    char command[1024], buffer[4096];
-    va_list ap;
-    FILE *said;
-    size_t n;
-
-    va_start(ap, fmt);
-    (void)vsnprintf(command, sizeof(command), fmt, ap);
-    va_end(ap);
-    said = popen(command, "r");
-    ck_assert_ptr_nonnull(said);
-    while ((n = fread(buffer, 1, sizeof(buffer), said)) > 0)
-        text_addn(&out, buffer, n);
-    ck_assert_msg(pclose(said) == 0, "%s: %s", command, text_str(&out));
-    return text_steal(&out);
-}
+#include "tests/scenario/shell.h"
 
 /* Its workers come one after the other, some after it said that it serves: once both wait for work. */
 static char *

@@ -11,8 +11,8 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "harness.h"
+#include "shell.h"
 
-#define has(text, what)     ck_assert_msg(strstr(text, what) != NULL, "no '%s' in:\n%s", what, text)
 #define has_not(text, what) ck_assert_msg(strstr(text, what) == NULL, "'%s' in:\n%s", what, text)
 
 static inline void
@@ -33,29 +33,6 @@ leaker(int deaf, const char *more)
     scn_start();
     (void)scn_await("event=verdict service=web outcome=serving gen=1", 10000);
     return scn_baseline();
-}
-
-/* Output of a shell command. It has to succeed. */
-static char *shell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-
-static char *
-shell(const char *fmt, ...)
-{
-    auto_text struct text out = TEXT_INIT;
-    char command[1024], buffer[4096];
-    va_list ap;
-    FILE *said;
-    size_t n;
-
-    va_start(ap, fmt);
-    (void)vsnprintf(command, sizeof(command), fmt, ap);
-    va_end(ap);
-    said = popen(command, "r");
-    ck_assert_ptr_nonnull(said);
-    while ((n = fread(buffer, 1, sizeof(buffer), said)) > 0)
-        text_addn(&out, buffer, n);
-    ck_assert_msg(pclose(said) == 0, "%s: %s", command, text_str(&out));
-    return text_steal(&out);
 }
 
 /* A profile of @whom in the file @name of the stage. */
