@@ -39,16 +39,22 @@ wall_ns(int64_t at_us, int64_t now_us)
     return (wall_now_us() - (now_us - at_us)) * 1000;
 }
 
+static void
+call_it(struct span *span, const char *name)
+{
+    (void)snprintf(span->name, sizeof(span->name), "%s", name ? name : "");
+}
+
 static struct span
 span_of(const struct master *m, const struct move *move, const char *name)
 {
     const struct service *s = core_service(m->core, move->service);
-    struct span span = {.name = name,
-                        .generation = move->generation,
+    struct span span = {.generation = move->generation,
                         .reload = move->relieved ? 0 : move->reload,
                         .parent = root_of(move->trace)};
 
     memcpy(span.trace, move->trace, sizeof(span.trace));
+    call_it(&span, name);
     if (s)
         (void)snprintf(span.service, sizeof(span.service), "%s", s->name);
     span.start_ns = wall_ns(move->since_us, m->core->now_us);
@@ -116,7 +122,7 @@ on_generation(struct master *m, const struct move *move)
     }
     if (move->to != GENERATION_RETIRED)
         return;
-    span.name = "certify"; /* until its certificate is written */
+    call_it(&span, "certify"); /* until its certificate is written */
     span.id = of_generation(move, GENERATION_RETIRED);
     span.start_ns = span.end_ns;
     spans_hold(m->spans, &span);

@@ -15,24 +15,45 @@
 
 #include "base/list.h"
 
-#define SPANS_MAX 1024
+#define SPANS_MAX           1024
+
+#define SPAN_ATTRIBUTES_MAX 192 /* bytes of all of one span, with their NULs */
 
 struct text;
 
-struct span {
-    uint64_t seq; /* from 1; given by spans_put() */
-    char trace[33];
-    uint64_t id, parent; /* 0 = none */
-    const char *name;    /* a literal: "check", "drain" … */
-    char service[65];
-    uint64_t generation, reload; /* 0 = none */
-    bool has_slot;
-    unsigned slot;
-    pid_t pid;                /* 0 = none */
-    int64_t start_ns, end_ns; /* CLOCK_REALTIME, for people and collectors */
-    bool failed;
-    char text[160];
+enum span_kind { /* by OTLP's numbers */
+                 SPAN_UNSPECIFIED = 0,
+                 SPAN_INTERNAL = 1,
+                 SPAN_SERVER = 2, /* a request that came in */
+                 SPAN_CLIENT = 3, /* a call that went out */
+                 SPAN_PRODUCER = 4,
+                 SPAN_CONSUMER = 5
 };
+
+/* What is marked with * only one of a worker's own has, told by its libstint. */
+struct span {
+    uint64_t seq;                /* from 1; given by spans_put() */
+    uint64_t id, parent;         /* 0 = none */
+    uint64_t generation, reload; /* 0 = none */
+    int64_t start_ns, end_ns;    /* CLOCK_REALTIME, for people and collectors */
+    int64_t deadline_ns;         /* * CLOCK_REALTIME; 0 = none */
+    const char *cause;   /* * a literal: what its work was cancelled for; NULL = it was not */
+    enum span_kind kind; /* * */
+    unsigned slot;
+    pid_t pid, tid; /* 0 = none; * the thread that ended it */
+    bool has_slot;
+    bool failed; /* its status is "error"; `text` says why, or what came of it */
+    bool of_worker;
+    char trace[33];
+    char name[65]; /* "check", "drain" …; of a worker whatever it says */
+    char service[65];
+    char text[160];
+    char thread[41], creator[41], scope[41]; /* * names; "" = none */
+    char attributes[SPAN_ATTRIBUTES_MAX];    /* * key, NUL, value, NUL … and an empty key */
+};
+
+/* span_attribute - of `attributes`, one after the other: @at begins with 0. False: that was all; else both are borrowed. */
+bool span_attribute(const struct span *span, size_t *at, const char **key, const char **value);
 
 struct spans;
 
@@ -65,7 +86,8 @@ void spans_watch_remove(struct spans_watch *w); /* harmless when it is not there
 /* span_id - the same for the same phase of the same trace, in any master. Never 0. */
 uint64_t span_id(const char *trace, unsigned what, uint64_t id, unsigned phase, int64_t at_us);
 
-/* span_json - one object, no newline: the keys of an event, and span, parent, name, start, duration_us, status. */
+/* span_json - one object, no newline: the keys of an event, and span, parent, name, start, duration_us, status;
+ * of a worker's also kind, thread, creator … and attributes. */
 void span_json(const struct span *span, struct text *out);
 
 #endif

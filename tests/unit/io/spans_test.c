@@ -154,6 +154,52 @@ START_TEST(a_span_as_json)
 }
 END_TEST
 
+START_TEST(of_a_worker_there_is_more_to_say)
+{
+    auto_text struct text out = TEXT_INIT;
+    const struct span span = {.trace = T,
+                              .id = 1,
+                              .name = "GET /",
+                              .of_worker = true,
+                              .kind = SPAN_SERVER,
+                              .tid = 43,
+                              .thread = "pool-1",
+                              .creator = "main",
+                              .scope = "http",
+                              .cause = "deadline",
+                              .deadline_ns = 5,
+                              .attributes = "http.method\0GET\0db.rows\0\0\0"};
+
+    span_json(&span, &out);
+    ck_assert_ptr_nonnull(strstr(text_str(&out),
+                                 "\"status\":\"ok\",\"kind\":\"server\",\"tid\":43,\"thread\":"
+                                 "\"pool-1\",\"creator\":\"main\","
+                                 "\"scope\":\"http\",\"cause\":\"deadline\",\"deadline_unix_ns\":5,"
+                                 "\"attributes\":{\"http.method\":\"GET\",\"db.rows\":\"\"}}"));
+}
+END_TEST
+
+START_TEST(attributes_without_an_end_are_none)
+{
+    struct span span = {.id = 1};
+    const char *key, *value;
+    size_t at = 0;
+
+    ck_assert(!span_attribute(&span, &at, &key, &value));
+    memset(span.attributes, 'x', sizeof(span.attributes));
+    ck_assert(!span_attribute(&span, &at, &key, &value));
+    span.attributes[3] = '\0'; /* a key, and a value that does not end */
+    ck_assert(!span_attribute(&span, &at, &key, &value));
+    span.attributes[sizeof(span.attributes) - 1] = '\0';
+    ck_assert(span_attribute(&span, &at, &key, &value));
+    ck_assert_str_eq(key, "xxx");
+    ck_assert_uint_eq(strlen(value), sizeof(span.attributes) - 5);
+    ck_assert(!span_attribute(&span, &at, &key, &value));
+    at = SIZE_MAX;
+    ck_assert(!span_attribute(&span, &at, &key, &value));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -168,6 +214,8 @@ main(void)
     tcase_add_test(t, who_follows_is_woken);
     tcase_add_test(t, an_id_says_what_it_is_of_and_nothing_else);
     tcase_add_test(t, a_span_as_json);
+    tcase_add_test(t, of_a_worker_there_is_more_to_say);
+    tcase_add_test(t, attributes_without_an_end_are_none);
     suite_add_tcase(suite, t);
     return unit_main(suite);
 }
