@@ -48,21 +48,33 @@ check_url(struct load *l, const struct entry *e)
                       (int)strcspn(host, "/"), host, err.text);
 }
 
+/* What a program binds by itself may be more than what stint binds: any port, a cage's file, a name. */
+static void
+plain_address(const char *item, struct text *out)
+{
+    const char *colon = strrchr(item, ':');
+
+    if (strncmp(item, "unix:@", 6) == 0 && item[6])
+        text_addf(out, "unix:/%s", item + 6);
+    else if (strncmp(item, "unix:{cage}/", 12) == 0)
+        text_addf(out, "unix:/cage/%s", item + 12);
+    else if (colon && strcmp(colon, ":*") == 0)
+        text_addf(out, "%.*s:0", (int)(colon - item), item);
+    else
+        text_add(out, item);
+}
+
 static void
 check_listens(struct load *l, const struct entry *e)
 {
     const struct node *at = below(l, e, "listens");
 
     for (size_t i = 0; i < e->spec->preflight.listens.n; i++) {
-        const char *item = e->spec->preflight.listens.items[i], *colon = strrchr(item, ':');
         auto_text struct text plain = TEXT_INIT;
         auto_address struct address a = {0};
         struct error err;
 
-        if (colon && strcmp(colon, ":*") == 0)
-            text_addf(&plain, "%.*s:0", (int)(colon - item), item);
-        else
-            text_add(&plain, item);
+        plain_address(e->spec->preflight.listens.items[i], &plain);
         if (address_parse(text_str(&plain), &a, &err) < 0)
             (void)finding(&l->reader, at->kind == NODE_LIST ? at->items[i] : at, NULL,
                           "'listens': %s", err.text);

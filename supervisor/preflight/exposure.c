@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -84,8 +85,9 @@ asked(const struct listening *l, const char *path, struct fetched *got)
 {
     struct error e;
 
-    return fetch((const struct sockaddr *)&l->to, l->to_bytes, l->address + strlen("tcp://"), path,
-                 "", mono_now_us() + ONE_ANSWER_US, got, &e) == 0;
+    return l->to_bytes > 0 && fetch((const struct sockaddr *)&l->to, l->to_bytes,
+                                    l->is_unix ? "localhost" : l->address + strlen("tcp://"), path,
+                                    "", mono_now_us() + ONE_ANSWER_US, got, &e) == 0;
 }
 
 /* The first path that gives out a profile to somebody without a token; NULL: none. */
@@ -96,6 +98,8 @@ open_profile(const struct cage *c, const struct listening *l)
     char program[256];
 
     /* Who does not speak HTTP, or not to us, has no such paths. */
+    if (l->is_unix && !l->is_stream)
+        return NULL;
     if (!asked(l, "/stint-preflight-asks-for-nothing", &other) || other.status == 0)
         return NULL;
     first_argument(l->pid, program, sizeof(program));
@@ -110,32 +114,41 @@ open_profile(const struct cage *c, const struct listening *l)
     return NULL;
 }
 
-/* "tcp://127.0.0.1:*" of the configuration, against "tcp://127.0.0.1:6060". */
+/* "tcp://127.0.0.1:*" or "unix:{cage}/x.sock" of the configuration, against what is there. */
 static bool
-is_listed(const struct service_spec *s, const char *address)
+is_item(const char *item, const char *address)
 {
-    for (size_t i = 0; i < s->preflight.listens.n; i++) {
-        const char *item = s->preflight.listens.items[i];
-        size_t n = strlen(item);
+    size_t n = strlen(item);
 
-        if (strcmp(item, address) == 0)
-            return true;
-        if (n > 1 && item[n - 1] == '*' && strncmp(item, address, n - 1) == 0)
-            return true;
-        if (strncmp(item, "tcp://*:", 8) == 0 && strrchr(address, ':') &&
-            (item[8] == '*' || strcmp(item + 7, strrchr(address, ':')) == 0))
+    if (strcmp(item, address) == 0)
+        return true;
+    if (n > 1 && item[n - 1] == '*' && strncmp(item, address, n - 1) == 0)
+        return true;
+    return strncmp(item, "tcp://*:", 8) == 0 && strncmp(address, "tcp://", 6) == 0 &&
+           (item[8] == '*' || strcmp(item + 7, strrchr(address, ':')) == 0);
+}
+
+static bool
+is_listed(const struct cage *c, const char *address)
+{
+    const struct strv *listens = &c->options->spec->preflight.listens;
+
+    for (size_t i = 0; i < listens->n; i++) {
+        auto_free char *item = cage_expand(c, listens->items[i]);
+
+        if (item && is_item(item, address))
             return true;
     }
     return false;
 }
 
-static void
-judge_socket(const struct cage *c, const struct listening *l, struct preflight_report *r)
-{
-    bool listed = l->inherited || is_listed(c->options->spec, l->address);
-    const char *path = open_profile(c, l);
+/* ---- TCP ---------------------------------------------------------------------------------------- */
 
-    if (!listed)
+static void
+judge_tcp(const struct cage *c, const struct listening *l, const char *path,
+          struct preflight_report *r)
+{
+    if (!l->inherited && !is_listed(c, l->address))
         check_fail(r, CHECK_PROFILING,
                    "close it; or, where it is meant, let stint bind it ('listen'), or name it in "
                    "'listens' of 'preflight'",
@@ -144,17 +157,87 @@ judge_socket(const struct cage *c, const struct listening *l, struct preflight_r
     if (path)
         check_fail(
             r, CHECK_PROFILING,
-            "take the handlers out of the program, or bind them to a unix socket; 'profiling' "
-            "of the service and 'stint profile' give profiles to those who may have them",
+            "take the handlers out of the program, or bind them to a unix socket of mode 0600; "
+            "'profiling' of the service and 'stint profile' give profiles to those who may have "
+            "them",
             "%s answers GET %s to anybody, without a token", l->address, path);
+}
+
+/* ---- Unix sockets ------------------------------------------------------------------------------- */
+
+/* With the address of production, since the one in the cage is no file that anybody knows. */
+static const struct listener_spec *
+configured(const struct cage *c, const char *address)
+{
+    for (size_t i = 0; i < c->n_sockets; i++)
+        if (strcmp(c->sockets[i].address, address) == 0)
+            return &c->options->spec->listen[i];
+    return NULL;
+}
+
+/* "any user of this machine may connect (mode 0777)" */
+static void
+say_reach(const struct listening *l, mode_t mode, char *buf, size_t room)
+{
+    if (l->is_abstract)
+        (void)snprintf(buf, room,
+                       "an abstract socket has no mode: any process of its network may connect");
+    else
+        (void)snprintf(buf, room, "any user of this machine may connect, mode %04o",
+                       (unsigned)mode);
+}
+
+static void
+judge_unix(const struct cage *c, const struct listening *l, const char *path,
+           struct preflight_report *r)
+{
+    const struct listener_spec *own = l->inherited ? configured(c, l->address) : NULL;
+    const char *address = own ? own->address : l->address;
+    mode_t mode = own ? own->mode : l->mode;
+    bool anybody = own ? own->mode & S_IWOTH : l->reach == REACH_ANYBODY;
+    char reach[96];
+
+    say_reach(l, mode, reach, sizeof(reach));
+    if (anybody && !l->inherited && !is_listed(c, l->address))
+        check_fail(r, CHECK_PROFILING,
+                   l->is_abstract
+                       ? "bind it to a file of mode 0600 or 0660; or let stint bind it ('listen'); "
+                         "or, where anybody may, name it in 'listens' of 'preflight'"
+                       : "set the umask to 077 around bind(), or put it into a directory of mode "
+                         "0700; or let stint bind it ('listen', with a 'mode'); or, where anybody "
+                         "may, name it in 'listens' of 'preflight'",
+                   "pid %d listens on %s, which nothing in the configuration names: %s",
+                   (int)l->pid, address, reach);
+    if (path && anybody)
+        check_fail(r, CHECK_PROFILING,
+                   "take the handlers out of the program, or give their socket the mode 0600; "
+                   "'profiling' of the service and 'stint profile' give profiles to those who may "
+                   "have them",
+                   "%s answers GET %s without a token: %s", address, path, reach);
+}
+
+/* ---- All of them -------------------------------------------------------------------------------- */
+
+static void
+judge_socket(const struct cage *c, const struct listening *l, struct preflight_report *r,
+             struct text *guarded)
+{
+    const char *path = open_profile(c, l);
+
+    if (!l->is_unix)
+        judge_tcp(c, l, path, r);
+    else
+        judge_unix(c, l, path, r);
+    if (path)
+        text_addf(guarded, "%s%s", guarded->bytes ? ", " : "", l->address);
 }
 
 int
 exposure_judge(const struct cage *c, const pid_t *tree, size_t n, struct preflight_report *r)
 {
     auto_free struct listening *all = calloc(LISTENING_MOST, sizeof(*all));
-    int count = all ? listening_find(tree, n, c->supervisor, all) : -ENOMEM;
-    auto_text struct text names = TEXT_INIT;
+    int count = all ? listening_find(tree, n, c->supervisor, c->work, all) : -ENOMEM;
+    auto_text struct text names = TEXT_INIT, guarded = TEXT_INIT;
 
     if (count < 0) {
         check_skip(r, CHECK_PROFILING,
@@ -165,11 +248,14 @@ exposure_judge(const struct cage *c, const pid_t *tree, size_t n, struct preflig
     for (int i = 0; i < count; i++) {
         if (cage_interrupted(c))
             return -EINTR;
-        judge_socket(c, &all[i], r);
+        judge_socket(c, &all[i], r, &guarded);
         text_addf(&names, "%s%s", names.bytes ? ", " : "", all[i].address);
     }
-    check_pass(r, CHECK_PROFILING, "%d socket%s %s connections in%s%s, %s gives out a profile",
-               count, count == 1 ? "" : "s", count == 1 ? "takes" : "take", count ? ": " : "",
-               text_str(&names), "none of them");
+    check_pass(r, CHECK_PROFILING, "%d socket%s %s connections in%s%s, %s%s", count,
+               count == 1 ? "" : "s", count == 1 ? "takes" : "take", count ? ": " : "",
+               text_str(&names),
+               guarded.bytes ? "profiles are given out to its own user or group alone, by "
+                             : "none of them gives out a profile",
+               text_str(&guarded));
     return 0;
 }

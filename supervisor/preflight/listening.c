@@ -142,6 +142,7 @@ struct find {
     int n;
     const uint64_t *own, *above; /* sockets of the process, and of the supervisor */
     size_t n_own, n_above;
+    const char *cage;
     pid_t pid;
 };
 
@@ -160,6 +161,13 @@ known(const struct find *f, uint64_t inode)
     return false;
 }
 
+static bool
+parse_any(const struct find *f, const char *name, const char *line, struct listening *l)
+{
+    return strcmp(name, "unix") == 0 ? listening_unix_parse(line, f->pid, f->cage, l)
+                                     : parse_line(line, l);
+}
+
 static void
 find_in_table(struct find *f, const char *name)
 {
@@ -175,7 +183,8 @@ find_in_table(struct find *f, const char *name)
          line = strtok_r(NULL, "\n", &rest)) {
         struct listening l;
 
-        if (!parse_line(line, &l) || known(f, l.inode) || !is_among(f->own, f->n_own, l.inode))
+        if (!parse_any(f, name, line, &l) || known(f, l.inode) ||
+            !is_among(f->own, f->n_own, l.inode))
             continue;
         l.pid = f->pid;
         l.inherited = is_among(f->above, f->n_above, l.inode);
@@ -184,9 +193,10 @@ find_in_table(struct find *f, const char *name)
 }
 
 int
-listening_find(const pid_t *tree, size_t n, pid_t supervisor, struct listening *ret)
+listening_find(const pid_t *tree, size_t n, pid_t supervisor, const char *cage,
+               struct listening *ret)
 {
-    struct find f = {.ret = ret};
+    struct find f = {.ret = ret, .cage = cage};
     auto_free uint64_t *above = NULL;
     ssize_t count = supervisor > 0 ? sockets_of(supervisor, &above) : 0;
 
@@ -207,6 +217,7 @@ listening_find(const pid_t *tree, size_t n, pid_t supervisor, struct listening *
         f.pid = tree[i];
         find_in_table(&f, "tcp");
         find_in_table(&f, "tcp6");
+        find_in_table(&f, "unix");
     }
     return f.n;
 }

@@ -88,6 +88,60 @@ START_TEST(a_port_of_its_own_is_told_unless_it_is_named)
 }
 END_TEST
 
+static json_t *
+with_socket(const char *path, const char *mode, const char *listens, const char *failed)
+{
+    char faults[512], lines[256];
+
+    (void)snprintf(faults, sizeof(faults), ", socket, '%s', '%s'", path, mode);
+    (void)snprintf(lines, sizeof(lines), "    preflight: {reloads: 1, listens: [%s]}\n", listens);
+    return preflight_expect("web", stranger(faults, lines), failed);
+}
+
+START_TEST(a_unix_socket_that_anybody_may_use_is_told_and_one_of_its_own_user_is_not)
+{
+    json_t *report;
+    const char *evidence;
+
+    report = with_socket("{cage}/debug.sock", "0777", "", "profiling");
+    evidence = preflight_evidence(report, "profiling");
+    ck_assert_msg(strstr(evidence, "debug.sock, which nothing in the configuration names") &&
+                      strstr(evidence, "any user of this machine may connect, mode 0777") &&
+                      strstr(evidence, "answers GET /debug/pprof/ without a token"),
+                  "%s", evidence);
+    json_decref(report);
+    report = with_socket("{cage}/debug.sock", "0600", "", "");
+    evidence = preflight_evidence(report, "profiling");
+    ck_assert_msg(
+        strstr(evidence, "profiles are given out to its own user or group alone, by unix:"), "%s",
+        evidence);
+    json_decref(report);
+    /* To be named is not enough where a profile is given out. */
+    report = with_socket("{cage}/debug.sock", "0666", "'unix:{cage}/debug.sock'", "profiling");
+    evidence = preflight_evidence(report, "profiling");
+    ck_assert_msg(!strstr(evidence, "which nothing"), "%s", evidence);
+    json_decref(report);
+    preflight_nothing_left();
+}
+END_TEST
+
+START_TEST(an_abstract_socket_is_everybodys)
+{
+    json_t *report = with_socket("@stint-test-", "0", "", "profiling");
+    const char *evidence = preflight_evidence(report, "profiling");
+
+    ck_assert_msg(strstr(evidence, "listens on unix:@stint-test-") &&
+                      strstr(evidence, "an abstract socket has no mode"),
+                  "%s", evidence);
+    json_decref(report);
+    report = with_socket("@stint-test-", "0", "'unix:@stint-test-*'", "profiling");
+    evidence = preflight_evidence(report, "profiling");
+    ck_assert_msg(!strstr(evidence, "which nothing") && strstr(evidence, "GET /debug/pprof/"), "%s",
+                  evidence);
+    json_decref(report);
+}
+END_TEST
+
 /* With the files of examples/nginx, whose block says how nginx is kept in a cage. */
 START_TEST(nginx_is_rehearsed_beside_the_one_that_runs)
 {
@@ -113,4 +167,6 @@ END_TEST
 scn_main("preflight_strangers", a_python_server_passes_with_fewer_checks_and_which_is_said,
          memory_and_descriptors_that_grow_with_each_reload_are_told_with_numbers,
          a_process_that_outlives_its_worker_is_named_and_ended,
-         a_port_of_its_own_is_told_unless_it_is_named, nginx_is_rehearsed_beside_the_one_that_runs)
+         a_port_of_its_own_is_told_unless_it_is_named,
+         a_unix_socket_that_anybody_may_use_is_told_and_one_of_its_own_user_is_not,
+         an_abstract_socket_is_everybodys, nginx_is_rehearsed_beside_the_one_that_runs)

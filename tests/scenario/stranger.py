@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A server that knows nothing of libstint: it takes an inherited socket, says READY=1 and answers.
-# Its arguments are faults: leak (with each SIGHUP), port NUMBER (of its own), escape PROGRAM.
+# Its arguments are faults: leak (with each SIGHUP), port NUMBER (of its own), socket PATH MODE (a unix
+# socket, which gives out profiles), escape PROGRAM.
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 
 faults = sys.argv[1:]
 kept = []
@@ -38,6 +40,28 @@ if "port" in faults:
     own.bind(("127.0.0.1", int(faults[faults.index("port") + 1])))
     own.listen(8)
     kept.append(own)
+
+
+def debug(own):
+    while True:
+        client, _ = own.accept()
+        with client:
+            index = b"<a>heap</a><a>threads</a><a>cmdline</a>"
+            asked = client.recv(65536).startswith(b"GET /debug/pprof/ ")
+            client.sendall(b"HTTP/1.1 %s\r\nConnection: close\r\n\r\n%s" %
+                           ((b"200 OK", index) if asked else (b"404 No", b"")))
+
+
+if "socket" in faults:
+    path, mode = faults[faults.index("socket") + 1:][:2]
+    own = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    if path[0] != "@" and os.path.exists(path):
+        os.unlink(path)
+    own.bind("\0%s%d" % (path[1:], os.getpid()) if path[0] == "@" else path)
+    if path[0] != "@":
+        os.chmod(path, int(mode, 8))
+    own.listen(8)
+    threading.Thread(target=debug, args=(own,), daemon=True).start()
 if "escape" in faults:
     subprocess.Popen([faults[faults.index("escape") + 1], "1000"], start_new_session=True)
 listener = socket.socket(fileno=3)

@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a preflight makes of what it saw: trends, answers of a socket, kinds of threads. */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/text.h"
 #include "supervisor/preflight/exposure.h"
 #include "supervisor/preflight/fetch.h"
+#include "supervisor/preflight/listening.h"
 #include "supervisor/preflight/sample.h"
 #include "supervisor/preflight/threads.h"
 #include "tests/unit/unit.h"
@@ -83,6 +90,64 @@ START_TEST(addresses_are_those_of_listeners)
 }
 END_TEST
 
+/* ---- unix sockets ------------------------------------------------------------------------------ */
+
+#define LISTENS "00000000deadbeef: 00000002 00000000 00010000 0001 01 12345 "
+
+START_TEST(who_may_connect_to_a_unix_socket_is_told_by_its_file_and_the_directories_above)
+{
+    char dir[] = "/tmp/stint-reach-XXXXXX", line[512], path[128], inner[96];
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct listening l;
+
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    (void)snprintf(inner, sizeof(inner), "%s/in", dir);
+    (void)snprintf(path, sizeof(path), "%s/x.sock", inner);
+    (void)snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);
+    (void)snprintf(line, sizeof(line), LISTENS "%s", path);
+    ck_assert(mkdir(inner, 0755) == 0 && chmod(inner, 0755) == 0 && chmod(dir, 0755) == 0);
+    ck_assert_int_eq(bind(fd, (const struct sockaddr *)&at, sizeof(at)), 0);
+
+    ck_assert_int_eq(chmod(path, 0666), 0);
+    ck_assert(listening_unix_parse(line, getpid(), NULL, &l));
+    ck_assert_int_eq(l.reach, REACH_ANYBODY);
+    ck_assert_uint_eq(l.mode, 0666);
+    ck_assert_uint_eq(l.inode, 12345);
+    ck_assert(l.is_stream && !l.is_abstract && l.to_bytes > 0);
+    ck_assert_str_eq(l.address + strlen("unix:"), path);
+    ck_assert_int_eq(chmod(inner, 0750), 0); /* nobody gets there … */
+    ck_assert(listening_unix_parse(line, getpid(), NULL, &l));
+    ck_assert_int_eq(l.reach, REACH_GROUP);
+    ck_assert(listening_unix_parse(line, getpid(), inner, &l)); /* … but for the cage's sake */
+    ck_assert_int_eq(l.reach, REACH_ANYBODY);
+    ck_assert_int_eq(chmod(path, 0755), 0); /* what an umask of 022 makes */
+    ck_assert(listening_unix_parse(line, getpid(), inner, &l));
+    ck_assert_int_eq(l.reach, REACH_OWNER);
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert(listening_unix_parse(line, getpid(), NULL, &l));
+    ck_assert_int_eq(l.reach, REACH_NOBODY);
+    (void)close(fd);
+    ck_assert(rmdir(inner) == 0 && rmdir(dir) == 0);
+}
+END_TEST
+
+START_TEST(an_abstract_socket_is_open_to_all_and_one_that_does_not_listen_is_none)
+{
+    struct listening l;
+
+    ck_assert(listening_unix_parse(LISTENS "@debug", getpid(), NULL, &l));
+    ck_assert(l.is_abstract && l.reach == REACH_ANYBODY);
+    ck_assert_str_eq(l.address, "unix:@debug");
+    ck_assert(listening_unix_parse("0: 2 0 00010000 0005 01 7 @seq", getpid(), NULL, &l));
+    ck_assert(!l.is_stream);
+    ck_assert(!listening_unix_parse("0: 2 0 00000000 0001 03 7 /run/x", getpid(), NULL, &l));
+    ck_assert(!listening_unix_parse("0: 2 0 00010000 0001 01 7", getpid(), NULL, &l));
+    ck_assert(!listening_unix_parse("Num       RefCount Protocol Flags    Type St Inode Path",
+                                    getpid(), NULL, &l));
+}
+END_TEST
+
 /* ---- threads ----------------------------------------------------------------------------------- */
 
 static json_t *
@@ -131,6 +196,9 @@ main(void)
     tcase_add_test(tc, a_line_has_its_slope_and_noise_has_next_to_none);
     tcase_add_test(tc, a_profile_is_known_by_what_it_is_and_not_by_the_status_of_the_answer);
     tcase_add_test(tc, addresses_are_those_of_listeners);
+    tcase_add_test(tc,
+                   who_may_connect_to_a_unix_socket_is_told_by_its_file_and_the_directories_above);
+    tcase_add_test(tc, an_abstract_socket_is_open_to_all_and_one_that_does_not_listen_is_none);
     tcase_add_test(tc, threads_of_one_kind_are_one_wherever_they_wait);
     suite_add_tcase(suite, tc);
     return unit_main(suite);
