@@ -56,6 +56,7 @@ load_main(struct load *l, const struct node *root)
 
     (void)object_default(&l->reader, OBJECT_CONFIG, root, l->spec);
     (void)object_read(&l->reader, OBJECT_CONFIG, root, l->spec);
+    validate_export(l, root);
     l->place_told = !given || place->type->parse(&l->reader, place, given, l->spec) == 0;
     if (!node_get(root, "version"))
         (void)finding(&l->reader, root, NULL, "'version' is missing: start with 'version: 1'");

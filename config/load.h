@@ -74,6 +74,7 @@ void validate_dependencies(struct load *l);
 void validate_log(struct load *l, const struct entry *e);
 void validate_trace(struct load *l, const struct entry *e);
 void validate_log_files(struct load *l);
+void validate_export(struct load *l, const struct node *root);
 void validate_system(struct load *l, const struct entry *e);
 
 #endif

@@ -9,6 +9,7 @@
 #include "config/words.h"
 
 #define SERVICE(member)  offsetof(struct service_spec, member)
+#define EXPORT(member)   offsetof(struct spec, export.member)
 #define LISTENER(member) offsetof(struct listener_spec, member)
 #define BUDGET(member)   offsetof(struct leak_budget, member)
 #define DEADLINE(member) offsetof(struct service_spec, deadlines.member)
@@ -64,6 +65,7 @@ object_name(enum object o)
         [OBJECT_PREFLIGHT] = "preflight",
         [OBJECT_PREFLIGHT_LOAD] = "preflight_load",
         [OBJECT_PROFILING] = "profiling",
+        [OBJECT_EXPORT] = "export",
     };
 
     return names[o];
@@ -98,6 +100,7 @@ object_place(enum object o)
         [OBJECT_PREFLIGHT] = "'preflight'",
         [OBJECT_PREFLIGHT_LOAD] = "'load' of 'preflight'",
         [OBJECT_PROFILING] = "'profiling'",
+        [OBJECT_EXPORT] = "'export'",
     };
 
     return places[o];

@@ -260,6 +260,17 @@ enum cgroup_mode { CGROUP_AUTO, CGROUP_OFF, CGROUP_ON };
 enum log_format { LOG_AUTO, LOG_LOGFMT, LOG_JSON, LOG_JOURNAL };
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
 
+/* What a collector is sent, and how. */
+struct export_spec {
+    char *endpoint; /* http:// or https://, no slash at its end; NULL: nothing is sent to anybody */
+    char *headers_file, *ca_file;      /* absolute; NULL: none */
+    struct environment_entry *headers; /* sorted by name, which is in lower case */
+    size_t n_headers;
+    int64_t timeout_us, every_us;
+    uint64_t queue; /* bytes that may wait, of spans and of lines each */
+    bool reloads, spans, logs, gzip;
+};
+
 /* A whole configuration: main file and includes, defaults applied. */
 struct spec {
     char *path;        /* absolute path of the main file */
@@ -268,6 +279,7 @@ struct spec {
     enum cgroup_mode cgroup;
     enum log_format log_format;
     enum log_level log_level;
+    struct export_spec export;
     int64_t stop_budget_us;
     unsigned max_starting;          /* workers at once; 0 = as the machine has processors */
     struct service_spec **services; /* in order of appearance; each holds one reference */
@@ -313,6 +325,13 @@ const char *hook_name(enum hook h); /* "before_start" …, as in the configurati
 bool service_awaits_completion(const struct service_spec *s, const char *name);
 
 const char *timeout_unit_name(enum timeout_unit unit); /* "s", "ms" …, as in the configuration */
+
+/* Does somebody want the spans of workers? Without, none are recorded. */
+static inline bool
+spec_wants_worker_spans(const struct spec *s)
+{
+    return s->export.endpoint && s->export.spans;
+}
 
 /* What a change of a spec asks for; the larger wins. */
 enum reload_class {

@@ -96,6 +96,31 @@ START_TEST(the_example_of_the_manual_means_what_it_says)
 }
 END_TEST
 
+START_TEST(export_is_off_until_a_collector_is_named)
+{
+    struct spec *s = parse_right("version: 1\n");
+
+    ck_assert_ptr_null(s->export.endpoint);
+    ck_assert(!spec_wants_worker_spans(s));
+    spec_destroy(s);
+    s = parse_right("version: 1\nexport: {endpoint: 'https://[::1]:4318/otel//', ca_file: ca.pem,"
+                    " headers_file: ./token, headers: {X-Tenant: a b, b: 1}}\n");
+    ck_assert_str_eq(s->export.endpoint, "https://[::1]:4318/otel");
+    ck_assert_str_eq(s->export.ca_file, "/ca.pem");
+    ck_assert_str_eq(s->export.headers_file, "/token");
+    ck_assert_uint_eq(s->export.n_headers, 2);
+    ck_assert_str_eq(s->export.headers[0].name, "b");
+    ck_assert_str_eq(s->export.headers[1].name, "x-tenant");
+    ck_assert_str_eq(s->export.headers[1].value, "a b");
+    ck_assert(s->export.reloads && s->export.spans && !s->export.logs && !s->export.gzip);
+    ck_assert(spec_wants_worker_spans(s));
+    ck_assert_int_eq(s->export.timeout_us, 5000000);
+    ck_assert_int_eq(s->export.every_us, 5000000);
+    ck_assert_uint_eq(s->export.queue, 4 << 20);
+    spec_destroy(s);
+}
+END_TEST
+
 /* What is written, and the one form in which it is kept. */
 static const char *const addresses[][2] = {
     {"tcp://*:80",                   "tcp://0.0.0.0:80"          },
@@ -174,6 +199,7 @@ main(void)
     tcase_add_loop_test(c, an_address_has_one_spelling, 0, (int)ARRAY_LEN(addresses));
     tcase_add_test(c, what_is_allowed_is_not_complained_about);
     tcase_add_test(c, two_hundred_sockets_are_enough);
+    tcase_add_test(c, export_is_off_until_a_collector_is_named);
     suite_add_tcase(suite, c);
     return unit_main(suite);
 }
