@@ -208,6 +208,7 @@ stint_init(const struct stint_options *options)
     if (r < 0)
         return r;
     stn.initialised = true;
+    stn_heap_tell();
     stn_channel_open(channel);
     if (stn_channel_poll_fd() < 0)
         stn_gate_shut();

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,25 +8,18 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/plain.h"
 #include "base/units.h"
 #include "supervisor/probe/names.h"
 #include "supervisor/probe/proc.h"
-#include "supervisor/probe/remote.h"
+#include "supervisor/profile/heap_read.h"
 #include "supervisor/profile/kinds.h"
 #include "supervisor/profile/place.h"
-#include "worker-api/heap/heap_table.h"
 
-/*
- * The heap of a worker and of its children, as libstint-heap.so in each of them counts it: read out of
- * their memory, without their help. They are not believed: what is no number, too many frames or a
- * stack that is being written again and again is left out, and counted.
- */
+/* The heap of a worker and of its children as a profile: heap_read.c copies what each of them counted. */
 
 #define PROCESSES_MAX 512
-#define STACKS_MAX    (1U << 16)
-#define AT_ONCE       64 /* stacks copied by one call */
-#define TRIES         16 /* for one that is being written */
-#define AMOUNT_MAX    9e18
+#define LABELS        (PROFILE_TARGET_LABELS + 4)
 
 struct family {
     pid_t pids[PROCESSES_MAX];
@@ -38,97 +29,91 @@ struct family {
 struct heap {
     struct profile *p;
     const struct profile_target *target;
-    struct remote memory;
-    struct stint_heap_anchor anchor;
-    struct stint_heap_stack *stacks; /* owned; those in use */
-    size_t n;
-    unsigned torn, wrong;
+    pid_t pid; /* of the target, or of a child of it */
+    struct heap_copy copy;
 };
 
-/* anchor_find - where the process has it; 0 = it has none. */
-static uint64_t
-anchor_find(pid_t pid, int *ret_error)
-{
-    char path[64], line[PATH_MAX + 128];
-    uint64_t at = 0;
-    FILE *f;
-
-    (void)snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
-    f = fopen(path, "re");
-    *ret_error = f ? 0 : errno == ENOENT ? -ESRCH : -errno;
-    while (f && at == 0 && fgets(line, sizeof(line), f))
-        if (strstr(line, " /memfd:" STINT_HEAP_NAME " ") ||
-            strstr(line, " /memfd:" STINT_HEAP_NAME "\n"))
-            at = strtoull(line, NULL, 16);
-    if (f)
-        (void)fclose(f);
-    return at;
-}
-
-static bool
-is_amount(double v)
-{
-    return isfinite(v) && v > -1 && v < AMOUNT_MAX; /* rounding leaves a little less than nothing */
-}
-
-static bool
-is_sane(const struct stint_heap_stack *s)
-{
-    return s->n <= STINT_HEAP_FRAMES && is_amount(s->objects[0]) && is_amount(s->objects[1]) &&
-           is_amount(s->bytes[0]) && is_amount(s->bytes[1]);
-}
-
-/* whole - a copy that nobody wrote into meanwhile: its number is even, and the same before and after. */
-static bool
-whole(struct heap *h, uint64_t at, struct stint_heap_stack *s)
-{
-    for (int i = 0; i < TRIES; i++) {
-        uint32_t before = s->seq, after;
-
-        if (remote_read(&h->memory, at, &after, sizeof(after)) < 0)
-            return false;
-        if (before == after && before % 2 == 0)
-            return true;
-        if (remote_read(&h->memory, at, s, sizeof(*s)) < 0)
-            return false;
-    }
-    return false;
-}
-
-static int
-stacks_read(struct heap *h)
-{
-    auto_free struct stint_heap_stack *some = calloc(AT_ONCE, sizeof(*some));
-    uint32_t most = h->anchor.stacks;
-    int r = 0;
-
-    h->stacks = calloc(most, sizeof(*h->stacks));
-    if (!some || !h->stacks)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < most && r == 0; i += AT_ONCE) {
-        uint32_t n = most - i < AT_ONCE ? most - i : AT_ONCE;
-        uint64_t at = h->anchor.table + (uint64_t)i * sizeof(*some);
-
-        r = remote_read(&h->memory, at, some, n * sizeof(*some));
-        for (uint32_t k = 0; k < n && r == 0; k++) {
-            if (some[k].n == 0)
-                continue;
-            if (!whole(h, at + (uint64_t)k * sizeof(*some), &some[k]))
-                h->torn++;
-            else if (!is_sane(&some[k]))
-                h->wrong++;
-            else
-                h->stacks[h->n++] = some[k];
-        }
-    }
-    return r;
-}
+/* As texts: what a label points to. */
+struct who {
+    char thread[sizeof(((struct stint_heap_label *)0)->thread) + 1];
+    char scope[sizeof(((struct stint_heap_label *)0)->scope) + 1];
+    char trace_id[33];
+    char creator[256];
+};
 
 static int64_t
 amount(double v)
 {
     return v > 0 ? (int64_t)(v + 0.5) : 0;
 }
+
+/* ---- Who allocated ------------------------------------------------------------------------ */
+
+static void
+text(char *to, const char *from, size_t n)
+{
+    n = strnlen(from, n);
+    memcpy(to, from, n);
+    to[n] = '\0';
+    plain_text(to);
+}
+
+/* "watch_start src/config.c:88", as in a profile of threads; "" = not known. */
+static void
+creator_of(const struct stint_heap_label *l, struct names *names, char *to, size_t room)
+{
+    char function[sizeof(l->function) + 1], file[sizeof(l->file) + 1];
+    struct place at = {.line = l->line};
+    size_t n;
+
+    text(function, l->function, sizeof(l->function));
+    text(file, l->file, sizeof(l->file));
+    if (function[0] == '\0' && l->creator_pc != 0) {
+        names_place(names, l->creator_pc, true, &at);
+        (void)snprintf(function, sizeof(function), "%s", at.function);
+        if (file[0] == '\0')
+            (void)snprintf(file, sizeof(file), "%s", at.file);
+        else
+            at.line = l->line;
+    }
+    n = (size_t)snprintf(to, room, "%s%s%s", function, function[0] && file[0] ? " " : "", file);
+    if (file[0] != '\0' && at.line > 0 && n < room)
+        (void)snprintf(to + n, room - n, ":%u", (unsigned)at.line);
+}
+
+static const struct stint_heap_label *
+label_of(const struct heap *h, const struct stint_heap_stack *s)
+{
+    return s->label > 0 && s->label <= h->copy.n_labels && h->copy.labels[s->label - 1].used
+               ? &h->copy.labels[s->label - 1]
+               : NULL;
+}
+
+/* Return: how many labels there are; they point into @who. */
+static size_t
+who_of(const struct heap *h, struct names *names, const struct stint_heap_stack *s, struct who *who,
+       struct profile_label *labels)
+{
+    static const uint8_t none[sizeof(s->trace_id)];
+    const struct stint_heap_label *l = label_of(h, s);
+    size_t n = 0;
+
+    memset(who, 0, sizeof(*who));
+    if (l) {
+        text(who->thread, l->thread, sizeof(l->thread));
+        text(who->scope, l->scope, sizeof(l->scope));
+        creator_of(l, names, who->creator, sizeof(who->creator));
+    }
+    for (size_t i = 0; memcmp(s->trace_id, none, sizeof(none)) != 0 && i < sizeof(none); i++)
+        (void)snprintf(who->trace_id + 2 * i, 3, "%02x", s->trace_id[i]);
+    labels[n++] = (struct profile_label){.key = "thread", .text = who->thread};
+    labels[n++] = (struct profile_label){.key = "scope", .text = who->scope};
+    labels[n++] = (struct profile_label){.key = "trace_id", .text = who->trace_id};
+    labels[n++] = (struct profile_label){.key = "creator", .text = who->creator};
+    return n;
+}
+
+/* ---- Their sums --------------------------------------------------------------------------- */
 
 static int
 stack_add(struct heap *h, struct names *names, const struct stint_heap_stack *s,
@@ -151,27 +136,35 @@ stack_add(struct heap *h, struct names *names, const struct stint_heap_stack *s,
 static int
 stacks_add(struct heap *h, struct names *names, int64_t deadline_us)
 {
+    const struct heap_copy *c = &h->copy;
     struct profile_target t = *h->target;
-    struct profile_label labels[PROFILE_TARGET_LABELS];
+    struct profile_label labels[LABELS];
+    struct who who;
     size_t n_labels;
     int r = 0;
 
-    t.pid = h->memory.pid; /* of the worker, or of a child of it */
+    t.pid = h->pid;
     n_labels = profile_whose(&t, labels);
-    for (size_t i = 0; i < h->n; i++)
-        for (uint32_t k = 0; k < h->stacks[i].n; k++)
-            names_want(names, h->stacks[i].pcs[k], true);
+    for (size_t i = 0; i < c->n; i++)
+        for (uint32_t k = 0; k < c->stacks[i].n; k++)
+            names_want(names, c->stacks[i].pcs[k], true);
+    for (size_t i = 0; i < c->n_labels; i++)
+        if (c->labels[i].used && c->labels[i].creator_pc != 0)
+            names_want(names, c->labels[i].creator_pc, true);
     (void)names_resolve(names, deadline_us); /* what was not found, is told by the note */
-    for (size_t i = 0; i < h->n && r == 0; i++)
-        r = stack_add(h, names, &h->stacks[i], labels, n_labels);
+    for (size_t i = 0; i < c->n && r == 0; i++) {
+        size_t n = who_of(h, names, &c->stacks[i], &who, labels + n_labels);
+
+        r = stack_add(h, names, &c->stacks[i], labels, n_labels + n);
+    }
     return r;
 }
 
 static int
 comments_add(struct heap *h, const struct names *names)
 {
-    const struct stint_heap_anchor *a = &h->anchor;
-    pid_t pid = h->memory.pid;
+    const struct stint_heap_anchor *a = &h->copy.anchor;
+    pid_t pid = h->pid;
     int r = profile_comment(h->p, "process %d: %" PRIu64 " samples, one in %" PRIu64 " bytes",
                             (int)pid, a->samples, a->mean_bytes);
 
@@ -179,10 +172,24 @@ comments_add(struct heap *h, const struct names *names)
         r = profile_comment(
             h->p, "process %d: %" PRIu64 " samples found no room, so the sums are too small",
             (int)pid, a->lost);
-    if (r == 0 && h->torn + h->wrong > 0)
+    if (r == 0 && h->copy.torn + h->copy.wrong > 0)
         r = profile_comment(h->p,
                             "process %d: %u stacks were being written, %u make no sense: left out",
-                            (int)pid, h->torn, h->wrong);
+                            (int)pid, h->copy.torn, h->copy.wrong);
+    if (r == 0 && a->unlabelled > 0)
+        r = profile_comment(h->p,
+                            "process %d: %" PRIu64 " samples are without thread, scope and creator",
+                            (int)pid, a->unlabelled);
+    if (r == 0 && a->untraced > 0)
+        r = profile_comment(h->p,
+                            "process %d: %" PRIu64
+                            " samples are without their trace: more are in use than there "
+                            "is room for",
+                            (int)pid, a->untraced);
+    if (r == 0 && h->copy.moving)
+        r = profile_comment(h->p,
+                            "process %d: sums were being moved, some may be in it twice or missing",
+                            (int)pid);
     if (r == 0 && names_note(names)[0] != '\0')
         r = profile_comment(h->p, "process %d: %s", (int)pid, names_note(names));
     return r;
@@ -193,35 +200,24 @@ static int
 process_add(struct heap *h, int64_t deadline_us, struct error *reterr)
 {
     struct names *names = NULL;
-    pid_t pid = h->memory.pid;
-    int r = 0;
-    uint64_t at = anchor_find(pid, &r);
+    int r = heap_read(h->pid, &h->copy, reterr);
 
-    if (at == 0)
+    if (r <= 0)
         return r;
-    r = remote_read(&h->memory, at, &h->anchor, sizeof(h->anchor));
-    if (r < 0)
-        return error_set(reterr, r, "read the heap's sums in process %d", (int)pid);
-    if (h->anchor.magic != STINT_HEAP_MAGIC || h->anchor.stack_bytes != sizeof(*h->stacks) ||
-        h->anchor.stacks == 0 || h->anchor.stacks > STACKS_MAX || h->anchor.mean_bytes == 0)
-        return error_say(reterr, -EPROTO,
-                         "process %d has the heap sampler of another version of stint", (int)pid);
-    if (h->anchor.pid != (uint32_t)pid) { /* it has allocated next to nothing since it was forked */
+    if (h->copy.anchor.pid != (uint32_t)h->pid) { /* next to nothing since it was forked */
         r = profile_comment(
             h->p,
             "process %d has what process %u had when it was forked, and no samples of its own",
-            (int)pid, h->anchor.pid);
+            (int)h->pid, h->copy.anchor.pid);
         return r < 0 ? r : 1;
     }
-    r = stacks_read(h);
-    if (r == 0)
-        r = names_open(pid, &names, reterr);
+    r = names_open(h->pid, &names, reterr);
     if (r == 0)
         r = stacks_add(h, names, deadline_us);
     if (r == 0)
         r = comments_add(h, names);
     names_close(names);
-    return r < 0 ? error_set(reterr, r, "read the heap's sums in process %d", (int)pid) : 1;
+    return r < 0 ? error_set(reterr, r, "tell the heap of process %d", (int)h->pid) : 1;
 }
 
 static bool
@@ -238,9 +234,9 @@ static void
 said(struct profile *p, const struct heap *h)
 {
     const struct profile_type space = {"space", "bytes"};
-    int64_t now_ns = wall_now_us() * 1000, start_ns = (int64_t)h->anchor.start_ns;
+    int64_t now_ns = wall_now_us() * 1000, start_ns = (int64_t)h->copy.anchor.start_ns;
 
-    profile_period(p, space, (int64_t)h->anchor.mean_bytes);
+    profile_period(p, space, (int64_t)h->copy.anchor.mean_bytes);
     profile_time(p, now_ns, start_ns > 0 && start_ns < now_ns ? now_ns - start_ns : 0);
 }
 
@@ -252,11 +248,11 @@ profile_heap(struct profile *p, const struct profile_target *t, const struct pro
     unsigned found = 0;
 
     for (size_t i = 0; i < family.n; i++) {
-        struct heap h = {.p = p, .target = t, .memory = {.pid = family.pids[i]}};
+        struct heap h = {.p = p, .target = t, .pid = family.pids[i]};
         struct error err = {0};
         int r = process_add(&h, w->until_us, &err);
 
-        free(h.stacks);
+        heap_copy_finish(&h.copy);
         if (r == 1 && found++ == 0)
             said(p, &h);
         if (r < 0 && (i == 0 || r == -ENOMEM)) {

@@ -12,6 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct stint_heap_anchor;
+struct stint_heap_context;
+struct stint_heap_label;
+
 /* sampler.c: the exponential distances between samples. Without libm: it is loaded into everything. */
 int64_t heap_distance(uint64_t *state, uint64_t mean_bytes); /* bytes to the next sample; > 0 */
 double heap_weight(size_t bytes, uint64_t mean_bytes); /* 1 / p of an allocation of that size */
@@ -27,9 +31,14 @@ struct heap_sample {
 bool heap_open(void); /* the anchor and the table; false: no memory, and nothing is sampled */
 uint64_t heap_mean(void);
 void heap_add(struct heap_sample *ret, void *const *pcs, int n, size_t bytes);
-void heap_again(const struct heap_sample *sample); /* in use again: a realloc() that failed */
 void heap_gone(const struct heap_sample *sample);
 void heap_lost(void);
+
+/* labels.c: who allocates. */
+bool heap_labels_open(struct stint_heap_anchor *anchor);
+void heap_context(struct stint_heap_context *ret); /* of the calling thread; no lock held */
+uint32_t heap_label(
+    const struct stint_heap_label *label); /* stacks lock held. Index + 1; 0: none */
 
 /* live.c: which blocks were sampled. */
 extern uint8_t heap_filter[1U << 16];

@@ -115,6 +115,35 @@ threads(void)
         (void)pthread_join(t[i], NULL);
 }
 
+static void *
+free_all(void *arg)
+{
+    lets_go();
+    return arg;
+}
+
+/* What one thread allocates, another gives back. */
+static void
+lets_another_go(void)
+{
+    pthread_t t;
+
+    if (pthread_create(&t, NULL, free_all, NULL) != 0 || pthread_join(t, NULL) != 0)
+        abort();
+}
+
+static void
+cxx(void)
+{
+    void *object = dlopen(getenv("HEAP_GUEST_CXX"), RTLD_NOW);
+    void (*news)(void);
+
+    if (!object)
+        abort();
+    *(void **)&news = dlsym(object, "news");
+    news();
+}
+
 static const struct stint_heap_anchor *
 anchor(void)
 {
@@ -175,13 +204,15 @@ main(int argc, char **argv)
         const char *name;
         void (*play[2])(void);
     } scenes[] = {
-        {"keeps",   {keeps, NULL}   },
-        {"drops",   {drops, NULL}   },
-        {"clears",  {clears, NULL}  },
-        {"grows",   {grows, NULL}   },
-        {"aligns",  {aligns, NULL}  },
-        {"returns", {keeps, lets_go}},
-        {"threads", {threads, NULL} }
+        {"keeps",     {keeps, NULL}            },
+        {"drops",     {drops, NULL}            },
+        {"clears",    {clears, NULL}           },
+        {"grows",     {grows, NULL}            },
+        {"aligns",    {aligns, NULL}           },
+        {"returns",   {keeps, lets_go}         },
+        {"elsewhere", {aligns, lets_another_go}},
+        {"threads",   {threads, NULL}          },
+        {"cxx",       {cxx, NULL}              }
     };
     char c;
 
