@@ -81,7 +81,8 @@ tell_call(const struct walk *w, const struct service_spec *from, const struct na
     struct deadline_edge e = {.caller = from->name,
                               .callee = call->name,
                               .timeout_us = call->us,
-                              .budget_us = to ? deadline_budget_us(to) : call->us};
+                              .budget_us = to ? deadline_budget_us(to) : call->us,
+                              .said = call};
 
     e.fault = fault_of(&e, from, to ? timeout_of(&to->deadlines.clients, from->name) : 0);
     w->each(w->env, &e);
@@ -94,7 +95,8 @@ tell_client(const struct walk *w, const struct service_spec *to, const struct na
     struct deadline_edge e = {.caller = client->name,
                               .callee = to->name,
                               .timeout_us = client->us,
-                              .budget_us = deadline_budget_us(to)};
+                              .budget_us = deadline_budget_us(to),
+                              .said = client};
 
     if (from && timeout_of(&from->deadlines.calls, to->name) > 0)
         return; /* told from the caller's side */
@@ -176,7 +178,11 @@ warn(void *env, const struct deadline_edge *e)
     if (e->fault == EDGE_FINE)
         return;
     deadline_edge_say(e, text, sizeof(text));
-    (void)strv_addf(env, "deadlines: %s", text); /* or it is missing */
+    if (e->said && e->said->file) /* without memory it is missing */
+        (void)strv_addf(env, "%s:%u:%u: deadlines: %s", e->said->file, e->said->line,
+                        e->said->column, text);
+    else
+        (void)strv_addf(env, "deadlines: %s", text);
 }
 
 void

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct named_timeout;
 struct service_spec;
 struct spec;
 struct strv;
@@ -27,6 +28,7 @@ struct deadline_edge {
     int64_t budget_us; /* a call that says nothing of its timeout may take; 0 = no limit */
     int64_t
         other_us; /* EDGE_UNREAL: the caller's own budget; EDGE_DISPUTED: what the callee says */
+    const struct named_timeout *said; /* where it is declared; NULL: it is not */
     enum edge_fault fault;
 };
 
@@ -49,7 +51,7 @@ void deadline_edges(const struct spec *spec,
 /* deadline_edge_say - the sentence of a fault: what happens, and the way out. "" for EDGE_FINE. */
 void deadline_edge_say(const struct deadline_edge *edge, char *text, unsigned size);
 
-/* deadline_warnings - a sentence for each edge with a fault; without memory there are fewer. */
+/* deadline_warnings - "FILE:LINE:COLUMN: sentence" for each edge with a fault; without memory there are fewer. */
 void deadline_warnings(const struct spec *spec, struct strv *ret);
 
 #endif

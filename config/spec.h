@@ -129,6 +129,8 @@ struct timeout_header {
 struct named_timeout {
     char *name; /* of a caller or a service; "*" = every other */
     int64_t us;
+    char *file;            /* owned; where it is written, for warnings; NULL: that is not known */
+    unsigned line, column; /* … there, from 1 */
 };
 
 struct named_timeouts {

@@ -20,8 +20,10 @@ timeouts_clear(const struct key *k, void *base)
 {
     struct named_timeouts *t = key_member(k, base);
 
-    for (size_t i = 0; i < t->n; i++)
+    for (size_t i = 0; i < t->n; i++) {
         free(t->of[i].name);
+        free(t->of[i].file);
+    }
     free(t->of);
     *t = (struct named_timeouts){NULL, 0};
 }
@@ -60,9 +62,16 @@ timeout_read(struct reader *r, const struct key *k, const struct node *key, cons
     result = time_read(r, k, n, &us);
     if (result < 0)
         return result;
-    t->of[t->n] = (struct named_timeout){strdup(name), us};
-    if (!t->of[t->n].name)
+    t->of[t->n] = (struct named_timeout){.name = strdup(name),
+                                         .us = us,
+                                         .file = strdup(n->source->name),
+                                         .line = key ? key->line : n->line,
+                                         .column = key ? key->column : n->column};
+    if (!t->of[t->n].name || !t->of[t->n].file) {
+        free(t->of[t->n].name);
+        free(t->of[t->n].file);
         return no_memory(r);
+    }
     t->n++;
     return 0;
 }

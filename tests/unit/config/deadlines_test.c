@@ -48,11 +48,13 @@ START_TEST(a_server_that_works_longer_than_its_caller_waits_is_told)
 {
     assert_warned(
         FRONT "{calls: {users: 2s}}}\n" USERS "{default: 5s}}\n",
-        "deadlines: 'front' waits no longer than 2s for 'users', which works up to 5s for a "
+        "t:3:45: deadlines: 'front' waits no longer than 2s for 'users', which works up to 5s for "
+        "a "
         "call that says nothing of a timeout: lower 'default' of its 'deadlines' to 2s\n");
     assert_warned(
         FRONT "{calls: {users: 2s}}}\n" USERS "{max: 5s}}\n",
-        "deadlines: 'front' waits no longer than 2s for 'users', which works up to 5s for a "
+        "t:3:45: deadlines: 'front' waits no longer than 2s for 'users', which works up to 5s for "
+        "a "
         "call that says nothing of a timeout: lower 'default' of its 'deadlines' to 2s\n");
 }
 END_TEST
@@ -67,46 +69,48 @@ END_TEST
 
 START_TEST(a_server_without_any_limit_is_told)
 {
-    assert_warned(
-        FRONT "{calls: {users: 2s}}}\n" NOTHING,
-        "deadlines: 'front' waits no longer than 2s for 'users', which has no limit at all: give "
-        "its 'deadlines' a 'default'\n");
+    assert_warned(FRONT "{calls: {users: 2s}}}\n" NOTHING,
+                  "t:3:45: deadlines: 'front' waits no longer than 2s for 'users', which has no "
+                  "limit at all: give "
+                  "its 'deadlines' a 'default'\n");
 }
 END_TEST
 
 START_TEST(callers_that_are_no_services_are_known_by_the_one_who_is_called)
 {
+    assert_warned(USERS "{default: 5s, client_timeout: {gateway: 10s, cron: 3s}}}\n",
+                  "t:3:81: deadlines: 'cron' waits no longer than 3s for 'users', which works up "
+                  "to 5s for a call "
+                  "that says nothing of a timeout: lower 'default' of its 'deadlines' to 3s\n");
     assert_warned(
-        USERS "{default: 5s, client_timeout: {gateway: 10s, cron: 3s}}}\n",
-        "deadlines: 'cron' waits no longer than 3s for 'users', which works up to 5s for a call "
-        "that says nothing of a timeout: lower 'default' of its 'deadlines' to 3s\n");
-    assert_warned(USERS "{default: 5s, client_timeout: 1s}}\n",
-                  "deadlines: a caller waits no longer than 1s for 'users', which works up to 5s "
-                  "for a call "
-                  "that says nothing of a timeout: lower 'default' of its 'deadlines' to 1s\n");
+        USERS "{default: 5s, client_timeout: 1s}}\n",
+        "t:3:66: deadlines: a caller waits no longer than 1s for 'users', which works up to 5s "
+        "for a call "
+        "that says nothing of a timeout: lower 'default' of its 'deadlines' to 1s\n");
 }
 END_TEST
 
 START_TEST(a_caller_that_waits_longer_than_it_may_take_itself_is_told)
 {
-    assert_warned(FRONT "{default: 1s, calls: {users: 2s}}}\n" USERS "{default: 2s}}\n",
-                  "deadlines: 'front' waits up to 2s for 'users', and may take no more than 1s "
-                  "itself: lower "
-                  "'users' in its 'calls'\n");
     assert_warned(
-        FRONT "{default: 1s, calls: {elsewhere: 2s}}}\n",
-        "deadlines: 'front' waits up to 2s for 'elsewhere', and may take no more than 1s itself: "
-        "lower 'elsewhere' in its 'calls'\n");
+        FRONT "{default: 1s, calls: {users: 2s}}}\n" USERS "{default: 2s}}\n",
+        "t:3:58: deadlines: 'front' waits up to 2s for 'users', and may take no more than 1s "
+        "itself: lower "
+        "'users' in its 'calls'\n");
+    assert_warned(FRONT "{default: 1s, calls: {elsewhere: 2s}}}\n",
+                  "t:3:58: deadlines: 'front' waits up to 2s for 'elsewhere', and may take no more "
+                  "than 1s itself: "
+                  "lower 'elsewhere' in its 'calls'\n");
 }
 END_TEST
 
 START_TEST(two_who_say_different_things_of_one_edge_are_told_once)
 {
-    assert_warned(FRONT "{calls: {users: 3s}}}\n" USERS
-                        "{default: 2s, client_timeout: {front: 4s}}}\n",
-                  "deadlines: 'front' calls 'users' with a timeout of 3s, where 'client_timeout' "
-                  "of 'users' says "
-                  "4s: one of them is wrong\n");
+    assert_warned(
+        FRONT "{calls: {users: 3s}}}\n" USERS "{default: 2s, client_timeout: {front: 4s}}}\n",
+        "t:3:45: deadlines: 'front' calls 'users' with a timeout of 3s, where 'client_timeout' "
+        "of 'users' says "
+        "4s: one of them is wrong\n");
     assert_warned(
         FRONT "{calls: {users: 3s}}}\n" USERS "{default: 2s, client_timeout: {front: 3s}}}\n", "");
 }
