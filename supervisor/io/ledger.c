@@ -159,6 +159,8 @@ ledger_take(struct ledger *l, const json_t *line, struct ledger_news *news)
         return take_certificate(b, o);
     if ((o = json_object_get(line, "history")) != NULL)
         return take_history(b, o);
+    if (json_object_get(line, "overruns"))
+        return ledger_overruns_take(b, line);
     if (!json_is_integer(json_object_get(line, "gone")))
         return false;
     history_gone(&b->history, (pid_t)number(line, "gone"),
@@ -239,6 +241,13 @@ ledger_gone(struct ledger *l, const char *service, pid_t pid, bool killed)
 }
 
 void
+ledger_overrun(struct ledger *l, const char *service, uint64_t generation, pid_t pid,
+               const struct overruns *o)
+{
+    enter(l, ledger_overruns_line(l, service, generation, pid, o), NULL);
+}
+
+void
 ledger_certify(struct ledger *l, const char *service, const struct ledger_certificate *c)
 {
     const struct history *h = ledger_book(l, service);
@@ -305,6 +314,7 @@ ledger_close(struct ledger *l)
         struct ledger_book *b = container_of(n, struct ledger_book, node);
 
         history_finish(&b->history);
+        ledger_overruns_free(b);
         free(b);
     }
     table_finish(&l->by_name);

@@ -11,7 +11,9 @@
  *   {"service":"web","gone":4711,"killed":true,"at_wall_us":…}
  *   {"service":"web","retained":{…process…},"generation":7,"at_wall_us":…}
  *   {"service":"web","certificate":{…}}
- *   {"service":"web","history":{…}}        all before it, when the file was written anew
+ *   {"service":"web","overruns":{…},"generation":7,"pid":4711,"at_wall_us":…}
+ *   {"service":"web","history":{…}}        all before it, when the file was written anew …
+ *   {"service":"web","overruns":{…},"of":[[7,4711],…]}        … and who is in that sum
  *
  * A line that is damaged is left out and said once. Without the file the books are in memory only.
  */
@@ -23,6 +25,7 @@
 struct error;
 struct history;
 struct ledger;
+struct overruns;
 
 #define LEDGER_BYTES    ((size_t)4 << 20) /* then it is written anew, in short */
 #define LEDGER_SERVICES 10000             /* with a book; no more are begun */
@@ -74,6 +77,19 @@ struct ledger_certificate {
 
 /* One for each generation; the second of the same is left out. */
 void ledger_certify(struct ledger *l, const char *service, const struct ledger_certificate *c);
+
+/**
+ * overruns_add - add what @from has to @to: rows by thread, creator and scope, callers by name. Live ones have
+ * ended then.
+ */
+void overruns_add(struct overruns *to, const struct overruns *from);
+
+/* ledger_overrun - what the registry of a worker that is gone says; the second time it changes nothing. */
+void ledger_overrun(struct ledger *l, const char *service, uint64_t generation, pid_t pid,
+                    const struct overruns *o);
+
+/* The sum of all workers that are gone; `last_us` is of this boot, so it may be negative. NULL: none. */
+const struct overruns *ledger_overruns(const struct ledger *l, const char *service);
 
 /* NULL: it has none. Valid until the next call that is not const. */
 const struct history *ledger_book(const struct ledger *l, const char *service);

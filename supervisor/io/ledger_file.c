@@ -57,10 +57,8 @@ file_open(struct ledger *l)
 /* ---- anew, in short ---------------------------------------------------------------------------- */
 
 static bool
-add_book(const struct ledger_book *b, struct text *out)
+add_line(json_t *line, struct text *out)
 {
-    json_t *line =
-        json_pack("{s:s, s:o}", "service", b->service, "history", history_save(&b->history));
     char *bytes = line ? json_dumps(line, JSON_COMPACT) : NULL;
 
     json_decref(line);
@@ -68,6 +66,15 @@ add_book(const struct ledger_book *b, struct text *out)
         text_addf(out, "%s\n", bytes);
     free(bytes);
     return bytes != NULL;
+}
+
+static bool
+add_book(const struct ledger_book *b, struct text *out)
+{
+    return add_line(
+               json_pack("{s:s, s:o}", "service", b->service, "history", history_save(&b->history)),
+               out) &&
+           (!b->overruns || add_line(ledger_overruns_save(b), out));
 }
 
 /* What is no longer there when it does not fit: the books that were begun first. */

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "config/deadlines.h"
+#include "supervisor/io/ledger.h"
 #include "supervisor/io/master_state.h"
 
 /*
@@ -108,7 +109,6 @@ void
 deadlines_hand_gone(struct hand *h)
 {
     struct overruns all = {.n = 0};
-    struct overrun_book *book;
 
     if (h->deadlines.closed || h->pid <= 0 || h->registry_fd < 0 || !h->spec || !h->spec->libstint)
         return;
@@ -118,8 +118,7 @@ deadlines_hand_gone(struct hand *h)
         return;
     if (all.n > 0)
         deadlines_tell(h, &all);
-    book = all.n > 0 || all.n_callers > 0 ? deadlines_book(h->master, h->service) : NULL;
-    if (book)
-        overruns_add(&book->sum, &all);
+    if (all.n > 0 || all.n_callers > 0)
+        ledger_overrun(h->master->leaks.ledger, h->service, h->generation, h->pid, &all);
     overruns_finish(&all);
 }

@@ -35,14 +35,13 @@ struct deadlines_mark {
         int64_t since_us;
     } told[DEADLINES_TOLD]; /* who was at work past which deadline; in turn */
     unsigned next_told;
-    bool closed; /* it is in the book */
+    bool closed; /* it is in the ledger */
 };
 
-/* What is remembered of a service's workers that are gone, and how much was said. Not kept over masters. */
+/* How much was said of a service. Not kept over masters. */
 struct overrun_book {
     struct list node;
     char service[65];
-    struct overruns sum;
     int64_t window_us; /* when lines about it began to be counted … */
     unsigned lines, left_out;
 };
@@ -64,8 +63,6 @@ struct overrun_book *deadlines_book(struct master *m, const char *service); /* N
 struct overrun_book *deadlines_book_find(struct master *m,
                                          const char *service); /* NULL: nothing was seen */
 void deadlines_forget(struct master *m, const char *service);  /* it is not configured any more */
-/* overruns_add - add what @from has to @to: rows by thread, creator and scope, callers by name. */
-void overruns_add(struct overruns *to, const struct overruns *from);
 void deadlines_books_finish(struct master *m);
 
 /* master_deadlines_tell.c */

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "config/deadlines.h"
+#include "supervisor/io/ledger.h"
 #include "supervisor/io/master_deadlines.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/report_internal.h"
@@ -79,11 +80,11 @@ gather_worker(const struct hand *h, json_t *rows, struct overruns *sum, int64_t 
 static json_t *
 gather(struct master *m, const struct service *s, struct overruns *sum, int64_t now_us)
 {
-    const struct overrun_book *book = deadlines_book_find(m, s->name);
+    const struct overruns *gone = ledger_overruns(m->leaks.ledger, s->name);
     json_t *rows = json_array();
 
-    if (book)
-        overruns_add(sum, &book->sum);
+    if (gone)
+        overruns_add(sum, gone);
     list_for_each (n, &s->generations) {
         const struct generation *g = container_of(n, struct generation, node);
 

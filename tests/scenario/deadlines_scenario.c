@@ -244,7 +244,38 @@ START_TEST(a_new_master_goes_on_with_what_the_worker_counted)
 }
 END_TEST
 
-scn_main("deadlines",
+START_TEST(what_workers_counted_that_are_gone_outlives_the_master_and_stint)
+{
+    (void)begin(POLICY(""));
+    json_t *d;
+
+    await_answer(ask("300 50 gateway stubborn\n"), "done");
+    await_answer(ask("300 50 gateway stubborn\n"), "done");
+    ck_assert_int_eq(scn_cli(NULL, "reload", "pool", "--force", "--wait=gone", NULL), 0);
+    (void)scn_kill_master();
+    d = deadlines_now();
+    ck_assert_int_eq(number(d, "overruns_total"), 2);
+    ck_assert_int_eq(number(edge_of(d, "gateway"), "calls"), 2);
+    ck_assert_int_eq(number(edge_of(d, "gateway"), "overruns"), 2);
+    ck_assert_int_ge(number(json_array_get(json_object_get(d, "overruns"), 0), "most_ms"), 200);
+    json_decref(d);
+    ck_assert_int_eq(scn_stop(), 0);
+    scn_start();
+    (void)scn_await("event=generation_serving", 10000);
+    await_answer(ask("300 50 gateway stubborn\n"), "done");
+    (void)scn_await("event=overrun service=pool", 5000);
+    d = deadlines_now();
+    ck_assert_int_ge(number(d, "overruns_total") +
+                         json_is_true(json_object_get(
+                             json_array_get(json_object_get(d, "overruns"), 0), "live")),
+                     3);
+    json_decref(d);
+    ck_assert_int_eq(scn_stop(), 0);
+    scn_nobody_left();
+}
+END_TEST
+
+scn_main("deadlines", what_workers_counted_that_are_gone_outlives_the_master_and_stint,
          a_handler_that_sleeps_through_its_deadline_is_named_while_it_does_and_afterwards,
          who_obeys_is_not_named_and_what_is_over_is_refused,
          what_arrives_is_compared_with_what_is_declared,

@@ -8,9 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "supervisor/probe/judge_history.h"
+#include "supervisor/probe/overruns.h"
 #include "tests/unit/io/own_dir.h"
 #include "tests/unit/unit.h"
 
@@ -234,6 +236,91 @@ START_TEST(who_was_left_behind_stays_in_the_book_with_how_it_ended)
 }
 END_TEST
 
+/* What a worker with this pid counted of one thread and one caller. */
+static void
+overrun(pid_t pid, uint64_t count, const char *thread)
+{
+    struct overrun row = {.count = count,
+                          .over_us = 7,
+                          .most_us = (int64_t)count * 1000,
+                          .last_us = mono_now_us() - 5000000,
+                          .trace_id = "0af7651916cd43dd8448eb211c80319c"};
+    struct overrun_caller caller = {.calls = 10, .overruns = count, .least_us = 5, .most_us = 9};
+    const struct overruns o = {
+        .of = &row, .n = 1, .callers = &caller, .n_callers = 1, .total = count};
+
+    (void)snprintf(row.thread, sizeof(row.thread), "%s", thread);
+    (void)snprintf(row.creator, sizeof(row.creator), "pool.c:41 in \"start\"");
+    (void)snprintf(caller.name, sizeof(caller.name), "gateway");
+    ledger_overrun(ledger, "web", 7, pid, &o);
+}
+
+static const struct overruns *
+overruns(uint64_t total, size_t rows)
+{
+    const struct overruns *o = ledger_overruns(ledger, "web");
+
+    ck_assert_ptr_nonnull(o);
+    ck_assert_uint_eq(o->total, total);
+    ck_assert_uint_eq(o->n, rows);
+    ck_assert_uint_eq(o->n_callers, 1);
+    ck_assert_uint_eq(o->callers[0].overruns, total);
+    return o;
+}
+
+START_TEST(who_went_on_past_a_deadline_is_counted_once_and_outlives_whoever_counted)
+{
+    const struct overruns *o;
+
+    ck_assert_ptr_null(ledger_overruns(ledger, "web"));
+    overrun(100, 3, "pool-1");
+    again();
+    overrun(100, 3, "pool-1"); /* told again by the next master, which was not there */
+    overrun(101, 2, "pool-1");
+    overrun(102, 1, "other");
+    again();
+    o = overruns(6, 2);
+    ck_assert_uint_eq(o->callers[0].calls, 30);
+    ck_assert_str_eq(o->callers[0].name, "gateway");
+    ck_assert_uint_eq(o->of[0].count, 5);
+    ck_assert_int_eq(o->of[0].most_us, 3000);
+    ck_assert_int_ge(mono_now_us() - o->of[0].last_us, 5000000);
+    ck_assert_int_le(mono_now_us() - o->of[0].last_us, 65000000);
+    ck_assert_str_eq(o->of[0].creator, "pool.c:41 in \"start\"");
+    ck_assert_str_eq(o->of[0].trace_id, "0af7651916cd43dd8448eb211c80319c");
+    ck_assert_str_eq(said, "");
+}
+END_TEST
+
+START_TEST(what_was_counted_is_there_when_the_file_was_written_anew)
+{
+    struct ledger_news news;
+
+    for (pid_t pid = 1000; pid < 1100; pid++)
+        overrun(pid, 1, "pool-1");
+    append("no json\n"); /* … so that the next one writes it anew */
+    again();
+    (void)overruns(100, 1);
+    overrun(1099, 1, "pool-1"); /* it knows who is in the sum */
+    (void)overruns(100, 1);
+    look(1, 100, 1, "clean", &news);
+    said[0] = '\0';
+    again();
+    (void)overruns(100, 1);
+    ck_assert_uint_eq(ledger_book(ledger, "web")->n_looked, 1);
+    ck_assert_str_eq(said, "");
+    for (int i = 0; i < 200; i++) {
+        char thread[32];
+
+        (void)snprintf(thread, sizeof(thread), "pool-%d", i);
+        overrun(2000 + i, 1, thread);
+    }
+    (void)overruns(300, 64); /* bounded: those without a row are in the total */
+    again();
+    (void)overruns(300, 64);
+}
+END_TEST
+
 START_TEST(who_was_never_looked_at_costs_no_line)
 {
     struct stat st;
@@ -261,6 +348,8 @@ main(void)
     tcase_add_test(t, the_file_does_not_grow_without_bound);
     tcase_add_test(t, without_a_place_on_disk_it_goes_on_in_memory);
     tcase_add_test(t, who_was_left_behind_stays_in_the_book_with_how_it_ended);
+    tcase_add_test(t, who_went_on_past_a_deadline_is_counted_once_and_outlives_whoever_counted);
+    tcase_add_test(t, what_was_counted_is_there_when_the_file_was_written_anew);
     tcase_add_test(t, who_was_never_looked_at_costs_no_line);
     suite_add_tcase(s, t);
     return unit_main(s);
