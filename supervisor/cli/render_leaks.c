@@ -83,6 +83,25 @@ print_process(struct cli *cli, const json_t *p)
            json_text(p, "text"));
 }
 
+/* What a registry counted; as render_overrun() has it, but for the units. */
+static void
+print_past(struct cli *cli, const json_t *one)
+{
+    char most[32], ago[32];
+
+    paint(cli, PAINT_WARN, "  past its deadline");
+    paintf(cli, PAINT_PLAIN, "  thread %s", json_text(one, "thread"));
+    if (json_text(one, "creator")[0])
+        paintf(cli, PAINT_PLAIN, " (%s)", json_text(one, "creator"));
+    paintf(cli, PAINT_PLAIN, ", %s: %" PRId64 " times, up to %s, the last %s ago",
+           json_text(one, "task"), json_number(one, "count"),
+           duration_human(json_number(one, "most_us"), most, sizeof(most)),
+           duration_human(json_number(one, "ended_ago_us"), ago, sizeof(ago)));
+    if (json_text(one, "trace_id")[0])
+        paintf(cli, PAINT_FAINT, ", trace %s", json_text(one, "trace_id"));
+    (void)fputc('\n', cli->out);
+}
+
 void
 render_evidence(struct cli *cli, const json_t *e)
 {
@@ -103,6 +122,7 @@ render_evidence(struct cli *cli, const json_t *e)
     json_array_foreach(json_object_get(e, "groups"), i, one) print_group(cli, one);
     json_array_foreach(json_object_get(e, "cycles"), i, one) print_cycle(cli, one);
     json_array_foreach(json_object_get(e, "threads"), i, one) print_thread(cli, one);
+    json_array_foreach(json_object_get(e, "overruns"), i, one) print_past(cli, one);
     json_array_foreach(json_object_get(e, "processes"), i, one) print_process(cli, one);
     if (json_number(e, "processes_total") > 0)
         paintf(cli, PAINT_WARN, "  %" PRId64 " processes in all\n",

@@ -182,7 +182,8 @@ enter(struct ledger *l, json_t *line, struct ledger_news *news)
 static json_t *
 in_short(const json_t *report)
 {
-    static const char *const left_out[] = {"threads", "cycles", "scopes", "summary", "processes"};
+    static const char *const left_out[] = {"threads", "cycles",    "scopes",
+                                           "summary", "processes", "overruns"};
     json_t *o = json_copy((json_t *)(uintptr_t)report); /* it only lacks a const */
 
     for (size_t i = 0; o && i < ARRAY_LEN(left_out); i++)

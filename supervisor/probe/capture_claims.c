@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "supervisor/probe/capture_parts.h"
+#include "supervisor/probe/overruns.h"
 #include "supervisor/probe/registry.h"
 
 /* The registry at one moment, and who of it was found in the kernel's list. */
@@ -195,6 +196,25 @@ capture_claims_early(struct capture *c)
     return 0;
 }
 
+/*
+ * Work that has ended past its deadline was counted by the process; who is past one now is seen by the
+ * claims of its thread. Without memory, or in a registry that makes no sense, there are none.
+ */
+static void
+past_deadlines(struct capture *c, struct process_facts *f)
+{
+    struct overruns all;
+
+    if (f->untrusted || !overruns_any(c->req->registry_fd) ||
+        overruns_read(c->req->registry_fd, f->at_us, INT64_MAX / 2, &all, NULL) < 0)
+        return;
+    f->overruns = all.n > 0 ? malloc(sizeof(*f->overruns)) : NULL;
+    if (f->overruns)
+        *f->overruns = all;
+    else
+        overruns_finish(&all);
+}
+
 int
 capture_claims(struct capture *c)
 {
@@ -211,6 +231,8 @@ capture_claims(struct capture *c)
         r = join(c, &j);
     else
         (void)snprintf(c->claims_note, sizeof(c->claims_note), "%.120s", err.text);
+    if (r == 0)
+        past_deadlines(c, c->facts);
     joint_finish(&j);
     return r == -ENOMEM ? r : 0;
 }

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "supervisor/probe/overruns.h"
+
 static const char *const wait_names[WAIT_CLASS_COUNT] = {
     [WAIT_UNKNOWN] = "",        [WAIT_RUNNING] = "running", [WAIT_MUTEX] = "mutex",
     [WAIT_COND] = "cond",       [WAIT_SEM] = "sem",         [WAIT_RWLOCK] = "rwlock",
@@ -36,5 +38,8 @@ process_facts_finish(struct process_facts *facts)
     free(facts->places);
     free(facts->dead);
     free(facts->scopes);
+    if (facts->overruns)
+        overruns_finish(facts->overruns);
+    free(facts->overruns);
     *facts = (struct process_facts){0};
 }

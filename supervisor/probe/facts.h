@@ -164,6 +164,8 @@ struct scope_facts {
     unsigned threads;
 };
 
+struct overruns;
+
 struct process_facts {
     pid_t pid;
     char exe[256], comm[48];
@@ -188,6 +190,7 @@ struct process_facts {
     char peers[256];      /* the first few of them */
     unsigned listeners;   /* sockets that still take connections in */
     char listening[256];  /* the first few of them */
+    struct overruns *overruns; /* owned; overruns.h: who ended past a deadline; NULL: nobody did */
 };
 
 /* Gives back what it owns. */

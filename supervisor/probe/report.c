@@ -2,6 +2,7 @@
 #include "supervisor/probe/report.h"
 
 #include "base/text.h"
+#include "supervisor/probe/overruns.h"
 #include "supervisor/probe/report_parts.h"
 
 static json_t *
@@ -210,6 +211,33 @@ beats_of(const struct process_facts *f)
     return json_end(&o);
 }
 
+/* Those that have ended. Who is past a deadline now has `deadline_in_us` below 0 in its claim. */
+static void
+put_overruns(struct json_made *o, const struct process_facts *f)
+{
+    json_t *list = f->overruns ? json_array() : NULL;
+
+    if (!f->overruns)
+        return;
+    for (size_t i = 0; list && i < f->overruns->n; i++) {
+        const struct overrun *row = &f->overruns->of[i];
+        struct json_made one = json_begin();
+
+        json_put_text(&one, "thread", row->thread);
+        json_put_text(&one, "creator", row->creator);
+        json_put_text(&one, "task", row->task);
+        json_put_text(&one, "scope", row->scope);
+        json_put_text(&one, "trace_id", row->trace_id);
+        json_put_number(&one, "count", (int64_t)(row->count & INT64_MAX));
+        json_put_number(&one, "over_us", row->over_us);
+        json_put_number(&one, "most_us", row->most_us);
+        json_put_number(&one, "ended_ago_us", facts_span(row->last_us, f->at_us));
+        json_append(o, list, json_end(&one));
+    }
+    json_put(o, "overruns", list);
+    json_put_number(o, "overruns_total", (int64_t)(f->overruns->total & INT64_MAX));
+}
+
 static void
 put_lists(struct json_made *o, const struct process_facts *f, const struct judgements *js, bool all)
 {
@@ -226,6 +254,7 @@ put_lists(struct json_made *o, const struct process_facts *f, const struct judge
     for (size_t k = 0; scopes && k < f->n_scopes && !f->untrusted; k++)
         json_append(o, scopes, scope_of(f, &f->scopes[k]));
     json_put(o, "scopes", scopes);
+    put_overruns(o, f);
     if (all) {
         json_t *threads = json_array();
 
