@@ -233,7 +233,7 @@ print_finding(struct cli *cli, const json_t *c, const char *field, const char *h
     const char *known = json_text(json_object_get(c, "how"), how);
     bool good = json_flag(c, field);
 
-    if (strcmp(known, "none") == 0)
+    if (strcmp(known, "none") == 0 || (!known[0] && !good)) /* nobody knew */
         return;
     paintf(cli, good ? PAINT_FAINT : PAINT_WARN, ", %s", words[good]);
     if (known[0]) /* else it was written by a stint that did not say */
@@ -267,6 +267,9 @@ print_certificate(struct cli *cli, const json_t *c)
     print_finding(cli, c, "pids_gone", "pids", pids);
     print_finding(cli, c, "cgroup_empty", "cgroup", cgroup);
     print_finding(cli, c, "fds_returned", "fds", fds);
+    if (json_number(c, "unread") > 0)
+        paintf(cli, PAINT_WARN, ", what %" PRId64 " processes of others hold may not be seen",
+               json_number(c, "unread"));
     print_finding(cli, c, "threads_joined", "threads", threads);
     (void)fputc('\n', cli->out);
 }

@@ -117,7 +117,9 @@ enum known {
 struct survey {
     bool good[FINDING_COUNT];
     enum known how[FINDING_COUNT];
-    unsigned left; /* processes of it that are there yet */
+    unsigned left;    /* processes of it that are there yet */
+    unsigned unread;  /* processes of others of which nobody may know what they hold */
+    char holder[128]; /* FINDING_FDS is not good: who has what, or "" */
 };
 
 /* What there was of a generation that is gone. */

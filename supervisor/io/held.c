@@ -2,6 +2,7 @@
 #include "supervisor/io/held.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 
 #include "base/text.h"
 #include "supervisor/io/capture.h"
+#include "supervisor/io/channel.h"
 #include "supervisor/io/master_state.h"
 
 #define FDS_MAX 65536
@@ -38,15 +40,22 @@ add(struct held ret[HELD_MAX], size_t *n, int fd, const char *what, pid_t worker
     (*n)++;
 }
 
+static int
+capture_fd_of(const struct hand *h, enum capture_stream stream)
+{
+    return h->capture ? capture_fd(h->capture, stream) : -1;
+}
+
 /* Of its channel it has the other end, which is another socket; that of a master before us is not known. */
 static void
-add_own(const struct hand *h, struct held ret[HELD_MAX], size_t *n)
+add_own(const struct hand *h, bool out, bool err, bool channel, struct held ret[HELD_MAX],
+        size_t *n)
 {
-    if (h->capture) {
-        add(ret, n, capture_fd(h->capture, CAPTURE_STDOUT), "stdout", h->pid);
-        add(ret, n, capture_fd(h->capture, CAPTURE_STDERR), "stderr", h->pid);
-    }
-    if (h->leaks.channel_inode == 0 || *n >= HELD_MAX)
+    if (out)
+        add(ret, n, capture_fd_of(h, CAPTURE_STDOUT), "stdout", h->pid);
+    if (err)
+        add(ret, n, capture_fd_of(h, CAPTURE_STDERR), "stderr", h->pid);
+    if (!channel || h->leaks.channel_inode == 0 || *n >= HELD_MAX)
         return;
     ret[*n].inode = h->leaks.channel_inode;
     ret[*n].own = true;
@@ -65,10 +74,19 @@ held_of(const struct snapshot *snap, const struct hand *h, struct held ret[HELD_
         add(ret, &n, snap->listeners[i]->fd, name, 0);
     }
     if (h)
-        add_own(h, ret, &n);
+        add_own(h, true, true, true, ret, &n);
     for (size_t i = 0; snap && i < HELD_PAST && n < HELD_MAX; i++)
         if (snap->past.of[i].inode)
             ret[n++] = snap->past.of[i];
+}
+
+/* The kernel knows whether anybody at all has the other end, also whom nobody may ask. */
+static bool
+is_returned(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+
+    return fd < 0 || (poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR)));
 }
 
 void
@@ -79,7 +97,9 @@ held_gone(const struct hand *h)
 
     if (!h->snapshot)
         return;
-    add_own(h, own, &n);
+    add_own(h, !is_returned(capture_fd_of(h, CAPTURE_STDOUT)),
+            !is_returned(capture_fd_of(h, CAPTURE_STDERR)),
+            h->channel && !is_returned(channel_fd(h->channel)), own, &n);
     for (size_t i = 0; i < n; i++)
         h->snapshot->past.of[h->snapshot->past.next++ % HELD_PAST] = own[i];
 }
@@ -111,4 +131,15 @@ held_tell(const struct held held[HELD_MAX], pid_t pid, int misses, struct text *
                 text_addf(out, "%s%s still held by pid %d, fd %d", out->bytes > 0 ? ", " : "",
                           held[i].name, (int)pid, fd);
     }
+}
+
+bool
+held_has(const struct hand *h, const struct listener *l)
+{
+    const struct snapshot *snap = h->snapshot;
+
+    for (size_t i = 0; snap && i < snap->n_listeners; i++)
+        if (snap->listeners[i] == l)
+            return true;
+    return snap && snap->probe == l;
 }

@@ -3,6 +3,7 @@
 #define STINT_IO_HELD_H
 
 /* What workers were given of ours, and who still has it that should be on its way out. */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -10,6 +11,7 @@
 #include "supervisor/probe/leftover.h"
 
 struct hand;
+struct listener;
 struct snapshot;
 struct text;
 
@@ -29,8 +31,10 @@ struct held_past {
  */
 void held_of(const struct snapshot *snap, const struct hand *h, struct held ret[HELD_MAX]);
 
-/* held_gone - @h ends: what was its own is remembered for as long as its snapshot. */
+/* held_gone - @h ends: what was its own and somebody has yet is remembered for as long as its snapshot. */
 void held_gone(const struct hand *h);
+
+bool held_has(const struct hand *h, const struct listener *l); /* was it given that? */
 
 uint64_t held_inode(int fd); /* 0: it has none that would be known */
 

@@ -264,6 +264,7 @@ ledger_certify(struct ledger *l, const char *service, const struct ledger_certif
         .leaks = c->leaks,
         .killed = c->killed,
         .escapees = c->escapees,
+        .unread = c->unread,
         .grade = !c->pids_gone     ? CERTIFICATE_ASSUMED
                  : c->cgroup_empty ? CERTIFICATE_CGROUP
                                    : CERTIFICATE_PIDS,

@@ -72,7 +72,8 @@ struct ledger_certificate {
     bool pids_gone, cgroup_empty, fds_returned, threads_joined, threads_known;
     const char *how[4]; /* each of pids, cgroup, fds and threads is known: "seen"; static */
     unsigned processes, leaks, killed, escapees;
-    char text[256]; /* what is not as it should be, or "" */
+    unsigned unread; /* processes of others of which nobody may know what they hold */
+    char text[256];  /* what is not as it should be, or "" */
 };
 
 /* One for each generation; the second of the same is left out. */

@@ -54,7 +54,8 @@ missing(const struct record *r, char *buf, size_t room)
     add(&words, r->toll.escapees, "escaped");
     add(&words, r->toll.threads, "threads leaked while it ran");
     if (!s->good[FINDING_FDS] && !r->toll.handed_to)
-        text_addf(&words, "%ssomebody holds what it was given", words.bytes ? ", " : "");
+        text_addf(&words, "%ssomebody holds what it was given%s%s", words.bytes ? ", " : "",
+                  s->holder[0] ? ": " : "", s->holder);
     add(&words, r->toll.unjoined, "threads were not joined");
     (void)snprintf(buf, room, "%s", text_str(&words));
 }
@@ -76,6 +77,7 @@ leaks_certify(struct master *m, const struct record *r)
         .leaks = r->count,
         .killed = r->toll.killed,
         .escapees = r->toll.escapees,
+        .unread = s->unread,
     };
 
     missing(r, c.text, sizeof(c.text));

@@ -31,6 +31,8 @@ record_pack(struct text *t, const struct record *r)
     pack_u64(t, r->toll.handed_to);
     pack_u64(t, r->toll.unjoined);
     pack_u64(t, r->toll.survey.left);
+    pack_u64(t, r->toll.survey.unread);
+    pack_str(t, r->toll.survey.holder);
     for (int f = 0; f < FINDING_COUNT; f++) {
         pack_u64(t, r->toll.survey.good[f]);
         pack_u64(t, r->toll.survey.how[f]);
@@ -66,6 +68,8 @@ record_unpack(struct unpack *in, struct record *r)
     r->toll.handed_to = unpack_u64(in);
     r->toll.unjoined = (unsigned)unpack_u64(in);
     r->toll.survey.left = (unsigned)unpack_u64(in);
+    r->toll.survey.unread = (unsigned)unpack_u64(in);
+    unpack_chars(in, r->toll.survey.holder, sizeof(r->toll.survey.holder));
     for (int f = 0; f < FINDING_COUNT; f++) {
         r->toll.survey.good[f] = unpack_bool(in);
         r->toll.survey.how[f] = (enum known)unpack_most(in, KNOWN_COUNT - 1);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -27,7 +28,9 @@
  * so, and then looked at together, by one helper at a time.
  */
 
-#define PATIENCE_US (2 * US_PER_S) /* the core waits longer */
+#define PATIENCE_US  (2 * US_PER_S) /* the core waits longer */
+#define REST         4 /* times as long as it took, nobody asks all processes again … */
+#define REST_MOST_US (500 * US_PER_MS) /* … but no longer than that */
 
 /* One generation that is asked about. */
 struct asked {
@@ -37,15 +40,25 @@ struct asked {
     char name[65];
 };
 
+/* A listener, by what a helper sees of it. */
+struct given {
+    uint64_t inode;
+    const struct listener *listener; /* borrowed: of a snapshot */
+};
+
 struct surveys {
     struct master *master;
     struct list waiting, running; /* struct asked.node */
     size_t n_running;
     struct helper *helper; /* owned; NULL: none runs */
     ev_timer due;
+    int64_t began_us, calm_us; /* the one that runs; not before, all processes are asked again */
+    bool outsiders;            /* it does that */
     pid_t top[2]; /* this process, and the keeper or 0: a helper would ask for its own */
-    struct survey_subject subjects[SURVEY_AT_ONCE]; /* of those that run */
-    struct registry_copy copy;                      /* its memory, from death to death */
+    struct survey_subject subjects[SURVEY_AT_ONCE];        /* of those that run … */
+    struct given sockets[SURVEY_AT_ONCE * HELD_LISTENERS]; /* … and what they had, in that order */
+    size_t n_sockets;
+    struct registry_copy copy; /* its memory, from death to death */
 };
 
 static void surveys_next(struct surveys *s);
@@ -74,13 +87,22 @@ answer(struct master *m, struct asked *a, const struct survey_found *found)
     master_post(m, &ev);
 }
 
+static int64_t
+rest(int64_t took_us)
+{
+    return took_us < REST_MOST_US / REST ? took_us * REST : REST_MOST_US;
+}
+
 static void
 on_end(void *env, enum helper_end how, int out)
 {
     struct surveys *s = env;
     json_t *all = NULL;
     bool ok = how == HELPER_DONE && survey_read(out, s->n_running, &all) == 0;
+    int64_t now_us = mono_now_us();
 
+    if (s->outsiders)
+        s->calm_us = now_us + rest(now_us - s->began_us);
     s->helper = NULL;
     for (size_t i = 0; !list_empty(&s->running); i++) {
         struct asked *a = container_of(s->running.next, struct asked, node);
@@ -103,6 +125,22 @@ knows(void *env, pid_t pid)
     return graves_knows(env, pid) || retained_is_anothers(env, pid);
 }
 
+/* What is a worker's own is asked for when that has ended, so one that lives was given listeners only. */
+static int
+was_given(void *env, pid_t pid, uint64_t inode)
+{
+    const struct master *m = env;
+    const struct surveys *s = m->leaks.surveys;
+    const struct hand *h = hand_of_pid(m, pid);
+
+    if (!h || h->dead)
+        return -1;
+    for (size_t i = 0; i < s->n_sockets; i++)
+        if (s->sockets[i].inode == inode)
+            return held_has(h, s->sockets[i].listener);
+    return 0;
+}
+
 static bool
 work(const void *task, int keep, int out)
 {
@@ -112,7 +150,9 @@ work(const void *task, int keep, int out)
         .of = s->subjects,
         .n = s->n_running,
         .top = {s->top[0], s->top[1]},
+        .outsiders = s->outsiders,
         .is_known = knows,
+        .was_given = was_given,
         .env = m
     };
 
@@ -120,44 +160,114 @@ work(const void *task, int keep, int out)
     return survey_work(&rq, out);
 }
 
-static void
-subject_fill(const struct master *m, const struct asked *a, struct survey_subject *ret)
+/* Which of them does @h have? It lives, so whoever has only those may be of it. */
+static uint64_t
+shared_with(const struct surveys *s, const struct survey_subject *of, const struct hand *h)
 {
+    uint64_t has = 0;
+
+    for (size_t i = of->first_socket; i < s->n_sockets; i++)
+        for (unsigned k = 0; held_has(h, s->sockets[i].listener) && k < HELD_MAX; k++)
+            if (of->held[k].inode == s->sockets[i].inode)
+                has |= UINT64_C(1) << k;
+    return has;
+}
+
+static void
+rival_add(const struct surveys *s, struct survey_subject *of, const struct hand *h)
+{
+    uint64_t has = shared_with(s, of, h);
+    size_t i = 0;
+
+    if (!has)
+        return;
+    while (i < of->n_rivals &&
+           (of->rivals[i].generation != h->born || strcmp(of->rivals[i].service, h->service) != 0))
+        i++;
+    of->more_rivals = of->more_rivals || i == SURVEY_RIVALS;
+    if (i == SURVEY_RIVALS)
+        return;
+    if (i < of->n_rivals) {
+        of->rivals[i].has |= has;
+        if (h->start_time < of->rivals[i].since)
+            of->rivals[i].since = h->start_time;
+        return;
+    }
+    of->rivals[of->n_rivals++] = (struct survey_rival){.leaf = h->snapshot->leaf,
+                                                       .service = h->service,
+                                                       .generation = h->born,
+                                                       .since = h->start_time,
+                                                       .has = has,
+                                                       .worker = h->pid};
+}
+
+/* In the master: a helper has none of our descriptors. */
+static void
+subject_fill(struct surveys *s, const struct asked *a, struct survey_subject *ret)
+{
+    const struct master *m = s->master;
     const struct snapshot *snap = snapshot_find(m, a->snapshot);
+    struct stat st;
 
     *ret = (struct survey_subject){.service = a->name,
                                    .root = a->root,
                                    .generation = a->generation,
-                                   .before = UINT64_MAX,
+                                   .first_socket = s->n_sockets,
                                    .leaf = snap ? cgroup_leaf_path(snap->leaf) : NULL};
+    if (snap && snap->exe_fd >= 0 && fstat(snap->exe_fd, &st) == 0) {
+        ret->exe_device = st.st_dev;
+        ret->exe_inode = st.st_ino;
+    }
     held_of(snap, NULL, ret->held);
+    for (size_t i = 0; snap && i < snap->n_listeners && i < HELD_LISTENERS; i++)
+        s->sockets[s->n_sockets++] =
+            (struct given){held_inode(snap->listeners[i]->fd), snap->listeners[i]};
     list_for_each (n, &m->hands) {
         const struct hand *h = container_of(n, struct hand, node);
 
-        if (strcmp(h->service, a->name) == 0 && h->start_time < ret->before)
-            ret->before = h->start_time;
+        if (h->pid > 0 && !h->dead)
+            rival_add(s, ret, h);
     }
+}
+
+/* Is it time to ask all processes again? A stop does not wait for that. */
+static bool
+may_ask_all(struct surveys *s)
+{
+    int64_t rest_us = s->calm_us - mono_now_us();
+
+    if (rest_us <= 0 || s->master->core->stopping)
+        return true;
+    if (!ev_is_active(&s->due)) {
+        ev_timer_set(&s->due, (double)rest_us / US_PER_S, 0.);
+        ev_timer_start(s->master->loop, &s->due);
+    }
+    return false;
 }
 
 static void
 surveys_next(struct surveys *s)
 {
+    int64_t now_us = mono_now_us();
     struct helper_job job = {.name = "stint-survey",
                              .work = work,
                              .task = s,
                              .keep = -1,
-                             .deadline_us = mono_now_us() + PATIENCE_US,
+                             .deadline_us = now_us + PATIENCE_US,
                              .on_end = on_end,
                              .env = s};
 
-    if (s->helper || list_empty(&s->waiting))
+    if (s->helper || list_empty(&s->waiting) || !may_ask_all(s))
         return;
+    s->outsiders = s->calm_us <= now_us;
+    s->began_us = now_us;
     s->top[0] = getpid();
     s->top[1] = s->master->fdstore ? getppid() : 0;
+    s->n_sockets = 0;
     while (!list_empty(&s->waiting) && s->n_running < SURVEY_AT_ONCE) {
         struct asked *a = container_of(s->waiting.next, struct asked, node);
 
-        subject_fill(s->master, a, &s->subjects[s->n_running++]);
+        subject_fill(s, a, &s->subjects[s->n_running++]);
         list_del(&a->node);
         list_add(&s->running, &a->node);
     }

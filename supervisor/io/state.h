@@ -20,7 +20,7 @@
 struct error;
 struct state;
 
-#define STATE_VERSION 4
+#define STATE_VERSION 5
 
 enum state_kind {
     STATE_NOTHING,  /* no record */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,6 +12,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/plain.h"
 #include "base/text.h"
 #include "supervisor/io/cgroup_internal.h"
 #include "supervisor/io/leftovers.h"
@@ -71,7 +73,7 @@ find_unknown(struct unknown *u)
         (void)proc_children(u->of[i], NULL, on_child, u);
 }
 
-/* ---- one generation -------------------------------------------------------------------------------- */
+/* ---- what says whose somebody is --------------------------------------------------------------------- */
 
 /* 1: somebody is in it; 0: nobody; negative errno */
 static int
@@ -130,68 +132,166 @@ holds_own(const struct leftover *l, const struct held *held)
     return false;
 }
 
-/* Is that one of this generation? Then it is in @l. What may not be seen is noted. */
+/* ---- one generation ---------------------------------------------------------------------------------- */
+
+/* What is found of one. */
+struct finding_of {
+    const struct survey_subject *s;
+    struct leftover_look look;
+    struct leftovers left;     /* processes of it */
+    struct text words, doubts; /* who may be of it */
+    char holder[128];
+    unsigned in_doubt;
+    bool refused; /* something may not be seen */
+    bool held;    /* somebody has what it was given … */
+    bool lent;    /* … who is none of ours, and may have it from a worker that lives */
+};
+
 static void
-look_at(const struct survey_subject *s, const struct leftover_look *look, pid_t pid,
-        struct leftovers *l, bool *ret_refused)
+note_holder(struct finding_of *f, const struct leftover *l)
 {
+    if (f->holder[0] == '\0')
+        (void)snprintf(f->holder, sizeof(f->holder), "%d `%.30s`, %s (fd %d)", (int)l->pid,
+                       l->command[0] ? l->command : l->comm, f->s->held[l->holds[0].what].name,
+                       l->holds[0].fd);
+    plain_text(f->holder); /* it may have been cut within a letter */
+}
+
+static void
+doubt(struct finding_of *f, const struct leftover *l, const struct text *rivals)
+{
+    f->refused = true;
+    if (f->in_doubt++ >= NAMED_MAX)
+        return;
+    text_addf(&f->doubts, "%s%d ", f->in_doubt > 1 ? "; " : "", (int)l->pid);
+    leftover_tell(l, f->s->held, &f->doubts);
+    text_addf(&f->doubts, ", may be of it or of %s: nothing tells",
+              rivals->bytes ? text_str(rivals) : "another that lives");
+}
+
+/* Is that one of this generation? Then it is in `left`. What may not be seen is noted. */
+static void
+look_at(struct finding_of *f, pid_t pid)
+{
+    auto_text struct text rivals = TEXT_INIT;
+    struct leftovers *l = &f->left;
     struct leftover one;
     bool anothers, says;
 
-    if (has(l, pid) || leftover_read(pid, look, &one) < 0)
+    if (has(l, pid) || leftover_read(pid, &f->look, &one) < 0)
         return;
-    says = says_generation(s, pid, &anothers);
-    *ret_refused = *ret_refused || (one.refused && !anothers);
+    says = says_generation(f->s, pid, &anothers);
+    f->refused = f->refused || (one.refused && !anothers);
     if (!says && (anothers || one.n_holds == 0))
         return;
-    if (!says && !holds_own(&one, s->held) && one.start_time >= s->before) {
-        *ret_refused = true; /* nothing tells whose it is */
-        return;
+    if (!says && !holds_own(&one, f->s->held)) {
+        enum survey_origin of = survey_origin(f->s, &one, &rivals);
+
+        if (of == ORIGIN_UNKNOWN)
+            doubt(f, &one, &rivals);
+        if (of != ORIGIN_OURS)
+            return;
     }
     if (l->n < TOLD_MAX)
         l->of[l->n++] = one;
     l->total++;
 }
 
+/* Does somebody that lives have it, too, so that it may be from there? */
 static bool
-holds_any(const struct leftovers *l)
+is_shared(const struct survey_subject *s, const struct leftover *l)
 {
-    for (size_t i = 0; i < l->n; i++)
-        if (l->of[i].n_holds > 0)
-            return true;
-    return false;
+    uint64_t theirs = 0;
+
+    for (size_t i = 0; i < s->n_rivals; i++)
+        theirs |= s->rivals[i].has;
+    return !holds_own(l, s->held) && (s->more_rivals || (survey_bits(l) & ~theirs) == 0);
+}
+
+static void
+tell_outsiders(struct finding_of *f, size_t index, const struct outsiders *o)
+{
+    unsigned n = 0, sure = 0;
+
+    for (size_t i = 0; i < o->n; i++) {
+        struct leftover one;
+
+        if (!(o->who[i].of & UINT64_C(1) << index) ||
+            leftover_read(o->who[i].pid, &f->look, &one) < 0 || one.n_holds == 0)
+            continue;
+        sure += !is_shared(f->s, &one);
+        note_holder(f, &one);
+        if (n++ >= NAMED_MAX)
+            continue;
+        text_addf(&f->words, "%s%d ", f->words.bytes ? "; " : "", (int)one.pid);
+        leftover_tell(&one, f->s->held, &f->words);
+        text_add(&f->words, is_shared(f->s, &one)
+                                ? ", and is none of ours: it was sent that, by one of it or by a "
+                                  "worker that lives"
+                                : ", and is none of ours: it was sent that");
+    }
+    if (n > NAMED_MAX || (n > 0 && o->more > 0))
+        text_addf(&f->words, "; and %u more", (n > NAMED_MAX ? n - NAMED_MAX : 0) + o->more);
+    f->lent = n > 0 && sure == 0 && !f->held;
+    f->held = f->held || n > 0;
+}
+
+static enum known
+fds_known(const struct finding_of *f, int in_leaf, bool asked, unsigned unread)
+{
+    if (f->held)
+        return f->lent ? KNOWN_CONCLUDED : KNOWN_SEEN;
+    if (f->refused && in_leaf != 0) /* nobody is left, so nobody of it holds anything */
+        return KNOWN_REFUSED;
+    if (f->s->held[0].inode == 0) /* it had nothing, or gave it back */
+        return KNOWN_SEEN;
+    return !asked ? KNOWN_CONCLUDED : unread > 0 ? KNOWN_REFUSED : KNOWN_SEEN;
 }
 
 static json_t *
-survey_one(const struct survey_request *rq, const struct survey_subject *s, const struct unknown *u)
+survey_one(const struct survey_request *rq, size_t index, const struct unknown *u,
+           const struct outsiders *outsiders)
 {
-    struct leftovers_request find = {
-        .leaf = s->leaf,
+    const struct survey_subject *s = &rq->of[index];
+    struct finding_of f = {
+        .s = s,
         .look = {.held = s->held,
                  .n_held = HELD_MAX,
                  .fds = LEFTOVER_FDS,
                  .top = {rq->top[0], rq->top[1]}},
-        .max = TOLD_MAX
+        .words = TEXT_INIT,
+        .doubts = TEXT_INIT,
+        .refused = u->cut
     };
-    struct leftovers l;
-    auto_text struct text words = TEXT_INIT;
-    bool refused = u->cut;
+    struct leftovers_request find = {.leaf = s->leaf, .look = f.look, .max = TOLD_MAX};
     int in_leaf = s->leaf ? populated(s->leaf) : -ENOENT;
     json_t *o;
 
-    if (leftovers_find(&find, &l) < 0)
+    if (leftovers_find(&find, &f.left) < 0)
         return NULL;
-    for (size_t i = 0; i < l.n; i++)
-        refused = refused || l.of[i].refused;
+    for (size_t i = 0; i < f.left.n; i++)
+        f.refused = f.refused || f.left.of[i].refused;
     for (size_t i = 0; i < u->n; i++)
-        look_at(s, &find.look, u->of[i], &l, &refused);
-    leftovers_tell(&l, s->held, NAMED_MAX, &words);
-    if (in_leaf == 1 && l.total == 0)
-        text_add(&words, "who is in its cgroup is of a pid namespace that is not seen from here");
-    o = json_pack("{s:i, s:b, s:b, s:I, s:o, s:s}", "populated", in_leaf, "refused", refused,
-                  "held", holds_any(&l), "left", (json_int_t)l.total, "processes",
-                  leftovers_json(&l, s->held), "text", text_str(&words));
-    leftovers_finish(&l);
+        look_at(&f, u->of[i]);
+    for (size_t i = 0; i < f.left.n; i++)
+        if (f.left.of[i].n_holds > 0) {
+            f.held = true;
+            note_holder(&f, &f.left.of[i]);
+        }
+    leftovers_tell(&f.left, s->held, NAMED_MAX, &f.words);
+    if (in_leaf == 1 && f.left.total == 0)
+        text_add(&f.words, "who is in its cgroup is of a pid namespace that is not seen from here");
+    tell_outsiders(&f, index, outsiders);
+    if (f.doubts.bytes > 0)
+        text_addf(&f.words, "%s%s", f.words.bytes ? "; " : "", text_str(&f.doubts));
+    o = json_pack("{s:i, s:b, s:i, s:i, s:I, s:s, s:o, s:s}", "populated", in_leaf, "held", f.held,
+                  "how", fds_known(&f, in_leaf, rq->outsiders, outsiders->unread), "unread",
+                  s->held[0].inode ? (int)outsiders->unread : 0, "left", (json_int_t)f.left.total,
+                  "holder", f.holder, "processes", leftovers_json(&f.left, s->held), "text",
+                  text_str(&f.words));
+    leftovers_finish(&f.left);
+    text_finish(&f.words);
+    text_finish(&f.doubts);
     return o;
 }
 
@@ -199,13 +299,16 @@ bool
 survey_work(const struct survey_request *rq, int out)
 {
     struct unknown u = {.rq = rq};
+    struct outsiders outsiders = {.n = 0};
     json_t *all = json_array();
     auto_free char *bytes = NULL;
     ssize_t n;
 
     find_unknown(&u);
+    if (rq->outsiders)
+        outsiders_find(rq, &outsiders);
     for (size_t i = 0; i < rq->n; i++)
-        if (json_array_append_new(all, survey_one(rq, &rq->of[i], &u)) < 0)
+        if (json_array_append_new(all, survey_one(rq, i, &u, &outsiders)) < 0)
             return false; /* no memory; it ends with us */
     bytes = json_dumps(all, JSON_COMPACT);
     json_decref(all);
@@ -244,7 +347,9 @@ survey_at(const json_t *all, size_t i, struct survey_found *ret)
     const json_t *o = json_array_get(all, i);
     json_int_t in_leaf = json_integer_value(json_object_get(o, "populated"));
     json_int_t left = json_integer_value(json_object_get(o, "left"));
-    bool refused = json_is_true(json_object_get(o, "refused"));
+    json_int_t how = json_integer_value(json_object_get(o, "how"));
+    json_int_t unread = json_integer_value(json_object_get(o, "unread"));
+    const char *holder = json_string_value(json_object_get(o, "holder"));
     struct survey *s = &ret->survey;
 
     *ret = (struct survey_found){.processes = json_object_get(o, "processes"),
@@ -261,7 +366,7 @@ survey_at(const json_t *all, size_t i, struct survey_found *ret)
                              : in_leaf == -ENOENT ? KNOWN_NOT
                                                   : KNOWN_REFUSED;
     s->good[FINDING_FDS] = !json_is_true(json_object_get(o, "held"));
-    /* Nobody is left, so nobody holds anything; else it depends on who may be looked at. */
-    s->how[FINDING_FDS] =
-        refused && s->good[FINDING_FDS] && in_leaf != 0 ? KNOWN_REFUSED : KNOWN_SEEN;
+    s->how[FINDING_FDS] = how > KNOWN_NOT && how < KNOWN_COUNT ? (enum known)how : KNOWN_CONCLUDED;
+    s->unread = unread > 0 ? (unsigned)(unread < UINT32_MAX ? unread : UINT32_MAX) : 0;
+    (void)snprintf(s->holder, sizeof(s->holder), "%s", holder ? holder : "");
 }

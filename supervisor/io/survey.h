@@ -8,7 +8,8 @@
  * descendant of ours in any case, because master and keeper are sub-reapers: so those of our children
  * that nobody knows, with all below them, are whom to look at, and mostly there is none.
  *
- * A descriptor that was sent to a process which is no descendant (SCM_RIGHTS) is not found.
+ * A descriptor that was sent (SCM_RIGHTS) may be with anybody: so all processes are asked for what was
+ * given to these, as many as may be seen, within a bound; how many may not is told.
  */
 #include <jansson.h>
 #include <stdbool.h>
@@ -19,25 +20,45 @@
 #include "supervisor/core/effect.h"
 #include "supervisor/io/held.h"
 
+struct cgroup_leaf;
+
 #define SURVEY_AT_ONCE 64 /* generations in one helper */
+#define SURVEY_RIVALS  8  /* of each that are told apart */
+
+/* A generation that lives and has listeners of another: of which of them is who has nothing else? */
+struct survey_rival {
+    const struct cgroup_leaf *leaf; /* borrowed; NULL = it has none */
+    const char *service;            /* borrowed */
+    uint64_t generation;
+    uint64_t
+        since; /* clock ticks since boot when its oldest worker was started: who is older is not its */
+    uint64_t has; /* a bit for each of `held` */
+    pid_t worker; /* that one: by its program the generations may be told apart */
+};
 
 /* A generation. What is borrowed is so for the call. */
 struct survey_subject {
     const char *service;
     uint64_t root, generation;  /* STINT_GENERATION of its workers was one of these or between */
     const char *leaf;           /* directory of its cgroup; NULL = it has none */
+    dev_t exe_device;           /* of the program that it ran … */
+    ino_t exe_inode;            /* … 0 = not known */
     struct held held[HELD_MAX]; /* what it was given */
-    /* Clock ticks since boot when the oldest worker of its service that lives was started: who is younger,
-     * and has nothing of ours but a listener, may be that one's. UINT64_MAX: none lives. */
-    uint64_t before;
+    struct survey_rival rivals[SURVEY_RIVALS];
+    size_t n_rivals;
+    size_t first_socket; /* the caller's */
+    bool more_rivals;
 };
 
 struct survey_request {
     const struct survey_subject *of;
     size_t n;
-    pid_t top[2]; /* whose children are looked at: master, and keeper or 0 */
+    pid_t top[2];   /* whose children are looked at: master, and keeper or 0 */
+    bool outsiders; /* is there time to ask everybody? */
     /* Is it one of ours, or does it belong to a worker that lives? Asked of children of `top`. */
     bool (*is_known)(void *env, pid_t pid);
+    /* 1: a worker that lives, and was given that; 0: … and was not; -1: it is none */
+    int (*was_given)(void *env, pid_t pid, uint64_t inode);
     void *env;
 };
 
@@ -59,5 +80,33 @@ struct survey_found {
  */
 int survey_read(int out, size_t n, json_t **ret_all);
 void survey_at(const json_t *all, size_t i, struct survey_found *ret);
+
+/* ---- survey_origin.c ------------------------------------------------------------------------------- */
+
+uint64_t survey_bits(const struct leftover *l); /* a bit for each of `held` that it has */
+
+/**
+ * survey_origin - whose is @l, which has nothing of @s but listeners?
+ * @rivals: who else comes into question is appended
+ */
+enum survey_origin { ORIGIN_OURS, ORIGIN_THEIRS, ORIGIN_UNKNOWN };
+enum survey_origin survey_origin(const struct survey_subject *s, const struct leftover *l,
+                                 struct text *rivals);
+
+/* ---- survey_outsiders.c: who is none of ours, and has what one of @rq->of was given ---------------- */
+
+#define OUTSIDERS_MAX 16
+
+struct outsiders {
+    struct {
+        uint64_t of; /* a bit for each subject */
+        pid_t pid;
+    } who[OUTSIDERS_MAX];
+    size_t n;
+    unsigned more;   /* that found no place there */
+    unsigned unread; /* processes that nobody may ask, or that time did not suffice for */
+};
+
+void outsiders_find(const struct survey_request *rq, struct outsiders *ret);
 
 #endif

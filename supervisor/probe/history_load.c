@@ -249,6 +249,20 @@ certificate_grade_in(const json_t *o)
 
 static const char *const hows[CERTIFICATE_HOWS] = {"pids", "cgroup", "fds", "threads"};
 
+/* One of a release that did not say how: what it denies it may just not have known, such as a cgroup. */
+static void
+load_hows(const json_t *saved, struct certificate *c)
+{
+    const bool good[] = {c->pids_gone, c->cgroup_empty, c->fds_returned, c->threads_joined};
+    const json_t *how = json_object_get(saved, "how");
+
+    for (size_t i = 0; i < CERTIFICATE_HOWS; i++)
+        if (json_object_get(how, hows[i]) || good[i])
+            text(how, hows[i], c->how[i], sizeof(c->how[i]));
+        else
+            (void)snprintf(c->how[i], sizeof(c->how[i]), "none");
+}
+
 int
 certificate_load(const json_t *saved, struct certificate *ret)
 {
@@ -265,10 +279,10 @@ certificate_load(const json_t *saved, struct certificate *ret)
                                 .processes = small(saved, "processes"),
                                 .leaks = small(saved, "leaks"),
                                 .killed = small(saved, "killed"),
-                                .escapees = small(saved, "escapees")};
+                                .escapees = small(saved, "escapees"),
+                                .unread = small(saved, "unread")};
     text(saved, "text", ret->text, sizeof(ret->text));
-    for (size_t i = 0; i < CERTIFICATE_HOWS; i++)
-        text(json_object_get(saved, "how"), hows[i], ret->how[i], sizeof(ret->how[i]));
+    load_hows(saved, ret);
     return 0;
 }
 

@@ -130,6 +130,8 @@ certificate_save(const struct certificate *c)
     json_put_number(&o, "leaks", c->leaks);
     json_put_number(&o, "killed", c->killed);
     json_put_number(&o, "escapees", c->escapees);
+    if (c->unread > 0)
+        json_put_number(&o, "unread", c->unread);
     json_put_text(&o, "text", c->text);
     return json_end(&o);
 }

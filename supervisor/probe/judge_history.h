@@ -146,6 +146,7 @@ struct certificate {
     bool threads_known;             /* it had a registry; else threads_joined says nothing */
     char how[CERTIFICATE_HOWS][12]; /* pids, cgroup, fds, threads: "seen", "concluded" … */
     unsigned processes, leaks, killed, escapees;
+    unsigned unread; /* processes of others of which nobody may know what they hold */
     enum certificate_grade grade;
     char text[256]; /* what is missing, or "" */
 };

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "tests/unit/probe/registry_tables.h"
@@ -163,7 +164,7 @@ frame(int fd, uint16_t type, uint64_t sequence, const void *body, uint32_t bytes
 }
 
 static void
-pass_descriptor(int fd)
+pass_descriptor(int fd, int what)
 {
     union {
         char bytes[CMSG_SPACE(sizeof(int))];
@@ -175,12 +176,11 @@ pass_descriptor(int fd)
                              .msg_iovlen = 1,
                              .msg_control = &control,
                              .msg_controllen = sizeof(control)};
-    int stdin_fd = STDIN_FILENO;
 
     control.head.cmsg_level = SOL_SOCKET;
     control.head.cmsg_type = SCM_RIGHTS;
     control.head.cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(&control.head), &stdin_fd, sizeof(stdin_fd));
+    memcpy(CMSG_DATA(&control.head), &what, sizeof(what));
     (void)sendmsg(fd, &message, MSG_NOSIGNAL);
 }
 
@@ -195,7 +195,7 @@ channel(const char *how)
     else if (strcmp(how, "length") == 0)
         frame(fd, STINT_FRAME_HELLO, 1, &hello, sizeof(hello), 4000);
     else if (strcmp(how, "fds") == 0)
-        pass_descriptor(fd);
+        pass_descriptor(fd, STDIN_FILENO);
     else
         frame(fd, STINT_FRAME_HELLO, 1, &hello, sizeof(hello), sizeof(hello));
     if (strcmp(how, "sequence") == 0)
@@ -203,6 +203,24 @@ channel(const char *how)
     if (strcmp(how, "deluge") == 0)
         for (uint64_t i = 2; i < 20000; i++)
             frame(fd, 999, i, NULL, 0, 0); /* of a type that nobody knows: to be skipped */
+}
+
+/* To whoever listens at "stranger.sock". */
+static void
+send_away(const char *what)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX, .sun_path = "stranger.sock"};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    char byte;
+
+    if (connect(fd, (const struct sockaddr *)&to, sizeof(to)) == -1)
+        exit(94);
+    pass_descriptor(fd, strcmp(what, "listener") == 0  ? 3
+                        : strcmp(what, "channel") == 0 ? inherited("STINT_CHANNEL")
+                                                       : STDOUT_FILENO);
+    if (read(fd, &byte, 1) != 1) /* he has it */
+        exit(95);
+    (void)close(fd);
 }
 
 void
@@ -237,6 +255,8 @@ actor_hostile(const char *what, const char *value)
         registry(value);
     else if (strncmp(what, "channel=", 8) == 0)
         channel(value);
+    else if (strncmp(what, "send=", 5) == 0)
+        send_away(value);
 }
 
 void

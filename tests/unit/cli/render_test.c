@@ -199,6 +199,8 @@ START_TEST(the_history_tells_what_rises_and_how_generations_ended)
     ck_assert_ptr_nonnull(strstr(out, "2 processes, known by cgroup, processes gone (seen), cgroup "
                                       "NOT empty (refused), descriptors returned (concluded)\n"));
     ck_assert_ptr_nonnull(strstr(out, "generation 8 clean  "));
+    /* of a stint that did not say how: what it did not know is not denied */
+    ck_assert_ptr_nonnull(strstr(out, "1 processes, known by pids, processes gone\n"));
 }
 END_TEST
 

@@ -31,14 +31,18 @@ look(uint64_t generation, pid_t pid, int leaked)
 static void
 begin(void)
 {
-    struct certificate c = {.generation = 3,
-                            .at_wall_us = 77,
-                            .grade = CERTIFICATE_CGROUP,
-                            .pids_gone = true,
-                            .threads_known = true,
-                            .processes = 2,
-                            .leaks = 1,
-                            .text = "one was killed"};
+    struct certificate c = {
+        .generation = 3,
+        .at_wall_us = 77,
+        .grade = CERTIFICATE_CGROUP,
+        .pids_gone = true,
+        .how = {"seen", "refused", "concluded", "seen"},
+        .threads_known = true,
+        .processes = 2,
+        .leaks = 1,
+        .unread = 3,
+        .text = "one was killed"
+    };
 
     history_finish(&h);
     for (unsigned i = 1; i <= 3; i++)
@@ -93,6 +97,7 @@ START_TEST(the_book_comes_back_as_it_was_and_goes_on)
     ck_assert_uint_eq(back.n_certificates, 1);
     ck_assert_int_eq(back.certificates[0].grade, CERTIFICATE_CGROUP);
     ck_assert_str_eq(back.certificates[0].text, "one was killed");
+    ck_assert_uint_eq(back.certificates[0].unread, 3);
     ck_assert(back.certificates[0].threads_known && !back.certificates[0].threads_joined);
     history_finish(&h);
     h = back;
@@ -100,6 +105,27 @@ START_TEST(the_book_comes_back_as_it_was_and_goes_on)
     ck_assert_uint_eq(h.looks, 4);
     json_decref(a);
     json_decref(b);
+}
+END_TEST
+
+START_TEST(what_an_old_certificate_did_not_know_is_not_denied)
+{
+    json_t *old = json_loads("{\"generation\":7,\"grade\":\"pids\",\"pids_gone\":true,"
+                             "\"cgroup_empty\":false,\"fds_returned\":true,\"processes\":1}",
+                             0, NULL),
+           *again;
+    struct certificate c;
+
+    ck_assert_int_eq(certificate_load(old, &c), 0);
+    ck_assert(c.pids_gone && !c.cgroup_empty && c.fds_returned && !c.threads_known);
+    ck_assert_str_eq(c.how[0], ""); /* it was so, and how that was known was not said */
+    ck_assert_str_eq(c.how[1], "none");
+    ck_assert_str_eq(c.how[3], "none");
+    again = certificate_save(&c);
+    ck_assert_str_eq(json_string_value(json_object_get(json_object_get(again, "how"), "cgroup")),
+                     "none");
+    json_decref(again);
+    json_decref(old);
 }
 END_TEST
 
@@ -219,7 +245,8 @@ main(void)
 {
     const TTest *tests[] = {
         a_report_read_is_the_look_that_was_made, the_book_comes_back_as_it_was_and_goes_on,
-        what_is_not_a_book_is_refused, a_spoilt_book_and_a_spoilt_report_do_no_harm};
+        what_an_old_certificate_did_not_know_is_not_denied, what_is_not_a_book_is_refused,
+        a_spoilt_book_and_a_spoilt_report_do_no_harm};
 
     return unit_main(w_suite("probe: the book as JSON", tests, ARRAY_LEN(tests)));
 }
