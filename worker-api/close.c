@@ -143,6 +143,7 @@ stn_scope_give_up(struct stint_scope *scope, enum stint_scope_state state)
     struct stint_token *token = &scope->token->head;
     struct stint_thread *spawned, *ended;
 
+    stn_span_of_scope(scope);
     stn_tree_take();
     spawned = scope->spawned;
     ended = scope->ended;

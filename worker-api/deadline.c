@@ -107,6 +107,8 @@ void
 stint_deadline_close(struct stint_token *token)
 {
     stn_overrun_request(token_of(token));
+    if (token)
+        stn_span_of_request(token_of(token));
     stint_token_unref(token);
 }
 

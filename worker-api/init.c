@@ -199,8 +199,10 @@ stint_init(const struct stint_options *options)
         r = stint_token_fd(&stn_root.head);
     if (r >= 0)
         r = stn_gate_open();
-    if (r >= 0)
+    if (r >= 0) {
+        stn.trace.begin_ns = stn_span_begin(&stn.trace);
         r = stn_threads_init();
+    }
     if (r == 0)
         r = -pthread_atfork(before_fork, after_fork_parent, after_fork_child);
     if (r == 0 && !asks_for(options, STINT_OPT_KEEP_SIGTERM))
@@ -213,6 +215,8 @@ stint_init(const struct stint_options *options)
     if (stn_channel_poll_fd() < 0)
         stn_gate_shut();
     if (stn_channel_poll_fd() >= 0 && atexit(stn_channel_bye) != 0)
+        return -ENOMEM;
+    if (stn.trace.begin_ns != 0 && atexit(stn_span_of_process) != 0)
         return -ENOMEM;
     return asks_for(options, STINT_OPT_LISTENER) ? stn_listener_start() : 0;
 }

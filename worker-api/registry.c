@@ -93,29 +93,34 @@ write_header(struct stint_registry_header *header)
 
 /* A file that could shrink under us would be a SIGBUS: only a sealed one of the right size is mapped. */
 static bool
-usable(int fd)
+usable(int fd, size_t bytes)
 {
     struct stat st;
     int seals = fcntl(fd, F_GET_SEALS);
 
     return seals >= 0 && (seals & F_SEAL_SHRINK) && fstat(fd, &st) == 0 &&
-           st.st_size >= (off_t)STINT_REGISTRY_BYTES;
+           st.st_size >= (off_t)bytes;
 }
 
 int
 stn_registry_open(int fd)
 {
+    size_t bytes = STINT_REGISTRY_BYTES;
     void *map = MAP_FAILED;
 
-    if (fd >= 0 && usable(fd)) {
-        map = mmap(NULL, STINT_REGISTRY_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (fd >= 0 && usable(fd, STINT_REGISTRY_BYTES)) {
+        if (usable(fd, STINT_REGISTRY_WITH_SPANS))
+            bytes = STINT_REGISTRY_WITH_SPANS;
+        map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         close(fd); /* the mapping stays */
     }
-    if (map == MAP_FAILED)
-        map = mmap(NULL, STINT_REGISTRY_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                   -1, 0);
+    if (map == MAP_FAILED) {
+        bytes = STINT_REGISTRY_BYTES;
+        map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    }
     if (map == MAP_FAILED)
         return -ENOMEM;
+    stn_spans_open(map, bytes);
     write_header(map);
     __atomic_store_n(&stn.registry, map, __ATOMIC_RELEASE);
     return 0;
@@ -141,6 +146,7 @@ stn_registry_after_fork(void)
             anew = MAP_FAILED;
     }
     stn_slots_reset();
+    stn_ring_after_fork();
     if (anew == MAP_FAILED) /* no memory: what is the parent's must not be written */
         stn.registry = NULL;
     else

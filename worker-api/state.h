@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "worker-api/lock.h"
+#include "worker-api/spans.h"
 #include "worker-api/stint.h"
 #include "worker-api/tables.h"
 #include "worker-api/trace.h"
@@ -85,6 +86,7 @@ struct token {
     bool owns_trace;                                      /* else it is one above it that does */
     bool overran;                                         /* atomic: of a request; it was counted */
     uint8_t caller; /* of a request: see overrun.c; 0 = it is none */
+    bool told;      /* atomic: its own span was, or will be otherwise */
     char name[STINT_NAME_MAX];
 };
 
@@ -107,6 +109,7 @@ struct stint_registration {
 struct task {
     struct token *token; /* what the thread obeyed before; holds its reference */
     struct task *outer;
+    struct stint_span *around; /* what was open when it began */
     struct span span;
     char name[STINT_NAME_MAX]; /* shown as the token's, "" = that one's own */
 };
@@ -136,6 +139,8 @@ struct stint_thread {
     struct stint_registry_slot *slot;         /* in the registry; NULL = unregistered */
     struct task *task;                        /* owned; the innermost; NULL = none */
     struct shield *shield;                    /* owned; the innermost */
+    struct stint_span *open;                  /* owned; the innermost in the innermost task */
+    struct stint_span *spare;                 /* owned; room for the next one */
     struct span span;                         /* the thread's own writes, from its birth on */
     struct stint_birth birth;                 /* name points to `name` */
     const void *creator_pc; /* behind the call that started it; NULL = not known */

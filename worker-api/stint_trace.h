@@ -8,7 +8,9 @@
  *
  * A token carries the trace, and what is made under it inherits that. Each thread, scope and task is a span
  * of its own, whose parent is the span of whoever made it; so is each call that goes out, and each child
- * process. Nothing has to be passed along by hand, and no span has to be ended.
+ * process. Nothing has to be passed along by hand. What ends by itself is a span that ends by itself; where one is
+ * wanted in between, stint_span_start() makes it. Finished spans go to the supervisor, where its configuration says
+ * `export` and the trace is sampled, through memory: no call, no wait.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -85,6 +87,50 @@ char **stint_trace_environ(struct stint_token *token, char *const *envp);
 /* stint_trace_ids - for other loggers: the ids of @token's span, NULL = of the calling thread's, as hex digits;
  * "" when there are none. Return: 1, 0 when there is no trace. AS-safe. */
 int stint_trace_ids(struct stint_token *token, char trace_id[33], char span_id[17]);
+
+/* ---- Spans of your own --------------------------------------------------------------------- */
+
+struct stint_span;
+
+enum stint_span_kind {
+    STINT_SPAN_INTERNAL = 1,
+    STINT_SPAN_SERVER = 2,   /* handles a request */
+    STINT_SPAN_CLIENT = 3,   /* waits for the answer to one */
+    STINT_SPAN_PRODUCER = 4, /* leaves something to be done by others, later */
+    STINT_SPAN_CONSUMER = 5  /* does that */
+};
+
+/**
+ * stint_span_start - a part of the work that has a name and a duration.
+ * @token: NULL = of what the calling thread works for: until its end lines, threads, tasks and calls of this thread
+ *         belong to it, and the same thread ends it; else it is of that token's work, and any thread may end it
+ * @name:  copied, 63 bytes of it: what it does and not to what, "SELECT users"
+ *
+ * One load while nobody wants spans. Spans of a thread lie in each other: what was left open inside ends with what
+ * is around it, be that a span, a task or the thread.
+ *
+ * Return: the span, for stint_span_end(); NULL: nobody wants it, the trace is not sampled or there is none, the
+ * thread is not registered, no memory. All calls take NULL.
+ */
+struct stint_span *stint_span_start(struct stint_token *token, const char *name,
+                                    enum stint_span_kind kind);
+void stint_span_end(struct stint_span *span); /* tells of it, and frees it */
+
+/* stint_span_attribute - something to find it by; a value as printf(3) makes it replaces that of the same @key.
+ * Return: 0; -ENOSPC: all of them, each with two bytes more, have no room in 191 bytes, and this one is left out. */
+__attribute__((format(printf, 3, 4))) int stint_span_attribute(struct stint_span *span,
+                                                               const char *key, const char *format,
+                                                               ...);
+
+/* stint_span_error - it failed, and why, as printf(3) makes it; 63 bytes of it. Without this its status is "ok", unless the
+ * deadline of its token is over. */
+__attribute__((format(printf, 2, 3))) void stint_span_error(struct stint_span *span,
+                                                            const char *format, ...);
+
+/* stint_span_inject - as stint_trace_inject(), for the call that @span is: what is called hangs below it. NULL: what
+ * the calling thread works for, with a span that is told of as a moment. */
+int stint_span_inject(struct stint_span *span, char traceparent[STINT_TRACEPARENT_MAX],
+                      char *tracestate, size_t size);
 
 /* ---- The log ------------------------------------------------------------------------------- */
 

@@ -52,10 +52,12 @@ stint_task_begin(struct stint_token *token, const char *name)
         return -ENOMEM;
     task->token = self->token;
     task->outer = self->task;
+    task->around = self->open;
     stn_text_copy(task->name, sizeof(task->name), name);
     if (!token)
         token = self->token ? &self->token->head : NULL;
     stn_span_make(&task->span, stn_token_trace(token_of(token)));
+    self->open = NULL;
     self->task = task;
     obey(self, token_of(stint_token_ref(token)), task->name);
     return 0;
@@ -68,8 +70,11 @@ end_one(struct stint_thread *self)
     struct token *token = self->token;
 
     stn_overrun_work(self, token, task->name, task->token ? task->token->deadline_us : STINT_NEVER);
+    stn_spans_end(self, NULL);
+    stn_span_of_task(self);
     self->task = task->outer;
     obey(self, task->token, self->task ? self->task->name : NULL);
+    self->open = task->around;
     if (token)
         stint_token_unref(&token->head);
     free(task);

@@ -152,6 +152,9 @@ finish(struct stint_thread *thread)
     stn_tasks_end(thread);
     token = thread->token;
     stn_overrun_work(thread, token, "", STINT_NEVER);
+    stn_spans_end(thread, NULL);
+    stn_span_of_thread(thread);
+    stn_span_free_spare(thread);
     stint_wait_cell = NULL;
     stn_tree_take();
     stn_thread_unlink(thread);

@@ -149,6 +149,7 @@ destroy(struct token *token, struct any **to_put)
     struct any *any = token->any;
     void *chunk, *trace;
 
+    stn_span_of_request(token);
     stn_tree_take();
     unlink_child(token);
     if (any)

@@ -70,6 +70,7 @@ stn_trace_enter(struct trace *trace)
 {
     memcpy(trace->parent_id, trace->span_id, sizeof(trace->parent_id));
     stn_id_make(trace->span_id, sizeof(trace->span_id));
+    trace->begin_ns = stn_span_begin(trace);
 }
 
 void
@@ -78,6 +79,7 @@ stn_trace_begin(struct trace *trace)
     *trace = (struct trace){.flags = TRACE_SAMPLED | TRACE_RANDOM};
     stn_id_make(trace->trace_id, sizeof(trace->trace_id));
     stn_id_make(trace->span_id, sizeof(trace->span_id));
+    trace->begin_ns = stn_span_begin(trace);
 }
 
 int
@@ -110,8 +112,10 @@ stn_trace_branch(struct token *token)
     stn_span_make(&span, token->trace);
     memcpy(own->span_id, span.id, sizeof(own->span_id));
     memcpy(own->parent_id, span.parent, sizeof(own->parent_id));
+    own->begin_ns = span.begin_ns;
     token->trace = own;
     token->owns_trace = true;
+    token->told = true; /* by its scope, when that ends */
     return 0;
 }
 
@@ -145,7 +149,9 @@ stint_token_trace(struct stint_token *token, const char *traceparent)
 const uint8_t *
 stn_span_of(const struct stint_thread *thread)
 {
-    return thread->task ? thread->task->span.id : thread->span.id;
+    const struct span *open = stn_span_open_of(thread);
+
+    return open ? open->id : thread->task ? thread->task->span.id : thread->span.id;
 }
 
 /* Of the calling thread, which may have begun before the process had a trace. */
@@ -154,10 +160,14 @@ own_span(void)
 {
     struct span *span = stn_self->task ? &stn_self->task->span : &stn_self->span;
     const struct trace *trace = stn_token_trace(stn_self->token);
+    const struct span *open = stn_span_open_of(stn_self);
 
+    if (open)
+        return open->id;
     if (memcmp(span->id, nothing, sizeof(span->id)) == 0) {
         memcpy(span->parent, trace->span_id, sizeof(span->parent));
         stn_id_make(span->id, sizeof(span->id));
+        span->begin_ns = stn_span_begin(trace);
     }
     return span->id;
 }
@@ -179,6 +189,7 @@ stn_span_make(struct span *span, const struct trace *trace)
         return;
     memcpy(span->parent, is_mine(trace) ? own_span() : trace->span_id, sizeof(span->parent));
     stn_id_make(span->id, sizeof(span->id));
+    span->begin_ns = stn_span_begin(trace);
 }
 
 static void
@@ -194,8 +205,11 @@ void
 stn_spans_after_fork(struct stint_thread *self)
 {
     descend(&self->span);
-    for (struct task *task = self->task; task; task = task->outer)
+    stn_span_open_descend(self->open, descend);
+    for (struct task *task = self->task; task; task = task->outer) {
         descend(&task->span);
+        stn_span_open_descend(task->around, descend);
+    }
 }
 
 /* A token of the very trace that the thread works for means its span: that is what is at work. */

@@ -19,12 +19,14 @@ struct trace {
     uint8_t trace_id[16], span_id[8]; /* all zero = none */
     uint8_t parent_id[8];             /* of the span above it; all zero = none */
     uint8_t flags;                    /* TRACE_* */
+    int64_t begin_ns;                 /* of its own span; 0 = nobody wants to know */
     const char *state;                /* tracestate, NULL = none; lives as long as this one */
 };
 
 /* A span that has no token of its own. All zero = none yet. */
 struct span {
     uint8_t id[8], parent[8];
+    int64_t begin_ns; /* CLOCK_MONOTONIC; 0 = nobody wants to know */
 };
 
 /* trace_ids.c: random ids, anew in a forked child, whoever forked. AS-safe. */
@@ -40,7 +42,8 @@ void stn_trace_begin(struct trace *trace); /* a new trace */
 int stn_trace_branch(
     struct token *token); /* a span of its own, before others know it; 0, -ENOMEM */
 int stn_trace_give(struct token *token, struct trace *trace); /* takes it when it returns 0 */
-void stn_hex(char *to, const uint8_t *id, size_t bytes);      /* and a NUL */
+void stn_traceparent_put(const struct trace *trace, const uint8_t *span, char *to);
+void stn_hex(char *to, const uint8_t *id, size_t bytes); /* and a NUL */
 /* A child of what the calling thread does, where that is of this trace; else of @trace's own span. */
 void stn_span_make(struct span *span, const struct trace *trace);
 void stn_spans_after_fork(struct stint_thread *self); /* each is the child of what it was */

@@ -102,19 +102,28 @@ stint_trace_extract(struct stint_token *token, const struct stint_header *header
     return r < 0 ? r : goes_on;
 }
 
-/* "00-…-…-01" of a new span. */
-static void
-put_parent(const struct trace *trace, char to[STINT_TRACEPARENT_MAX])
+/* "00-…-…-01" */
+void
+stn_traceparent_put(const struct trace *trace, const uint8_t *span, char *to)
 {
-    uint8_t span[8];
-
-    stn_id_make(span, sizeof(span));
     (void)stpcpy(to, "00-");
     stn_hex(to + 3, trace->trace_id, sizeof(trace->trace_id));
     to[35] = '-';
-    stn_hex(to + 36, span, sizeof(span));
+    stn_hex(to + 36, span, 8);
     to[52] = '-';
     stn_hex(to + 53, &trace->flags, 1);
+}
+
+/* Of a new span, whose beginning is all that we see of it. */
+static void
+put_parent(const struct context *context, char *to, const char *name)
+{
+    struct span span = {.begin_ns = stn_span_begin(context->trace)};
+
+    stn_id_make(span.id, sizeof(span.id));
+    memcpy(span.parent, context->span, sizeof(span.parent));
+    stn_traceparent_put(context->trace, span.id, to);
+    stn_span_of_call(context->trace, &span, name);
 }
 
 int
@@ -129,7 +138,7 @@ stint_trace_inject(struct stint_token *token, char traceparent[STINT_TRACEPARENT
         tracestate[0] = '\0';
     if (stn_context(token_of(token), &context))
         return 0;
-    put_parent(context.trace, traceparent);
+    put_parent(&context, traceparent, "call");
     stn_tracestate_fit(context.trace->state, tracestate, size);
     return 1;
 }
@@ -165,7 +174,7 @@ stint_trace_environ(struct stint_token *token, char *const *envp)
     if (context.trace) {
         out[used++] = text;
         text = stpcpy(text, "TRACEPARENT=");
-        put_parent(context.trace, text);
+        put_parent(&context, text, "child process");
         text += STINT_TRACEPARENT_MAX;
     }
     if (state) {

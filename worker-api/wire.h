@@ -160,7 +160,7 @@ struct stint_profile_record {
  */
 #define STINT_REGISTRY_MAGIC    UINT32_C(0x53544e54) /* "STNT" */
 #define STINT_REGISTRY_MAJOR    2
-#define STINT_REGISTRY_MINOR    1 /* 1: OVERRUNS, CALLERS; the file has the size it had */
+#define STINT_REGISTRY_MINOR    2 /* 1: OVERRUNS, CALLERS, in a file of the same size; 2: SPANS */
 #define STINT_REGISTRY_SLOTS    4096
 #define STINT_REGISTRY_SCOPES   256
 #define STINT_REGISTRY_SITES    944
@@ -188,8 +188,12 @@ struct stint_registry_header {
     struct stint_registry_table overruns, callers;
     uint64_t overrun;          /* atomic; all of them, also those that no row has */
     uint32_t overflow_callers; /* atomic; calls of those for whom there was no room */
-    uint32_t reserved2;
-    uint64_t reserved[13];
+    /* Since minor 2, in a file that is longer, and only then: */
+    uint32_t spans_wanted; /* atomic, written by the supervisor: 1 = record what is finished */
+    struct stint_registry_table span_seqs, spans; /* by the worker, as those above; `used` is 0 */
+    uint64_t spans_begun; /* atomic; tickets given, of which the last `count` may be there */
+    uint64_t spans_taken; /* by the supervisor: tickets below it need not be taken again */
+    uint64_t reserved[7];
 };
 
 enum stint_slot_state {
@@ -325,6 +329,42 @@ struct stint_registry_caller {
     uint64_t reserved[3];
 };
 
+/*
+ * A ring of finished spans, behind all the others, in a file that has room for it (STINT_REGISTRY_WITH_SPANS).
+ * A writer draws ticket n (`spans_begun`) and makes the seq of entry n % count 2n + 1, by one exchange from an even
+ * one that is smaller; then it writes the entry, and makes the seq 2n + 2. Whoever finds the entry in use, or
+ * overtaken, goes without: nobody waits. So each ticket is there to be read, or lost; nobody has to count.
+ */
+#define STINT_REGISTRY_SPANS 2048
+
+enum stint_span_of {                            /* what has ended */
+                     STINT_SPAN_OF_PROGRAM = 0, /* stint_span_start() */
+                     STINT_SPAN_OF_THREAD = 1,
+                     STINT_SPAN_OF_TASK = 2,
+                     STINT_SPAN_OF_SCOPE = 3,
+                     STINT_SPAN_OF_REQUEST = 4, /* a token with a trace that came in */
+                     STINT_SPAN_OF_CALL = 5,    /* a traceparent was given out; at that moment */
+                     STINT_SPAN_OF_PROCESS = 6
+};
+
+struct stint_registry_span {
+    uint8_t trace_id[16], span_id[8], parent_id[8]; /* the latter all 0 = none */
+    int64_t start_ns, end_ns;                       /* CLOCK_MONOTONIC */
+    int64_t deadline_us;                            /* CLOCK_MONOTONIC; INT64_MAX = none */
+    uint32_t tid;                                   /* that ended it; 0 = not known */
+    uint32_t cause;                                 /* enum stint_cause; 0 = was not cancelled */
+    uint16_t of;                                    /* enum stint_span_of */
+    uint16_t kind;                                  /* enum stint_span_kind */
+    uint16_t failed;                                /* 1: `text` says why */
+    uint16_t reserved;
+    char name[64];
+    char thread[40];
+    char creator_name[40];
+    char scope[40];
+    char text[64];
+    char attributes[192]; /* key, NUL, value, NUL … and an empty key */
+};
+
 #define STINT_REGISTRY_SEQS (STINT_REGISTRY_SLOTS + STINT_REGISTRY_SCOPES)
 #define STINT_REGISTRY_BYTES                                                         \
     (sizeof(struct stint_registry_header) + STINT_REGISTRY_SEQS * sizeof(uint32_t) + \
@@ -333,5 +373,11 @@ struct stint_registry_caller {
      STINT_REGISTRY_SITES * sizeof(struct stint_registry_site) +                     \
      STINT_REGISTRY_OVERRUNS * sizeof(struct stint_registry_overrun) +               \
      STINT_REGISTRY_CALLERS * sizeof(struct stint_registry_caller))
+
+/* At a round place whatever the size of a page. */
+#define STINT_REGISTRY_SPANS_AT ((STINT_REGISTRY_BYTES + 65535) / 65536 * 65536)
+#define STINT_REGISTRY_WITH_SPANS \
+    (STINT_REGISTRY_SPANS_AT +    \
+     STINT_REGISTRY_SPANS * (sizeof(uint64_t) + sizeof(struct stint_registry_span)))
 
 #endif

@@ -51,7 +51,7 @@ forget_checks_sigterm(void)
 
 /* The environment of a worker under libstint; stint_init() is the test's to call. */
 static inline struct master
-master_start(void)
+master_start_sized(size_t bytes)
 {
     struct master m = {0};
     int fds[2];
@@ -63,7 +63,7 @@ master_start(void)
     ck_assert_int_eq(fcntl(m.theirs, F_SETFD, 0), 0);
     m.registry = memfd_create("registry", MFD_ALLOW_SEALING);
     ck_assert_int_ge(m.registry, 0);
-    ck_assert_int_eq(ftruncate(m.registry, (off_t)STINT_REGISTRY_BYTES), 0);
+    ck_assert_int_eq(ftruncate(m.registry, (off_t)bytes), 0);
     ck_assert_int_eq(fcntl(m.registry, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL), 0);
     master_set_fd("STINT_CHANNEL", m.theirs);
     master_set_fd("STINT_REGISTRY", dup(m.registry));
@@ -71,6 +71,12 @@ master_start(void)
     ck_assert_int_eq(setenv("STINT_SLOT", "3", 1), 0);
     ck_assert_int_eq(setenv("STINT_SERVICE", "web", 1), 0);
     return m;
+}
+
+static inline struct master
+master_start(void)
+{
+    return master_start_sized(STINT_REGISTRY_BYTES);
 }
 
 static inline void
