@@ -15,10 +15,12 @@ struct error;
 #define FETCH_SECONDS_MAX 600
 
 struct fetch {
-    const char *whom;        /* SERVICE[/GEN[.SLOT]] */
-    const char *kind;        /* "cpu" */
-    uint64_t seconds;        /* 0: as long as is usual */
-    bool quiet;              /* no progress */
+    const char *whom; /* SERVICE[/GEN[.SLOT]] */
+    const char *kind; /* "cpu" */
+    uint64_t seconds; /* 0: as long as is usual */
+    bool previous;    /* of the generation before that one */
+    bool kept;        /* of one that leaves: as it was when it did not yet, if that is kept */
+    bool quiet;       /* no progress */
     bool (*stop)(void *env); /* NULL, or asked with each piece: nobody wants it any more */
     void *env;
 };

@@ -39,9 +39,9 @@ tell(struct taking *t, int64_t percent)
         (!terminal && percent < t->percent + 10 && percent < 100))
         return;
     t->percent = percent;
-    (void)fprintf(t->cli->err, "%staking a %s profile of %s: %" PRId64 " %%%s",
-                  terminal ? "\r" : "", t->what->kind, t->what->whom, percent,
-                  terminal ? "" : "\n");
+    (void)fprintf(t->cli->err, "%staking a %s profile of %s%s: %" PRId64 " %%%s",
+                  terminal ? "\r" : "", t->what->kind, t->what->previous ? "what was before " : "",
+                  t->what->whom, percent, terminal ? "" : "\n");
     (void)fflush(t->cli->err);
     t->told = terminal;
 }
@@ -149,6 +149,10 @@ ask(struct taking *t)
     cli_query(&path, "kind", t->what->kind);
     cli_query(&path, "seconds", number);
     cli_query(&path, "progress", "1");
+    if (t->what->previous)
+        cli_query(&path, "previous", "1");
+    if (t->what->kept)
+        cli_query(&path, "kept", "1");
     ask.path = text_str(&path);
     r = cli_ask(t->cli, &ask, &answer);
     json_decref(answer);

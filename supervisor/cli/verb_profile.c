@@ -60,20 +60,85 @@ read_file(struct cli *cli, const char *path, struct profile **ret)
     return CLI_OK;
 }
 
+/* "previous", or the number of a generation: that of the supervisor, and no file. */
+static bool
+is_generation(const char *base)
+{
+    return strcmp(base, "previous") == 0 || (base[0] && strspn(base, "0123456789") == strlen(base));
+}
+
+static int
+read_generation(struct cli *cli, const struct fetch *like, const char *base, struct profile **ret)
+{
+    struct fetch what = {.whom = like->whom,
+                         .kind = like->kind,
+                         .seconds = like->seconds,
+                         .previous = strcmp(base, "previous") == 0,
+                         .kept = true};
+    auto_text struct text whom = TEXT_INIT;
+    struct error err = {0};
+    auto_fd int fd = -1;
+    int r;
+
+    if (strchr(strchrnul(like->whom, '/'), '.'))
+        return cli_fail(cli, CLI_USAGE,
+                        "--diff-base %s is of a whole generation: leave out the slot", base);
+    if (!what.previous) {
+        text_addn(&whom, like->whom, strcspn(like->whom, "/"));
+        text_addf(&whom, "/%s", base);
+        what.whom = text_str(&whom);
+    }
+    r = fetch_profile(cli, &what, &fd);
+    if (r == CLI_OK && profile_read(ret, fd, &err) < 0)
+        r = cli_fail(cli, CLI_DATA, "%s", err.text);
+    return r;
+}
+
+struct search {
+    const struct profile *p;
+    struct profile_label found;
+};
+
+static int
+see_generation(void *env, const struct profile_view *v)
+{
+    struct search *s = env;
+
+    (void)profile_label_of(s->p, v->sample, "generation", &s->found);
+    return 0;
+}
+
+/* What was taken away: "previous" may be any. Before its labels are forgotten. */
+static void
+name_base(const struct profile *base, const char *given, char *ret, size_t room)
+{
+    struct search s = {.p = base};
+
+    if (is_generation(given) && profile_each(base, see_generation, &s) == 0 && s.found.number > 0)
+        (void)snprintf(ret, room, "generation %" PRId64, s.found.number);
+    else
+        (void)snprintf(ret, room, "%s", given);
+}
+
 /* Labels that tell workers apart would keep what is equal from being taken away. */
 static int
-subtract(struct cli *cli, struct profile *p)
+subtract(struct cli *cli, const struct fetch *what, struct profile *p)
 {
     const char *path = cli->values[OPTION_DIFF_BASE];
     auto_profile struct profile *base = NULL;
-    int r = path ? read_file(cli, path, &base) : CLI_OK;
+    char name[200];
+    int r = CLI_OK;
 
+    if (path)
+        r = is_generation(path) ? read_generation(cli, what, path, &base)
+                                : read_file(cli, path, &base);
     if (!path || r != CLI_OK)
         return r;
+    name_base(base, path, name, sizeof(name));
     r = profile_forget(p, profile_identity);
     r = r < 0 ? r : profile_forget(base, profile_identity);
     r = r < 0 ? r : profile_merge(p, base, -1);
-    r = r < 0 ? r : profile_comment(p, "less %s", path);
+    r = r < 0 ? r : profile_comment(p, "less %s", name);
     if (r == -EINVAL)
         return cli_fail(cli, CLI_USAGE, "'%s' is a profile of another kind", path);
     return r < 0 ? cli_fail(cli, CLI_INTERNAL, "out of memory") : CLI_OK;
@@ -214,6 +279,6 @@ verb_profile(struct cli *cli)
         return r;
     if (profile_read(&p, fd, &err) < 0)
         return cli_fail(cli, CLI_DATA, "%s", err.text);
-    r = subtract(cli, p);
+    r = subtract(cli, &what, p);
     return r == CLI_OK ? hand_out(cli, p) : r;
 }

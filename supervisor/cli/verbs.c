@@ -48,8 +48,9 @@ const struct option_row cli_options[OPTION_COUNT] = {
                          "serve profiles as /debug/pprof/ does, behind a token, until interrupted; "
                      "without ADDR on 127.0.0.1; unix:PATH: on that socket"                                         },
     [OPTION_FLAMEGRAPH] = {"flamegraph",       '\0', "FILE",        "draw it, as an SVG that can be searched"         },
-    [OPTION_DIFF_BASE] = {"diff-base",        '\0', "FILE",
-                         "what is more than in this profile, of whichever generation"                               },
+    [OPTION_DIFF_BASE] =
+        {"diff-base",        '\0', "WHAT",
+                         "what is more than in this: a file, the number of a generation, or 'previous'"             },
     [OPTION_EXIT_WHEN_FAILED] = {"exit-when-failed", '\0', NULL,
                          "end, with its status, when a service has failed for good"                                 },
 };
@@ -129,6 +130,7 @@ const struct verb cli_verbs[] = {
      "service has to allow it ('profiling' in its configuration); each use is in the log. Without\n"
      "-o, --flamegraph or --http the functions that have most are shown.\n"
      "  stint profile web --cpu --seconds 60 -o web.pb.gz\n"
+     "  stint profile web --heap --diff-base previous            what the last reload leaks\n"
      "  stint profile web/7.0 --threads --diff-base six.pb.gz    what 7 has more than 6\n"
      "  stint profile web --cpu --flamegraph web.svg\n"
      "  stint profile web --http :6060\n"                                                 },

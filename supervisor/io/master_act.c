@@ -99,6 +99,8 @@ act_record(struct master *m, const struct effect *e)
         journal_forget(m->journal, r->service);
         deadlines_forget(m, r->service);
     }
+    if (r->kind == RECORD_RELOAD || r->kind == RECORD_DRAINING || r->kind == RECORD_SERVICE)
+        heaps_record(m, r);
     if (m->desk)
         operator_record(m->desk, r);
     if (r->kind == RECORD_READY)

@@ -116,6 +116,7 @@ begin_desk(struct master *m, struct error *reterr)
     struct operator_options options = {
         .loop = m->loop,
         .runtime_dir = m->runtime_dir,
+        .state_dir = m->state_dir,
         .journal = m->journal,
         .spans = m->spans,
         .env = m,

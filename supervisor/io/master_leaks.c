@@ -238,6 +238,7 @@ leaks_hand_gone(struct hand *h)
 void
 leaks_begin(struct master *m)
 {
+    list_init(&m->leaks.heaps);
     m->leaks.probing = probing_create(m->loop);
     surveys_begin(m);
 }
@@ -245,6 +246,7 @@ leaks_begin(struct master *m)
 void
 leaks_finish(struct master *m)
 {
+    heaps_finish(m);
     surveys_finish(m);
     probing_destroy(m->leaks.probing);
     m->leaks.probing = NULL;

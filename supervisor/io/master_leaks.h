@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/list.h"
 #include "supervisor/io/bundle.h"
 
 #include "supervisor/io/held.h"
@@ -33,6 +34,7 @@ struct leaks_state {
     struct ledger *ledger;      /* owned; NULL until there is a state_dir */
     struct surveys *surveys; /* owned; NULL: no memory, then certificates say what they conclude */
     struct bundles bundles;  /* what is kept of workers that were killed */
+    struct list heaps;       /* struct keeping.node: heap profiles of who is about to be relieved */
 };
 
 /* Of a worker's hand: looks under way. */
@@ -63,6 +65,12 @@ bool leaks_keep(struct hand *h, unsigned leaked, const char *summary, const json
 void leaks_keep_not(struct hand *h); /* whatever is under way ends */
 void leaks_give(struct master *m, uint64_t worker, unsigned leaked, const char *text);
 void leaks_hand_gone(struct hand *h); /* before it is reaped; whoever asked about it hears so */
+
+/* ---- master_heaps.c ---------------------------------------------------------------------------- */
+
+void heaps_record(struct master *m, const struct record *r); /* RELOAD, DRAINING, SERVICE */
+void heaps_resume(struct master *m);                         /* after a takeover */
+void heaps_finish(struct master *m);
 
 /* ---- master_survey.c -------------------------------------------------------------------------- */
 

@@ -123,6 +123,7 @@ takeover_begin(struct master *m)
     EDGE("takeover-told");
     usage_wake(m);
     deadlines_wake(m);
+    heaps_resume(m);
     master_resume(m);
     EDGE("takeover-resumed");
     /* Its watches died with it, so every input of every service may have changed. */

@@ -88,16 +88,17 @@ answer_version(struct desk *op, struct control_request *rq)
         "since", "lines", "service", "follow", "trace", NULL \
     }
 
-#define PROFILE_QUERY                                                              \
-    {                                                                              \
-        "service", "kind", "seconds", "generation", "slot", "hz", "progress", NULL \
+#define PROFILE_QUERY                                                                             \
+    {                                                                                             \
+        "service", "kind", "seconds", "generation", "slot", "hz", "progress", "previous", "kept", \
+            NULL                                                                                  \
     }
 
 static const struct route {
     const char *method, *path;
     bool changes; /* root and the master's own user only */
     void (*serve)(struct desk *op, struct control_request *rq);
-    const char *query[8]; /* the keys it knows, NULL-terminated */
+    const char *query[10]; /* the keys it knows, NULL-terminated */
 } routes[] = {
     {"GET",  "/v1/status",  false, operator_status,  {"service", NULL}                             },
     {"GET",  "/v1/threads", false, operator_threads, {"service", "generation", "slot", "all", NULL}},

@@ -39,6 +39,7 @@ struct worker;
 struct operator_options {
     struct ev_loop *loop;    /* borrowed, outlives the operator */
     const char *runtime_dir; /* for the control socket */
+    const char *state_dir;   /* borrowed, outlives it; heap profiles are kept there; NULL: none */
     struct journal *journal; /* borrowed; audit lines go there, events and logs come from it */
     struct spans *spans;     /* borrowed; NULL: there are none to be read */
     struct report_sources sources; /* copied; what it points at outlives the operator */

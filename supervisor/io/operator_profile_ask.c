@@ -37,7 +37,28 @@ struct wanted {
     enum profile_kind kind;
     uint64_t generation, slot; /* UINT64_MAX: all slots; 0: the generation that serves */
     uint64_t seconds, hz;
+    uint64_t below; /* `previous`: of the newest before that one; 0: of that one */
+    bool kept;      /* what is kept of it will do, and is better than of one that leaves */
 };
+
+/* That which serves; none does: the newest there is. */
+static const struct generation *
+generation_of(const struct wanted *w)
+{
+    const struct generation *serving =
+        w->generation == 0 && w->below == 0 ? service_serving(w->service) : NULL;
+    const struct generation *best = NULL;
+
+    list_for_each (pos, &w->service->generations) {
+        const struct generation *g = container_of(pos, struct generation, node);
+
+        if (w->below > 0 && (g->number >= w->below || g->aborted || list_empty(&g->workers)))
+            continue;
+        if (w->generation > 0 ? g->number == w->generation : !best || g->number > best->number)
+            best = g;
+    }
+    return serving ? serving : best;
+}
 
 /* False: @rq was answered. */
 static bool
@@ -61,6 +82,13 @@ read_query(struct desk *op, struct control_request *rq, struct wanted *w)
         !operator_query_number(rq, "slot", UINT32_MAX, &w->slot))
         return false;
     w->seconds = w->seconds > 0 ? w->seconds : 1;
+    w->kept = operator_query_flag(rq, "kept");
+    if (operator_query_flag(rq, "previous")) {
+        const struct generation *g = generation_of(w);
+
+        w->below = g ? g->number : w->generation > 0 ? w->generation : UINT64_MAX;
+        w->generation = 0;
+    }
     return true;
 }
 
@@ -80,20 +108,23 @@ allowed(const struct service_spec *spec, enum profile_kind kind)
     }
 }
 
-/* That which serves; none does: the newest there is. */
-static const struct generation *
-generation_of(const struct wanted *w)
+/*
+ * What is kept is told instead: of a generation that is gone, and for a comparison also of one that
+ * leaves, since that gives back what it held.
+ */
+static void
+kept(const struct wanted *w, const char *state_dir, size_t found, struct profiling_request *ret)
 {
-    const struct generation *serving = w->generation == 0 ? service_serving(w->service) : NULL;
-    const struct generation *best = NULL;
+    const struct generation *g = found > 0 ? generation_of(w) : NULL;
 
-    list_for_each (pos, &w->service->generations) {
-        const struct generation *g = container_of(pos, struct generation, node);
-
-        if (w->generation > 0 ? g->number == w->generation : !best || g->number > best->number)
-            best = g;
-    }
-    return serving ? serving : best;
+    if (w->kind != PROFILE_HEAP || w->slot != UINT64_MAX || !state_dir || (found > 0 && !w->kept) ||
+        (w->generation == 0 && w->below == 0))
+        return;
+    ret->kept.state_dir = state_dir;
+    ret->kept.above = w->generation > 0 ? w->generation - 1 : 0;
+    ret->kept.below = w->generation > 0 ? w->generation + 1 : w->below;
+    if (g && g->state != GENERATION_DRAINING) /* only one that is newer than who is there */
+        ret->kept.above = g->number;
 }
 
 /* Return: how many; more than there is room for are counted only. */
@@ -155,7 +186,10 @@ begin(struct profiled *p, const struct wanted *w, const struct profile_target *t
                                    .env = p};
     struct control_request *ask = p->rq;
     struct error err = {0};
-    int r = profiling_start(p->op->options.loop, &rq, &p->profiling);
+    int r;
+
+    kept(w, p->op->options.state_dir, p->n, &rq);
+    r = profiling_start(p->op->options.loop, &rq, &p->profiling);
 
     if (r < 0) {
         (void)error_set(&err, r, "cannot start a process that looks");
@@ -171,10 +205,14 @@ begin(struct profiled *p, const struct wanted *w, const struct profile_target *t
 
 /* Return: whether it may begin; else @p->rq was answered. */
 static bool
-may_begin(const struct profiled *p, size_t found)
+may_begin(const struct profiled *p, const struct wanted *w, size_t found)
 {
     const struct profiled *other = busy(p->op, p);
+    struct profiling_request rq = {.n = 0};
 
+    kept(w, p->op->options.state_dir, found, &rq);
+    if (found == 0 && rq.kept.state_dir)
+        return true;
     if (found == 0)
         control_answer_error(p->rq, 409, "no-worker", "'%s' has no such worker now", p->service);
     else if (found > PROFILING_WORKERS_MAX)
@@ -229,7 +267,7 @@ operator_profile(struct desk *op, struct control_request *rq)
     (void)snprintf(p->service, sizeof(p->service), "%s", w.service->name);
     found = pick(op, &w, p, targets);
     p->n = found < PROFILING_WORKERS_MAX ? found : PROFILING_WORKERS_MAX;
-    if (may_begin(p, found))
+    if (may_begin(p, &w, found))
         begin(p, &w, targets);
     else
         profiled_destroy(p);

@@ -135,7 +135,7 @@ profiling_start(struct ev_loop *loop, const struct profiling_request *rq, struct
     struct profiling *p;
     int ends[2], r;
 
-    if (rq->n == 0 || rq->n > PROFILING_WORKERS_MAX)
+    if ((rq->n == 0 && !rq->kept.state_dir) || rq->n > PROFILING_WORKERS_MAX)
         return -EINVAL;
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) == -1)
         return -errno;

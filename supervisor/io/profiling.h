@@ -38,7 +38,16 @@ struct profiling_request {
     unsigned hz;                          /* of cpu; 0: as it likes */
     const char *service;                  /* borrowed for the call */
     const struct profile_target *targets; /* the same, and their descriptors */
-    size_t n;                             /* 1 to PROFILING_WORKERS_MAX */
+    size_t n;                             /* 1 to PROFILING_WORKERS_MAX; 0: only what is kept */
+    const char *remark;                   /* a comment more; NULL = none */
+    /*
+     * heaps.h: rather than of @targets, the newest that is kept of a generation between these two, which
+     * is told as it is. state_dir NULL: no.
+     */
+    struct {
+        const char *state_dir;
+        uint64_t above, below;
+    } kept;
     /* From the loop. Percent of all of them; NULL = nobody is told. */
     void (*on_progress)(void *env, unsigned percent);
     /* Once, from the loop; it is gone after it. */

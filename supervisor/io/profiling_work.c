@@ -17,6 +17,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/units.h"
+#include "supervisor/io/heaps.h"
 #include "supervisor/io/profiling.h"
 
 /* What the helper of a profile does: each worker is looked at in a child, and the parts become one. */
@@ -61,6 +62,14 @@ head(struct profile *p, const struct profiling_request *rq, const struct profile
 }
 
 static int
+begin(struct profile *p, const struct profiling_request *rq, size_t i)
+{
+    int r = head(p, rq, &rq->targets[i]);
+
+    return r == 0 && rq->remark ? profile_comment(p, "%s", rq->remark) : r;
+}
+
+static int
 take(const struct profiling_request *rq, size_t i, int ticks, struct profile **ret,
      struct error *reterr)
 {
@@ -73,7 +82,7 @@ take(const struct profiling_request *rq, size_t i, int ticks, struct profile **r
     auto_profile struct profile *p = NULL;
     int r = profile_for(rq->kind, &p);
 
-    r = r < 0 ? r : head(p, rq, &rq->targets[i]);
+    r = r < 0 ? r : begin(p, rq, i);
     if (r < 0)
         return error_set(reterr, r, "begin a profile");
     r = profile_take(rq->kind, p, &rq->targets[i], &wish, reterr);
@@ -212,6 +221,50 @@ tell(struct gathering *g, int out)
     return end >= (off_t)sizeof(told) && pwrite(out, &told, sizeof(told), 0) == sizeof(told);
 }
 
+/* ---- one that is kept ---------------------------------------------------------------------------- */
+
+static int
+copy(int from, int out)
+{
+    char buf[65536];
+    ssize_t n;
+    off_t at = sizeof(struct profiling_told);
+
+    while ((n = read(from, buf, sizeof(buf))) > 0) {
+        if (pwrite(out, buf, (size_t)n, at) != n)
+            return -EIO;
+        at += n;
+    }
+    return n < 0 ? -errno : 0;
+}
+
+/* Return: whether it was told, be it that there is none and nobody to look at. */
+static bool
+tell_kept(const struct profiling_request *rq, int out)
+{
+    struct profiling_told told = {.magic = PROFILING_MAGIC};
+    struct error err = {0};
+    auto_fd int fd = -1;
+
+    fd = heaps_open(rq->kept.state_dir, rq->service, rq->kept.above, rq->kept.below, &told.bytes);
+    told.error = fd < 0 ? fd : told.bytes > PROFILING_BYTES_MAX ? -EFBIG : copy(fd, out);
+    if (told.error < 0 && rq->n > 0)
+        return ftruncate(out, 0) != 0; /* those who are there are looked at */
+    if (told.error == -ENOENT)
+        (void)error_say(&err, -ENOENT,
+                        "no heap profile of that generation of '%s' is kept: that is done when a "
+                        "reload of it begins, where 'profiling: {heap: true}' was in force at its "
+                        "start, and of the last %d",
+                        rq->service, HEAPS_EACH);
+    else if (told.error < 0)
+        (void)error_set(&err, told.error, "read the heap profile that is kept");
+    if (told.error < 0)
+        told.bytes = 0;
+    memcpy(told.words, err.text, sizeof(err.text));
+    return (told.error == 0 || ftruncate(out, sizeof(told)) == 0) &&
+           pwrite(out, &told, sizeof(told), 0) == sizeof(told);
+}
+
 static void
 limit(void)
 {
@@ -233,6 +286,10 @@ profiling_work(const struct profiling_request *rq, int ticks, int out)
     bool ok;
 
     limit();
+    if (rq->kept.state_dir && tell_kept(rq, out))
+        return true;
+    if (rq->n == 0)
+        return false;
     if (rq->n == 1) {
         gather_one(&g, ticks);
     } else {

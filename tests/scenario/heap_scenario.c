@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "harness.h"
+#include "shell.h"
 
 static void
 configure(const char *more)
@@ -87,6 +88,77 @@ START_TEST(what_a_reload_leaks_is_one_command)
 }
 END_TEST
 
+/* The generation before is gone, and nobody made a file of it. */
+START_TEST(the_previous_generation_is_kept_for_that)
+{
+    auto_free char *out = NULL, *same = NULL, *older = NULL, *none = NULL, *seen = NULL,
+                   *slot = NULL, *mode = NULL;
+    auto_free char *path = strdup(scn_path("diff.pb.gz"));
+    unsigned fds = hoarder(SAMPLED);
+
+    ck_assert_int_eq(scn_cli(&none, "profile", "web", "--heap", "--diff-base", "previous", NULL),
+                     1);
+    ck_assert_msg(strstr(none, "no heap profile of that generation of 'web' is kept") != NULL, "%s",
+                  none);
+    scn_file("leak", "\n");
+    ck_assert_int_eq(scn_cli(NULL, "reload", "web", "--force", "--wait=gone", NULL), 0);
+    (void)scn_await_any("event=heap_kept service=web gen=1", 10000);
+    (void)scn_await_any("event=output service=web gen=2 ~hoarded", 10000);
+    ck_assert_msg(
+        scn_cli(&out, "profile", "web", "--heap", "--diff-base", "previous", "-o", path, NULL) == 0,
+        "%s", out);
+    near(kib_of("", "diff.pb.gz", "leak"), 4096);
+    mode = shell("stat -c %%a %s/state/heaps", scn_dir());
+    ck_assert_str_eq(mode, "700\n");
+    ck_assert(kib_of("", "diff.pb.gz", "hoard") < 1024);
+    ck_assert_int_eq(scn_cli(&seen, "profile", "web", "--heap", "--diff-base", "previous", NULL),
+                     0);
+    ck_assert_msg(strstr(seen, "less generation 1\n") != NULL, "%s", seen);
+    /* One that is gone by its number, and looked at alone. */
+    ck_assert_int_eq(scn_cli(NULL, "reload", "web", "--force", "--wait=gone", NULL), 0);
+    (void)scn_await_any("event=heap_kept service=web gen=2", 10000);
+    (void)scn_await_any("event=output service=web gen=3 ~hoarded", 10000);
+    ck_assert_int_eq(scn_cli(&same, "profile", "web", "--heap", "--diff-base", "2", NULL), 0);
+    ck_assert_msg(strstr(same, "less generation 2\n") != NULL, "%s", same);
+    ck_assert_int_eq(
+        scn_cli(&older, "profile", "web", "--heap", "--diff-base", "1", "-o", path, NULL), 0);
+    near(kib_of("", "diff.pb.gz", "leak"), 4096);
+    heap_of("web/1", "gone.pb.gz");
+    near(kib_of("", "gone.pb.gz", "hoard"), 20480);
+    ck_assert(kib_of("", "gone.pb.gz", "leak") < 0);
+    ck_assert_int_eq(scn_cli(NULL, "profile", "web/9", "--heap", NULL), 1);
+    ck_assert_int_eq(
+        scn_cli(&slot, "profile", "web/3.0", "--heap", "--diff-base", "previous", NULL), 64);
+    scn_did_not_block();
+    scn_after(fds);
+}
+END_TEST
+
+/* A file that is called as a generation is meant by its path; three of a service are enough. */
+START_TEST(few_are_kept_and_none_without_profiling)
+{
+    auto_free char *left = NULL, *dir = NULL;
+    unsigned fds;
+
+    free(shell("mkdir -p %s/state/heaps && cd %s/state/heaps && for i in 1 2 3 4 5; do echo x "
+               ">web-90$i.pb.gz; touch -d \"2020-01-01 00:00:0$i\" web-90$i.pb.gz; done; echo x "
+               ">web-too-7.pb.gz; echo x >.new-web-1.pb.gz; touch -d 2020-01-01 .new-web-1.pb.gz",
+               scn_dir(), scn_dir()));
+    fds = hoarder(SAMPLED);
+    ck_assert_int_eq(scn_cli(NULL, "reload", "web", "--force", "--wait=gone", NULL), 0);
+    (void)scn_await_any("event=heap_kept service=web gen=1", 10000);
+    left = shell("cd %s/state/heaps && ls -Am && stat -c %%a web-1.pb.gz", scn_dir());
+    ck_assert_str_eq(left, "web-1.pb.gz, web-904.pb.gz, web-905.pb.gz, web-too-7.pb.gz\n600\n");
+    configure("");
+    ck_assert_int_eq(scn_cli(NULL, "reload", "web", "--force", "--wait=gone", NULL), 0);
+    ck_assert_int_eq(scn_cli(NULL, "reload", "web", "--force", "--wait=gone", NULL), 0);
+    (void)scn_await_any("event=certificate service=web gen=3", 10000);
+    ck_assert_uint_eq(scn_count("event=heap_kept service=web gen=3"), 0);
+    ck_assert_uint_eq(scn_count("event=heap_not_kept service=web gen=3"), 0);
+    scn_after(fds);
+}
+END_TEST
+
 START_TEST(it_takes_a_new_generation_and_is_off_before)
 {
     auto_free char *refused = NULL;
@@ -102,4 +174,5 @@ START_TEST(it_takes_a_new_generation_and_is_off_before)
 }
 END_TEST
 
-scn_main("heap", what_a_reload_leaks_is_one_command, it_takes_a_new_generation_and_is_off_before)
+scn_main("heap", what_a_reload_leaks_is_one_command, the_previous_generation_is_kept_for_that,
+         few_are_kept_and_none_without_profiling, it_takes_a_new_generation_and_is_off_before)

@@ -53,7 +53,7 @@ part_of(const struct profile *p, struct part wanted)
 
 START_TEST(a_worker_of_libstint_says_for_whom_it_allocates)
 {
-    struct guest g = guest_start(WORKER, "wait", "16384", "ready");
+    struct guest g = guest_start(HEAP, WORKER, "wait", "16384", "ready");
     auto_profile struct profile *p = NULL;
     struct error err = {0};
     struct part part, all;

@@ -28,7 +28,8 @@ struct guest {
 
 /* It has done what it does, and waits. */
 static inline struct guest
-guest_start(const char *program, const char *scene, const char *mean, const char *said)
+guest_start(const char *heap, const char *program, const char *scene, const char *mean,
+            const char *said)
 {
     struct guest g;
     int in[2], out[2];
@@ -41,7 +42,7 @@ guest_start(const char *program, const char *scene, const char *mean, const char
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         (void)close(in[1]);
         (void)close(out[0]);
-        if (dup2(in[0], 0) == -1 || dup2(out[1], 1) == -1 || setenv("LD_PRELOAD", HEAP, 1) != 0 ||
+        if (dup2(in[0], 0) == -1 || dup2(out[1], 1) == -1 || setenv("LD_PRELOAD", heap, 1) != 0 ||
             setenv("STINT_HEAP_SAMPLE", mean, 1) != 0)
             _exit(126);
         (void)execl(program, program, scene, "wait", (char *)NULL);

@@ -34,7 +34,7 @@ see(void *env, const struct profile_view *v)
 static struct guest
 play(const char *scene)
 {
-    return guest_start(GUEST, scene, "65536", "lost");
+    return guest_start(HEAP, GUEST, scene, "65536", "lost");
 }
 
 START_TEST(what_a_worker_keeps_is_told_by_the_function_that_allocated_it)
