@@ -137,7 +137,7 @@ END_TEST
 /* A file that is called as a generation is meant by its path; three of a service are enough. */
 START_TEST(few_are_kept_and_none_without_profiling)
 {
-    auto_free char *left = NULL, *dir = NULL;
+    auto_free char *left = NULL;
     unsigned fds;
 
     free(shell("mkdir -p %s/state/heaps && cd %s/state/heaps && for i in 1 2 3 4 5; do echo x "
