@@ -27,7 +27,8 @@ extern const char *const victim_action[VICTIM_COUNT]; /* for STINT_EDGE */
 
 enum story_flag {
     STORY_HTTP = 1, /* the service is the web example */
-    STORY_RACY = 2  /* what comes first decides whether it comes by all of its places */
+    STORY_RACY = 2, /* what comes first decides whether it comes by all of its places */
+    STORY_EVERY = 4 /* the master dies at each of its places, also at those that others come by */
 };
 
 struct story {
@@ -74,7 +75,8 @@ struct load_result load_end(void);
 
 /*
  * verify - of the log, when all is over: every numbered line of every worker is there, an obituary of
- * each process, a verdict for each reload; what is there twice says so. Aborts the test.
+ * each process, a verdict for each reload, a certificate of each generation; what is there twice says so.
+ * Aborts the test.
  */
 void verify(void);
 

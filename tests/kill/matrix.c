@@ -6,8 +6,9 @@
  *   kill-matrix [-j N] [--quick] [--markdown] [--list] [--edge E] [--victim V] [--story S] …
  *
  * Every story (stories.c) is played undisturbed first, and its trace says which places it comes by.
- * Then each place is struck in the first story that comes by it, once for each victim. Places that no
- * story comes by have to be excused in the file `not-reached`, with a reason.
+ * Then each place is struck in the first story that comes by it, once for each victim, and where the
+ * master dies also in each story that is STORY_EVERY. Places that no story comes by have to be excused
+ * in the file `not-reached`, with a reason.
  */
 #include "matrix.h"
 
@@ -183,6 +184,13 @@ is_quick(const struct edge *e, enum victim v, size_t i)
     return (i * VICTIM_COUNT + v) % 23 == 0;
 }
 
+/* Is this place struck in this story, too, though it was in one before? */
+static bool
+is_again(const struct story *s, enum victim v, size_t i, const struct options *o)
+{
+    return (s->flags & STORY_EVERY) && v == VICTIM_MASTER && (!o->quick || i % 5 == 0);
+}
+
 static size_t
 plan(struct cell **ret, const struct options *o)
 {
@@ -193,16 +201,18 @@ plan(struct cell **ret, const struct options *o)
         exit(EXIT_FAILURE);
     for (size_t i = 0; i < n_edges; i++) {
         for (int v = 0; v < VICTIM_COUNT && wanted(o->edge, edges[i].name); v++) {
+            bool first = true;
+
             if (!wanted(o->victim, victim_action[v]) ||
                 (o->quick && !is_quick(&edges[i], (enum victim)v, i)))
                 continue;
             for (size_t s = 0; s < n_stories; s++) {
-                if (!(edges[i].stories & UINT64_C(1) << s))
+                if (!(edges[i].stories & UINT64_C(1) << s) ||
+                    !(first || o->all_stories || is_again(&stories[s], (enum victim)v, i, o)))
                     continue;
                 cells[n++] = (struct cell){
                     .edge = &edges[i], .victim = (enum victim)v, .story = &stories[s]};
-                if (!o->all_stories)
-                    break;
+                first = false;
             }
         }
     }

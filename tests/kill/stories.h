@@ -46,6 +46,12 @@ void play_relief(void);
 /* stories_leak.c */
 void play_leak_look(void);
 
+/* stories_gate.c */
+void play_survey(void);
+void play_door(void);
+void play_preflight(void);
+void play_profile(void);
+
 /* stories_order.c */
 void play_oneshot(void);
 void play_hooks(void);

@@ -71,12 +71,19 @@ say_title(void)
         "to the master (the keeper has to notice).\n\n"
         "*ok*: the place was reached; no request failed but those that a killed worker held; each "
         "reload\n"
-        "ended in a verdict; each process in one obituary; each line that a worker printed is in "
-        "the\n"
-        "log, and what is there twice says so; `stint run` stopped with status 0 and left no "
+        "ended in a verdict; each process in one obituary, each generation in one certificate; "
+        "each line\n"
+        "that a worker printed is in the log, and what is there twice says so; `stint run` stopped "
+        "with status 0 and left no "
         "process.\n"
         "*–*: there is no such worker at that place. The story is what was going on, see "
-        "`tests/kill/`.\n\n");
+        "`tests/kill/`;\n"
+        "where the master is killed, it was so in each of these as well, at every place that they "
+        "come by:");
+    for (size_t i = 0, n = 0; i < n_stories; i++)
+        if (stories[i].flags & STORY_EVERY)
+            (void)printf("%s %s", n++ ? "," : "", stories[i].name);
+    (void)printf(".\n\n");
 }
 
 /* Places that no story comes by. Return: whether the list of the excused is right. */

@@ -186,12 +186,49 @@ verify_verdicts(void)
             must_be_there(&ended[i], "verdict", 0, i);
 }
 
+/* Each generation that began ends in one certificate, and so it does in the books. */
+static void
+verify_certificates(void)
+{
+    static struct generation {
+        struct seen began, ended;
+        char service[32];
+        long number;
+    } of[RELOADS_MAX];
+    const char *end;
+    size_t n = 0;
+
+    memset(of, 0, sizeof(of));
+    for (const char *line = scn_log(); (end = strchr(line, '\n')); line = end + 1) {
+        auto_free char *copy = strndup(line, (size_t)(end - line));
+        const char *at = copy ? strstr(copy, " service=") : NULL;
+        bool ends = at && strstr(copy, " event=certificate ");
+        char service[32];
+        size_t i = 0;
+
+        if (!at || !(ends || strstr(copy, " event=generation_starting ")) ||
+            sscanf(at, " service=%31s", service) != 1)
+            continue;
+        while (i < n &&
+               (of[i].number != scn_field(copy, "gen") || strcmp(of[i].service, service) != 0))
+            i++;
+        ck_assert_uint_lt(i, RELOADS_MAX);
+        n = i == n ? n + 1 : n;
+        of[i].number = scn_field(copy, "gen");
+        (void)snprintf(of[i].service, sizeof(of[i].service), "%s", service);
+        note(ends ? &of[i].ended : &of[i].began, is_marked(line, end));
+    }
+    for (size_t i = 0; i < n; i++)
+        must_be_there(&of[i].ended, "certificate", 0, (uint64_t)of[i].number);
+}
+
 void
 verify(void)
 {
     read_log();
     verify_workers();
     verify_verdicts();
+    verify_certificates();
     (void)fprintf(stderr, "---- the log of the master\n%s----\n", scn_log());
     ck_assert_uint_eq(scn_count("event=bug"), 0);
     ck_assert_uint_eq(scn_count("event=state_not_trusted"), 0);
