@@ -114,6 +114,8 @@ server_start(handler_fn *handler)
         (void)snprintf(name, sizeof(name), "serve-%d", i);
         r = stint_thread_spawn(&threads[i], stint_root(), name, serve, NULL);
     }
+    if (r == 0) /* of no request: it has the trace of the start */
+        (void)stint_log(STINT_LOG_INFO, "serves");
     return r;
 }
 

@@ -251,11 +251,14 @@ exposure_judge(const struct cage *c, const pid_t *tree, size_t n, struct preflig
         judge_socket(c, &all[i], r, &guarded);
         text_addf(&names, "%s%s", names.bytes ? ", " : "", all[i].address);
     }
-    check_pass(r, CHECK_PROFILING, "%d socket%s %s connections in%s%s, %s%s", count,
-               count == 1 ? "" : "s", count == 1 ? "takes" : "take", count ? ": " : "",
-               text_str(&names),
-               guarded.bytes ? "profiles are given out to its own user or group alone, by "
-                             : "none of them gives out a profile",
-               text_str(&guarded));
+    if (count == 0)
+        check_pass(r, CHECK_PROFILING, "no socket of it takes connections in");
+    else
+        check_pass(r, CHECK_PROFILING, "%d socket%s %s connections in: %s, %s%s", count,
+                   count == 1 ? "" : "s", count == 1 ? "takes" : "take", text_str(&names),
+                   guarded.bytes ? "profiles are given out to its own user or group alone, by "
+                   : count == 1  ? "and it gives out no profile"
+                                 : "none of them gives out a profile",
+                   text_str(&guarded));
     return 0;
 }

@@ -2,6 +2,7 @@
 /* What the lines of a service and its requests carry with them: trace context and deadlines. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/units.h"
@@ -13,6 +14,11 @@
 #define TRACE_FIX                                                                               \
     "start the thread under the token of what it works for, and log with stint_log(), or with " \
     "the ids of stint_trace_ids()"
+#define NO_TRACE_FIX                                                                          \
+    "print it with stint_log(), which has the ids of what the thread works for, or says why " \
+    "there "                                                                                  \
+    "are none; of another printer: trace_id and span_id by stint_trace_ids(), or trace=none " \
+    "reason=\"…\""
 #define DEADLINE_FIX                                                                               \
     "open each request with stint_deadline_open(), and wait with its token: stint_token_sleep(), " \
     "stint_token_poll(), or look at stint_token_cancelled()"
@@ -80,6 +86,49 @@ judge_faults(struct preflight_report *r, const json_t *trace)
     }
 }
 
+/* The first line of the service that neither has a trace nor says why; "" when there is none. */
+static void
+first_without(const struct cage *c, char *buf, size_t room)
+{
+    auto_text struct text path = TEXT_INIT;
+    char *line = NULL;
+    size_t bytes = 0;
+    FILE *log;
+
+    buf[0] = '\0';
+    text_addf(&path, "%s/log", c->directory);
+    log = fopen(text_str(&path), "re");
+    while (log && !buf[0] && getline(&line, &bytes, log) > 0) {
+        json_t *o = json_loads(line, 0, NULL);
+        const char *msg = word_of(o, "msg");
+
+        if (strcmp(word_of(o, "event"), "output") == 0 && msg[0] && !strstr(msg, "trace"))
+            (void)snprintf(buf, room, "%s", msg);
+        json_decref(o);
+    }
+    free(line);
+    if (log)
+        (void)fclose(log);
+}
+
+/* Who takes no requests and speaks of no trace has none that could be missed. */
+static void
+judge_silence(struct rehearsal *r, int64_t lines, int64_t without, int64_t stamped)
+{
+    char line[200];
+
+    if (r->cage->spec->n_listen == 0 && stamped == 0) {
+        check_skip(r->report, CHECK_TRACE,
+                   "it takes no requests, and none of its %" PRId64 " lines speaks of a trace",
+                   lines);
+        return;
+    }
+    first_without(r->cage, line, sizeof(line));
+    check_fail(r->report, CHECK_TRACE, NO_TRACE_FIX,
+               "%" PRId64 " of %" PRId64 " lines have no trace context, and do not say why%s%s",
+               without, lines, line[0] ? ", such as: " : "", line);
+}
+
 void
 judge_trace(struct rehearsal *r)
 {
@@ -98,10 +147,8 @@ judge_trace(struct rehearsal *r)
     }
     judge_faults(r->report, trace);
     if (s->libstint && without > 0)
-        check_fail(r->report, CHECK_TRACE, TRACE_FIX,
-                   "%" PRId64 " of %" PRId64 " lines have no trace context, and do not say why",
-                   without, lines);
-    if (!s->libstint && stamped == 0)
+        judge_silence(r, lines, without, stamped);
+    else if (!s->libstint && stamped == 0)
         check_skip(r->report, CHECK_TRACE, "none of its %" PRId64 " lines speaks of a trace",
                    lines);
     else

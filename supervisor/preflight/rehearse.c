@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -17,7 +18,8 @@
 #include "supervisor/preflight/report.h"
 #include "supervisor/preflight/threads.h"
 
-#define SLACK_US (10 * US_PER_S) /* of a busy machine, beyond what the configuration allows */
+#define CERTIFIED_US (5 * US_PER_S)
+#define SLACK_US     (10 * US_PER_S) /* of a busy machine, beyond what the configuration allows */
 
 /* ---- how long things may take ------------------------------------------------------------------ */
 
@@ -245,12 +247,45 @@ judge_respawns(struct rehearsal *r)
                    n == 1 ? "" : "s");
 }
 
+static bool
+is_certified(const struct rehearsal *r, uint64_t generation)
+{
+    const json_t *service = json_array_get(json_object_get(r->leaks, "services"), 0);
+    size_t i;
+    json_t *one;
+
+    json_array_foreach(json_object_get(service, "certificates"), i, one)
+    {
+        if ((uint64_t)number_of(one, "generation") == generation)
+            return true;
+    }
+    return false;
+}
+
+/* The last one is looked at when it is gone, and has its certificate a moment later. */
+static int
+take_certificates(struct rehearsal *r, uint64_t last)
+{
+    int64_t deadline_us = mono_now_us() + CERTIFIED_US;
+
+    do {
+        (void)leaked_already(r);
+        if (cage_interrupted(r->cage))
+            return -EINTR;
+        if (is_certified(r, last))
+            break;
+        (void)nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    } while (mono_now_us() < deadline_us);
+    return 0;
+}
+
 static int
 stop_service(struct rehearsal *r)
 {
     auto_text struct text body = TEXT_INIT;
     json_t *answer = NULL;
     struct error e = {0};
+    uint64_t last = r->view.serving;
     int result;
 
     cage_progress(r->cage, "stops");
@@ -260,8 +295,7 @@ stop_service(struct rehearsal *r)
     if (result == 0)
         result = cage_await(r->cage, &r->view, all_gone, NULL,
                             mono_now_us() + drain_us(r->cage->spec), &e);
-    (void)leaked_already(r); /* for the certificates */
-    return result == -EINTR ? result : 0;
+    return result == -EINTR ? result : take_certificates(r, last);
 }
 
 int

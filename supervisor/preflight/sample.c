@@ -109,6 +109,22 @@ sample_fds(const struct sample *s)
     return s->fds;
 }
 
+/* Of all pairs, those that rise less those that fall: 1 is up and up, 0 no order at all (Kendall's tau). */
+static double
+order_of(const struct sample *s, size_t n, size_t from, double (*value)(const struct sample *))
+{
+    double pairs = 0, sum = 0;
+
+    for (size_t i = from; i < n; i++)
+        for (size_t k = i + 1; k < n; k++) {
+            double d = value(&s[k]) - value(&s[i]);
+
+            pairs++;
+            sum += d > 0 ? 1 : d < 0 ? -1 : 0;
+        }
+    return pairs > 0 ? sum / pairs : 0;
+}
+
 struct trend
 trend_of(const struct sample *s, size_t n, size_t from, double (*value)(const struct sample *))
 {
@@ -134,5 +150,14 @@ trend_of(const struct sample *s, size_t n, size_t from, double (*value)(const st
     spread = points * sum_xx - sum_x * sum_x;
     t.per_reload = spread > 0 ? (points * sum_xy - sum_x * sum_y) / spread : 0;
     t.total = value(&s[n - 1]) - value(&s[from]);
+    t.order = order_of(s, n, from, value);
+    if (t.total > 0) {
+        size_t middle = from + t.points / 2;
+        double steps = (double)(n - 1 - middle);
+
+        t.late = steps > 0
+                     ? (value(&s[n - 1]) - value(&s[middle])) / steps / (t.total / (points - 1))
+                     : 1;
+    }
     return t;
 }

@@ -27,6 +27,8 @@ json_t *sample_json(const struct sample *s); /* NULL: no memory */
 struct trend {
     double per_reload; /* least squares */
     double total;      /* last less first */
+    double order;      /* 1: each is more than all before it, 0: no order, -1: each is less */
+    double late; /* slope of the second half, against that of all: 1 is a line; of what rises */
     unsigned rises, falls;
     unsigned points;
 };

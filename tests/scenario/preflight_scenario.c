@@ -123,6 +123,42 @@ START_TEST(without_a_policy_nobody_knows_how_long_a_request_may_take)
 }
 END_TEST
 
+/* ---- lines without a trace --------------------------------------------------------------------- */
+
+static const char *
+talker(const char *lines)
+{
+    const char *config = web("");
+
+    scn_config("  web:\n    command: [%s/hello]\n    libstint: true\n%s"
+               "    preflight: {reloads: 1}\n",
+               scn_dir(), lines);
+    return config;
+}
+
+START_TEST(who_takes_no_requests_has_no_trace_to_speak_of)
+{
+    json_t *report = preflight_expect("web", talker(""), "");
+    const char *evidence = preflight_evidence(report, "trace");
+
+    ck_assert_msg(strstr(evidence, "it takes no requests, and none of its"), "%s", evidence);
+    json_decref(report);
+}
+END_TEST
+
+START_TEST(a_line_without_a_trace_and_without_a_reason_is_shown)
+{
+    json_t *report = preflight_expect(
+        "web", talker("    listen: {http: 'tcp://127.0.0.1:9'}\n    deadlines: {max: 5s}\n"),
+        "trace");
+    const char *evidence = preflight_evidence(report, "trace");
+
+    ck_assert_msg(strstr(evidence, "do not say why, such as: hello from generation 1"), "%s",
+                  evidence);
+    json_decref(report);
+}
+END_TEST
+
 /* ---- what is left ----------------------------------------------------------------------------- */
 
 /* A preflight that is at work, and gets @signo. Return: its status. */
@@ -186,28 +222,51 @@ END_TEST
 
 /* ---- for CI ----------------------------------------------------------------------------------- */
 
-START_TEST(the_junit_file_is_read_by_a_real_reader)
+/* Its structure is that of the format, and @asserts (of Python) hold of the suite `s` and its `cases`. */
+static void
+junit_is(const char *xml, const char *asserts)
 {
-    const char *config =
-        web("    preflight: {reloads: 1, load: [/bin/sh, -c, 'echo \"<&>\"; exit 1']}\n");
-    auto_free char *out = NULL;
     auto_text struct text command = TEXT_INIT;
 
-    ck_assert_int_eq(preflight("web", config, "--junit", &out), 1);
-    scn_file("junit.xml", "%s", out);
+    scn_file("junit.xml", "%s", xml);
     text_addf(&command,
-              "python3 - %s/junit.xml <<'END'\n"
+              "xmllint --noout --relaxng %s %s/junit.xml && python3 - %s/junit.xml <<'END'\n"
               "import sys, xml.etree.ElementTree as t\n"
               "s = t.parse(sys.argv[1]).getroot()\n"
               "cases = s.findall('testcase')\n"
-              "failed = [c.get('name') for c in cases if c.find('failure') is not None]\n"
-              "assert s.tag == 'testsuite' and int(s.get('tests')) == len(cases) == 9, s.attrib\n"
-              "assert failed == ['load'] and int(s.get('failures')) == 1, failed\n"
-              "assert '<&>' in s.find('testcase/failure').get('message')\n"
-              "assert int(s.get('skipped')) == len(s.findall('testcase/skipped'))\n"
-              "END",
-              scn_dir());
-    ck_assert_int_eq(system(text_str(&command)), 0);
+              "def of(what): return [c.get('name') for c in cases if c.find(what) is not None]\n"
+              "assert int(s.get('tests')) == len(cases), s.attrib\n"
+              "assert int(s.get('failures')) == len(of('failure')), s.attrib\n"
+              "assert int(s.get('errors')) == len(of('error')), s.attrib\n"
+              "assert int(s.get('skipped')) == len(of('skipped')), s.attrib\n"
+              "%s\nEND",
+              getenv("JUNIT_RNG"), scn_dir(), scn_dir(), asserts);
+    ck_assert_msg(system(text_str(&command)) == 0, "%s", xml);
+}
+
+START_TEST(the_junit_file_is_what_its_readers_take)
+{
+    auto_free char *failed = NULL, *passed = NULL;
+    char lines[256];
+    const char *config;
+
+    scn_file("load.sh", "%s", "printf '<&> \\303\\251 \\377 \\001'; exit 1\n");
+    (void)snprintf(lines, sizeof(lines),
+                   "    preflight: {reloads: 1, load: [/bin/sh, %s/load.sh]}\n", scn_dir());
+    config = web(lines);
+    ck_assert_int_eq(preflight("web", config, "--junit", &failed), 1);
+    junit_is(failed,
+             "assert len(cases) == 9 and of('failure') == ['load'], of('failure')\n"
+             "assert '<&> é ? ?' in s.find('testcase/failure').get('message'), t.tostring(s)\n"
+             "assert 'load' in s.find('testcase/failure').text");
+    ck_assert_int_eq(
+        preflight("web", web("    soak: 2s\n    preflight: {reloads: 1}\n"), "--junit", &passed),
+        0);
+    junit_is(passed,
+             "assert len(cases) == 9 and not of('failure')\n"
+             "assert 'start: 1 worker ready' in s.find('system-out').text\n"
+             "assert \"'soak' is 1s instead of 2s\\n\" == s.find('system-err').text\n"
+             "assert s.find('properties/property[@name=\"service\"]').get('value') == 'web'");
 }
 END_TEST
 
@@ -285,7 +344,9 @@ START_TEST(a_record_that_others_may_write_is_not_believed)
 }
 END_TEST
 
-scn_main("preflight", what_has_passed_elsewhere_has_passed_when_it_is_put_in_its_place,
+scn_main("preflight", who_takes_no_requests_has_no_trace_to_speak_of,
+         a_line_without_a_trace_and_without_a_reason_is_shown,
+         what_has_passed_elsewhere_has_passed_when_it_is_put_in_its_place,
          a_preflight_that_is_killed_takes_its_processes_along,
          without_a_block_nothing_is_started_and_that_is_said,
          what_may_never_be_there_twice_is_started_only_when_that_is_said,
@@ -294,6 +355,6 @@ scn_main("preflight", what_has_passed_elsewhere_has_passed_when_it_is_put_in_its
          a_load_that_fails_is_told_with_its_last_words,
          without_a_policy_nobody_knows_how_long_a_request_may_take,
          ctrl_c_leaves_neither_a_process_nor_a_cage, a_kept_cage_has_the_log_and_is_said,
-         the_junit_file_is_read_by_a_real_reader,
+         the_junit_file_is_what_its_readers_take,
          the_door_opens_for_exactly_the_candidate_that_passed,
          a_record_that_others_may_write_is_not_believed)

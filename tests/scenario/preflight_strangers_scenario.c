@@ -36,18 +36,38 @@ START_TEST(a_python_server_passes_with_fewer_checks_and_which_is_said)
 }
 END_TEST
 
+/* Ten reloads by a signal, so in one process, under requests. */
+static json_t *
+ten_reloads(const char *faults, const char *failed)
+{
+    return preflight_expect("web",
+                            stranger(faults,
+                                     "    handoff: signal\n    preflight: {reloads: 10, load: "
+                                     "{url: 'http://http/', requests: 8}}\n"),
+                            failed);
+}
+
 START_TEST(memory_and_descriptors_that_grow_with_each_reload_are_told_with_numbers)
 {
-    const char *config = stranger(", leak", "    handoff: signal\n    preflight: {reloads: 5}\n");
-    json_t *report = preflight_expect("web", config, "growth");
+    json_t *report = ten_reloads(", memory", "growth");
     const char *evidence = preflight_evidence(report, "growth");
 
-    ck_assert_msg(strstr(evidence, "after 4 reloads") && strstr(evidence, "memory: ") &&
-                      strstr(evidence, "descriptors: "),
+    ck_assert_msg(strstr(evidence, "memory: ") && strstr(evidence, "after 9 reloads") &&
+                      !strstr(evidence, "descriptors: "),
                   "%s", evidence);
     json_decref(report);
-    json_decref(preflight_expect(
-        "web", stranger("", "    handoff: signal\n    preflight: {reloads: 5}\n"), ""));
+    report = ten_reloads(", descriptor", "growth");
+    evidence = preflight_evidence(report, "growth");
+    ck_assert_msg(strstr(evidence, "descriptors: ") && !strstr(evidence, "memory: "), "%s",
+                  evidence);
+    json_decref(report);
+}
+END_TEST
+
+START_TEST(caches_that_fill_and_memory_that_comes_and_goes_are_no_leak)
+{
+    json_decref(ten_reloads(", warm", ""));
+    json_decref(ten_reloads("", ""));
 }
 END_TEST
 
@@ -166,6 +186,7 @@ END_TEST
 
 scn_main("preflight_strangers", a_python_server_passes_with_fewer_checks_and_which_is_said,
          memory_and_descriptors_that_grow_with_each_reload_are_told_with_numbers,
+         caches_that_fill_and_memory_that_comes_and_goes_are_no_leak,
          a_process_that_outlives_its_worker_is_named_and_ended,
          a_port_of_its_own_is_told_unless_it_is_named,
          a_unix_socket_that_anybody_may_use_is_told_and_one_of_its_own_user_is_not,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A server that knows nothing of libstint: it takes an inherited socket, says READY=1 and answers.
-# Its arguments are faults: leak (with each SIGHUP), port NUMBER (of its own), socket PATH MODE (a unix
+# Its arguments are faults: memory or descriptor (1 MiB, or one, with each SIGHUP), warm (caches that are
+# filled in the first reloads, and memory that comes and goes), port NUMBER (of its own), socket PATH MODE (a unix
 # socket, which gives out profiles), escape PROGRAM.
 import os
 import signal
@@ -11,6 +12,8 @@ import threading
 
 faults = sys.argv[1:]
 kept = []
+passing = []
+reloads = [0]
 
 
 def notify(words):
@@ -22,9 +25,14 @@ def notify(words):
 
 def on_hup(*_):
     notify("RELOADING=1")
-    if "leak" in faults:
-        kept.append(bytearray(os.urandom(2 << 20)))
+    if "memory" in faults:
+        kept.append(bytearray(os.urandom(1 << 20)))
+    if "descriptor" in faults:
         kept.append(os.open("/dev/null", os.O_RDONLY))
+    if "warm" in faults:
+        reloads[0] += 1
+        kept.append(bytearray(os.urandom((4 << 20) >> reloads[0])))
+        passing[:] = [bytearray(os.urandom((reloads[0] * 7 % 3) << 18)), open("/dev/null")]
     notify("READY=1")
 
 

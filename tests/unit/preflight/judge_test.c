@@ -47,6 +47,30 @@ START_TEST(a_line_has_its_slope_and_noise_has_next_to_none)
 }
 END_TEST
 
+START_TEST(a_leak_goes_on_and_what_warms_up_becomes_flatter)
+{
+    static const unsigned leak[] = {10, 11, 12, 13, 14, 15, 16, 17, 18, 19},
+                          noisy[] = {10, 12, 13, 12, 15, 16, 18, 17, 20, 21},
+                          warm[] = {100, 150, 175, 187, 193, 196, 198, 199, 200, 201},
+                          step[] = {10, 30, 30, 30, 30, 30, 30, 30, 30, 30},
+                          churn[] = {10, 14, 9, 13, 10, 15, 8, 14, 11, 12};
+    struct trend t = trend(leak, 10, 0);
+
+    ck_assert_double_eq_tol(t.order, 1, 1e-9);
+    ck_assert_double_eq_tol(t.late, 1, 1e-9);
+    t = trend(noisy, 10, 0);
+    ck_assert_double_ge(t.order, 0.8);
+    ck_assert_double_ge(t.late, 0.5);
+    t = trend(warm, 10, 0);
+    ck_assert_double_eq_tol(t.order, 1, 1e-9);
+    ck_assert_double_lt(t.late, 0.2);
+    t = trend(step, 10, 0);
+    ck_assert_double_lt(t.order, 0.3);
+    ck_assert_double_eq_tol(t.late, 0, 1e-9);
+    ck_assert_double_lt(trend(churn, 10, 0).order, 0.5);
+}
+END_TEST
+
 /* ---- what a socket answers --------------------------------------------------------------------- */
 
 static bool
@@ -194,6 +218,7 @@ main(void)
     TCase *tc = tcase_create("judge");
 
     tcase_add_test(tc, a_line_has_its_slope_and_noise_has_next_to_none);
+    tcase_add_test(tc, a_leak_goes_on_and_what_warms_up_becomes_flatter);
     tcase_add_test(tc, a_profile_is_known_by_what_it_is_and_not_by_the_status_of_the_answer);
     tcase_add_test(tc, addresses_are_those_of_listeners);
     tcase_add_test(tc,
