@@ -26,6 +26,8 @@ struct look {
     bool timed;            /* cpu_ns and turns are known */
     struct proc_syscall call;
     uint64_t cpu_ns, turns; /* on a CPU: how long, and how often it was put there */
+    void *stack;            /* owned: of a newborn, from `call.sp` on; NULL = not copied */
+    size_t stack_n;
 };
 
 struct capture {
@@ -56,6 +58,7 @@ struct capture {
     char claims_note[128];       /* why not, or "" */
     char names_note[200];        /* why names are missing, or "" */
     unsigned rests;              /* ms for which those at work were waited for */
+    unsigned n_early;            /* stacks that were copied at the look itself */
     bool late;                   /* the deadline came: no further details */
 };
 
@@ -107,6 +110,8 @@ void capture_claims_free(struct capture *c);
 
 /* capture_stacks.c: where each is in its source, and what holds the object it waits for. 0 or -ENOMEM. */
 int capture_stacks(struct capture *c);
+/* capture_stack_early - at the look @l itself: who was born a moment ago may be gone in another. */
+void capture_stack_early(struct capture *c, struct look *l);
 
 /* capture_permit.c: the grade, and what is missing from the best, in words. */
 void capture_grade(struct capture *c);

@@ -129,6 +129,8 @@ capture_looks_close(struct capture *c)
 {
     for (size_t i = 0; c->first && i < c->n_first; i++)
         look_close(&c->first[i]);
+    for (size_t i = 0; c->second && i < c->facts->n; i++)
+        free(c->second[i].stack);
     free(c->first);
     free(c->second);
     c->first = c->second = NULL;
@@ -325,6 +327,8 @@ thread_look(struct capture *c, pid_t tid, struct look *before)
     t->still = before && !t->fresh && st.state != 'R' && waited(before, l);
     if (st.state == 't')
         tracer_read(c, t);
+    if (t->fresh)
+        capture_stack_early(c, l);
     f->n++;
     return true;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -14,6 +15,9 @@
 #include "supervisor/probe/names.h"
 
 #define STACK_COPY ((size_t)8 << 10) /* what lies beyond is read when it is needed */
+#define EARLY_MAX  64                /* of newborns, copied at the look */
+#define TRIES      5                 /* to see a stack of one that works in turns */
+#define RESTS_MAX  64                /* ms, for all of them, with those of the looks */
 #define LEFT_US    (20 * US_PER_MS)  /* kept of the time for what comes behind the names */
 
 /* The frames of all threads, until they have names: there are few, and a place is large. */
@@ -50,6 +54,49 @@ stack_walk(struct walks *walks, struct thread_facts *t, size_t *first, const voi
     return 0;
 }
 
+void
+capture_stack_early(struct capture *c, struct look *l)
+{
+    ssize_t n;
+
+    if (!l->called || l->call.running || l->call.sp == 0 || c->n_early == EARLY_MAX)
+        return;
+    l->stack = malloc(STACK_COPY);
+    n = l->stack ? remote_read_some(&c->memory, l->call.sp, l->stack, STACK_COPY) : 0;
+    l->stack_n = n > 0 ? (size_t)n : 0;
+    c->n_early++;
+}
+
+/*
+ * stack_copy - what lies on the stack of a thread, while it is where it was seen: one that works in turns
+ * may have gone on since, and then its stack is another's or nobody's. Return: bytes; -ESRCH: it is gone.
+ */
+static ssize_t
+stack_copy(struct capture *c, struct thread_facts *t, void *buf)
+{
+    struct timespec moment = {.tv_nsec = 1000000};
+    struct proc_syscall now;
+    ssize_t n = 0;
+
+    for (int i = 0; i < TRIES; i++) {
+        n = remote_read_some(&c->memory, t->sp, buf, STACK_COPY);
+        if (t->still)
+            break;
+        if (proc_syscall_read(c->req->pid, t->tid, &now) < 0)
+            return -ESRCH;
+        if (!now.running && now.sp == t->sp && now.pc == t->pc)
+            break;
+        if (!now.running && now.number == t->call) {
+            t->sp = now.sp; /* it came there on another way */
+            t->pc = now.pc;
+        } else if (c->rests < RESTS_MAX) {
+            c->rests++;
+            (void)nanosleep(&moment, NULL);
+        }
+    }
+    return n > 0 ? n : 0;
+}
+
 /* Who waits, by what lies on his stack now. */
 static int
 walk_waiting(struct capture *c, struct walks *walks)
@@ -61,10 +108,14 @@ walk_waiting(struct capture *c, struct walks *walks)
         return -ENOMEM;
     for (size_t i = 0; r == 0 && i < c->facts->n && !capture_late(c); i++) {
         struct thread_facts *t = &c->facts->threads[i];
-        ssize_t n = t->sp != 0 ? remote_read_some(&c->memory, t->sp, buf, STACK_COPY) : 0;
+        const struct look *l = &c->second[i];
+        ssize_t n = 0;
 
-        if (t->sp != 0) /* without a copy, names read it themselves */
-            r = stack_walk(walks, t, &walks->first[i], buf, n > 0 ? (size_t)n : 0);
+        if (t->sp != 0 && !l->stack)
+            n = stack_copy(c, t, buf);
+        if (t->sp != 0 && n >= 0) /* without a copy, names read it themselves */
+            r = stack_walk(walks, t, &walks->first[i], l->stack ? l->stack : buf,
+                           l->stack ? l->stack_n : (size_t)n);
     }
     return r;
 }
@@ -123,7 +174,7 @@ is_lock(enum wait_class wait)
 static void
 second_opinion(struct thread_facts *t)
 {
-    for (unsigned i = 0; i < t->n_frames && !t->frames[i].business; i++) {
+    for (unsigned i = 0; i < t->n_frames && (!t->frames[i].business || t->frames[i].library); i++) {
         enum wait_class said = names_wait_class(t->frames[i].function);
 
         if (!is_lock(said) || said == t->wait)
@@ -138,9 +189,15 @@ second_opinion(struct thread_facts *t)
     }
 }
 
+static bool
+is_own(const struct place *at)
+{
+    return at->business && !at->library;
+}
+
 /*
  * start_name - the function that somebody gave to it. The C library only knows the one it was given
- * itself, and that may be a wrapper: of libstint, of std::thread, of a sanitizer.
+ * itself, and that may be a wrapper: of libstint, of std::thread, of a sanitizer, of GLib.
  */
 static void
 start_name(struct names *names, struct thread_facts *t)
@@ -151,8 +208,8 @@ start_name(struct names *names, struct thread_facts *t)
         names_place(names, t->start.pc, false, &t->start);
     if (t->n_frames == FACTS_FRAMES_MAX)
         return; /* the outermost of them may be anywhere */
-    for (unsigned i = t->n_frames; !t->main && !t->start.business && i-- > 0;)
-        if (t->frames[i].business)
+    for (unsigned i = t->n_frames; !t->main && !is_own(&t->start) && i-- > 0;)
+        if (t->frames[i].business && (!t->start.business || is_own(&t->frames[i])))
             t->start = t->frames[i];
 }
 

@@ -33,7 +33,7 @@ enum wait_class {
     WAIT_CHILD,   /* waitpid */
     WAIT_FLOCK,   /* a lock on a file */
     WAIT_IO,      /* fsync, io_getevents, io_uring */
-    WAIT_KERNEL,  /* not to be interrupted: state D */
+    WAIT_KERNEL,  /* outside of any call, for a page say; in state D not to be interrupted */
     WAIT_STOPPED, /* by a signal or a debugger */
     WAIT_OTHER,   /* another system call, told by its number */
     WAIT_CLASS_COUNT
@@ -58,6 +58,7 @@ struct place {
     char module[64];   /* last component of the ELF file's path; "" = in no file */
     unsigned line;     /* of `file`; 0: not known */
     bool business;     /* neither libc, loader, vdso, nor libstint: somebody's own code */
+    bool library;      /* … of a library that the system brings: it lies where the linker looks */
     bool unmapped;     /* pc lies in no mapping any more: a plugin that was unloaded */
 };
 

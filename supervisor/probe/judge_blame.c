@@ -42,7 +42,7 @@ is_suspect(const struct trial *t, size_t i)
     const struct standing *s = &t->of[i];
     enum verdict v = t->ret->of[i].verdict;
 
-    if (i == t->main || s->runtime || s->judged || t->facts->threads[i].fresh)
+    if (i == t->main || s->runtime || s->judged || (t->facts->threads[i].fresh && !t->relay))
         return false;
     if (t->bound && s->bound)
         return false; /* its token is live: it does what it should */
@@ -88,6 +88,11 @@ accuse(struct trial *t, size_t i)
         j->asked_us = born_us > t->facts->cancelled_us ? born_us : t->facts->cancelled_us;
     }
     j->overdue_us = facts_span(j->by_contract ? t->of[i].due_us : t->due_us, t->facts->at_us);
+    if (t->facts->threads[i].fresh) {
+        j->asked_us = t->facts->cancelled_us;
+        judgement_say(j, "it was started since the earlier look, when all others stood still: each "
+                         "starts the next");
+    }
 }
 
 /* Nobody else is left, or the others do what they should: the main thread keeps it alive. */
@@ -164,6 +169,19 @@ same_kind(const struct process_facts *p, size_t a, size_t b)
 }
 
 /*
+ * It began like one that only another thread can wake, and is at work with something else meanwhile: of
+ * one pool, then, and the idle ones may be told to leave when the busy ones have. Loops are no pools.
+ */
+static bool
+same_pool(const struct trial *t, size_t busy, size_t idle)
+{
+    const struct thread_facts *x = &t->facts->threads[busy], *y = &t->facts->threads[idle];
+
+    return x->start.pc != 0 && x->start.pc == y->start.pc && trial_within(y) && !trial_within(x) &&
+           x->wait != WAIT_EPOLL && x->wait != WAIT_ACCEPT;
+}
+
+/*
  * There is a deadlock, say, and the first thread waits for another one: that one and its like keep the
  * process as well, and would when the deadlock is mended. Of all others nobody knows.
  */
@@ -232,7 +250,7 @@ trial_blame(struct trial *t)
 
 /*
  * Without tokens everybody who is left is a suspect. When the main thread tells by its wait whom it
- * waits for, that one and its like are the cause; else those that run code of the program before those
+ * waits for, that one and its like are the cause, and who of its pool is busy; else those that run code of the program before those
  * of a library.
  */
 static bool
@@ -241,7 +259,7 @@ is_cause(const struct trial *t, size_t i, size_t who, bool program)
     if (t->ret->of[i].by_contract || t->of[i].judged)
         return true;
     if (who != NOBODY && i != who)
-        return same_kind(t->facts, i, who);
+        return same_kind(t->facts, i, who) || same_pool(t, i, who);
     return !program || !t->of[i].foreign || i == who;
 }
 
@@ -274,58 +292,6 @@ show_creator(struct trial *t, size_t child)
         j->verdict = leak_of(t->of[creator].conduct);
     judgement_say(j, "it goes on to start `%.40s`, whose token is cancelled",
                   judge_name(t->facts, child));
-}
-
-static bool
-cancelled_others(const struct process_facts *p, const char *name)
-{
-    for (size_t i = 0; i < p->n_scopes && name[0] != '\0' && !p->untrusted; i++)
-        if (p->scopes[i].cancelled_us != 0 && strcmp(p->scopes[i].who, name) == 0)
-            return true;
-    return false;
-}
-
-#define COMPANIONS_MAX 3 /* more say nothing: they come and go */
-
-/* One that ended, in the same scope, and might have been the one that was to wake it. */
-static const struct claim *
-companion(const struct process_facts *p, const struct claim *of)
-{
-    const struct claim *found = NULL;
-    unsigned n = 0;
-
-    for (size_t i = 0; i < p->n_dead && !p->untrusted; i++) {
-        const struct claim *c = &p->dead[i].claim;
-
-        if (c->preload || c->scope_index != of->scope_index || c->name[0] == '\0' ||
-            strcmp(c->name, of->name) == 0)
-            continue;
-        found = found ? found : c;
-        n++;
-    }
-    return n <= COMPANIONS_MAX ? found : NULL;
-}
-
-/* What more can be said of one that is the cause and waits: who could have ended that? */
-static void
-say_more(struct trial *t, size_t i, bool moves)
-{
-    const struct thread_facts *f = &t->facts->threads[i];
-    struct judgement *j = &t->ret->of[i];
-    const struct claim *dead;
-
-    if (j->why[0] != '\0' || j->verdict != VERDICT_LEAKED_BLOCKED)
-        return;
-    if (t->of[i].bound && cancelled_others(t->facts, f->claim.name)) {
-        judgement_say(j, "it was cancelling others and has not come to the end of it");
-        return;
-    }
-    if (t->of[i].bound && (dead = companion(t->facts, &f->claim))) {
-        judgement_say(j, "`%.40s` of the same scope has ended", dead->name);
-        return;
-    }
-    if (!moves && !trial_moves(t, i))
-        judgement_say(j, "nobody is left who could wake it: all others wait too");
 }
 
 /*
@@ -376,6 +342,6 @@ trial_culprits(struct trial *t)
         if (t->of[i].late_born)
             show_creator(t, i);
         if (js->of[i].culprit)
-            say_more(t, i, moves);
+            trial_say_more(t, i, moves);
     }
 }

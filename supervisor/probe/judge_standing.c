@@ -35,7 +35,7 @@ conduct_of(const struct process_facts *p, const struct thread_facts *f)
         return CONDUCT_ENDED;
     if (f->state == 'T' || f->state == 't' || f->wait == WAIT_STOPPED)
         return CONDUCT_STOPPED;
-    if ((f->state == 'D' || f->wait == WAIT_KERNEL) && f->still)
+    if ((f->state == 'D' || (f->wait == WAIT_KERNEL && f->state != 'S')) && f->still)
         return CONDUCT_KERNEL;
     if (p->between_us > 0 && f->cpu_delta_us >= p->between_us / 2)
         return CONDUCT_SPINNING;
@@ -49,6 +49,12 @@ within_process(enum wait_class wait)
 {
     return wait == WAIT_MUTEX || wait == WAIT_COND || wait == WAIT_SEM || wait == WAIT_RWLOCK ||
            wait == WAIT_BARRIER || wait == WAIT_JOIN || wait == WAIT_FUTEX;
+}
+
+bool
+trial_within(const struct thread_facts *f)
+{
+    return within_process(f->wait);
 }
 
 bool
@@ -279,6 +285,23 @@ stand(struct trial *t, size_t i)
         t->main = i;
 }
 
+/*
+ * Nobody is judged who was born between the looks: it may be on its way out. But when none of those who
+ * were there before has moved since, only newborns can have started it, and they will start the next.
+ */
+static bool
+is_relay(const struct process_facts *p)
+{
+    bool born = false;
+
+    for (size_t i = 0; i < p->n; i++) {
+        born |= p->threads[i].fresh;
+        if (!p->threads[i].fresh && !p->threads[i].still)
+            return false;
+    }
+    return born;
+}
+
 int
 trial_begin(struct trial *t)
 {
@@ -292,6 +315,7 @@ trial_begin(struct trial *t)
     t->asked = p->cancelled_us > 0 && p->cancelled_us <= p->at_us;
     t->due_us = t->asked ? after(p->cancelled_us, process_grace(p)) : 0;
     t->past = t->asked && p->at_us >= t->due_us;
+    t->relay = t->past && is_relay(p);
     for (size_t i = 0; i < p->n; i++) {
         t->by_tid[i] = i;
         stand(t, i);

@@ -51,6 +51,7 @@ struct trial {
     int64_t due_us;      /* of the process; when its grace is over */
     bool asked, past;    /* the process */
     bool bound;          /* somebody has a token */
+    bool relay;          /* who is born starts the next: nobody else has moved between the looks */
 };
 
 /* judge_standing.c: what each one does and is, and when it should leave. */
@@ -59,6 +60,7 @@ void trial_finish(struct trial *t);
 size_t trial_find(const struct trial *t, pid_t tid); /* a living thread, or NOBODY */
 /* It could do something without another thread of the process: runs, sleeps, hears from outside. */
 bool trial_moves(const struct trial *t, size_t i);
+bool trial_within(const struct thread_facts *f); /* it waits for what other threads do */
 
 /* judge_serves.c */
 bool trial_serves(const struct trial *t, size_t i); /* it waits for a client of the process */
@@ -81,6 +83,9 @@ __attribute__((format(printf, 2, 3))) void judgement_say(struct judgement *j, co
 /* judge_blame.c: who keeps a process alive that should be gone; who is the cause and who waits for it. */
 void trial_blame(struct trial *t);
 void trial_culprits(struct trial *t);
+
+/* judge_more.c: of a cause that waits; @moves: somebody in the process does not. */
+void trial_say_more(struct trial *t, size_t i, bool moves);
 
 /* judge_dead.c: those who are gone. */
 void trial_dead(struct trial *t);

@@ -125,6 +125,7 @@ names_place(struct names *names, uint64_t pc, bool call, struct place *ret)
     }
     ret->business =
         module < 0 || (!names->modules[module].runtime && !kind_function(ret->function, names));
+    ret->library = ret->business && module >= 0 && names->modules[module].library;
 }
 
 bool
@@ -171,6 +172,7 @@ int
 names_business(struct place *frames, unsigned n)
 {
     unsigned from = 0;
+    int first = -1;
 
     /* A signal comes in anywhere: what is within its handler is within nobody's wait. */
     for (unsigned i = 0; i < n && !strstr(frames[i].function, "restore_rt"); i++)
@@ -179,10 +181,13 @@ names_business(struct place *frames, unsigned n)
     for (unsigned i = 0; i < from; i++)
         frames[i].business = false;
     for (unsigned i = from; i < n; i++) {
-        if (frames[i].business)
+        if (!frames[i].business)
+            continue;
+        if (!frames[i].library)
             return (int)i;
+        first = first < 0 ? (int)i : first;
     }
-    return -1;
+    return first; /* all of it is the system's */
 }
 
 const char *

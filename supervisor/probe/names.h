@@ -118,7 +118,8 @@ bool names_code(const struct names *names, uint64_t pc);
 
 /*
  * names_business - index of the innermost frame that is somebody's own code; -1 = none. What a wait of
- * libstint calls is none of it, whatever it is called: the library may be inside the program.
+ * libstint calls is none of it, whatever it is called: the library may be inside the program. Libraries
+ * that the system brings (GLib's loop, say) count only where there is nothing else on the stack.
  */
 int names_business(struct place *frames, unsigned n);
 

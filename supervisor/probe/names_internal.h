@@ -45,6 +45,7 @@ struct module {
     bool headed;                 /* `start` is the beginning of the file */
     bool exec;                   /* one of its mappings is code */
     bool runtime;                /* libc, loader, vdso, sanitizers, libstint: nobody's business */
+    bool library;                /* the system brings it, for whoever wants it */
 
     bool looked; /* the following are valid: see module_look() */
     bool elf;
@@ -135,6 +136,7 @@ int module_open(struct names *names, struct module *module);
 
 /* kind_module, kind_function - is it the runtime's: see kinds.def for whose. */
 bool kind_module(const char *base);
+bool kind_library(const char *path);
 bool kind_function(const char *function, const struct names *names);
 bool kind_sanitizer(const char *function); /* of its runtime: see names.sanitized */
 bool kind_waits(const char *function);     /* of libstint's, that call nobody's code back */

@@ -68,6 +68,29 @@ kind_module(const char *base)
     return begins(base, modules, ARRAY_LEN(modules));
 }
 
+/*
+ * kind_library - is it a file that the linker finds by its name alone? What lies elsewhere, or in folders
+ * below (plugins), somebody brought with the program.
+ */
+bool
+kind_library(const char *path)
+{
+    const char *at = path, *base = strrchr(path, '/');
+
+    if (!base || strncmp(base, "/lib", 4) != 0 || !strstr(base, ".so"))
+        return false;
+    at += strncmp(at, "/usr/", 5) == 0 ? strlen("/usr") : 0;
+    if (strncmp(at, "/lib", 4) != 0)
+        return false;
+    at += strlen("/lib");
+    at += strncmp(at, "64/", 3) == 0 || strncmp(at, "32/", 3) == 0 ? 2 : 0;
+    if (at == base)
+        return true;
+    /* /usr/lib/x86_64-linux-gnu/libfoo.so.1 */
+    return at[0] == '/' && strcspn(at + 1, "/") == (size_t)(base - at) - 1 &&
+           memmem(at, (size_t)(base - at), "-linux-", strlen("-linux-")) != NULL;
+}
+
 /* bare - the name as people write it: __GI___pthread_mutex_lock is pthread_mutex_lock. */
 static const char *
 bare(const char *function)

@@ -107,6 +107,7 @@ module_add(struct names *names, const struct line *line)
     if (strrchr(path, '/'))
         grown[names->n_modules - 1].base = strrchr(path, '/') + 1;
     grown[names->n_modules - 1].runtime = kind_module(grown[names->n_modules - 1].base);
+    grown[names->n_modules - 1].library = kind_library(path);
     return 0;
 }
 

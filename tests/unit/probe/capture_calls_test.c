@@ -184,6 +184,19 @@ spins(void *arg)
     return arg;
 }
 
+/* Its limit is none: the kernel looks at it when a datagram came. */
+static void *
+batches(void *arg)
+{
+    struct timespec limit = {.tv_nsec = 1000000};
+    struct mmsghdr message = {0};
+    int pair[2];
+
+    if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) == 0)
+        (void)recvmmsg(pair[0], &message, 1, 0, &limit);
+    return arg;
+}
+
 static const struct wait {
     void *(*play)(void *);
     enum wait_class wait;
@@ -206,6 +219,7 @@ static const struct wait {
     {waits_for_a_child, WAIT_CHILD,   0, "",                     INT64_MAX        },
     {flocks,            WAIT_FLOCK,   0, "guarded",              INT64_MAX        },
     {spins,             WAIT_RUNNING, 0, "",                     INT64_MAX        },
+    {batches,           WAIT_READ,    0, "unix",                 INT64_MAX        },
 };
 
 static void

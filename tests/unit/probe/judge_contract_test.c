@@ -249,6 +249,17 @@ START_TEST(a_glimpse_of_the_kernel_is_not_stuck)
 }
 END_TEST
 
+/* For a page that another thread has to bring (userfaultfd): SIGKILL ends that. */
+START_TEST(asleep_outside_of_any_call_it_is_blocked)
+{
+    struct thread_facts *t = leaver(LONG_AGO);
+
+    t->wait = WAIT_KERNEL;
+    w_judge();
+    is_verdict(t, VERDICT_LEAKED_BLOCKED);
+}
+END_TEST
+
 START_TEST(the_report_carries_what_helps)
 {
     struct thread_facts *t = leaver(31 * US_PER_S);
@@ -330,6 +341,7 @@ main(void)
                             spinning_and_sleeping_are_told_apart,
                             who_is_stopped_or_in_the_kernel_has_not_leaked,
                             a_glimpse_of_the_kernel_is_not_stuck,
+                            asleep_outside_of_any_call_it_is_blocked,
                             the_report_carries_what_helps,
                             a_thousand_of_one_kind_are_one_group,
                             a_registry_that_lies_is_not_used};

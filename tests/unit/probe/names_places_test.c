@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "base/fd.h"
+#include "supervisor/probe/names_internal.h"
 #include "tests/unit/probe/names_fixture.h"
 
 static char dir[64];
@@ -156,6 +157,32 @@ START_TEST(what_a_wait_of_libstint_calls_is_nobodys_business)
 }
 END_TEST
 
+START_TEST(what_the_system_brings_counts_where_nothing_else_is)
+{
+    static const char *const stack[] = {"poll", "g_main_loop_run", "loop_run", "proxy"};
+    struct place places[4];
+
+    stack_is(places, stack, 4);
+    places[0].business = false;
+    places[1].library = places[3].library = true;
+    ck_assert_int_eq(names_business(places, 4), 2);
+    places[2].library = true;
+    ck_assert_int_eq(names_business(places, 4), 1);
+
+    ck_assert(kind_library("/usr/lib/x86_64-linux-gnu/libglib-2.0.so.0.7400.6"));
+    ck_assert(kind_library("/lib/aarch64-linux-gnu/libev.so.4"));
+    ck_assert(kind_library("/usr/lib64/libuv.so.1.0.0"));
+    ck_assert(kind_library("/usr/lib/libevent-2.1.so.7"));
+    ck_assert(!kind_library("/usr/lib/nginx/libmodule.so"));
+    ck_assert(!kind_library("/usr/lib/x86_64-linux-gnu/app/libapp.so"));
+    ck_assert(!kind_library("/opt/app/lib/libapp.so"));
+    ck_assert(!kind_library("/usr/libexec/libapp.so"));
+    ck_assert(!kind_library("/usr/bin/app"));
+    ck_assert(!kind_library("[vdso]"));
+    ck_assert(!kind_library(""));
+}
+END_TEST
+
 START_TEST(a_program_that_was_deleted_is_still_read)
 {
     const char *path = copied("O0", "gone");
@@ -256,6 +283,7 @@ main(void)
     tcase_add_test(tc, what_lies_on_a_stack_or_nowhere_is_in_no_module);
     tcase_add_loop_test(tc, functions_of_libc_tell_what_they_wait_for, 0, 3);
     tcase_add_test(tc, what_a_wait_of_libstint_calls_is_nobodys_business);
+    tcase_add_test(tc, what_the_system_brings_counts_where_nothing_else_is);
     tcase_add_test(tc, a_program_that_was_deleted_is_still_read);
     tcase_add_test(tc, a_program_that_was_replaced_is_not_taken_for_the_new_one);
     tcase_add_test(tc, a_separate_debug_file_is_found);
