@@ -24,6 +24,7 @@ bool table_say(const struct play *plays, const struct outcome *outcomes, size_t 
 /* Parts of the page that the figures are on. */
 void page_head(void);
 void page_anchors(void);
+void page_blind(void);
 void page_rows(void);
 
 #endif

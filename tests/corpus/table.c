@@ -27,11 +27,12 @@ static const struct {
     {"F reloads",                      "F"            },
     {"G traps",                        "G"            },
     {"H other shapes",                 "H"            },
+    {"I written blind",                "I"            },
     {"GoKer: resource",                "Resource"     },
     {"GoKer: communication",           "Communication"},
     {"GoKer: mixed",                   "Mixed"        },
 };
-#define SECTION_4 8 /* groups before GoKer's */
+#define SECTION_4 9 /* groups before GoKer's */
 
 static bool
 is_goker(const struct play *p)
@@ -136,7 +137,7 @@ say_table(const struct play *plays, const struct outcome *o, size_t n, enum flav
             continue;
         sum_up(plays, o, n, f, g + 1 == SECTION_4 ? -1 : -2, &s);
         if (s.runs)
-            say_sum(g + 1 == SECTION_4 ? "**A to H**" : "**GoKer**", &s, form);
+            say_sum(g + 1 == SECTION_4 ? "**A to I**" : "**GoKer**", &s, form);
     }
 }
 
@@ -231,6 +232,7 @@ table_say(const struct play *plays, const struct outcome *o, size_t n, unsigned 
         page_anchors();
         say_beside(plays, o, n, REGISTERED);
         say_beside(plays, o, n, BARE);
+        page_blind();
         page_rows();
     }
     if (form == TABLE_JSON)
