@@ -17,9 +17,13 @@
  * that walks an exception. So nothing is unwound here and no lock is looked at. Registers and a piece
  * of the stack are copied out, and whoever reads them unwinds them, in another process.
  */
+#if defined(__aarch64__)
+#define RED_ZONE 0
+#else
 #define RED_ZONE 128 /* below the stack pointer, and in use */
-#define PAGE     ((uintptr_t)4096)
-#define WAIT_NS  50000
+#endif
+#define PAGE    ((uintptr_t)4096)
+#define WAIT_NS 50000
 
 /* Copies what belongs to others, or to nobody yet: a sanitizer would have something to say. */
 #if defined(__clang__) || defined(__GNUC__)
@@ -32,8 +36,8 @@ static struct {
     struct stint_profile_header *ring; /* atomic; NULL = nothing is noted */
     size_t bytes;
     uint32_t count, stride; /* the ring's, as they were when they were checked */
-    int64_t until_us;
-    uint32_t inside; /* atomic; handlers that may be at the ring */
+    int64_t until_us;       /* atomic */
+    uint32_t inside;        /* atomic; handlers that may be at the ring */
 } note;
 
 /* readable - is the page of @at there? The kernel looks at the set before it looks at the operation. */
@@ -115,7 +119,23 @@ copy_registers(struct stint_profile_record *record, const ucontext_t *context)
 
     for (unsigned i = 0; i < STINT_PROFILE_REGISTERS; i++)
         record->registers[i] = (uint64_t)context->uc_mcontext.gregs[by_number[i]];
-    return (uintptr_t)record->registers[7];
+    return (uintptr_t)record->registers[STINT_PROFILE_SP];
+}
+#elif defined(__aarch64__)
+int
+stn_prof_able(void)
+{
+    return 0;
+}
+
+static uintptr_t
+copy_registers(struct stint_profile_record *record, const ucontext_t *context)
+{
+    for (unsigned i = 0; i < STINT_PROFILE_SP; i++)
+        record->registers[i] = context->uc_mcontext.regs[i];
+    record->registers[STINT_PROFILE_SP] = context->uc_mcontext.sp;
+    record->registers[STINT_PROFILE_PC] = context->uc_mcontext.pc;
+    return (uintptr_t)context->uc_mcontext.sp;
 }
 #else
 int
@@ -159,6 +179,14 @@ note_down(struct stint_profile_header *ring, const siginfo_t *info, const uconte
     __atomic_store_n(&record->state, STINT_PROFILE_FULL, __ATOMIC_RELEASE);
 }
 
+static bool
+asker_gone(struct stint_profile_header *ring, int64_t now_us)
+{
+    int64_t alive_us = __atomic_load_n(&ring->alive_us, __ATOMIC_RELAXED);
+
+    return alive_us > 0 && alive_us < now_us - STINT_PROFILE_PATIENCE;
+}
+
 void
 stn_prof_on_tick(int signo, siginfo_t *info, void *context)
 {
@@ -171,7 +199,9 @@ stn_prof_on_tick(int signo, siginfo_t *info, void *context)
     ring = __atomic_load_n(&note.ring, __ATOMIC_SEQ_CST);
     if (ring && info->si_code == SI_TIMER) {
         now_us = stint_now_us();
-        if (now_us < note.until_us) {
+        if (asker_gone(ring, now_us)) /* as if its time were over, for all threads */
+            __atomic_store_n(&note.until_us, now_us, __ATOMIC_RELAXED);
+        if (now_us < __atomic_load_n(&note.until_us, __ATOMIC_RELAXED)) {
             note_down(ring, info, context, now_us);
         } else { /* who asked may have gone: then nobody says stop */
             const struct itimerspec never = {.it_value = {.tv_nsec = 0}};

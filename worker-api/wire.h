@@ -92,11 +92,22 @@ struct stint_profile_frame {
     uint32_t flags; /* 0 */
 };
 
-#define STINT_PROFILE_MAGIC     UINT32_C(0x53544e50) /* "STNP" */
-#define STINT_PROFILE_MAJOR     1
-#define STINT_PROFILE_MINOR     0
-#define STINT_PROFILE_HZ_MAX    1000
-#define STINT_PROFILE_REGISTERS 17 /* x86-64, by DWARF's numbers: rsp is 7, where it is 16 */
+#define STINT_PROFILE_MAGIC    UINT32_C(0x53544e50) /* "STNP" */
+#define STINT_PROFILE_MAJOR    1
+#define STINT_PROFILE_MINOR    1 /* 1: alive_us */
+#define STINT_PROFILE_HZ_MAX   1000
+#define STINT_PROFILE_PATIENCE 5000000 /* µs */
+
+/* By DWARF's numbers, and then the pc. Both sides are of one machine. */
+#if defined(__aarch64__)
+#define STINT_PROFILE_REGISTERS 33
+#define STINT_PROFILE_SP        31
+#define STINT_PROFILE_PC        32
+#else /* x86-64 */
+#define STINT_PROFILE_REGISTERS 17
+#define STINT_PROFILE_SP        7
+#define STINT_PROFILE_PC        16
+#endif
 
 enum stint_profile_state {
     STINT_PROFILE_ASKED = 0,
@@ -116,7 +127,9 @@ struct stint_profile_header {
     uint64_t next;     /* atomic; counts the records that were asked for */
     uint64_t lost;     /* atomic; samples that found their record still in use */
     uint64_t overruns; /* atomic; ticks that came while one was pending */
-    uint8_t reserved[72];
+    int64_t alive_us;  /* atomic; by who asks: when he last looked, CLOCK_MONOTONIC. PATIENCE after
+                          that he is gone, and nobody is sampled any more. 0: he does not say */
+    uint8_t reserved[64];
 };
 
 enum stint_profile_record_state {

@@ -27,6 +27,7 @@ struct taking {
     int fd;         /* owned */
     int code;       /* exit code of what went wrong; CLI_OK */
     bool told;      /* a line of progress stands on the terminal */
+    bool begun;     /* the supervisor answers */
     bool abandoned; /* nobody wants it any more */
 };
 
@@ -105,6 +106,7 @@ on_piece(void *env, const char *bytes, size_t n)
 {
     struct taking *t = env;
 
+    t->begun = true;
     if (t->what->stop && t->what->stop(t->what->env)) {
         t->abandoned = true;
         return false;
@@ -156,6 +158,12 @@ ask(struct taking *t)
     ask.path = text_str(&path);
     r = cli_ask(t->cli, &ask, &answer);
     json_decref(answer);
+    if (r == CLI_UNREACHABLE && t->begun) { /* the connection broke, and that was said */
+        tell_end(t);
+        (void)fputs("stint: no profile: the supervisor ended, or was replaced, while it was taken; "
+                    "what was sampled is gone, so ask again\n",
+                    t->cli->err);
+    }
     return r;
 }
 

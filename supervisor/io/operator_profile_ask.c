@@ -201,6 +201,7 @@ begin(struct profiled *p, const struct wanted *w, const struct profile_target *t
     profiled_tell(p, "begun", 0, NULL);
     if (operator_query_flag(ask, "progress"))
         profiled_stream(p, "application/x-stint-profile");
+    profiled_progress(p, 0); /* it has begun */
 }
 
 /* Return: whether it may begin; else @p->rq was answered. */

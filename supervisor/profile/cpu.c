@@ -15,6 +15,7 @@
 #include "supervisor/profile/cpu_who.h"
 #include "supervisor/profile/kinds.h"
 #include "supervisor/profile/profile.h"
+#include "worker-api/wire.h"
 
 #define NAMES_TIME (20 * US_PER_S)
 #define NS_PER_S   INT64_C(1000000000)
@@ -154,6 +155,11 @@ inside(struct run *run, struct profile *p, const struct profile_target *t,
     if (r == 0 && counts->overruns > 0)
         r = profile_comment(p, "%llu ticks came while one was pending, and are counted with it",
                             (unsigned long long)counts->overruns);
+    if (r == 0 && counts->held_up > 0)
+        r = profile_comment(p,
+                            "the worker stopped before its time: nobody looked for %d s, since "
+                            "this machine is busy",
+                            STINT_PROFILE_PATIENCE / (int)US_PER_S);
     if (r == 0 && counts->refused > 0)
         r = profile_comment(p, "%u threads are not in it: no timer was to be had for them",
                             counts->refused);

@@ -48,6 +48,17 @@ struct cpu_inside {
 
 _Static_assert(STRIDE % sizeof(uint64_t) == 0, "records are aligned");
 
+/* The worker stops when nobody says so for long. */
+static void
+still_here(struct cpu_inside *in)
+{
+    int64_t now_us = mono_now_us(), before_us = in->ring->alive_us;
+
+    if (before_us > 0 && now_us - before_us >= STINT_PROFILE_PATIENCE)
+        in->counts.held_up++;
+    __atomic_store_n(&in->ring->alive_us, now_us, __ATOMIC_RELAXED);
+}
+
 /* ---- The request ------------------------------------------------------------------------- */
 
 static int
@@ -69,6 +80,7 @@ ring_make(struct cpu_inside *in)
     in->ring->minor = STINT_PROFILE_MINOR;
     in->ring->count = RECORDS;
     in->ring->stride = STRIDE;
+    still_here(in);
     return 0;
 }
 
@@ -219,6 +231,7 @@ cpu_inside_await(struct cpu_inside *in, int64_t until_us)
     struct pollfd gone = {.fd = in->pidfd, .events = POLLIN};
     int64_t now_us = mono_now_us(), left_us = until_us - now_us;
 
+    still_here(in);
     if (now_us >= in->again_us) {
         in->again_us = now_us + AGAIN_EVERY;
         again(in);
@@ -254,8 +267,8 @@ tell(struct cpu_inside *in, const struct cpu_sink *sink)
                            .at_us = r->at_us,
                            .ticks =
                                1 + (uint64_t)(r->overruns < TICKS_MAX ? r->overruns : TICKS_MAX),
-                           .sp = r->registers[7],
-                           .pc = r->registers[16],
+                           .sp = r->registers[STINT_PROFILE_SP],
+                           .pc = r->registers[STINT_PROFILE_PC],
                            .registers = r->registers,
                            .stack = in->record + sizeof(*r),
                            .stack_n = r->stack_n <= CPU_STACK_COPY ? r->stack_n : CPU_STACK_COPY,

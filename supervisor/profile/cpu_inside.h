@@ -18,6 +18,7 @@ struct cpu_inside_counts {
     uint64_t overruns; /* ticks that came while one was pending */
     unsigned threads;  /* with a timer */
     unsigned refused;  /* without: RLIMIT_SIGPENDING */
+    unsigned held_up;  /* we were, for so long that it stopped */
 };
 
 /**

@@ -119,8 +119,8 @@ START_TEST(a_sample_has_registers_stack_and_who_it_was)
     ck_assert_uint_ge(ring->threads, 1);
     burn_until(3);
     ck_assert_uint_eq(r->tid, (uint32_t)gettid());
-    ck_assert_uint_ne(r->registers[16], 0);
-    ck_assert_uint_le(r->stack_at, r->registers[7]);
+    ck_assert_uint_ne(r->registers[STINT_PROFILE_PC], 0);
+    ck_assert_uint_le(r->stack_at, r->registers[STINT_PROFILE_SP]);
     ck_assert_uint_gt(r->stack_n, 0);
     ck_assert_uint_le(r->stack_n, 4096);
     ck_assert_uint_eq(r->flags, STINT_PROFILE_REGISTERED);
@@ -166,6 +166,36 @@ START_TEST(it_ends_by_its_time_without_anybody)
         if (record_at(i)->state == STINT_PROFILE_FULL)
             ck_assert_int_lt(record_at(i)->at_us, until_us);
     (void)stint_dispatch(); /* the next time that it hears anything it clears away */
+    timers = fopen("/proc/self/timers", "re");
+    ck_assert_ptr_nonnull(timers);
+    ck_assert_ptr_null(fgets(line, sizeof(line), timers));
+    (void)fclose(timers);
+}
+END_TEST
+
+/* … and who looked, and does not any more, is gone before that. */
+START_TEST(it_ends_when_nobody_looks_any_more)
+{
+    struct master m = begin();
+    int64_t since_us = stint_now_us();
+    unsigned before;
+    char line[256];
+    FILE *timers;
+
+    ring->alive_us = since_us;
+    ask(&m, since_us + 600000000, 200, ring_fd);
+    burn_until(2); /* he is patient */
+    ring->alive_us = stint_now_us() - STINT_PROFILE_PATIENCE - 1;
+    for (unsigned i = 0; i < 50000000; i++)
+        sum += i;
+    before = full();
+    for (unsigned i = 0; i < 50000000; i++)
+        sum += i;
+    ck_assert_uint_eq(full(), before);
+    since_us = stint_now_us();
+    while (stint_now_us() < since_us + 200000)
+        sum++;
+    (void)stint_dispatch();
     timers = fopen("/proc/self/timers", "re");
     ck_assert_ptr_nonnull(timers);
     ck_assert_ptr_null(fgets(line, sizeof(line), timers));
@@ -302,6 +332,7 @@ main(void)
     tcase_add_test(all, a_sample_has_registers_stack_and_who_it_was);
     tcase_add_test(all, nothing_is_noted_after_the_word_to_stop);
     tcase_add_test(all, it_ends_by_its_time_without_anybody);
+    tcase_add_test(all, it_ends_when_nobody_looks_any_more);
     tcase_add_test(all, a_program_with_a_profiler_of_its_own_is_left_alone);
     tcase_add_test(all, a_ring_that_cannot_be_used_is_none);
     tcase_add_test(all, a_forked_child_is_not_sampled);
