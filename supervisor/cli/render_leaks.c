@@ -268,7 +268,7 @@ print_certificate(struct cli *cli, const json_t *c)
     print_finding(cli, c, "cgroup_empty", "cgroup", cgroup);
     print_finding(cli, c, "fds_returned", "fds", fds);
     if (json_number(c, "unread") > 0)
-        paintf(cli, PAINT_WARN, ", what %" PRId64 " processes of others hold may not be seen",
+        paintf(cli, PAINT_WARN, ", and what %" PRId64 " of others hold may not be seen",
                json_number(c, "unread"));
     print_finding(cli, c, "threads_joined", "threads", threads);
     (void)fputc('\n', cli->out);

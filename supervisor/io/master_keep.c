@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -102,13 +103,24 @@ keep_drop_hand(struct master *m, const struct hand *h)
 
 /* ---- what the keeper says ---------------------------------------------------------------------------- */
 
+/* Of one that /proc did not show (hidepid) the keeper knows the number alone; then it has to be dead. */
+static bool
+is_of(const struct hand *h, const struct keeper_obituary *o)
+{
+    struct pollfd p = {.fd = h->pidfd, .events = POLLIN};
+
+    if (o->start_time == 0 && h->start_time != 0)
+        return poll(&p, 1, 0) == 1 && (p.revents & POLLIN);
+    return h->start_time == 0 || h->start_time == o->start_time;
+}
+
 static void
 on_obituary(void *env, const struct keeper_obituary *o)
 {
     struct master *m = env;
     struct hand *h = hand_of_pid(m, o->pid);
 
-    if (h && h->adopted && (h->start_time == 0 || h->start_time == o->start_time)) {
+    if (h && h->adopted && is_of(h, o)) {
         h->told = true;
         h->wait_status = o->wait_status;
         h->dead = true; /* whether its pidfd was heard already or not */

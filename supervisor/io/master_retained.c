@@ -16,6 +16,7 @@
 #include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/orphans.h"
+#include "supervisor/probe/proc.h"
 
 /*
  * Processes that are left behind: whose they were is found out, and who they are is told and written
@@ -151,7 +152,12 @@ retained_is_anothers(void *env, pid_t pid)
     struct orphan o;
     bool alive;
 
-    if (orphan_read(pid, &o) < 0 || is_elder(m, &o))
+    if (orphan_read(pid, &o) < 0) {
+        const struct hand *h = proc_hidden(pid) ? hand_of_pid(m, getsid(pid)) : NULL;
+
+        return !proc_hidden(pid) || (h && !h->dead);
+    }
+    if (is_elder(m, &o))
         return true;
     return orphan_owner(m, &o, &clue, &alive) == NULL && alive;
 }
@@ -186,8 +192,8 @@ retained_orphan(void *env, struct orphan *o)
         master_post_escapee(m, &ev, steal_fd(o->pidfd));
         return;
     }
-    if (alive)
-        return; /* a daemon of a worker that lives: it ends with it */
+    if (alive || o->hidden)
+        return; /* a daemon of a worker that lives: it ends with it; or nobody may know */
     m->count.strangers++;
     journal_say(m->journal, LOG_LEVEL_WARNING, "orphan",
                 "process %d '%s' came to us and belongs to no worker: SIGTERM", (int)o->pid,

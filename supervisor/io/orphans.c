@@ -96,6 +96,24 @@ on_living_child(void *env, const struct proc_stat *child)
     return true;
 }
 
+/* Of one that /proc does not show the kernel tells the session all the same. */
+static void
+on_hidden_child(void *env, pid_t pid)
+{
+    struct search *s = env;
+    struct orphan o = {.pid = pid, .hidden = true, .comm = "?"};
+
+    o.pidfd = pidfd_open(pid, 0);
+    if (o.pidfd == -1)
+        return;
+    o.session = getsid(pid);
+    if (o.session > 0 && proc_hidden(pid)) {
+        s->on_orphan(s->env, &o);
+        s->n++;
+    }
+    (void)fd_close(o.pidfd);
+}
+
 int
 orphans_find(pid_t parent, bool (*is_known)(void *env, pid_t pid),
              void (*on_orphan)(void *env, struct orphan *o), void *env, struct error *reterr)
@@ -103,6 +121,7 @@ orphans_find(pid_t parent, bool (*is_known)(void *env, pid_t pid),
     struct search s = {.is_known = is_known, .on_orphan = on_orphan, .env = env};
     int r = proc_children(parent, known, on_living_child, &s);
 
+    proc_hidden_children(parent, known, on_hidden_child, &s);
     return r < 0 ? error_set(reterr, r, "look for orphans") : s.n;
 }
 

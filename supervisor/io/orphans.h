@@ -22,6 +22,7 @@ struct orphan {
     int pidfd;           /* verified to be this process; take it with steal_fd(), or it is closed */
     uint64_t start_time; /* clock ticks since boot */
     pid_t session;       /* a worker leads its own session: its pid, when the orphan stayed in it */
+    bool hidden;         /* /proc does not show it: only its session is known */
     char comm[64];
     uint64_t spawn_id; /* STINT_SPAWN_ID in its environment */
     char service[65];  /* STINT_SERVICE */

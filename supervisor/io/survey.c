@@ -32,7 +32,9 @@ struct unknown {
     const struct survey_request *rq;
     pid_t of[UNKNOWN_MAX];
     size_t n;
-    bool cut; /* there are more */
+    bool cut;        /* there are more */
+    unsigned hidden; /* … of which /proc shows nothing but the number … */
+    pid_t first_hidden;
 };
 
 static bool
@@ -64,6 +66,14 @@ on_child(void *env, const struct proc_stat *child)
 }
 
 static void
+on_hidden(void *env, pid_t pid)
+{
+    struct unknown *u = env;
+
+    u->first_hidden = u->hidden++ ? u->first_hidden : pid;
+}
+
+static void
 find_unknown(struct unknown *u)
 {
     for (size_t i = 0; i < 2; i++)
@@ -71,6 +81,11 @@ find_unknown(struct unknown *u)
             (void)proc_children(u->rq->top[i], is_known, on_child, u); /* none may be seen */
     for (size_t i = 0; i < u->n && !u->cut; i++)
         (void)proc_children(u->of[i], NULL, on_child, u);
+    for (size_t i = 0; i < 2; i++)
+        if (u->rq->top[i] > 0)
+            proc_hidden_children(u->rq->top[i], is_known, on_hidden, u);
+    for (size_t i = 0; i < u->n && !u->cut; i++)
+        proc_hidden_children(u->of[i], NULL, on_hidden, u);
 }
 
 /* ---- what says whose somebody is --------------------------------------------------------------------- */
@@ -261,7 +276,7 @@ survey_one(const struct survey_request *rq, size_t index, const struct unknown *
                  .top = {rq->top[0], rq->top[1]}},
         .words = TEXT_INIT,
         .doubts = TEXT_INIT,
-        .refused = u->cut
+        .refused = u->cut || u->hidden > 0
     };
     struct leftovers_request find = {.leaf = s->leaf, .look = f.look, .max = TOLD_MAX};
     int in_leaf = s->leaf ? populated(s->leaf) : -ENOENT;
@@ -282,10 +297,15 @@ survey_one(const struct survey_request *rq, size_t index, const struct unknown *
     if (in_leaf == 1 && f.left.total == 0)
         text_add(&f.words, "who is in its cgroup is of a pid namespace that is not seen from here");
     tell_outsiders(&f, index, outsiders);
+    if (u->hidden > 0 && in_leaf != 0)
+        text_addf(&f.words, "%sprocess %d%s may be of it: /proc does not show it (hidepid)",
+                  f.words.bytes ? "; " : "", (int)u->first_hidden,
+                  u->hidden > 1 ? " and others" : "");
     if (f.doubts.bytes > 0)
         text_addf(&f.words, "%s%s", f.words.bytes ? "; " : "", text_str(&f.doubts));
-    o = json_pack("{s:i, s:b, s:i, s:i, s:I, s:s, s:o, s:s}", "populated", in_leaf, "held", f.held,
-                  "how", fds_known(&f, in_leaf, rq->outsiders, outsiders->unread), "unread",
+    o = json_pack("{s:i, s:b, s:b, s:i, s:i, s:I, s:s, s:o, s:s}", "populated", in_leaf, "hidden",
+                  u->hidden > 0 && in_leaf != 0, "held", f.held, "how",
+                  fds_known(&f, in_leaf, rq->outsiders, outsiders->unread), "unread",
                   s->held[0].inode ? (int)outsiders->unread : 0, "left", (json_int_t)f.left.total,
                   "holder", f.holder, "processes", leftovers_json(&f.left, s->held), "text",
                   text_str(&f.words));
@@ -360,7 +380,8 @@ survey_at(const json_t *all, size_t i, struct survey_found *ret)
     if (s->left == 0 && in_leaf == 1) /* of a namespace that we do not see */
         s->left = 1;
     s->good[FINDING_PIDS] = s->left == 0;
-    s->how[FINDING_PIDS] = KNOWN_SEEN;
+    s->how[FINDING_PIDS] =
+        s->left == 0 && json_is_true(json_object_get(o, "hidden")) ? KNOWN_REFUSED : KNOWN_SEEN;
     s->good[FINDING_CGROUP] = in_leaf == 0;
     s->how[FINDING_CGROUP] = in_leaf >= 0         ? KNOWN_SEEN
                              : in_leaf == -ENOENT ? KNOWN_NOT

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -162,15 +161,6 @@ ask(struct scan *s, pid_t pid, const char *name)
     return true;
 }
 
-/* Under hidepid=2 others are not even listed, and the first of all always is there. */
-static bool
-is_hidden(void)
-{
-    struct stat st;
-
-    return stat("/proc/1", &st) < 0;
-}
-
 void
 outsiders_find(const struct survey_request *rq, struct outsiders *ret)
 {
@@ -182,7 +172,7 @@ outsiders_find(const struct survey_request *rq, struct outsiders *ret)
         ret->unread++;
     if (s.n > 0) {
         find_above(&s);
-        ret->unread += is_hidden();
+        ret->unread += proc_hides(); /* nobody knows how many */
         d = opendir("/proc");
         ret->unread += d == NULL;
     }

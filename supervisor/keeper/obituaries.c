@@ -27,7 +27,7 @@ obituaries_bury(struct obituaries *o, int32_t pid, uint64_t start_time)
     for (uint64_t i = o->first; i < o->next; i++) {
         struct keeper_obituary *of = &o->ring[i % OBITUARIES_MAX];
 
-        if (of->pid == pid && of->start_time == start_time) {
+        if (of->pid == pid && (of->start_time == start_time || of->start_time == 0)) {
             of->pid = 0;
             break;
         }

@@ -145,6 +145,12 @@ task_open(struct capture *c, struct error *reterr)
     c->task_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (c->task_fd != -1)
         return 0;
+    if (errno == ENOENT && proc_hidden(c->req->pid))
+        return error_set(
+            reterr, -EACCES,
+            "process %d is not shown: /proc is mounted with hidepid, and we may not look "
+            "at it; run stint as root, or leave it dumpable",
+            (int)c->req->pid);
     return error_set(reterr, errno == ENOENT ? -ESRCH : -errno, "look at process %d",
                      (int)c->req->pid);
 }

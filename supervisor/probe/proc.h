@@ -68,4 +68,17 @@ int proc_environ_get(pid_t pid, const char *name, char *buf, size_t room);
 int proc_children(pid_t pid, bool (*skip)(void *env, pid_t child),
                   bool (*on_child)(void *env, const struct proc_stat *child), void *env);
 
+/* ---- proc_hidden.c: mounted with hidepid=2, /proc does not show whom one may not look at ---------- */
+
+bool proc_hides(void);       /* is it mounted so, for us? */
+bool proc_hidden(pid_t pid); /* it exists, and is not shown */
+
+/**
+ * proc_hidden_children - children of @pid that are not shown; their numbers are known all the same.
+ *
+ * None where proc_hides() denies it, or without CONFIG_PROC_CHILDREN.
+ */
+void proc_hidden_children(pid_t pid, bool (*skip)(void *env, pid_t child),
+                          void (*on_child)(void *env, pid_t child), void *env);
+
 #endif

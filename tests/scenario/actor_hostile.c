@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -255,6 +256,8 @@ actor_hostile(const char *what, const char *value)
         registry(value);
     else if (strncmp(what, "channel=", 8) == 0)
         channel(value);
+    else if (strcmp(what, "undumpable") == 0)
+        (void)prctl(PR_SET_DUMPABLE, 0);
     else if (strncmp(what, "send=", 5) == 0)
         send_away(value);
 }

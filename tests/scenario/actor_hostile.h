@@ -16,6 +16,7 @@
  *   slot-never=N     as slot N: wait for ever, without saying ready
  *   registry=HOW     bad-magic, huge-slots, odd, noise: in $STINT_REGISTRY
  *   channel=HOW      noise, length, sequence, fds, deluge, silent: on $STINT_CHANNEL
+ *   undumpable       who is not root may not look at it, and under hidepid not even see it
  *   send=WHAT        listener, channel, stdout: the descriptor goes to who listens at "stranger.sock"
  */
 void actor_hostile(const char *what, const char *value);

@@ -38,6 +38,10 @@ struct scn_world {
     bool has_child;  /* as after "something & exec stint run" in a shell; it ends with the master */
     const char *watchdog; /* --watchdog, borrowed; NULL: as it is by itself */
     bool slow_names; /* in a mount namespace of its own, where users are looked up by nss_slow.c */
+    bool
+        hidden_proc; /* … where /proc is mounted with hidepid=2: processes of others are not there */
+    bool
+        no_look; /* a seccomp filter forbids ptrace, process_vm_readv, perf_event_open … to it and all below */
 };
 /* Return: false: such a world cannot be made here; nothing was started. */
 bool scn_launch(const struct scn_world *world);

@@ -143,6 +143,20 @@ START_TEST(an_obituary_stays_until_it_is_buried_by_pid_and_start_time)
 }
 END_TEST
 
+/* /proc did not show it (hidepid), so when it started nobody knows. */
+START_TEST(an_obituary_without_a_start_time_is_buried_by_its_pid)
+{
+    struct keeper_obituary d = death(4);
+
+    d.start_time = 0;
+    obituaries_add(&obituaries, &d);
+    obituaries_bury(&obituaries, 5, 1005);
+    ck_assert_uint_ne(obituaries.first, obituaries.next);
+    obituaries_bury(&obituaries, 4, 1004);
+    ck_assert_uint_eq(obituaries.first, obituaries.next);
+}
+END_TEST
+
 START_TEST(a_full_ring_loses_the_oldest_and_counts_it)
 {
     const struct keeper_obituary *o;
@@ -244,6 +258,7 @@ main(void)
     tcase_add_test(t, each_is_given_once_even_when_others_are_dropped_meanwhile);
     tcase_add_test(t, all_there_is_room_for_can_be_kept);
     tcase_add_test(t, an_obituary_stays_until_it_is_buried_by_pid_and_start_time);
+    tcase_add_test(t, an_obituary_without_a_start_time_is_buried_by_its_pid);
     tcase_add_test(t, a_full_ring_loses_the_oldest_and_counts_it);
     tcase_add_test(t, the_wait_doubles_up_to_ten_seconds_and_a_long_life_forgets_it);
     tcase_add_test(t, it_is_given_up_after_five_that_died_young_without_any_store);
