@@ -167,6 +167,7 @@ master_watchers(struct master *m)
     usage_init(m);
     leaks_begin(m);
     deadlines_init(m);
+    worker_spans_init(m);
     master_queue_init(m);
 }
 
@@ -229,6 +230,7 @@ master_finish(struct master *m)
         graves_finish(m);
         leaks_finish(m);
         deadlines_finish(m);
+        worker_spans_finish(m);
         outdated_finish(m);
         hooks_finish(m);
         usage_finish(m);

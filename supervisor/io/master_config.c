@@ -146,6 +146,7 @@ config_commit(struct reading *rd, struct listener **bound)
     free(m->config_error);
     m->config_error = NULL;
     journal_configure(m->journal, spec->log_format, spec->log_level);
+    worker_spans_configured(m);
     logs_configure(m->logs, spec->services, spec->n_services);
     journal_event(m->journal, LOG_LEVEL_INFO, "config_accepted", fields, ARRAY_LEN(fields));
     config_adjust(rd, bound);

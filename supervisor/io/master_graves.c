@@ -109,6 +109,7 @@ grave_close(struct hand *h)
     EDGE("dead-not-collected");
     held_gone(h);
     deadlines_hand_gone(h);
+    worker_spans_hand_gone(h);
     leaks_hand_gone(h);
     if (h->adopted)
         fdstore_buried(h->master->fdstore, h->pid, h->start_time);

@@ -210,7 +210,7 @@ start_plumbing(struct start *st, struct error *reterr)
         h->leaks.channel_inode = held_inode(st->channel_theirs);
     }
     if (r == 0 && (st->spec->libstint || st->spec->preload))
-        r = registry_create(&h->registry_fd, reterr);
+        r = worker_spans_registry(h, st->spec->libstint, reterr);
     if (r == 0 && st->spec->ready.mode == READY_FD) {
         int ends[2];
 

@@ -95,6 +95,7 @@ restore_channel(struct hand *h, const struct worker *w, bool managed, struct err
     int r;
 
     h->registry_fd = take(h, "registry");
+    worker_spans_adopt(h);
     if (fd < 0)
         return 0;
     r = channel_adopt(h->master->loop, fd, hand_channel_events(h), h, managed,

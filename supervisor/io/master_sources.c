@@ -14,6 +14,7 @@
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/ready.h"
 #include "supervisor/io/report_internal.h"
+#include "supervisor/io/spans.h"
 #include "supervisor/io/watch.h"
 
 /* What only the rim knows, for the reports. */
@@ -37,14 +38,15 @@ source_counters(void *env)
     struct watch_stats w = watch_stats(m->watch);
 
     return json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "loop_stalls",
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "loop_stalls",
         (json_int_t)m->count.stalls, "longest_turn_us", (json_int_t)m->count.longest_turn_us,
         "steps", (json_int_t)m->count.steps, "strangers", (json_int_t)m->count.strangers,
         "refused_notify", (json_int_t)m->count.refused_notify, "bad_channels",
         (json_int_t)m->count.bad_channels, "lost_effects", (json_int_t)m->count.lost_effects,
         "listeners_reopened", (json_int_t)m->count.relistens, "watched_directories",
         (json_int_t)w.watches, "watch_events", (json_int_t)w.events, "watch_overflows",
-        (json_int_t)w.overflows);
+        (json_int_t)w.overflows, "spans_dropped",
+        (json_int_t)(m->spans ? spans_dropped(m->spans) : 0));
 }
 
 static json_t *

@@ -26,10 +26,12 @@
 #include "supervisor/io/identity.h"
 #include "supervisor/io/journal.h"
 #include "supervisor/io/logs.h"
+#include "supervisor/io/master_announce.h"
 #include "supervisor/io/master_deadlines.h"
 #include "supervisor/io/master_leaks.h"
 #include "supervisor/io/master_outdated.h"
 #include "supervisor/io/master_usage.h"
+#include "supervisor/io/master_worker_spans.h"
 #include "supervisor/io/sockets.h"
 #include "supervisor/io/spawn.h"
 #include "supervisor/io/surroundings.h"
@@ -146,6 +148,7 @@ struct master {
     struct outdated_state outdated;
     struct leaks_state leaks;
     struct deadlines_state deadlines;
+    struct worker_spans_state worker_spans;
     struct list relics; /* workers of a state that is not trusted, on their way out */
     ev_timer relics_late, usage_timer; /* the second while somebody has limits of restart_after */
 
@@ -196,6 +199,7 @@ struct hand {
     struct usage_mark usage;
     struct leaks_mark leaks;
     struct deadlines_mark deadlines;
+    struct worker_spans_mark spans;
     char service[65], trace[33];
     uint64_t generation, born; /* whose it is now; which started it, as its environment says */
     unsigned slot;
@@ -370,14 +374,6 @@ void numbers_load(struct master *m);
 void numbers_note(struct master *m, const char *service, uint64_t generation);
 void numbers_save(struct master *m); /* when something changed */
 uint64_t numbers_last(void *master, const char *service);
-
-/* ---- master_announce.c --------------------------------------------------------------------- */
-
-/* What the service manager is told; all of these do nothing without one. Before anything is begun. */
-void announcer_begin(struct master *m);
-void announcer_reload(struct master *m, const char *cause); /* of everything, is about to begin */
-void announcer_changed(struct master *m); /* something that is not an event of the core */
-void announcer_end(struct master *m, const char *failure); /* NULL: there was none */
 
 /* ---- master_turn.c -------------------------------------------------------------------- */
 

@@ -10,9 +10,15 @@
 #include "base/units.h"
 #include "supervisor/io/journal_line.h"
 
+struct ring {
+    struct span *of; /* owned; `max` of them, NULL until there is one */
+    uint64_t n;      /* put so far; what is kept has rising numbers */
+    unsigned max;
+};
+
 struct spans {
-    struct span *of; /* owned; SPANS_MAX of them, NULL until there is one */
-    uint64_t last;   /* numbers given */
+    struct ring own, of_workers;
+    uint64_t last; /* numbers given */
     uint64_t taken, dropped;
     bool has_taker;
     struct list watches; /* struct spans_watch.node */
@@ -25,8 +31,11 @@ spans_create(void)
 {
     struct spans *s = calloc(1, sizeof(*s));
 
-    if (s)
-        list_init(&s->watches);
+    if (!s)
+        return NULL;
+    list_init(&s->watches);
+    s->own.max = SPANS_MAX;
+    s->of_workers.max = SPANS_WORKER_MAX;
     return s;
 }
 
@@ -37,24 +46,26 @@ spans_destroy(struct spans *s)
         return;
     list_for_each_safe (pos, &s->watches)
         list_del(pos);
-    free(s->of);
+    free(s->own.of);
+    free(s->of_workers.of);
     free(s);
 }
 
 void
 spans_put(struct spans *s, const struct span *span)
 {
+    struct ring *ring = span->of_worker ? &s->of_workers : &s->own;
     struct span *place;
 
-    if (!s->of)
-        s->of = calloc(SPANS_MAX, sizeof(*s->of));
-    if (!s->of)
+    if (!ring->of)
+        ring->of = calloc(ring->max, sizeof(*ring->of));
+    if (!ring->of)
         return; /* no memory: it is not there, and there will be others */
-    if (s->has_taker && s->last >= SPANS_MAX && s->last - SPANS_MAX >= s->taken)
+    place = &ring->of[ring->n++ % ring->max];
+    if (s->has_taker && place->seq > s->taken)
         s->dropped++;
-    place = &s->of[s->last++ % SPANS_MAX];
     *place = *span;
-    place->seq = s->last;
+    place->seq = ++s->last;
     list_for_each_safe (pos, &s->watches) {
         struct spans_watch *w = container_of(pos, struct spans_watch, node);
 
@@ -83,15 +94,32 @@ spans_release(struct spans *s, const char *service, uint64_t generation, struct 
     return false;
 }
 
+/* The first kept one above @after: they are in order. NULL: none. */
+static const struct span *
+ring_next(const struct ring *ring, uint64_t after)
+{
+    uint64_t low = ring->n > ring->max ? ring->n - ring->max : 0, high = ring->n;
+
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+
+        if (ring->of[middle % ring->max].seq > after)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low < ring->n ? &ring->of[low % ring->max] : NULL;
+}
+
 const struct span *
 spans_next(const struct spans *s, uint64_t after, uint64_t *ret_lost)
 {
-    uint64_t first = s->last > SPANS_MAX ? s->last - SPANS_MAX : 0; /* the one before the oldest */
+    const struct span *own = ring_next(&s->own, after), *other = ring_next(&s->of_workers, after);
+    const struct span *first = !own || (other && other->seq < own->seq) ? other : own;
+    uint64_t end = first ? first->seq - 1 : s->last;
 
-    *ret_lost = after < first ? first - after : 0;
-    if (after < first)
-        after = first;
-    return after < s->last ? &s->of[after % SPANS_MAX] : NULL;
+    *ret_lost = after < end ? end - after : 0;
+    return first;
 }
 
 uint64_t
@@ -106,6 +134,18 @@ spans_taken(struct spans *s, uint64_t seq)
     s->has_taker = true;
     if (seq > s->taken)
         s->taken = seq < s->last ? seq : s->last;
+}
+
+uint64_t
+spans_sent(const struct spans *s)
+{
+    return s->taken;
+}
+
+void
+spans_lost(struct spans *s, uint64_t n)
+{
+    s->dropped += n;
 }
 
 uint64_t
@@ -207,6 +247,8 @@ static void
 add_worker(const struct span *span, struct text *out)
 {
     add_text(out, "kind", kind_name(span->kind));
+    if (span->of)
+        add_text(out, "of", span->of);
     if (span->tid)
         text_addf(out, ",\"tid\":%d", (int)span->tid);
     if (span->thread[0])

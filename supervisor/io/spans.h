@@ -3,10 +3,11 @@
 #define STINT_IO_SPANS_H
 
 /*
- * Finished spans: each reload is a trace, its phases are the spans of it. A ring of bounded size, from which
- * readers take with a cursor of their own; the one that sends them elsewhere says how far it is, and what it was too
- * slow for is counted. The newest SPANS_MAX are there for whoever looks. It begins with each master: a span that
- * ends in the very step over which a master dies is missing.
+ * Finished spans: each reload is a trace, its phases are the spans of it, and workers that link libstint tell of
+ * theirs. Two rings of bounded size, so that busy workers do not push reloads out, with one count over both. Readers
+ * take with a cursor of their own; the one that sends them elsewhere says how far it is, and what it was too slow
+ * for is counted. The newest are there for whoever looks. It begins with each master: a span of a reload that
+ * ends in the very step over which a master dies is missing; one of a worker is not (master_worker_spans.c).
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,7 +16,8 @@
 
 #include "base/list.h"
 
-#define SPANS_MAX           1024
+#define SPANS_MAX           1024 /* of the supervisor … */
+#define SPANS_WORKER_MAX    8192 /* … and of workers, that are kept */
 
 #define SPAN_ATTRIBUTES_MAX 192 /* bytes of all of one span, with their NULs */
 
@@ -37,6 +39,7 @@ struct span {
     uint64_t generation, reload; /* 0 = none */
     int64_t start_ns, end_ns;    /* CLOCK_REALTIME, for people and collectors */
     int64_t deadline_ns;         /* * CLOCK_REALTIME; 0 = none */
+    const char *of;      /* * a literal: what has ended, "thread", "task" …; NULL = not known */
     const char *cause;   /* * a literal: what its work was cancelled for; NULL = it was not */
     enum span_kind kind; /* * */
     unsigned slot;
@@ -67,13 +70,16 @@ void spans_put(struct spans *s, const struct span *span); /* copies; never fails
 void spans_hold(struct spans *s, const struct span *span);
 bool spans_release(struct spans *s, const char *service, uint64_t generation, struct span *ret);
 
-/* spans_next - the first kept one above @after; borrowed until the next put. @ret_lost: so many between are gone. */
+/* spans_next - the first kept one above @after; borrowed until the next put. @ret_lost: so many between are gone;
+ * without another one, so many behind @after. */
 const struct span *spans_next(const struct spans *s, uint64_t after, uint64_t *ret_lost);
 uint64_t spans_last(const struct spans *s);
 
 /* spans_taken - whoever sends them has those up to @seq. Until somebody says so none is missed. */
 void spans_taken(struct spans *s, uint64_t seq);
-uint64_t spans_dropped(const struct spans *s); /* that he did not get */
+uint64_t spans_sent(const struct spans *s);    /* that number; 0 = nobody ever said so */
+uint64_t spans_dropped(const struct spans *s); /* that he did not get, and those … */
+void spans_lost(struct spans *s, uint64_t n); /* … that were overwritten in a worker's own ring */
 
 /* Somebody who follows. woken() may not put spans. */
 struct spans_watch {

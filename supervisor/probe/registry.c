@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "supervisor/probe/span_ring.h"
 
 #define TRIES       3          /* for a slot that changes while it is read … */
 #define AGAIN_MAX   256        /* … and this many of them; the rest is torn at once */
@@ -24,21 +25,37 @@
 #define MFD_NOEXEC_SEAL 8U /* Linux 6.3; an older kernel says EINVAL */
 #endif
 
-int
-registry_create(int *ret_fd, struct error *reterr)
+static int
+create(size_t bytes, bool spans, int *ret_fd, struct error *reterr)
 {
     const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
     auto_fd int fd = memfd_create("stint-registry", flags | MFD_NOEXEC_SEAL);
+    int r;
 
     if (fd == -1 && errno == EINVAL)
         fd = memfd_create("stint-registry", flags);
     if (fd == -1)
         return error_set(reterr, -errno, "create a registry");
-    if (ftruncate(fd, (off_t)STINT_REGISTRY_BYTES) == -1 ||
+    if (ftruncate(fd, (off_t)bytes) == -1 ||
         fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == -1)
         return error_set(reterr, -errno, "size and seal a registry");
+    r = spans ? span_ring_want(fd, true) : 0;
+    if (r < 0)
+        return error_set(reterr, r, "write into a registry");
     *ret_fd = steal_fd(fd);
     return 0;
+}
+
+int
+registry_create(int *ret_fd, struct error *reterr)
+{
+    return create(STINT_REGISTRY_BYTES, false, ret_fd, reterr);
+}
+
+int
+registry_create_spans(int *ret_fd, struct error *reterr)
+{
+    return create(STINT_REGISTRY_WITH_SPANS, true, ret_fd, reterr);
 }
 
 /* Where the bytes are: in a file, or, for tests, in memory. */

@@ -97,6 +97,9 @@ const struct registry_thread *registry_find(const struct registry_view *v, pid_t
 /* registry_create - an empty sealed memfd (no grow, shrink, further seal), CLOEXEC. Return: 0 or negative errno. */
 int registry_create(int *ret_fd, struct error *reterr);
 
+/* registry_create_spans - the same with room for finished spans, which the worker is to write: see span_ring.h. */
+int registry_create_spans(int *ret_fd, struct error *reterr);
+
 /**
  * registry_served - what the worker has counted by stint_served().
  *

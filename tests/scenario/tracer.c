@@ -12,6 +12,7 @@
  *   change     … a span in two traces
  *   child      a child process prints the TRACEPARENT it got
  *   raw        a thread nobody registered logs
+ *   flood      a thread ends spans, more at once than there is room for; the last is "the last"
  */
 #include <pthread.h>
 #include <spawn.h>
@@ -99,6 +100,15 @@ in_thread(const char *name, void (*fn)(void *), void *arg)
 }
 
 static void
+flood(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 20000; i++)
+        stint_span_end(stint_span_start(NULL, "one of many", STINT_SPAN_INTERNAL));
+    stint_span_end(stint_span_start(NULL, "the last", STINT_SPAN_INTERNAL));
+}
+
+static void
 act(const char *what)
 {
     static char alone[] = "level=info thread=careless span_id=" SPAN " msg=x\n";
@@ -123,6 +133,8 @@ act(const char *what)
         in_thread("careless", say_it, change);
     else if (strcmp(what, "child") == 0)
         in_thread("parent", child, NULL);
+    else if (strcmp(what, "flood") == 0)
+        in_thread("flooder", flood, NULL);
     else if (strcmp(what, "raw") == 0 && pthread_create(&thread, NULL, raw, NULL) == 0)
         (void)pthread_join(thread, NULL);
 }

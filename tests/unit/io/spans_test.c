@@ -154,6 +154,36 @@ START_TEST(a_span_as_json)
 }
 END_TEST
 
+START_TEST(busy_workers_do_not_push_a_reload_out)
+{
+    uint64_t lost, n = 2 * SPANS_WORKER_MAX;
+    const struct span *span;
+
+    spans_put(s, &(struct span){.trace = T, .name = "check", .id = 1});
+    for (uint64_t i = 0; i < n; i++)
+        spans_put(s, &(struct span){.trace = T, .name = "request", .of_worker = true, .id = 2 + i});
+    spans_put(s, &(struct span){.trace = T, .name = "drain", .id = 2 + n});
+    span = spans_next(s, 0, &lost);
+    ck_assert_str_eq(span->name, "check");
+    ck_assert_uint_eq(lost, 0);
+    span = spans_next(s, span->seq, &lost);
+    ck_assert_str_eq(span->name, "request");
+    ck_assert_uint_eq(lost, n - SPANS_WORKER_MAX);
+    for (uint64_t i = 1; i < SPANS_WORKER_MAX; i++) {
+        uint64_t before = span->seq;
+
+        span = spans_next(s, span->seq, &lost);
+        ck_assert_uint_eq(span->seq, before + 1);
+        ck_assert_uint_eq(lost, 0);
+    }
+    ck_assert_str_eq(spans_next(s, span->seq, &lost)->name, "drain");
+    spans_lost(s, 3);
+    ck_assert_uint_eq(spans_dropped(s), 3); /* nobody else was to be sent any */
+    spans_taken(s, n);
+    ck_assert_uint_eq(spans_sent(s), n);
+}
+END_TEST
+
 START_TEST(of_a_worker_there_is_more_to_say)
 {
     auto_text struct text out = TEXT_INIT;
@@ -162,6 +192,7 @@ START_TEST(of_a_worker_there_is_more_to_say)
                               .name = "GET /",
                               .of_worker = true,
                               .kind = SPAN_SERVER,
+                              .of = "task",
                               .tid = 43,
                               .thread = "pool-1",
                               .creator = "main",
@@ -171,11 +202,12 @@ START_TEST(of_a_worker_there_is_more_to_say)
                               .attributes = "http.method\0GET\0db.rows\0\0\0"};
 
     span_json(&span, &out);
-    ck_assert_ptr_nonnull(strstr(text_str(&out),
-                                 "\"status\":\"ok\",\"kind\":\"server\",\"tid\":43,\"thread\":"
-                                 "\"pool-1\",\"creator\":\"main\","
-                                 "\"scope\":\"http\",\"cause\":\"deadline\",\"deadline_unix_ns\":5,"
-                                 "\"attributes\":{\"http.method\":\"GET\",\"db.rows\":\"\"}}"));
+    ck_assert_ptr_nonnull(
+        strstr(text_str(&out),
+               "\"status\":\"ok\",\"kind\":\"server\",\"of\":\"task\",\"tid\":43,\"thread\":"
+               "\"pool-1\",\"creator\":\"main\","
+               "\"scope\":\"http\",\"cause\":\"deadline\",\"deadline_unix_ns\":5,"
+               "\"attributes\":{\"http.method\":\"GET\",\"db.rows\":\"\"}}"));
 }
 END_TEST
 
@@ -214,6 +246,7 @@ main(void)
     tcase_add_test(t, who_follows_is_woken);
     tcase_add_test(t, an_id_says_what_it_is_of_and_nothing_else);
     tcase_add_test(t, a_span_as_json);
+    tcase_add_test(t, busy_workers_do_not_push_a_reload_out);
     tcase_add_test(t, of_a_worker_there_is_more_to_say);
     tcase_add_test(t, attributes_without_an_end_are_none);
     suite_add_tcase(suite, t);
