@@ -54,7 +54,7 @@ hex_of(const uint8_t id[16], char to[33])
     static const char digits[] = "0123456789abcdef";
     unsigned any = 0;
 
-    for (int i = 0; i < 16; i++) {
+    for (size_t i = 0; i < 16; i++) {
         to[2 * i] = digits[id[i] >> 4];
         to[2 * i + 1] = digits[id[i] & 15];
         any |= id[i];

@@ -62,6 +62,7 @@ ring_open(int fd, struct ring *ret, struct stint_registry_header *h)
     struct stat st;
     int r;
 
+    *h = (struct stint_registry_header){0};
     if (fstat(fd, &st) == -1)
         return -errno;
     if (st.st_size < (off_t)sizeof(*h))
@@ -107,7 +108,7 @@ void
 span_ring_resume(int fd, struct span_ring_at *at)
 {
     struct stint_registry_header h;
-    struct ring ring;
+    struct ring ring = {.fd = fd};
 
     *at = (struct span_ring_at){0};
     if (ring_open(fd, &ring, &h) == 0 && h.spans_taken <= ring.begun)
@@ -147,7 +148,11 @@ copy(const struct ring *ring, uint64_t from, size_t n, struct piece *piece)
 {
     const uint64_t entry = from % ring->count;
     const uint64_t seqs = ring->seqs_at + entry * sizeof(uint64_t);
-    int r = read_at(ring->fd, piece->before, n * sizeof(uint64_t), seqs);
+    int r;
+
+    memset(piece->before, 0, sizeof(piece->before));
+    memset(piece->after, 0, sizeof(piece->after));
+    r = read_at(ring->fd, piece->before, n * sizeof(uint64_t), seqs);
 
     if (r == 0)
         r = read_at(ring->fd, piece->entries, n * ring->stride,
@@ -175,7 +180,7 @@ span_ring_look(int fd, struct span_ring_at *at, bool dead, struct stint_registry
 {
     struct stint_registry_header h;
     struct piece piece;
-    struct ring ring;
+    struct ring ring = {.fd = fd};
     int r = ring_open(fd, &ring, &h);
 
     *look = (struct span_ring_look){.n = 0};

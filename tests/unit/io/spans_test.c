@@ -156,7 +156,8 @@ END_TEST
 
 START_TEST(busy_workers_do_not_push_a_reload_out)
 {
-    uint64_t lost, n = 2 * SPANS_WORKER_MAX;
+    const uint64_t n = UINT64_C(2) * SPANS_WORKER_MAX;
+    uint64_t lost;
     const struct span *span;
 
     spans_put(s, &(struct span){.trace = T, .name = "check", .id = 1});
