@@ -122,6 +122,8 @@ void hand_asked(struct master *m, uint64_t worker); /* it is ready: an end to th
 
 /* pin_take - @fd of @snap's executable, taken over in any case; the id is known. Return: 0 or -ENOMEM. */
 int pin_take(struct snapshot *snap, int fd);
+/* snapshot_untouched - behind the door: is what @w would be started from still what was looked at? 0 or -ESTALE. */
+int snapshot_untouched(const struct snapshot *snap, const struct worker *w, struct error *reterr);
 int pin_restore(struct snapshot *snap, uint64_t id); /* -ENOENT: it was not kept */
 uint64_t pin_id(const struct snapshot *snap);        /* 0: it has none */
 void pin_drop(struct snapshot *snap);

@@ -327,8 +327,10 @@ start_all(struct start *st, struct error *reterr)
 {
     struct hand *h = st->hand;
     struct spawned spawned = {0, -1, -1};
-    int r = start_plumbing(st, reterr);
+    int r = snapshot_untouched(h->snapshot, core_worker(h->master->core, h->worker), reterr);
 
+    if (r == 0)
+        r = start_plumbing(st, reterr);
     if (r == 0)
         r = start_environment(st, reterr);
     if (r == 0)

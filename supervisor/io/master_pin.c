@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "base/error.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "config/spec.h"
 #include "supervisor/io/fdstore.h"
 #include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
@@ -109,4 +111,30 @@ pin_drop(struct snapshot *snap)
     table_remove(&snap->master->pins, &pin->by_file);
     fd_close(pin->fd);
     free(pin);
+}
+
+/*
+ * What passed the door was this file with these bytes. Until its first worker has started, somebody
+ * may write into it; afterwards the kernel sees to that, but for a script, which each start reads anew.
+ * A master that took over does not know what was looked at.
+ */
+int
+snapshot_untouched(const struct snapshot *snap, const struct worker *w, struct error *reterr)
+{
+    const struct stat *then = &snap->exe_stat;
+    bool first = w && w->generation->state == GENERATION_STARTING;
+    struct stat now;
+    int r;
+
+    if (!snap->spec->require_preflight || then->st_ino == 0 || !first)
+        return 0;
+    r = snap->exe_fd >= 0 ? fstat(snap->exe_fd, &now) : stat(snap->exe_path, &now);
+    if (r == 0 && now.st_dev == then->st_dev && now.st_ino == then->st_ino &&
+        now.st_size == then->st_size && now.st_mtim.tv_sec == then->st_mtim.tv_sec &&
+        now.st_mtim.tv_nsec == then->st_mtim.tv_nsec)
+        return 0; /* st_ctime is another when it is renamed, and that is fine */
+    return error_say(reterr, -ESTALE,
+                     "'%s' was written to after it was looked at: what would start now has passed "
+                     "no preflight (handoff: {require_preflight: true})",
+                     snap->exe_path);
 }

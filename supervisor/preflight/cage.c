@@ -118,11 +118,11 @@ make_directory(struct cage *c, struct error *reterr)
 
 int
 cage_open(struct cage *c, const struct preflight_options *options,
-          const struct preflight_hooks *hooks, struct error *reterr)
+          const struct preflight_hooks *hooks, const char *program, struct error *reterr)
 {
     int r;
 
-    *c = (struct cage){.options = options, .hooks = hooks};
+    *c = (struct cage){.options = options, .hooks = hooks, .program = program};
     r = make_directory(c, reterr);
     if (r == 0)
         r = cage_sockets(c, reterr);

@@ -28,9 +28,10 @@ struct cage_socket {
 struct cage {
     const struct preflight_options *options; /* borrowed, like the next */
     const struct preflight_hooks *hooks;
-    char *directory; /* owned; NULL: not made */
-    char *work;      /* owned; {cage}: the program's own */
-    char *control;   /* owned; path of the control socket */
+    const char *program; /* borrowed: {program}, the candidate's executable; absolute */
+    char *directory;     /* owned; NULL: not made */
+    char *work;          /* owned; {cage}: the program's own */
+    char *control;       /* owned; path of the control socket */
     struct cage_socket *sockets;
     size_t n_sockets;
     struct service_spec *spec; /* one reference: what is rehearsed */
@@ -40,9 +41,14 @@ struct cage {
     struct text notes;         /* what is otherwise than configured; lines */
 };
 
-/* cage_open - the directory and what is in it. Return: 0 or negative errno; cage_close() in any case. */
+/**
+ * cage_open - the directory and what is in it.
+ * @program: the candidate's executable; absolute
+ *
+ * Return: 0 or negative errno; cage_close() in any case.
+ */
 int cage_open(struct cage *c, const struct preflight_options *options,
-              const struct preflight_hooks *hooks, struct error *reterr);
+              const struct preflight_hooks *hooks, const char *program, struct error *reterr);
 /* cage_start - the supervisor. Return: 0 or negative errno. */
 int cage_start(struct cage *c, struct error *reterr);
 /* cage_stop - it ends, with all that it started, within its budget or by force. NULL-safe for none. */
@@ -50,10 +56,13 @@ void cage_stop(struct cage *c);
 /* cage_close - what is left of it: removed unless it is to be kept. */
 void cage_close(struct cage *c, bool keep);
 
-/* cage_expand - @text with its {cage}, {listen.NAME} and {port.NAME}; owned; NULL: no memory. */
+/* cage_expand - @text with its {cage}, {program}, {listen.NAME} and {port.NAME}; owned; NULL: no memory. */
 char *cage_expand(const struct cage *c, const char *text);
 /* cage_spec.c: make c->spec of the service, for the rehearsal. 0 or negative errno. */
 int cage_spec(struct cage *c, struct error *reterr);
+/* Does `command` of its `preflight` start something else, which starts the program? Does it say {program}? */
+bool cage_wraps(const struct service_spec *s);
+bool cage_names_program(const struct service_spec *s);
 /* cage_sockets.c: private addresses for those of the service. 0 or negative errno. */
 int cage_sockets(struct cage *c, struct error *reterr);
 

@@ -89,6 +89,10 @@ placeholder(const struct cage *c, const char *s, struct text *out)
         text_add(out, c->work);
         return n;
     }
+    if (n == strlen("{program}") && strncmp(s, "{program}", n) == 0) {
+        text_add(out, c->program);
+        return n;
+    }
     for (size_t i = 0; i < c->n_sockets; i++) {
         const struct cage_socket *k = &c->sockets[i];
         auto_text struct text listen = TEXT_INIT, port = TEXT_INIT;

@@ -63,13 +63,38 @@ copy_of(const struct service_spec *s, struct service_spec **ret, struct error *r
 
 /* ---- what it runs ----------------------------------------------------------------------------- */
 
+bool
+cage_wraps(const struct service_spec *s)
+{
+    const struct strv *command = &s->preflight.command;
+
+    return command->n > 0 && s->command.n > 0 &&
+           strcmp(command->items[0], s->command.items[0]) != 0 &&
+           strcmp(command->items[0], "{program}") != 0;
+}
+
+bool
+cage_names_program(const struct service_spec *s)
+{
+    for (size_t i = 0; i < s->preflight.command.n; i++)
+        if (strstr(s->preflight.command.items[i], "{program}"))
+            return true;
+    return false;
+}
+
 static int
-set_command(struct cage *c, struct service_spec *s)
+set_command(struct cage *c, struct service_spec *s, struct error *reterr)
 {
     const char *binary = c->options->binary;
     auto_free char *own = s->command.n ? strdup(s->command.items[0]) : NULL;
+    bool wrapped = cage_wraps(s);
     int r = 0;
 
+    if (wrapped && binary && !cage_names_program(s))
+        return error_say(reterr, -EINVAL,
+                         "--binary: 'command' of 'preflight' starts '%s', so where '%s' is started "
+                         "is not known: write {program} in its place",
+                         s->preflight.command.items[0], s->command.items[0]);
     if (s->preflight.command.n > 0) {
         strv_finish(&s->command);
         r = strv_copy(&s->command, &s->preflight.command);
@@ -78,7 +103,7 @@ set_command(struct cage *c, struct service_spec *s)
         r = expand_all(c, &s->command);
     if (r == 0 && binary && s->check.n > 0 && own && strcmp(s->check.items[0], own) == 0)
         r = put(&s->check.items[0], strdup(binary)); /* a program that checks its own input */
-    if (r == 0 && binary)
+    if (r == 0 && binary && !wrapped)
         r = put(&s->command.items[0], strdup(binary));
     return r;
 }
@@ -237,7 +262,8 @@ cage_spec(struct cage *c, struct error *reterr)
     if (r < 0)
         return r;
     c->spec = s;
-    r = set_command(c, s);
+    reterr->text[0] = '\0';
+    r = set_command(c, s, reterr);
     if (r == 0)
         r = set_environment(c, s);
     if (r == 0)
@@ -245,7 +271,7 @@ cage_spec(struct cage *c, struct error *reterr)
     if (r == 0)
         r = set_ready_file(c, s);
     if (r < 0)
-        return error_set(reterr, r, "prepare the rehearsal");
+        return reterr->text[0] ? r : error_set(reterr, r, "prepare the rehearsal");
     set_times(c, s);
     set_alone(c, s);
     return 0;

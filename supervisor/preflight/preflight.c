@@ -15,6 +15,8 @@
 #include "supervisor/preflight/rehearse.h"
 #include "supervisor/preflight/report.h"
 
+#define CHANGED_FIX "run it again when nobody writes there"
+
 /* ---- without starting anything ----------------------------------------------------------------- */
 
 static void
@@ -30,6 +32,30 @@ judge_program(const struct preflight_options *o, const struct preflight_hooks *h
     else
         check_pass(r, CHECK_PROGRAM, "%s, candidate %s", r->executable,
                    digest_format(r->candidate, digest));
+}
+
+/*
+ * What passes is what was there at the beginning. Who builds or edits meanwhile has had something else
+ * rehearsed, nobody knows what.
+ */
+static void
+judge_sameness(const struct preflight_options *o, const struct preflight_hooks *h,
+               struct preflight_report *r)
+{
+    auto_free char *executable = NULL;
+    char before[DIGEST_TEXT], after[DIGEST_TEXT];
+    struct digest now;
+    struct error e = {0};
+
+    if (r->checks[CHECK_PROGRAM].result == CHECK_FAILED)
+        return;
+    if (h->candidate(o->spec, o->binary, &now, &executable, &e) < 0)
+        check_fail(r, CHECK_PROGRAM, CHANGED_FIX, "it is not there any more: %s", e.text);
+    else if (!digest_equal(now, r->candidate))
+        check_fail(r, CHECK_PROGRAM, CHANGED_FIX,
+                   "the executable or an input was changed while it was rehearsed: candidate %s at "
+                   "first, %s at last",
+                   digest_format(r->candidate, before), digest_format(now, after));
 }
 
 /* Why it is not rehearsed; NULL: it is. */
@@ -65,7 +91,7 @@ in_a_cage(const struct preflight_options *o, const struct preflight_hooks *h,
 {
     struct cage cage;
     struct rehearsal run = {.cage = &cage, .report = r};
-    int result = cage_open(&cage, o, h, reterr);
+    int result = cage_open(&cage, o, h, r->executable, reterr);
 
     if (result == 0)
         result = rehearse(&run);
@@ -115,6 +141,13 @@ record(const struct preflight_options *o, struct preflight_report *r)
                  r->rehearsed ? "it has not passed" : "what was not rehearsed has not passed");
         return;
     }
+    if (!r->seen && cage_wraps(o->spec) && !cage_names_program(o->spec)) {
+        text_addf(&r->recorded_text,
+                  "it passed, but 'command' of 'preflight' never ran %s: {program} there is it",
+                  r->executable);
+        r->recorded = -ENOEXEC;
+        return;
+    }
     r->recorded = passed_write(o->state_dir, o->spec->name, &p, &e);
     if (r->recorded == 0)
         r->recorded = 1;
@@ -148,6 +181,8 @@ preflight_run(const struct preflight_options *options, const struct preflight_ho
         (void)judge_policy(options->spec, ret);
     if (!why)
         r = in_a_cage(options, hooks, ret, reterr);
+    if (r == 0 && ret->rehearsed)
+        judge_sameness(options, hooks, ret);
     for (enum check c = 0; c < CHECK_COUNT; c++)
         check_skip(ret, c, "%s", why ? why : not_judged(options, ret, c));
     if (r == 0)

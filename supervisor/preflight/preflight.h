@@ -54,6 +54,8 @@ struct preflight_report {
     int64_t duration_us;
     int recorded; /* 1: noted for the door; 0: not; negative errno: it was to be, and could not */
     bool rehearsed, interrupted;
+    bool
+        seen; /* a process of the rehearsal ran that executable: with another `command` it may not */
     struct text recorded_text; /* why not, or where */
 };
 

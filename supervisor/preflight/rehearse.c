@@ -135,6 +135,7 @@ take_sample(struct rehearsal *r)
         return 0; /* what became of it is seen elsewhere */
     n = tree_of(r->view.pids, r->view.n_pids, tree, ARRAY_LEN(tree));
     *s = (struct sample){.generation = r->view.serving};
+    r->report->seen = r->report->seen || tree_runs(tree, n, r->report->executable);
     if (threads_take(r->cage, &threads, &e) == 0) {
         json_t **place = r->n_samples == 0 ? &r->threads_then : &r->threads_now;
 

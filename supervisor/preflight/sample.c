@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/fd.h"
 #include "base/mem.h"
@@ -66,6 +67,47 @@ anonymous(pid_t pid)
         return 0;
     line = strstr(text, "\nRssAnon:");
     return line ? strtoull(line + strlen("\nRssAnon:"), NULL, 10) * 1024 : 0;
+}
+
+/* A script is read by its interpreter, by the name that is an argument; relative to where that is. */
+static bool
+has_argument(pid_t pid, const struct stat *file)
+{
+    auto_free char *text = NULL;
+    char path[64];
+    size_t n = 0;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+    if (file_read(path, 1 << 20, &text, &n, NULL) < 0)
+        return false;
+    for (const char *at = text; at < text + n; at += strlen(at) + 1) {
+        char name[4200];
+        struct stat st;
+
+        (void)snprintf(name, sizeof(name), "/proc/%d/%s%.4096s", (int)pid,
+                       at[0] == '/' ? "root" : "cwd/", at);
+        if (stat(name, &st) == 0 && st.st_dev == file->st_dev && st.st_ino == file->st_ino)
+            return true;
+    }
+    return false;
+}
+
+bool
+tree_runs(const pid_t *tree, size_t n, const char *file)
+{
+    struct stat is, st;
+    char path[64];
+
+    if (stat(file, &is) == -1)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        (void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)tree[i]);
+        if (stat(path, &st) == 0 && st.st_dev == is.st_dev && st.st_ino == is.st_ino)
+            return true;
+        if (has_argument(tree[i], &is))
+            return true;
+    }
+    return false;
 }
 
 void

@@ -4,6 +4,7 @@
 
 /* Private to preflight/: how much the workers of a generation have, their descendants too. */
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -18,6 +19,9 @@ struct sample {
 
 /* tree_of - @pids and all their descendants. Return: how many, at most @most. */
 size_t tree_of(const pid_t *pids, size_t n, pid_t *ret, size_t most);
+
+/* tree_runs - is @file the executable of one of @tree, or, for a script, an argument of it? */
+bool tree_runs(const pid_t *tree, size_t n, const char *file);
 
 /* sample_take - of all of @tree. What has just ended counts nothing. */
 void sample_take(const pid_t *tree, size_t n, struct sample *ret);
