@@ -7,6 +7,7 @@
  * operations. So each of ours says what its order means: a release happens before the acquire that
  * sees it, and a relaxed one says nothing. The words themselves are not checked; what they guard is.
  */
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <valgrind/helgrind.h>
@@ -59,5 +60,29 @@
             HG_AFTER(p, otherwise);                                                             \
         hg_same;                                                                                \
     })
+
+/* Nor does it know pthread_once(): what the one who was first did happens before all others return. */
+static __thread pthread_once_t *hg_once;
+static __thread void (*hg_init)(void);
+
+static inline void
+hg_first(void)
+{
+    hg_init();
+    ANNOTATE_HAPPENS_BEFORE(hg_once);
+}
+
+static inline int
+hg_pthread_once(pthread_once_t *once, void (*init)(void))
+{
+    int r;
+
+    hg_once = once;
+    hg_init = init;
+    r = pthread_once(once, hg_first);
+    ANNOTATE_HAPPENS_AFTER(once);
+    return r;
+}
+#define pthread_once(once, init) hg_pthread_once(once, init)
 
 #endif
