@@ -225,14 +225,13 @@ write_bundle(struct writing *w, const char *name, const char *report, struct err
 bool
 bundle_work(const struct bundle_request *rq, const char *report, int out)
 {
-    const struct rlimit none = {0, 0}, bytes = {FILE_BYTES, FILE_BYTES};
+    const struct rlimit bytes = {FILE_BYTES, FILE_BYTES};
     struct writing w = {.rq = rq, .dir = -1};
     auto_free struct bundle_told *told = calloc(1, sizeof(*told));
     struct error err = {0};
 
     if (!told)
         return false;
-    (void)setrlimit(RLIMIT_CORE, &none);
     (void)setrlimit(RLIMIT_FSIZE, &bytes);
     told->magic = BUNDLE_MAGIC;
     bundle_name(&rq->target, told->name);

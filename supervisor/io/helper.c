@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <ev.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +21,8 @@
 #include "base/units.h"
 #include "supervisor/io/child.h"
 #include "supervisor/io/forget.h"
+
+#define AFTER_OTHERS 5 /* its nice */
 
 struct helper {
     struct list node;                                        /* in `helpers` */
@@ -108,6 +112,32 @@ close_all_but(int keep, int out, const struct helper_job *job)
     (void)close_range((unsigned)next, ~0U, 0);
 }
 
+static void
+first_to_go(void)
+{
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? write(fd, "1000", 4) : -1;
+
+    (void)n; /* not: it is as it was */
+    (void)fd_close(fd);
+}
+
+/* Best effort, all of it. */
+static void
+give_way(const struct helper_job *job)
+{
+    static const struct sched_param no_priority = {0};
+    static const struct rlimit none = {0, 0};
+
+    (void)setrlimit(RLIMIT_CORE, &none);
+    if (job->expendable)
+        first_to_go();
+    if (job->pace == HELPER_IDLE)
+        (void)sched_setscheduler(0, SCHED_IDLE, &no_priority);
+    else if (job->pace == HELPER_AFTER_OTHERS)
+        (void)setpriority(PRIO_PROCESS, 0, AFTER_OTHERS);
+}
+
 static void __attribute__((noreturn)) help(const struct helper_job *job, int out)
 {
     int keep = job->keep >= 0 ? fcntl(job->keep, F_DUPFD_CLOEXEC, 3) : -1;
@@ -122,6 +152,7 @@ static void __attribute__((noreturn)) help(const struct helper_job *job, int out
     if (job->keep >= 0 && keep < 0)
         _exit(1); /* no descriptor is left */
     close_all_but(keep, out, job);
+    give_way(job);
     _exit(job->work(job->task, keep, out) ? 0 : 1);
 }
 

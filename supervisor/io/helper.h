@@ -4,7 +4,8 @@
 
 /*
  * A short-lived child of the master for what may take long: it only reads, and tells what it found.
- * A fork without exec: it sees what the master saw when it was started.
+ * A fork without exec: it sees what the master saw when it was started. It leaves no
+ * core.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,8 +22,21 @@ enum helper_end {
     HELPER_LATE  /* the deadline came first, and it is being killed */
 };
 
+/* Who goes first where there are fewer processors than there is to do. */
+enum helper_pace {
+    HELPER_WITH_OTHERS,  /* somebody waits for it */
+    HELPER_AFTER_OTHERS, /* nice 5 */
+    /*
+     * On processors that nobody wants: SCHED_IDLE. On a machine that is quiet nobody notices it; on
+     * one that is not it may get nowhere, and its kernel does not let it go back.
+     */
+    HELPER_IDLE
+};
+
 struct helper_job {
     const char *name; /* for ps(1), 15 bytes */
+    enum helper_pace pace;
+    bool expendable; /* when memory runs out, rather this one than whom it looks at */
     /**
      * In the child. @keep: as below, under another number; @out: for what is found; it never blocks.
      * No other descriptor above 2 is open. Return: whether all was told.

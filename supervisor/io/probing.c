@@ -37,6 +37,7 @@ struct probing_look {
     struct probing_look **self; /* borrowed; NULL = nobody has a handle */
     struct probing_request request;
     struct helper *helper; /* owned; NULL: it waits */
+    bool idle;             /* it runs, or will, on what nobody else wants, for half of its time */
 };
 
 static void look_next(struct probing *p);
@@ -61,27 +62,6 @@ look_leave(struct probing_look *look)
     service_spec_unref(look->request.spec); /* NULL is fine */
 }
 
-/* It could not be looked at: how many threads it has costs next to nothing, and is better than that. */
-static void
-answer_little(const struct probing_request *rq, const char *why)
-{
-    auto_text struct text words = TEXT_INIT;
-    struct probing_answer a = {.budget = ""};
-    size_t n = 0, total = 0;
-    pid_t none;
-
-    if (proc_threads(rq->pid, &none, 0, &n, &total) < 0 || total == 0)
-        text_addf(&words, "no evidence: %s", why);
-    else
-        text_addf(&words, "no evidence but that it has %zu %s: %s", total,
-                  total == 1 ? "thread" : "threads", why);
-    a.summary = text_str(&words);
-    a.report = json_pack("{s:s, s:I, s:s, s:s}", "grade", "stat", "total", (json_int_t)total,
-                         "note", why, "summary", a.summary);
-    rq->on_done(rq->env, &a);
-    json_decref(a.report);
-}
-
 /* Take it out first: whoever hears it may ask anew, or end everything. */
 static void
 look_fail(struct probing_look *look, const char *why)
@@ -91,33 +71,25 @@ look_fail(struct probing_look *look, const char *why)
     look_leave(look);
     look->probing->failed++;
     free(look);
-    answer_little(&rq, why);
+    probing_tell_little(&rq, why);
 }
 
-static bool
-read_told(int out, struct probing_told *told, char **ret_bytes)
+/*
+ * The machine had nothing to spare for it. Whoever looks cannot be hurried up (who may not raise a
+ * priority may not leave SCHED_IDLE either), so another one does, for as long again.
+ */
+static void
+look_again(struct probing_look *look)
 {
-    struct stat st;
-    size_t n;
-    char *bytes;
+    struct probing *p = look->probing;
 
-    if (fstat(out, &st) == -1 || pread(out, told, sizeof(*told), 0) != sizeof(*told) ||
-        told->magic != PROBING_TOLD_MAGIC || told->summary_bytes == 0 ||
-        told->summary_bytes > PROBING_SUMMARY || told->budget_bytes == 0 ||
-        told->budget_bytes > PROBING_SUMMARY || told->report_bytes > 2 * PROBING_BYTES)
-        return false;
-    n = (size_t)told->summary_bytes + told->budget_bytes + told->report_bytes;
-    if (st.st_size != (off_t)(sizeof(*told) + n))
-        return false;
-    bytes = malloc(n);
-    if (!bytes || pread(out, bytes, n, sizeof(*told)) != (ssize_t)n ||
-        bytes[told->summary_bytes - 1] != '\0' ||
-        bytes[told->summary_bytes + told->budget_bytes - 1] != '\0') {
-        free(bytes);
-        return false;
-    }
-    *ret_bytes = bytes;
-    return true;
+    p->n_running--;
+    p->n_patient--;
+    p->n_waiting++;
+    look->helper = NULL;
+    look->idle = false;
+    list_del(&look->node);
+    list_add(p->waiting.next, &look->node); /* in front */
 }
 
 static void
@@ -126,27 +98,20 @@ on_end(void *env, enum helper_end how, int out)
     struct probing_look *look = env;
     struct probing *p = look->probing;
     struct probing_request rq = look->request;
-    struct probing_told told;
     auto_free char *bytes = NULL;
-    struct probing_answer a = {0};
+    struct probing_answer a;
 
-    if (how != HELPER_DONE || !read_told(out, &told, &bytes)) {
+    if (how == HELPER_LATE && look->idle) {
+        look_again(look);
+    } else if (how != HELPER_DONE || !probing_read(out, &a, &bytes)) {
         look_fail(look,
                   how == HELPER_LATE ? "the look took too long" : "the process that looked died");
-    } else if (told.error < 0) {
-        look_fail(look, bytes);
+    } else if (!a.seen) {
+        look_fail(look, a.summary);
     } else {
         look_leave(look);
         p->made++;
         free(look);
-        a.seen = true;
-        a.leaked = told.leaked;
-        a.over = told.over;
-        a.registry = told.registry != 0;
-        a.known = told.known;
-        a.summary = bytes;
-        a.budget = bytes + told.summary_bytes;
-        a.report = json_loadb(a.budget + told.budget_bytes, told.report_bytes, 0, NULL);
         rq.on_done(rq.env, &a);
         json_decref(a.report);
     }
@@ -163,15 +128,26 @@ work(const void *task, int keep, int out)
     return probing_work(&look->request, keep, out);
 }
 
+static enum helper_pace
+pace_of(const struct probing_look *look)
+{
+    if (!look->request.patient)
+        return HELPER_WITH_OTHERS;
+    return look->idle ? HELPER_IDLE : HELPER_AFTER_OTHERS;
+}
+
 static void
 look_start(struct probing_look *look)
 {
     struct probing *p = look->probing;
+    int64_t half_us = (look->request.deadline_us - mono_now_us()) / 2;
     struct helper_job job = {.name = "stint-probe",
+                             .pace = pace_of(look),
+                             .expendable = true,
                              .work = work,
                              .task = look,
                              .keep = look->request.registry_fd,
-                             .deadline_us = look->request.deadline_us,
+                             .deadline_us = look->request.deadline_us - (look->idle ? half_us : 0),
                              .on_end = on_end,
                              .env = look};
     struct error err = {0};
@@ -291,13 +267,14 @@ probing_ask(struct probing *p, const struct probing_request *rq, struct probing_
     if (p && !crowded)
         look = calloc(1, sizeof(*look));
     if (!look) {
-        answer_little(rq, crowded ? "too many are to be looked at" : "out of memory");
+        probing_tell_little(rq, crowded ? "too many are to be looked at" : "out of memory");
         return;
     }
     look->probing = p;
     look->request = *rq;
     if (rq->spec)
         look->request.spec = service_spec_ref(rq->spec);
+    look->idle = rq->patient;
     look->self = ret;
     if (ret)
         *ret = look;

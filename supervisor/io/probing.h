@@ -92,6 +92,19 @@ void probing_count(const struct probing *p, uint64_t *ret_made, uint64_t *ret_fa
 /* probing_work - in the helper: look at @pid and write the answer to @out. Return: all was told. */
 bool probing_work(const struct probing_request *rq, int registry_fd, int out);
 
+/* ---- probing_read.c ------------------------------------------------------------------------- */
+
+/* probing_tell_little - answer @rq without a look, and say why. */
+void probing_tell_little(const struct probing_request *rq, const char *why);
+
+/**
+ * probing_read - what a helper told.
+ * @ret: seen is false where it could not look, and then summary says why; its report is the caller's
+ * @ret_bytes: to be freed; the lines are in it
+ * Return: false: it did not tell all, or what makes no sense
+ */
+bool probing_read(int out, struct probing_answer *ret, char **ret_bytes);
+
 /* What a helper tells: the head, the two lines, the report as JSON. */
 struct probing_told {
     uint32_t magic;

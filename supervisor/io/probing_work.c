@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,22 +23,9 @@
 
 #define BUDGET_MAX  64 /* rows of a leak_budget, and breaches that are told */
 #define WORK_CPU_S  10
-#define WORK_NICE   5
 #define OTHERS_TOLD 3   /* processes by name, in the line for people; all are in the report */
 #define HELD_MISSES 256 /* numbers in a row that are none, and the last was before them */
 #define LEAST_US    INT64_C(50000) /* of its time are left to tell what was seen */
-
-/* When memory runs out, rather this one than whom it looks at. */
-static void
-first_to_go(void)
-{
-    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-
-    ssize_t n = fd >= 0 ? write(fd, "1000", 4) : -1;
-
-    (void)n; /* not: it is as it was */
-    (void)fd_close(fd);
-}
 
 #ifdef __has_feature
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
@@ -85,14 +71,10 @@ memory_of(const struct probing_request *rq)
 static void
 limit(const struct probing_request *rq)
 {
-    struct rlimit cpu = {WORK_CPU_S, WORK_CPU_S}, none = {0, 0};
+    struct rlimit cpu = {WORK_CPU_S, WORK_CPU_S};
 
     (void)setrlimit(RLIMIT_CPU, &cpu); /* best effort, like its end at the deadline */
-    (void)setrlimit(RLIMIT_CORE, &none);
     limit_memory(memory_of(rq));
-    first_to_go();
-    if (rq->patient)
-        (void)setpriority(PRIO_PROCESS, 0, WORK_NICE);
 }
 
 /* ---- how many it may have -------------------------------------------------------------------- */

@@ -112,6 +112,8 @@ start(struct profiling *p, const struct profiling_request *rq, int ticks)
 {
     int keeps[2 * PROFILING_WORKERS_MAX];
     struct helper_job job = {.name = "stint-profile",
+                             .pace = HELPER_AFTER_OTHERS,
+                             .expendable = true,
                              .work = work,
                              .task = rq,
                              .keep = ticks,

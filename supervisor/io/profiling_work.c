@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,8 +21,7 @@
 
 /* What the helper of a profile does: each worker is looked at in a child, and the parts become one. */
 
-#define LOOK_US   (20 * US_PER_S) /* of kinds that look once */
-#define WORK_NICE 5
+#define LOOK_US (20 * US_PER_S) /* of kinds that look once */
 
 struct part {
     pid_t pid;
@@ -265,27 +263,14 @@ tell_kept(const struct profiling_request *rq, int out)
            pwrite(out, &told, sizeof(told), 0) == sizeof(told);
 }
 
-static void
-limit(void)
-{
-    const struct rlimit none = {0, 0};
-    const struct rlimit bytes = {PROFILING_BYTES_MAX, PROFILING_BYTES_MAX};
-    auto_fd int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    ssize_t n = fd >= 0 ? write(fd, "1000", 4) : -1;
-
-    (void)n; /* best effort, all of it: rather this one than whom it looks at */
-    (void)setrlimit(RLIMIT_CORE, &none);
-    (void)setrlimit(RLIMIT_FSIZE, &bytes);
-    (void)setpriority(PRIO_PROCESS, 0, WORK_NICE);
-}
-
 bool
 profiling_work(const struct profiling_request *rq, int ticks, int out)
 {
+    const struct rlimit bytes = {PROFILING_BYTES_MAX, PROFILING_BYTES_MAX};
     struct gathering g = {.rq = rq};
     bool ok;
 
-    limit();
+    (void)setrlimit(RLIMIT_FSIZE, &bytes); /* best effort */
     if (rq->kept.state_dir && tell_kept(rq, out))
         return true;
     if (rq->n == 0)

@@ -1,138 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "supervisor/io/probing.h"
-
-#include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <string.h>
+#include <sched.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "base/clock.h"
-#include "base/mem.h"
-#include "base/units.h"
-#include "supervisor/probe/proc.h"
-#include "tests/unit/io/loop.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/io/probing_fixture.h"
 
-#ifdef __has_feature
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED true
-#endif
-#endif
-#ifdef SANITIZED
-#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED true /* there is no limit then */
-#else
-#define SANITIZED false
-#endif
-
-#define PATIENCE_US (20 * US_PER_S)
-enum { MANY = 3 * PROBING_AT_ONCE };
 #define CROWD 200
 #define TRIES 500
-
-static struct {
-    struct ev_loop *loop;
-    struct probing *probing;
-    pid_t child;
-    unsigned answers, seen, crowded, died, late, most_helpers;
-    char summary[PROBING_SUMMARY];
-    long long total;
-    int order[MANY];
-} at;
-
-static void
-on_done(void *env, const struct probing_answer *a)
-{
-    ck_assert_ptr_nonnull(a->summary);
-    if (env)
-        at.order[at.answers % MANY] = *(const int *)env;
-    at.answers++;
-    at.seen += a->seen;
-    at.crowded += strstr(a->summary, "1 thread: too many others were looked at first") != NULL;
-    at.late += strstr(a->summary, "1 thread: the look took too long") != NULL;
-    at.died += strstr(a->summary, "1 thread: the process that looked died") != NULL;
-    (void)snprintf(at.summary, sizeof(at.summary), "%s", a->summary);
-    at.total = json_integer_value(json_object_get(a->report, "total"));
-}
-
-static bool
-is_other(void *env, pid_t pid)
-{
-    (void)env;
-    return pid == at.child;
-}
-
-/* Every child but the one that is looked at is a helper. */
-static bool
-count_helper(void *env, const struct proc_stat *child)
-{
-    if (child->state != 'Z')
-        ++*(unsigned *)env;
-    return true;
-}
-
-static bool
-kill_helper(void *env, const struct proc_stat *child)
-{
-    (void)env;
-    (void)kill(child->pid, SIGKILL);
-    return true;
-}
-
-static bool
-answered(void *env)
-{
-    unsigned helpers = 0;
-
-    ck_assert_int_ge(proc_children(getpid(), is_other, count_helper, &helpers), 0);
-    if (helpers > at.most_helpers)
-        at.most_helpers = helpers;
-    return at.answers >= *(const unsigned *)env;
-}
-
-static void
-await(unsigned n)
-{
-    ck_assert(loop_until(at.loop, answered, &n, PATIENCE_US));
-    ck_assert_uint_eq(at.answers, n);
-}
-
-static struct probing_request
-request(void)
-{
-    return (struct probing_request){.pid = at.child,
-                                    .registry_fd = -1,
-                                    .deadline_us = mono_now_us() + PATIENCE_US,
-                                    .on_done = on_done};
-}
-
-static void
-set_up(void)
-{
-    memset(&at, 0, sizeof(at));
-    at.loop = ev_loop_new(EVFLAG_NOENV);
-    at.probing = probing_create(at.loop);
-    ck_assert_ptr_nonnull(at.probing);
-    at.child = fork();
-    if (at.child == 0) {
-        (void)pause();
-        _exit(0);
-    }
-}
-
-static void
-tear_down(void)
-{
-    probing_destroy(at.probing);
-    (void)kill(at.child, SIGKILL);
-    ck_assert_int_eq(waitpid(at.child, NULL, 0), at.child);
-    ev_loop_destroy(at.loop);
-}
 
 START_TEST(a_process_is_looked_at_beside_the_loop)
 {
@@ -218,6 +91,34 @@ START_TEST(the_patient_leave_room_for_the_others)
 }
 END_TEST
 
+static bool
+note_helper(void *env, const struct proc_stat *child)
+{
+    if (child->state != 'Z')
+        *(pid_t *)env = child->pid;
+    return true;
+}
+
+/* On a busy machine it would stay where it is: that is what the stop stands for. */
+START_TEST(who_looks_on_idle_time_and_gets_none_is_followed_by_one_that_does_not)
+{
+    struct probing_request rq = request();
+    pid_t helper = 0;
+
+    rq.deadline_us = mono_now_us() + 2 * US_PER_S;
+    rq.patient = true;
+    probing_ask(at.probing, &rq, NULL);
+    ck_assert_int_ge(proc_children(getpid(), is_other, note_helper, &helper), 0);
+    ck_assert_int_gt(helper, 0);
+    while (sched_getscheduler(helper) != SCHED_IDLE)
+        ck_assert_int_lt(mono_now_us(), rq.deadline_us); /* it has not come that far */
+    ck_assert_int_eq(kill(helper, SIGSTOP), 0);
+    await(1);
+    ck_assert_uint_eq(at.seen, 1);
+    ck_assert_msg(strstr(at.summary, "1 thread") != NULL, "%s", at.summary);
+}
+END_TEST
+
 START_TEST(who_waits_too_long_hears_why_so_little_is_known)
 {
     for (unsigned i = 0; i < CROWD; i++) {
@@ -278,67 +179,6 @@ START_TEST(without_descriptors_the_answer_is_honest_and_at_once)
 }
 END_TEST
 
-static void *
-sit(void *arg)
-{
-    (void)arg;
-    (void)pause();
-    return NULL;
-}
-
-/* A worker of a thousand threads, as its first thread tells through the pipe. */
-static pid_t
-fat(void)
-{
-    int ends[2];
-    char byte;
-    pid_t pid;
-
-    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
-    pid = fork();
-    if (pid == 0) {
-        pthread_attr_t attr;
-        pthread_t t;
-
-        (void)pthread_attr_init(&attr);
-        (void)pthread_attr_setstacksize(&attr, (size_t)64 << 10);
-        for (int i = 0; i < 1000; i++)
-            if (pthread_create(&t, &attr, sit, NULL) != 0)
-                _exit(1);
-        (void)!write(ends[1], "!", 1);
-        (void)pause();
-        _exit(0);
-    }
-    (void)close(ends[1]);
-    ck_assert_int_eq(read(ends[0], &byte, 1), 1);
-    (void)close(ends[0]);
-    return pid;
-}
-
-START_TEST(who_makes_the_helper_fat_is_told_to_be_and_the_next_look_goes_on)
-{
-    struct probing_request rq = request();
-
-    (void)kill(at.child, SIGKILL);
-    ck_assert_int_eq(waitpid(at.child, NULL, 0), at.child);
-    at.child = rq.pid = fat();
-    rq.memory = (uint64_t)1 << 20;
-    probing_ask(at.probing, &rq, NULL);
-    await(1);
-    if (!SANITIZED) {
-        ck_assert_uint_eq(at.seen, 0);
-        ck_assert_msg(
-            strstr(at.summary, "it has 1001 threads: the look would take more than 1 MiB"), "%s",
-            at.summary);
-    }
-    rq.memory = 0;
-    probing_ask(at.probing, &rq, NULL);
-    await(2);
-    ck_assert_int_eq(at.total, 1001);
-    ck_assert_uint_eq(at.seen, SANITIZED ? 2 : 1);
-}
-END_TEST
-
 START_TEST(who_is_gone_is_told_to_those_who_asked)
 {
     struct probing_look *one = NULL, *two = NULL;
@@ -370,11 +210,11 @@ main(void)
     tcase_add_test(t, a_few_run_at_once_and_the_urgent_are_first);
     tcase_add_test(t, of_the_urgent_the_nearest_deadline_is_first);
     tcase_add_test(t, the_patient_leave_room_for_the_others);
+    tcase_add_test(t, who_looks_on_idle_time_and_gets_none_is_followed_by_one_that_does_not);
     tcase_add_test(t, who_waits_too_long_hears_why_so_little_is_known);
     tcase_add_test(t, who_asked_hears_that_the_helper_died);
     tcase_add_test(t, a_look_that_takes_too_long_is_ended);
     tcase_add_test(t, without_descriptors_the_answer_is_honest_and_at_once);
-    tcase_add_test(t, who_makes_the_helper_fat_is_told_to_be_and_the_next_look_goes_on);
     tcase_add_test(t, who_is_gone_is_told_to_those_who_asked);
     suite_add_tcase(s, t);
     return unit_main(s);
