@@ -71,6 +71,19 @@ queue_sides(const struct trial *t, struct queue *q)
             q->writer = q->who[k];
 }
 
+/*
+ * Blocked, and in what one does under a lock: asks a backend, writes, waits for another lock. A loop that
+ * waits for events, and a pool that waits for work, hold none while they do.
+ */
+static bool
+may_be_inside(const struct thread_facts *f)
+{
+    bool loops = f->wait == WAIT_EPOLL || f->wait == WAIT_ACCEPT || f->wait == WAIT_SIGNAL ||
+                 (f->wait == WAIT_POLL && f->n_fds > 1);
+
+    return !loops && f->wait != WAIT_COND && f->wait != WAIT_FUTEX;
+}
+
 /* Could @i, which does not wait for that lock, have it for reading? Not who waits for one of the queue. */
 static bool
 may_read(const struct trial *t, size_t i, uint64_t object)
@@ -83,7 +96,8 @@ may_read(const struct trial *t, size_t i, uint64_t object)
     if (end != i && t->facts->threads[end].wait == WAIT_RWLOCK &&
         t->facts->threads[end].object == object)
         return false;
-    return !trial_late(t, i) || s->conduct != CONDUCT_BLOCKED;
+    return !trial_late(t, i) || s->conduct != CONDUCT_BLOCKED ||
+           (i != t->main && may_be_inside(&t->facts->threads[i]));
 }
 
 /*

@@ -73,19 +73,28 @@ page_blind(void)
         "programs that nobody has seen. Group I was written from what people suffer from in C and "
         "C++ (pools, handlers, descriptors that are closed or shared, rare system calls, what "
         "<mutex>, <latch>, <future> and <stop_token> have, GLib, libev, OpenMP, io_uring) and "
-        "without a look at the model, and played before anything of that was changed:\n\n"
-        "| first result, 70 rows, 3 seeds | leaks | found | false | precision | recall | culprit | "
-        "wait | frame | creator |\n|---|---|---|---|---|---|---|---|---|---|\n"
-        "| registered | 198 | 189 | 0 | 100.0 %% | 95.5 %% | 150/150 | 162/165 | 166/183 | "
-        "150/150 |\n"
-        "| bare | 198 | 186 | 3 | 98.4 %% | 93.9 %% | 147/147 | 165/165 | 168/180 | – |\n\n"
+        "without a look at the model, and played before anything of that was changed. Who wrote "
+        "the second lot had read the model by then.\n\n"
+        "| first result, 3 seeds | rows | leaks | found | false | precision | recall | culprit | "
+        "wait | frame | creator |\n|---|---|---|---|---|---|---|---|---|---|---|\n"
+        "| first lot, registered | 70 | 198 | 189 | 0 | 100.0 %% | 95.5 %% | 150/150 | 162/165 | "
+        "166/183 | 150/150 |\n"
+        "| first lot, bare | 70 | 198 | 186 | 3 | 98.4 %% | 93.9 %% | 147/147 | 165/165 | 168/180 "
+        "| – |\n"
+        "| second lot, registered | 15 | 42 | 42 | 3 | 93.3 %% | 100.0 %% | 42/42 | 33/33 | 36/39 "
+        "| 39/39 |\n"
+        "| second lot, bare | 15 | 27 | 27 | 3 | 90.0 %% | 100.0 %% | 27/27 | 21/21 | 21/24 | – "
+        "|\n\n");
+    (void)printf(
         "What was wrong, and is mended for all programs: the first function of the program's own "
         "was one of GLib's or libev's (what lies where the linker looks counts only where nothing "
         "else is on the stack); the limit of `recvmmsg` was believed, which the kernel looks at "
         "only when a datagram came; asleep for a page that nobody brings (`userfaultfd`) was "
         "*stuck:kernel*; of threads of which each starts the next and ends, bare, the first thread "
-        "was blamed, and stacks of threads that had just ended were read. One row (I48) demanded "
-        "one leak where the contract knows four: it was the row that was wrong.\n");
+        "was blamed, and stacks of threads that had just ended were read; who waits behind a "
+        "reader that is blocked elsewhere was taken for a deadlock (I75). Two rows were wrong "
+        "themselves: I48 demanded one leak where the contract knows four, and I94 named a function "
+        "that is not the innermost.\n");
 }
 
 static void

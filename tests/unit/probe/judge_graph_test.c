@@ -204,6 +204,25 @@ START_TEST(another_reader_may_still_give_the_lock_back)
 }
 END_TEST
 
+START_TEST(a_reader_that_is_blocked_under_the_lock_is_why)
+{
+    struct thread_facts *a, *b, *c;
+
+    a_reader_twice(&a, &b);
+    w_asked(LONG_AGO);
+    c = waits_fd(w_thread("other"), WAIT_READ, 5,
+                 "unix"); /* the process is to leave, and it stays */
+    w_judge();
+    ck_assert_uint_eq(js.n_cycles, 0);
+    is_verdict(a, VERDICT_LEAKED_BLOCKED);
+    is_verdict(c, VERDICT_LEAKED_BLOCKED);
+    waits(c, WAIT_EPOLL); /* nobody holds a lock while he waits for events */
+    w_judge();
+    is_verdict(a, VERDICT_DEADLOCK);
+    is_verdict(b, VERDICT_DEADLOCK);
+}
+END_TEST
+
 START_TEST(a_writer_alone_in_the_queue_is_not_a_circle)
 {
     struct thread_facts *a, *b;
@@ -328,6 +347,7 @@ main(void)
         a_newcomer_that_was_quicker_has_the_lock,
         a_reader_behind_a_writer_that_waits_for_it_is_a_deadlock,
         another_reader_may_still_give_the_lock_back,
+        a_reader_that_is_blocked_under_the_lock_is_why,
         a_writer_alone_in_the_queue_is_not_a_circle,
         who_holds_a_lock_and_waits_for_those_who_want_it_is_a_deadlock,
         somebody_who_could_still_wake_it_makes_it_no_deadlock,
