@@ -38,8 +38,8 @@ setup(void)
     ck_assert_uint_eq(header->spans_wanted, 1);
     fixture_header(header);
     header->span_seqs = (struct stint_registry_table){STINT_REGISTRY_SPANS_AT, 8, COUNT, 0};
-    header->spans = (struct stint_registry_table){
-        STINT_REGISTRY_SPANS_AT + (uint32_t)sizeof(*seqs) * COUNT, sizeof(*ring), COUNT, 0};
+    header->spans = (struct stint_registry_table){STINT_REGISTRY_SPANS_AT + sizeof(*seqs) * COUNT,
+                                                  sizeof(*ring), COUNT, 0};
     header->magic = STINT_REGISTRY_MAGIC;
     seqs = (uint64_t *)(void *)(map + header->span_seqs.offset);
     ring = (struct stint_registry_span *)(void *)(map + header->spans.offset);
