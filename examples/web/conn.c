@@ -11,6 +11,8 @@
 
 #include <stint.h>
 
+#define MALFORMED  "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n"
+#define TOO_LATE   "HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 0\r\n"
 #define ANSWER_MAX 1024 /* head and body of one answer of ours */
 
 _Static_assert(sizeof(((struct site *)0)->head) + sizeof(((struct site *)0)->body) + 64 <=
@@ -41,8 +43,81 @@ refuse(struct conn *c)
 {
     c->last = true;
     c->in_n = 0;
-    put(c, "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n", "");
+    put(c, MALFORMED, "");
 }
+
+/*
+ * A lame duck's answer says "close", so that the client goes to our successor with its next request.
+ * Not while more of this client's bytes are here: what follows a "close" is never answered.
+ */
+static bool
+is_last(const struct conn *c, const struct request *r, bool leaving)
+{
+    char byte;
+
+    if (r->close || !leaving || c->in_n > 0 || c->skip > 0)
+        return r->close;
+    return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0; /* nor in the socket, unread */
+}
+
+/* ---- A request that takes its time ---------------------------------------------------------------- */
+
+struct lookup {
+    const char *head; /* borrowed */
+    size_t bytes;
+    char value[64];
+};
+
+/* For libstint, which knows the names that `deadlines` of the configuration has. */
+static const char *
+header(void *env, const char *name)
+{
+    struct lookup *l = env;
+
+    return http_header(l->head, l->bytes, name, l->value, sizeof(l->value)) ? l->value : NULL;
+}
+
+/* Its client waits so long and no longer. Return: 0, or why it is refused. */
+static int
+begin_slow(struct conn *c, const struct request *r, int64_t now_us)
+{
+    struct stint_deadline_call call = STINT_DEADLINE_CALL("slow", NULL);
+    struct lookup lookup = {.head = c->in, .bytes = r->head};
+    int result;
+
+    call.header = header;
+    call.env = &lookup;
+    result = stint_deadline_open(&c->patience, NULL, &call); /* who leaves answers what it has */
+    if (result < 0)
+        return result;
+    c->slow = *r;
+    c->due_us = now_us + (int64_t)r->delay_ms * 1000;
+    if (stint_token_deadline(c->patience) < c->due_us)
+        c->due_us = stint_token_deadline(c->patience);
+    return 0;
+}
+
+/* The sleep is over, or was cancelled, or the client has no use for the answer any more. */
+static void
+end_slow(struct conn *c, const struct site *site, bool leaving)
+{
+    c->due_us = 0;
+    c->last = is_last(c, &c->slow, leaving);
+    if (stint_token_err(c->patience) == -ETIMEDOUT)
+        put(c, TOO_LATE, "");
+    else
+        answer(c, site, &c->slow);
+    conn_finish(c);
+}
+
+void
+conn_finish(struct conn *c)
+{
+    stint_deadline_close(c->patience);
+    c->patience = NULL;
+}
+
+/* ---- Requests ------------------------------------------------------------------------------------- */
 
 static void
 consume(struct conn *c, size_t n)
@@ -60,20 +135,6 @@ skip_body(struct conn *c)
     c->skip -= n;
 }
 
-/*
- * A lame duck's answer says "close", so that the client goes to our successor with its next request.
- * Not while more of this client's bytes are here: what follows a "close" is never answered.
- */
-static bool
-is_last(const struct conn *c, const struct request *r, bool leaving)
-{
-    char byte;
-
-    if (r->close || !leaving || c->in_n > 0 || c->skip > 0)
-        return r->close;
-    return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0; /* nor in the socket, unread */
-}
-
 /* True: it stopped for want of room, not of requests. */
 static bool
 answer_some(struct conn *c, const struct site *site, bool leaving, int64_t now_us)
@@ -82,13 +143,10 @@ answer_some(struct conn *c, const struct site *site, bool leaving, int64_t now_u
 
     if (c->due_us != 0 && now_us < c->due_us && !leaving)
         return false;
-    if (c->due_us != 0) { /* the sleep is over, or was cancelled */
-        c->due_us = 0;
-        c->last = is_last(c, &c->slow, leaving);
-        answer(c, site, &c->slow);
-    }
+    if (c->due_us != 0)
+        end_slow(c, site, leaving);
     while (!c->last && sizeof(c->out) - c->out_n >= ANSWER_MAX) {
-        int whole;
+        int whole, why;
 
         skip_body(c);
         if (c->skip > 0 || c->in_n == 0 || (whole = http_parse(c->in, c->in_n, &r)) == 0)
@@ -97,16 +155,17 @@ answer_some(struct conn *c, const struct site *site, bool leaving, int64_t now_u
             refuse(c);
             return false;
         }
+        why = r.delay_ms > 0 && !leaving ? begin_slow(c, &r, now_us) : 0;
         consume(c, r.head);
         c->skip = r.body;
         skip_body(c);
-        if (r.delay_ms > 0 && !leaving) {
-            c->due_us = now_us + (int64_t)r.delay_ms * 1000;
-            c->slow = r;
+        if (c->due_us != 0)
             return false;
-        }
         c->last = is_last(c, &r, leaving);
-        answer(c, site, &r);
+        if (why == 0)
+            answer(c, site, &r);
+        else
+            put(c, why == -EINVAL ? MALFORMED : TOO_LATE, "");
     }
     return !c->last;
 }

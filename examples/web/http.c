@@ -150,3 +150,25 @@ http_parse(const char *bytes, size_t n, struct request *ret)
     *ret = r;
     return 1;
 }
+
+bool
+http_header(const char *bytes, size_t n, const char *name, char *value, size_t room)
+{
+    struct text rest = {bytes, n}, line, found;
+
+    while (rest.n > 0) {
+        line = cut(&rest, '\n');
+        if (line.n > 0 && line.at[line.n - 1] == '\r')
+            line.n--;
+        found = line;
+        if (!is(cut(&found, ':'), name))
+            continue;
+        found = trimmed(found);
+        if (found.n >= room)
+            return false;
+        memcpy(value, found.at, found.n);
+        value[found.n] = '\0';
+        return true;
+    }
+    return false;
+}

@@ -19,4 +19,8 @@ struct request {
 /* http_parse - the request at the start of @bytes. Return: 1 whole, 0 not all there yet, -1 malformed. */
 int http_parse(const char *bytes, size_t n, struct request *ret);
 
+/* http_header - the value of header @name (any case) of the whole head at @bytes, without blanks around it.
+ * False: it is not there, or does not fit. */
+bool http_header(const char *bytes, size_t n, const char *name, char *value, size_t room);
+
 #endif

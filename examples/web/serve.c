@@ -59,6 +59,7 @@ conn_close(struct server *s, struct conn *c)
     if (c->next)
         c->next->prev = c->prev;
     close(c->fd); /* leaves the epoll set by itself */
+    conn_finish(c);
     free(c);
 }
 

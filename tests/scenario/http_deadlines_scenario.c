@@ -31,7 +31,7 @@ begin(const char *program)
 }
 
 static int
-ask(const char *headers)
+ask_for(const char *path, const char *headers)
 {
     struct sockaddr_in to = {.sin_family = AF_INET,
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
@@ -39,11 +39,17 @@ ask(const char *headers)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     auto_text struct text rq = TEXT_INIT;
 
-    text_addf(&rq, "GET / HTTP/1.1\r\nHost: web\r\n%s\r\n", headers);
+    text_addf(&rq, "GET %s HTTP/1.1\r\nHost: web\r\n%s\r\n", path, headers);
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(connect(fd, (const struct sockaddr *)&to, sizeof(to)), 0);
     ck_assert_int_eq(write(fd, text_str(&rq), rq.bytes), (ssize_t)rq.bytes);
     return fd;
+}
+
+static int
+ask(const char *headers)
+{
+    return ask_for("/", headers);
 }
 
 /* Its answer: "200 done". */
@@ -156,5 +162,42 @@ START_TEST(who_sleeps_through_the_timeout_of_a_header_is_named)
 }
 END_TEST
 
-scn_main("http_deadlines", a_header_says_its_timeout_in_the_unit_that_is_configured,
+/* examples/web: its slow requests end with their clients' patience, in an epoll loop. */
+START_TEST(the_example_gives_up_with_its_client)
+{
+    static const struct {
+        const char *path, *headers, *answer;
+    } asked[] = {
+        {"/slow?ms=600", "X-Request-Timeout: 0.1\r\n", "504"},
+        {"/slow?ms=600", "X-Request-Timeout: 1e1\r\n", "400"},
+        {"/slow?ms=600", "X-Request-Timeout: 0\r\n",   "504"},
+        {"/slow?ms=200", "x-request-timeout: 30\r\n",  "200"},
+        {"/slow?ms=200", "",                           "200"},
+        {"/",            "X-Request-Timeout: no\r\n",  "200"}, /* which takes no time */
+    };
+
+    scn_copy("web", getenv("WEB_BINARY"), "");
+    scn_file("web.conf", "%s", "greeting = hello\n");
+    scn_config("  web:\n    command: [%s/web, --config, %s/web.conf]\n    libstint: true\n"
+               "    ready: notify\n    listen: {http: 'tcp://127.0.0.1:%d'}\n"
+               "    deadlines: {max: 60s, headers: {x-request-timeout: s}, tolerance: 100ms}\n",
+               scn_dir(), scn_dir(), scn_port());
+    scn_start();
+    (void)scn_await("event=generation_serving gen=1", 10000);
+    for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+        auto_text struct text headers = TEXT_INIT;
+        char got[256];
+
+        text_addf(&headers, "%sConnection: close\r\n", asked[i].headers);
+        answer(ask_for(asked[i].path, text_str(&headers)), got, sizeof(got));
+        ck_assert_msg(strncmp(got, asked[i].answer, 3) == 0, "%s %s gives '%s', not %s",
+                      asked[i].path, asked[i].headers, got, asked[i].answer);
+    }
+    ck_assert_uint_eq(scn_count("event=overrun"), 0);
+    ck_assert_int_eq(scn_stop(), 0);
+}
+END_TEST
+
+scn_main("http_deadlines", the_example_gives_up_with_its_client,
+         a_header_says_its_timeout_in_the_unit_that_is_configured,
          who_sleeps_through_the_timeout_of_a_header_is_named)

@@ -159,6 +159,32 @@ START_TEST(a_line_without_a_trace_and_without_a_reason_is_shown)
 }
 END_TEST
 
+/* The example that a newcomer tries first, with its own files. */
+START_TEST(the_example_passes_its_own_gate)
+{
+    static const char *const files[] = {"stint.yaml", "web.conf"};
+    auto_free char *config = NULL, *skipped = NULL;
+    const char *evidence;
+    json_t *report;
+
+    scn_copy("web", getenv("WEB_BINARY"), "");
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        auto_text struct text from = TEXT_INIT;
+
+        text_addf(&from, "%s/web/%s", getenv("EXAMPLES_DIR"), files[i]);
+        scn_copy(files[i], text_str(&from), "");
+    }
+    config = strdup(scn_path("stint.yaml"));
+    report = preflight_expect("web", config, "");
+    evidence = preflight_evidence(report, "deadlines");
+    ck_assert_msg(strstr(evidence, " requests, nobody worked on past a deadline"), "%s", evidence);
+    skipped = preflight_checks(report, "skipped");
+    ck_assert_str_eq(skipped, "trace"); /* it prints no line */
+    json_decref(report);
+    preflight_nothing_left();
+}
+END_TEST
+
 /* ---- what is left ----------------------------------------------------------------------------- */
 
 /* A preflight that is at work, and gets @signo. Return: its status. */
@@ -344,7 +370,8 @@ START_TEST(a_record_that_others_may_write_is_not_believed)
 }
 END_TEST
 
-scn_main("preflight", who_takes_no_requests_has_no_trace_to_speak_of,
+scn_main("preflight", the_example_passes_its_own_gate,
+         who_takes_no_requests_has_no_trace_to_speak_of,
          a_line_without_a_trace_and_without_a_reason_is_shown,
          what_has_passed_elsewhere_has_passed_when_it_is_put_in_its_place,
          a_preflight_that_is_killed_takes_its_processes_along,
