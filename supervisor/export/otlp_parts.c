@@ -144,20 +144,37 @@ days_of(int64_t year, int64_t month, int64_t day)
     return y * 365 + y / 4 - y / 100 + y / 400 + (m * 153 + 2) / 5 + day - 1 - 719468;
 }
 
+/* Digits stand for digits in @form, anything else for itself; each run of digits is a number. */
+static bool
+read_numbers(const char *text, const char *form, int64_t *numbers)
+{
+    for (bool inside = false; *form; form++, text++) {
+        if (*form != '0') {
+            if (*text != *form)
+                return false;
+            numbers += inside;
+            inside = false;
+            continue;
+        }
+        if (*text < '0' || *text > '9')
+            return false;
+        *numbers = (inside ? *numbers * 10 : 0) + (*text - '0');
+        inside = true;
+    }
+    return *text == '\0';
+}
+
 int64_t
 otlp_time(const char *rfc3339)
 {
-    int year, month, day, hour, minute, second, ms = 0, end = 0;
-    int64_t s;
+    enum { YEAR, MONTH, DAY, HOUR, MINUTE, SECOND, MS, PARTS };
+    int64_t n[PARTS], s;
 
-    if (!rfc3339 ||
-        sscanf(rfc3339, "%4d-%2d-%2dT%2d:%2d:%2d.%3dZ%n", &year, &month, &day, &hour, &minute,
-               &second, &ms, &end) != 7 ||
-        end == 0 || rfc3339[end] != '\0')
+    if (!rfc3339 || !read_numbers(rfc3339, "0000-00-00T00:00:00.000Z", n))
         return -1;
-    if (year < 1970 || month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 || hour > 23 ||
-        minute < 0 || minute > 59 || second < 0 || second > 60 || ms < 0)
+    if (n[YEAR] < 1970 || n[MONTH] < 1 || n[MONTH] > 12 || n[DAY] < 1 || n[DAY] > 31 ||
+        n[HOUR] > 23 || n[MINUTE] > 59 || n[SECOND] > 60)
         return -1;
-    s = ((days_of(year, month, day) * 24 + hour) * 60 + minute) * 60 + second;
-    return (s * 1000 + ms) * 1000000;
+    s = ((days_of(n[YEAR], n[MONTH], n[DAY]) * 24 + n[HOUR]) * 60 + n[MINUTE]) * 60 + n[SECOND];
+    return (s * 1000 + n[MS]) * 1000000;
 }

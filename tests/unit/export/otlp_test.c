@@ -197,7 +197,7 @@ START_TEST(what_nobody_can_read_is_left_out_and_the_rest_is_sent)
         "{\"trace\":\"" T "0\",\"span\":\"00000000000000ab\"," REST,
         "{\"trace\":\"0AF7651916CD43DD8448EB211C80319C\",\"span\":\"00000000000000ab\"," REST,
         "{\"trace\":\"" T "\",\"span\":\"00000000000000ab\",\"name\":\"x\",\"start_unix_ns\":\"1\","
-                          "\"end_unix_ns\":2}",
+        "\"end_unix_ns\":2}",
         "{\"trace\":\"" T "\",\"span\":\"00000000000000ab\"," REST,
     };
 #undef REST
