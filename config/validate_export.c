@@ -4,6 +4,18 @@
 
 #include "config/load.h"
 
+enum { HEADERS_BYTES_MAX = 8192 };
+
+static size_t
+headers_bytes(const struct export_spec *x)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < x->n_headers; i++)
+        n += strlen(x->headers[i].name) + strlen(x->headers[i].value);
+    return n;
+}
+
 void
 validate_export(struct load *l, const struct node *root)
 {
@@ -20,6 +32,9 @@ validate_export(struct load *l, const struct node *root)
     if (at && x->endpoint && strncmp(x->endpoint, "https://", 8) != 0)
         (void)finding(&l->reader, at, NULL,
                       "'ca_file' has a meaning for an endpoint of https:// only");
+    if (headers_bytes(x) > HEADERS_BYTES_MAX)
+        (void)finding(&l->reader, node_get(map, "headers"), NULL,
+                      "'headers' are more than %d bytes together", HEADERS_BYTES_MAX);
     if (x->endpoint && !x->reloads && !x->spans && !x->logs)
         (void)finding(&l->reader, map, NULL,
                       "'export' sends nothing: 'reloads', 'spans' and 'logs' are all false");

@@ -47,6 +47,12 @@ helper_knows(pid_t pid)
     return false;
 }
 
+pid_t
+helper_pid(const struct helper *h)
+{
+    return h->pid;
+}
+
 static void
 helper_destroy(struct helper *h)
 {

@@ -61,6 +61,8 @@ int helper_start(struct ev_loop *loop, const struct helper_job *job, struct help
 /* helper_cancel - kill and forget it; reaped when the loop sees it dead. NULL is fine. */
 void helper_cancel(struct helper *h);
 
+pid_t helper_pid(const struct helper *h);
+
 /* Is @pid a helper, cancelled ones included? So that nobody takes it for a stranger. */
 bool helper_knows(pid_t pid);
 

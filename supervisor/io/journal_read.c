@@ -84,6 +84,20 @@ journal_output_next(const struct journal *j, const char *service, uint64_t after
     return best != NULL;
 }
 
+bool
+journal_recent_next(const struct journal *j, uint64_t after, struct journal_entry *ret)
+{
+    const struct journal_slot *s = journal_ring_after(&j->recent, after);
+
+    while (s && s->json == 0) /* a service was forgotten here */
+        s = journal_ring_after(&j->recent, s->seq);
+    if (!s)
+        return false;
+    *ret = entry_of(&j->recent, s);
+    ret->lost = s->seq - after - 1; /* output is numbered without gaps, too */
+    return true;
+}
+
 /* How many lines @service (NULL: all) has kept with a number above @after. */
 static size_t
 count_after(const struct journal *j, const char *service, uint64_t after)

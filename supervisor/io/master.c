@@ -24,6 +24,7 @@
 #include "supervisor/io/fdstore.h"
 #include "supervisor/io/forget.h"
 #include "supervisor/io/master_books.h"
+#include "supervisor/io/master_export.h"
 #include "supervisor/io/master_hooks.h"
 #include "supervisor/io/master_logs.h"
 #include "supervisor/io/master_outdated.h"
@@ -201,6 +202,8 @@ master_create(struct master *m, struct error *reterr)
     if (r == 0)
         r = master_logs(m);
     m->spans = spans_create();  /* without memory there are none */
+    if (r == 0)
+        r = master_export(m);
     (void)spawn_raise_nofile(); /* not: then surroundings say when it is too low */
     if (r == 0)
         r = peek_init();
@@ -247,6 +250,7 @@ master_finish(struct master *m)
     master_queue_finish(m);
     core_destroy(m->core);
     watch_destroy(m->watch);
+    exporter_destroy(m->exporter);
     spans_destroy(m->spans);
     logs_destroy(m->logs);
     if (m->loop)
@@ -332,6 +336,7 @@ master_run(const struct master_options *options, struct error *reterr)
             takeover_make_way(&m);
         journal_say(m.journal, LOG_LEVEL_INFO, "stopped", "everything has stopped");
         operator_farewell(m.desk, FAREWELL_US);
+        exporter_flush(m.exporter, FAREWELL_US);
         logs_flush(m.logs, FAREWELL_US);
         journal_flush(m.journal, FAREWELL_US);
     }

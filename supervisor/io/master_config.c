@@ -11,6 +11,7 @@
 #include "base/units.h"
 #include "config/config.h"
 #include "supervisor/core/event.h"
+#include "supervisor/io/export.h"
 #include "supervisor/io/master_books.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/operator.h"
@@ -148,6 +149,7 @@ config_commit(struct reading *rd, struct listener **bound)
     journal_configure(m->journal, spec->log_format, spec->log_level);
     worker_spans_configured(m);
     logs_configure(m->logs, spec->services, spec->n_services);
+    exporter_configure(m->exporter, &spec->export, old == NULL);
     journal_event(m->journal, LOG_LEVEL_INFO, "config_accepted", fields, ARRAY_LEN(fields));
     config_adjust(rd, bound);
     config_watch(m, &spec->inputs, &spec->directories);

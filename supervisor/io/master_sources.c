@@ -10,6 +10,7 @@
 #include "supervisor/io/fdstore.h"
 #include "supervisor/io/lint.h"
 #include "supervisor/io/master_books.h"
+#include "supervisor/io/master_export.h"
 #include "supervisor/io/master_outdated.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/ready.h"
@@ -194,6 +195,7 @@ sources_fill(struct master *m, struct report_sources *ret)
         .env = m,
         .config = source_config,
         .counters = source_counters,
+        .export = source_export,
         .listeners = source_listeners,
         .watch = source_watch,
         .log = source_log,

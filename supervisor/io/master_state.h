@@ -65,17 +65,17 @@ struct turn_account {
 
 /* NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): in the order of reading */
 struct master {
-    struct ev_loop *loop;    /* owned; not libev's default one, which reaps anybody's children */
-    struct core *core;       /* owned */
-    struct journal *journal; /* owned */
-    struct logs *logs;       /* owned */
-    struct spans *spans;     /* owned; NULL without memory */
-    struct desk *desk;       /* owned */
-    struct watch *watch;     /* owned */
-    struct spec *spec;       /* owned; the configuration in force */
-    char *runtime_dir,
-        *state_dir;    /* owned; as of the start: they do not change under a running master */
-    char *config_path; /* owned; absolute */
+    struct ev_loop *loop;      /* owned; not libev's default one, which reaps anybody's children */
+    struct core *core;         /* owned */
+    struct journal *journal;   /* owned */
+    struct logs *logs;         /* owned */
+    struct spans *spans;       /* owned; NULL without memory */
+    struct exporter *exporter; /* owned */
+    struct desk *desk;         /* owned */
+    struct watch *watch;       /* owned */
+    struct spec *spec;         /* owned; the configuration in force */
+    char *runtime_dir, *state_dir; /* owned; as of the start: they do not change meanwhile */
+    char *config_path;             /* owned; absolute */
     int64_t started_us, master_us; /* stint, with its first master; this one */
     int exit_status;
     bool exit_when_failed; /* as it was asked for */

@@ -203,6 +203,8 @@ report_status(const struct report_sources *from, const struct service *service, 
         object_optional(&o, "counters", from->counters(from->env));
     if (from->journal)
         object_set(&o, "log", log_of(from->journal));
+    if (from->export)
+        object_optional(&o, "export", from->export(from->env));
     list_for_each (pos, &from->core->services) {
         const struct service *s = container_of(pos, struct service, node);
 

@@ -37,6 +37,8 @@ struct report_sources {
     int64_t started_us;            /* CLOCK_MONOTONIC: the master's start */
     void *env;
     void (*config)(void *env, struct report_config *ret);
+    /* object {endpoint, traces, logs}: what a collector was sent */
+    json_t *(*export)(void *env);
     json_t *(*counters)(void *env); /* object of numbers: loop_stalls, reloads, … */
     /* array of {name, address (the actual one), …} */
     json_t *(*listeners)(void *env, const struct service *s);

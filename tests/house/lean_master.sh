@@ -3,7 +3,7 @@
 # lean_master.sh PROGRAM: it is linked, directly or through others, with none of the libraries that only
 # a helper opens. libdw itself shows that they would be seen.
 set -eu
-only='libdw\.so|libelf\.so|liblzma\.so|libbz2\.so|libasm\.so|libdebuginfod\.so'
+only='libdw\.so|libelf\.so|liblzma\.so|libbz2\.so|libasm\.so|libdebuginfod\.so|libcurl.*\.so'
 linked() { ldd "$1" | grep -E "$only" || true; }
 found=$(linked "$1")
 [ -z "$found" ] || { printf '%s is linked with:\n%s\n' "$1" "$found" >&2; exit 1; }

@@ -52,6 +52,9 @@ void play_door(void);
 void play_preflight(void);
 void play_profile(void);
 
+/* stories_export.c */
+void play_exported(void);
+
 /* stories_order.c */
 void play_oneshot(void);
 void play_hooks(void);

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "collector.h"
 #include "harness.h"
 
 #define EXPORT "export: {endpoint: \"http://127.0.0.1:1\"}\n" /* nobody listens there */
@@ -167,21 +168,30 @@ START_TEST(a_worker_that_is_killed_has_told_of_what_it_had_finished)
 }
 END_TEST
 
-START_TEST(the_next_master_has_what_nobody_was_sent)
+START_TEST(the_next_master_sends_what_nobody_was_sent)
 {
+    char export[160];
     json_t *all;
 
-    start_pool(EXPORT);
+    collector_open(0, COLLECTOR_BUSY);
+    (void)snprintf(export, sizeof(export),
+                   "export: {endpoint: 'http://127.0.0.1:%d', every: 100ms}\n", collector_port());
+    start_pool(export);
     ask("1 5000 before\n", "done 1 ");
     (void)await_span("task", "request", "ok", &all);
     json_decref(all);
     (void)scn_kill_master();
-    (void)await_span("task", "request", "ok", &all);
-    json_decref(all);
+    collector_be(COLLECTOR_TAKES);
+    collector_await(
+        "/v1/traces \n\"name\":\"request\"\n{\"key\":\"stint.of\",\"value\":{\"stringValue\":"
+        "\"task\"}}\n\"name\":\"libstint\"",
+        20000);
     ask("5000 20 after\n", "late 1 ");
     (void)await_span("task", "request", "error", &all); /* and it goes on */
     json_decref(all);
+    collector_await("/v1/traces \n\"status\":{\"code\":2", 10000);
     ck_assert_int_eq(scn_stop(), 0);
+    collector_close();
 }
 END_TEST
 
@@ -246,7 +256,7 @@ END_TEST
 
 scn_main("spans", what_a_worker_did_is_a_tree_below_the_reload_that_started_it,
          a_worker_that_is_killed_has_told_of_what_it_had_finished,
-         the_next_master_has_what_nobody_was_sent,
+         the_next_master_sends_what_nobody_was_sent,
          spans_are_switched_on_and_off_in_a_worker_that_goes_on,
          without_an_export_no_worker_tells_of_any,
          what_had_no_room_is_counted_and_told_and_the_last_are_there)
