@@ -102,6 +102,8 @@ proc_stat_parse(const char *text, struct proc_stat *ret)
             st.flags = (unsigned)v;
         else if (field == 14 || field == 15)
             st.cpu_ticks += v;
+        else if (field == 16 || field == 17)
+            st.children_ticks += v;
         else if (field == 20)
             st.threads = (unsigned)v;
         else if (field == 22)

@@ -10,12 +10,13 @@
 
 struct proc_stat {
     pid_t pid, ppid, pgrp, session;
-    char state;          /* 'R', 'S', 'D', 'Z', 'T', 't', 'X' … */
-    uint64_t start_time; /* clock ticks since boot: with pid, the identity */
-    uint64_t cpu_ticks;  /* used, in user and kernel mode together */
-    unsigned flags;      /* the kernel's PF_* */
-    unsigned threads;    /* of the process */
-    char comm[64];       /* may hold ')' and blanks; as the kernel has it, so up to 15 bytes */
+    char state;              /* 'R', 'S', 'D', 'Z', 'T', 't', 'X' … */
+    uint64_t start_time;     /* clock ticks since boot: with pid, the identity */
+    uint64_t cpu_ticks;      /* used, in user and kernel mode together */
+    uint64_t children_ticks; /* the same of children that ended and were waited for */
+    unsigned flags;          /* the kernel's PF_* */
+    unsigned threads;        /* of the process */
+    char comm[64];           /* may hold ')' and blanks; as the kernel has it, so up to 15 bytes */
 };
 
 /* proc_stat_parse - the text of a stat file. Pure; -EPROTO when it is not one. */

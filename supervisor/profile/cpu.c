@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/units.h"
+#include "supervisor/profile/cpu_children.h"
 #include "supervisor/profile/cpu_inside.h"
 #include "supervisor/profile/cpu_perf.h"
 #include "supervisor/profile/cpu_stacks.h"
@@ -130,12 +131,14 @@ inside(struct run *run, struct profile *p, const struct profile_target *t,
 {
     const struct cpu_sink sink = {.sample = on_sample, .env = run};
     const struct cpu_inside_counts *counts;
+    struct cpu_children *children = NULL;
     struct cpu_inside *in = NULL;
     bool there = true;
     int r = cpu_inside_open(&in, t->pid, t->channel_fd, run->who, run->hz, w->until_us, reterr);
 
     if (r < 0)
         return r;
+    children = cpu_children_look(t->pid);
     cpu_who_look(run->who);
     while (there && mono_now_us() < w->until_us) {
         there = cpu_inside_await(in, w->until_us);
@@ -146,10 +149,12 @@ inside(struct run *run, struct profile *p, const struct profile_target *t,
     cpu_inside_stop(in);
     cpu_inside_take(in, &sink);
     counts = cpu_inside_counts(in);
-    r = profile_comment(p,
-                        "sampled from inside by timers of libstint, %u threads; children of the "
-                        "worker are not in it",
+    r = profile_comment(p, "sampled from inside by timers of libstint, %u threads",
                         counts->threads);
+    if (r == 0)
+        r = children ? cpu_children_tell(children, p)
+                     : profile_comment(p, "processes that it started are not in it");
+    cpu_children_free(children);
     if (r == 0 && counts->lost > 0)
         r = profile_comment(p, "%llu samples were lost", (unsigned long long)counts->lost);
     if (r == 0 && counts->overruns > 0)

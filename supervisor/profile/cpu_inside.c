@@ -31,7 +31,12 @@
 #define LOOK_EVERY  (20 * US_PER_MS)
 #define AGAIN_EVERY (100 * US_PER_MS) /* for threads that nobody registered */
 #define THREADS_MAX 16384
-#define TICKS_MAX   100000 /* that one sample may stand for: more is not believed */
+#if defined(__x86_64__)
+#define UNWOUND true /* by its tables */
+#else
+#define UNWOUND false /* all that is known of a sample is where it was */
+#endif
+#define TICKS_MAX 100000 /* that one sample may stand for: more is not believed */
 
 struct cpu_inside {
     pid_t pid;
@@ -269,7 +274,7 @@ tell(struct cpu_inside *in, const struct cpu_sink *sink)
                                1 + (uint64_t)(r->overruns < TICKS_MAX ? r->overruns : TICKS_MAX),
                            .sp = r->registers[STINT_PROFILE_SP],
                            .pc = r->registers[STINT_PROFILE_PC],
-                           .registers = r->registers,
+                           .registers = UNWOUND ? r->registers : NULL,
                            .stack = in->record + sizeof(*r),
                            .stack_n = r->stack_n <= CPU_STACK_COPY ? r->stack_n : CPU_STACK_COPY,
                            .stack_at = r->stack_at};

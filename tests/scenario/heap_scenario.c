@@ -159,6 +159,30 @@ START_TEST(few_are_kept_and_none_without_profiling)
 }
 END_TEST
 
+/* The profile that a dead master was about to keep is kept by the next. */
+START_TEST(a_killed_master_keeps_it_all_the_same)
+{
+    auto_free char *out = NULL;
+
+    (void)hoarder(SAMPLED);
+    scn_config(
+        "  web:\n    command: [./hoarder]\n    directory: %s\n    ready: {assume_after: 3s}\n"
+        "    watch: {settle: 50ms}\n%s",
+        scn_dir(), SAMPLED);
+    ck_assert_int_eq(scn_cli(NULL, "reload", "web", "--force", "--wait=none", NULL), 0);
+    (void)scn_await_any("event=generation_starting service=web gen=2", 10000);
+    (void)scn_kill_master();
+    scn_rewind();
+    (void)scn_await("event=took_over", 10000);
+    (void)scn_await("event=heap_kept service=web gen=1", 10000);
+    (void)scn_await_any("event=certificate service=web gen=1", 20000);
+    ck_assert_msg(scn_cli(&out, "profile", "web", "--heap", "--diff-base", "previous", NULL) == 0,
+                  "%s", out);
+    ck_assert_msg(strstr(out, "less generation 1\n") != NULL, "%s", out);
+    scn_after(scn_baseline());
+}
+END_TEST
+
 START_TEST(it_takes_a_new_generation_and_is_off_before)
 {
     auto_free char *refused = NULL;
@@ -175,4 +199,5 @@ START_TEST(it_takes_a_new_generation_and_is_off_before)
 END_TEST
 
 scn_main("heap", what_a_reload_leaks_is_one_command, the_previous_generation_is_kept_for_that,
-         few_are_kept_and_none_without_profiling, it_takes_a_new_generation_and_is_off_before)
+         few_are_kept_and_none_without_profiling, a_killed_master_keeps_it_all_the_same,
+         it_takes_a_new_generation_and_is_off_before)

@@ -49,6 +49,27 @@ START_TEST(two_threads_that_nobody_registered_are_in_it)
 }
 END_TEST
 
+/* Its children have no timers: they are named, with the time that is missing. */
+START_TEST(what_its_children_used_is_said)
+{
+    struct profile_target target;
+    struct profile_wish wish;
+    auto_profile struct profile *p = NULL;
+
+    forbid(EPERM);
+    burn("worker", "family");
+    target = (struct profile_target){
+        .pid = burning, .registry_fd = registry, .channel_fd = channel, .service = "web"};
+    wish = (struct profile_wish){.until_us = mono_now_us() + 2 * US_PER_S};
+    ck_assert_int_eq(profile_for(PROFILE_CPU, &p), 0);
+    ck_assert_int_eq(profile_cpu(p, &target, &wish, &why), 0);
+    ck_assert(comment_has(p, "processes that it started are not in it"));
+    ck_assert(comment_has(p, "(burning-child) used "));
+    ck_assert(!comment_has(p, "(burning-child) used 0.00"));
+    ck_assert(comment_has(p, "those that ended "));
+}
+END_TEST
+
 START_TEST(threads_that_are_spawned_meanwhile_are_in_it)
 {
     forbid(ENOSYS);
@@ -211,6 +232,7 @@ main(void)
     tcase_add_test(all, one_thread_is_attributed_within_five_points);
     tcase_add_test(all, two_threads_that_nobody_registered_are_in_it);
     tcase_add_test(all, threads_that_are_spawned_meanwhile_are_in_it);
+    tcase_add_test(all, what_its_children_used_is_said);
     tcase_add_test(all, each_sample_has_the_scope_and_the_trace_of_its_moment);
     tcase_add_test(all, nothing_is_left_behind_in_the_worker);
     tcase_add_test(all, who_cannot_answer_is_told_what_to_do);

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #ifdef BURN_STINT
@@ -252,6 +254,27 @@ spawn_on(struct stint_token *token)
     }
 }
 
+/* A process that burns, and others that end, one after the other. */
+static void
+family(void)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)prctl(PR_SET_NAME, "burning-child");
+        alternate();
+    }
+    for (;;) {
+        pid = fork();
+        if (pid == 0) {
+            seven(24);
+            _exit(0);
+        }
+        (void)waitpid(pid, NULL, 0);
+    }
+}
+
 static int
 worker(const char *shape)
 {
@@ -278,6 +301,8 @@ worker(const char *shape)
         spawn_on(stint_scope_token(scope));
     if (strcmp(shape, "two") == 0)
         two();
+    if (strcmp(shape, "family") == 0)
+        family();
     if (strcmp(shape, "alternate") == 0)
         alternate();
     for (;;)
