@@ -47,7 +47,11 @@ full(void)
     return n;
 }
 
-OWN void
+/* By name, for dladdr(). */
+OWN void burns(unsigned long turns);
+OWN void calls(int64_t until_us);
+
+void
 burns(unsigned long turns)
 {
     sum += (uintptr_t)__builtin_frame_address(0) & 1; /* so that it keeps a frame, leaf or not */
@@ -55,7 +59,7 @@ burns(unsigned long turns)
         sum = sum * 31 + turns;
 }
 
-OWN void
+void
 calls(int64_t until_us)
 {
     while (full() < WANTED && stint_now_us() < until_us)
