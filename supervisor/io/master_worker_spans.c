@@ -23,6 +23,7 @@
 #define PER_TURN 1024U            /* … and in one turn of the loop, of all workers */
 #define IDLE_US  INT64_C(1000000) /* how often a ring is looked at … */
 #define BUSY_US  INT64_C(50000)   /* … and one that was a quarter full by then */
+#define MORE_US  INT64_C(5000)    /* … and one that was not emptied: 50,000 spans a second */
 #define TELL_US  (60 * US_PER_S)  /* of losses, at most so often */
 
 static void
@@ -211,7 +212,7 @@ take_turn(struct hand *h, int64_t now_us, unsigned *budget)
     (void)take(h, *budget < ROOM ? *budget : ROOM, &look);
     h->master->worker_spans.cursor = h->worker;
     *budget -= look.n < *budget ? (unsigned)look.n : *budget;
-    mark->due_us = look.more                                       ? now_us
+    mark->due_us = look.more                                       ? now_us + MORE_US
                    : look.count > 0 && look.drawn > look.count / 4 ? now_us + BUSY_US
                                                                    : now_us + IDLE_US;
     tell_lost(h, now_us);
@@ -327,8 +328,11 @@ worker_spans_hand_gone(struct hand *h)
     if (!h->spans.has_ring || h->spans.closed)
         return;
     h->spans.closed = true;
-    do
+    /* A whole ring, and no more: children of it may still write there. */
+    for (unsigned i = 0; i <= STINT_REGISTRY_SPANS / ROOM; i++) {
         (void)take(h, ROOM, &look);
-    while (look.more); /* at most a ring, and nobody writes any more */
+        if (!look.more)
+            break;
+    }
     tell_lost(h, mono_now_us());
 }

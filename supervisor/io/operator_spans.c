@@ -17,6 +17,8 @@ struct span_stream {
     bool follow;
     char service[65], trace[33]; /* "" = all */
     uint64_t cursor;
+    uint64_t
+        until; /* who does not follow is given what there was: workers may end spans faster than he reads */
     struct text line;
     size_t sent;
 };
@@ -34,7 +36,8 @@ fill(struct span_stream *s)
     const struct span *span;
     uint64_t lost;
 
-    while ((span = spans_next(s->op->options.spans, s->cursor, &lost)) != NULL) {
+    while ((span = spans_next(s->op->options.spans, s->cursor, &lost)) != NULL &&
+           span->seq <= s->until) {
         s->cursor = span->seq;
         if ((s->service[0] && strcmp(s->service, span->service) != 0) ||
             (s->trace[0] && strcmp(s->trace, span->trace) != 0))
@@ -110,6 +113,7 @@ operator_spans(struct desk *op, struct control_request *rq)
     list_init(&s->watch.node);
     s->watch.woken = on_woken;
     s->follow = operator_query_flag(rq, "follow");
+    s->until = s->follow ? UINT64_MAX : spans_last(op->options.spans);
     if (!read_query(s)) {
         free(s);
         return;

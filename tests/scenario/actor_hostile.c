@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -118,6 +119,52 @@ inherited(const char *name)
 
 /* ---- the registry: its content is the worker's, so it may be anything ---------------------------- */
 
+/* For a while: every entry is said to be whole, and is noise; tickets are drawn in leaps, and now and then go back. */
+static void *
+span_noise(void *arg)
+{
+    char *map = arg;
+    struct stint_registry_header *header = (struct stint_registry_header *)(void *)map;
+    uint64_t *seqs = (uint64_t *)(void *)(map + STINT_REGISTRY_SPANS_AT);
+    unsigned char *entries = (unsigned char *)(seqs + STINT_REGISTRY_SPANS);
+    uint64_t noise = 1;
+
+    for (uint64_t n = 0; n < 1000000; n++) {
+        size_t entry = n % STINT_REGISTRY_SPANS;
+
+        for (size_t i = 0; i < sizeof(struct stint_registry_span); i++) {
+            noise = noise * UINT64_C(6364136223846793005) + 1442695040888963407U;
+            entries[entry * sizeof(struct stint_registry_span) + i] = (unsigned char)(noise >> 56);
+        }
+        __atomic_store_n(&seqs[entry], n * 2 + 2, __ATOMIC_RELEASE);
+        __atomic_store_n(&header->spans_begun,
+                         n % 1000 == 999 ? noise : n + 1 - (n % 100 == 99 ? 50 : 0),
+                         __ATOMIC_RELEASE);
+    }
+    return NULL;
+}
+
+static void
+spans(int fd)
+{
+    const uint32_t at = STINT_REGISTRY_SPANS_AT;
+    struct stint_registry_header header = {.magic = STINT_REGISTRY_MAGIC,
+                                           .major = STINT_REGISTRY_MAJOR};
+    char *map = mmap(NULL, STINT_REGISTRY_WITH_SPANS, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    pthread_t thread;
+
+    if (map == MAP_FAILED)
+        exit(88);
+    fixture_header(&header);
+    header.span_seqs = (struct stint_registry_table){at, 8, STINT_REGISTRY_SPANS, 0};
+    header.spans =
+        (struct stint_registry_table){at + STINT_REGISTRY_SPANS * (uint32_t)sizeof(uint64_t),
+                                      sizeof(struct stint_registry_span), STINT_REGISTRY_SPANS, 0};
+    memcpy(map, &header, sizeof(header));
+    if (pthread_create(&thread, NULL, span_noise, map) != 0)
+        exit(88);
+}
+
 static void
 registry(const char *how)
 {
@@ -130,6 +177,10 @@ registry(const char *how)
 
     if (map == MAP_FAILED)
         exit(88);
+    if (strcmp(how, "spans") == 0) {
+        spans(fd);
+        return;
+    }
     fixture_header(&header);
     header.slots.used = header.slots.count;
     header.scopes.used = header.scopes.count;

@@ -14,7 +14,8 @@
  *   tell=FIFO        a byte into it: got this far
  *   await=FIFO       go on after a byte from it; asked to leave: exit 0
  *   slot-never=N     as slot N: wait for ever, without saying ready
- *   registry=HOW     bad-magic, huge-slots, odd, noise: in $STINT_REGISTRY
+ *   registry=HOW     bad-magic, huge-slots, odd, noise: in $STINT_REGISTRY; spans: many times over, any bytes, in
+ *                    the ring behind it
  *   channel=HOW      noise, length, sequence, fds, deluge, silent: on $STINT_CHANNEL
  *   undumpable       who is not root may not look at it, and under hidepid not even see it
  *   send=WHAT        listener, channel, stdout: the descriptor goes to who listens at "stranger.sock"

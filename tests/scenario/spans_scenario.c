@@ -254,9 +254,38 @@ START_TEST(what_had_no_room_is_counted_and_told_and_the_last_are_there)
 }
 END_TEST
 
+START_TEST(a_worker_that_lies_about_its_spans_holds_nobody_up)
+{
+    json_t *all = NULL;
+
+    scn_copy("actor", getenv("ACTOR_BINARY"), "");
+    scn_copy("program", getenv("POOL_BINARY"), "");
+    scn_config(
+        "  liar:\n    command: [./actor, registry=spans]\n    directory: %s\n"
+        "    libstint: true\n    ready: {assume_after: 100ms}\n"
+        "  pool:\n    command: [./program]\n    directory: %s\n    libstint: true\n"
+        "    ready: notify\n    listen: {requests: {address: 'unix:%s/serve.sock'}}\n" EXPORT,
+        scn_dir(), scn_dir(), scn_dir());
+    scn_start();
+    (void)scn_await_any("event=generation_serving service=liar", 10000);
+    (void)scn_await_any("event=generation_serving service=pool", 10000);
+    (void)scn_await_any("event=spans_lost ~liar/0: ~made+no+sense", 10000);
+    ask("1 5000 shop\n", "done 1 ");
+    do { /* what it told meanwhile may have pushed that out, and it comes to an end */
+        ask("1 5000 shop\n", "done 1 ");
+        json_decref(all);
+        all = all_spans();
+    } while (!find(all, "task", "request", "ok"));
+    json_decref(all);
+    scn_did_not_block();
+    ck_assert_int_eq(scn_stop(), 0);
+}
+END_TEST
+
 scn_main("spans", what_a_worker_did_is_a_tree_below_the_reload_that_started_it,
          a_worker_that_is_killed_has_told_of_what_it_had_finished,
          the_next_master_sends_what_nobody_was_sent,
          spans_are_switched_on_and_off_in_a_worker_that_goes_on,
          without_an_export_no_worker_tells_of_any,
-         what_had_no_room_is_counted_and_told_and_the_last_are_there)
+         what_had_no_room_is_counted_and_told_and_the_last_are_there,
+         a_worker_that_lies_about_its_spans_holds_nobody_up)
