@@ -16,118 +16,6 @@
 #include "supervisor/io/peek.h"
 
 #define PIPE_WANTED (1024 * 1024)
-#define TURN_READS \
-    1 /* of CAPTURE_READ_BYTES each, per stream and turn: hundreds of lines, and there may be many streams */
-
-static void
-emit(struct stream *s, const char *bytes, size_t n, unsigned flags)
-{
-    struct capture *c = s->capture;
-
-    if (!(flags & CAPTURE_CONTINUED)) /* of a long line its beginning is kept */
-        capture_keep(&c->kept, bytes, n);
-    c->on_line(c->env, s->name, bytes, n, flags);
-}
-
-/* emit_line - the end of a line has come: what was put aside, then @bytes. */
-static void
-emit_line(struct stream *s, unsigned flags)
-{
-    size_t n = s->used;
-
-    if (s->continued)
-        flags |= CAPTURE_CONTINUED;
-    s->used = 0;
-    s->continued = false;
-    emit(s, s->line, n, flags);
-}
-
-static bool
-has_room(struct stream *s, size_t n)
-{
-    struct capture *c = s->capture;
-
-    s->waits = c->keeper && c->keeper->has_room && !c->keeper->has_room(c->env, n);
-    return !s->waits;
-}
-
-/* A piece goes out only when a further byte of the same line needs its room. */
-static bool
-make_place(struct stream *s)
-{
-    if (s->used < CAPTURE_LINE_MAX)
-        return true;
-    if (!has_room(s, s->used))
-        return false;
-    emit_line(s, CAPTURE_CUT);
-    s->continued = true;
-    return true;
-}
-
-/*
- * What there is of a line, at most up to its newline: put aside, and told when it ends with @newline.
- * Return: bytes that were taken, the newline not counted; less than @n: there may be no room.
- */
-static size_t
-take_part(struct stream *s, const char *bytes, size_t n, bool newline, unsigned again)
-{
-    size_t part;
-
-    if (!s->line && n > 0)
-        s->line = malloc(CAPTURE_LINE_MAX);
-    if (!s->line &&
-        n > 0) { /* nothing to put it aside in: it goes out in pieces, but it goes out */
-        emit(s, bytes, n, CAPTURE_CUT | (s->continued ? CAPTURE_CONTINUED : 0u));
-        s->continued = true;
-        part = n;
-    } else {
-        if (n > 0 && !make_place(s))
-            return 0;
-        part = CAPTURE_LINE_MAX - s->used;
-        if (part > n)
-            part = n;
-        if (part > 0)
-            memcpy(s->line + s->used, bytes, part);
-        s->used += part;
-    }
-    if (!newline || part < n)
-        return part;
-    if (!has_room(s, s->used)) {
-        s->used -= s->line ? part : 0;
-        return 0;
-    }
-    emit_line(s, again);
-    return part;
-}
-
-/* Return: how much of it was taken; less than @n: there is no room for more now. */
-static size_t
-feed(struct stream *s, const char *bytes, size_t n)
-{
-    size_t taken = 0;
-
-    while (taken < n) {
-        const char *at = bytes + taken, *newline = memchr(at, '\n', n - taken);
-        size_t line = newline ? (size_t)(newline - at) : n - taken, part = line;
-        unsigned again = newline && s->again > line ? CAPTURE_AGAIN : 0u;
-
-        if (newline && s->used == 0 && !s->continued && line <= CAPTURE_LINE_MAX) {
-            if (!has_room(s, line))
-                break;
-            emit(s, at, line, again); /* the common case: a whole line at once, not copied */
-        } else {
-            part = take_part(s, at, line, newline != NULL, again);
-        }
-        if (newline && part == line && !s->waits)
-            part++;
-        s->again -= s->again < part ? s->again : part;
-        s->again_rest = false;
-        taken += part;
-        if (s->waits)
-            break;
-    }
-    return taken;
-}
 
 /* What is put aside is about to be in this process alone. Return: somebody keeps it, too. */
 static bool
@@ -158,7 +46,7 @@ static void
 flush(struct stream *s)
 {
     if (s->used > 0)
-        emit_line(s, CAPTURE_UNENDED | (s->again_rest ? CAPTURE_AGAIN : 0u));
+        capture_emit_rest(s, CAPTURE_UNENDED | (s->again_rest ? CAPTURE_AGAIN : 0u));
     s->again_rest = false;
     if (s->told)
         (void)tell_rest(s, NULL, 0);
@@ -184,17 +72,18 @@ tell(const struct stream *s, bool begins)
 }
 
 /*
- * stream_read - at most @most bytes, give or take a buffer; less when the pipe is empty.
- * Return: whether it is (for now).
+ * stream_read - a piece of what is in the pipe; @all: and more of it, but not of whoever goes on and on.
+ * Return: whether it is empty (for now), as far as that was seen.
  */
 static bool
-stream_read(struct stream *s, size_t most)
+stream_read(struct stream *s, bool all)
 {
-    char buffer[CAPTURE_READ_BYTES];
-    size_t done = 0;
+    static char buffer[CAPTURE_READ_BYTES]; /* one thread */
+    unsigned lines = CAPTURE_TURN_LINES;
+    size_t done = 0, most = capture_piece(s);
 
-    while (s->read_fd != -1 && !s->waits && done < most) {
-        ssize_t n = peek_pipe(s->read_fd, buffer, sizeof buffer);
+    while (s->read_fd != -1 && !s->waits && lines > 0 && (done == 0 || (all && done < most))) {
+        ssize_t n = peek_pipe(s->read_fd, buffer, most);
         size_t taken;
 
         if (n == -EAGAIN)
@@ -204,7 +93,8 @@ stream_read(struct stream *s, size_t most)
             return true;
         }
         tell(s, true);
-        taken = feed(s, buffer, (size_t)n);
+        taken = capture_feed(s, buffer, (size_t)n, &lines);
+        capture_piece_done(s, (size_t)n, taken, lines == 0);
         if (s->waits)
             ev_io_stop(s->capture->loop, &s->io);
         if (taken == 0) {
@@ -246,7 +136,7 @@ on_readable(EV_P_ ev_io *io, int revents)
 {
     (void)loop;
     (void)revents;
-    (void)stream_read(container_of(io, struct stream, io), (size_t)CAPTURE_READ_BYTES * TURN_READS);
+    (void)stream_read(container_of(io, struct stream, io), false);
 }
 
 void
@@ -339,14 +229,16 @@ capture_spawned(struct capture *c)
 static bool
 stream_drain(struct stream *s)
 {
-    const size_t most = (size_t)CAPTURE_READ_BYTES * TURN_READS;
+    uint64_t before = s->capture->bytes;
+    bool empty;
 
     if (s->waits)
         return false;
     if (s->drained >= s->pipe_bytes) /* the other one is not done yet */
         return true;
-    s->drained += most;
-    return stream_read(s, most) || s->drained >= s->pipe_bytes;
+    empty = stream_read(s, true);
+    s->drained += (size_t)(s->capture->bytes - before);
+    return empty || s->drained >= s->pipe_bytes;
 }
 
 bool

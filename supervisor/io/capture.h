@@ -17,10 +17,12 @@ struct capture;
 struct error;
 struct ev_loop;
 
-#define CAPTURE_LINE_MAX   8192  /* bytes; a longer line comes in pieces */
-#define CAPTURE_READ_BYTES 16384 /* the largest piece that is taken out of a pipe at once */
-#define CAPTURE_KEEP       20    /* lines kept for the obituary … */
-#define CAPTURE_KEEP_EACH  400   /* … and the bytes kept of each */
+#define CAPTURE_LINE_MAX 8192 /* bytes; a longer line comes in pieces */
+#define CAPTURE_READ_BYTES \
+    ((size_t)256 << 10)         /* the largest piece that is taken out of a pipe at once */
+#define CAPTURE_TURN_LINES 4096 /* … and the most lines of it */
+#define CAPTURE_KEEP       20   /* lines kept for the obituary … */
+#define CAPTURE_KEEP_EACH  400  /* … and the bytes kept of each */
 
 enum capture_stream { CAPTURE_STDOUT, CAPTURE_STDERR };
 
@@ -78,6 +80,15 @@ struct capture_keeper {
     void (*on_telling)(void *env, enum capture_stream stream, bool begins);
     void (*on_rest)(void *env, enum capture_stream stream, const struct capture_rest *rest);
     void (*on_taken)(void *env, enum capture_stream stream);
+    /*
+     * Instead of on_line() and has_room(), where many come at once: @n bytes of whole lines, each with its
+     * newline, none of them told before. NULL: one by one.
+     * @lines: at most so many are taken, and taken off
+     *
+     * Return: bytes that were taken, whole lines; 0: the first of them has to go the other way.
+     */
+    size_t (*on_lines)(void *env, enum capture_stream stream, const char *bytes, size_t n,
+                       unsigned *lines);
 };
 void capture_kept_by(struct capture *c, const struct capture_keeper *keeper);
 /* capture_resume - ask has_room() again; from the loop, or from within has_room(). */

@@ -15,6 +15,7 @@ struct stream {
     int read_fd;       /* owned; -1 after EOF */
     int write_fd;      /* owned; -1 after capture_spawned() */
     size_t pipe_bytes; /* its capacity */
+    size_t piece;      /* bytes to be looked at in a turn; see capture_piece() */
     size_t drained;    /* of it, since capture_drain() began */
     bool continued;    /* the line in `line` was cut before */
     size_t used;       /* bytes in `line` */
@@ -38,5 +39,23 @@ struct capture {
 /* capture_create - with both streams ended. NULL: no memory */
 struct capture *capture_create(struct ev_loop *loop, capture_line_fn *on_line, void *env);
 void capture_watch(struct stream *s, int fd); /* takes the read end over */
+
+/* ---- capture_lines.c */
+
+/* capture_piece - bytes to look at now. */
+size_t capture_piece(const struct stream *s);
+/* … of which @seen were there, and @taken were taken. */
+void capture_piece_done(struct stream *s, size_t seen, size_t taken, bool out_of_lines);
+
+/*
+ * capture_feed - tell the lines of a piece. @lines: at most so many, and taken off
+ *
+ * Return: how much of it was taken; less than @n: there is no room for more now, this is enough for a turn,
+ * or the rest is the beginning of a line, which can stay where it is.
+ */
+size_t capture_feed(struct stream *s, const char *bytes, size_t n, unsigned *lines);
+
+/* capture_emit_rest - what was put aside is told: its end has come, or its place is needed. */
+void capture_emit_rest(struct stream *s, unsigned flags);
 
 #endif

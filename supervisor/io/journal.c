@@ -94,6 +94,7 @@ journal_create(struct ev_loop *loop, const struct journal_options *options, stru
         return -ENOMEM;
     list_init(&j->outputs);
     list_init(&j->watches);
+    j->shown = &j->show;
     j->format = options->format;
     j->level = options->level;
     opened = journal_memory_open(&j->memory, options->ring_fd > 0 ? options->ring_fd : -1,
@@ -135,6 +136,7 @@ journal_destroy(struct journal *j)
     journal_memory_close(&j->memory);
     text_finish(&j->line);
     text_finish(&j->record);
+    text_finish(&j->show);
     free(j);
 }
 
@@ -187,14 +189,14 @@ wake(struct journal *j)
     }
 }
 
-/* The two forms of a line: j->record as kept (JSON with its number), j->line as logged. */
+/* The two forms of an event: j->record as kept (JSON with its number), j->line as logged. */
 static bool
 render(struct journal *j, const struct journal_line *l, uint64_t seq, enum queue_kind *ret_kind)
 {
     text_clear(&j->record);
     text_clear(&j->line);
     journal_line_json(l, seq, &j->record);
-    *ret_kind = l->elsewhere ? QUEUE_TEXT : write_line(j, l, &j->line);
+    *ret_kind = write_line(j, l, &j->line);
     return !j->record.failed && !j->line.failed;
 }
 
@@ -279,16 +281,16 @@ journal_say(struct journal *j, enum log_level level, const char *name, const cha
 }
 
 static void
-take_output(struct journal *j, const struct journal_line *l)
+write_output(struct journal *j, const struct journal_line *l)
 {
     enum queue_kind kind;
 
-    if (!render(j, l, j->last_output + 1, &kind))
+    if (LOG_LEVEL_INFO < j->level)
         return;
-    journal_keep_output(j, l);
-    if (LOG_LEVEL_INFO >= j->level && !l->elsewhere)
+    text_clear(&j->line);
+    kind = write_line(j, l, &j->line);
+    if (!j->line.failed)
         journal_sink_put(&j->sink, kind, &j->line, table_key(l->service));
-    wake(j);
 }
 
 static struct journal_line
@@ -322,7 +324,6 @@ output_line(const struct journal_origin *from, const char *bytes, size_t n, unsi
     if (flags & JOURNAL_OUTPUT_AGAIN)
         journal_line_add(&l, FIELD_NUMBER("repeated", 1));
     l.is_output = true;
-    l.elsewhere = flags & JOURNAL_OUTPUT_KEPT;
     l.native = flags & JOURNAL_OUTPUT_NATIVE;
     l.msg = bytes;
     l.msg_bytes = n > JOURNAL_LINE_BYTES ? JOURNAL_LINE_BYTES : n;
@@ -333,9 +334,30 @@ void
 journal_output(struct journal *j, const struct journal_origin *from, const char *bytes, size_t n,
                unsigned flags)
 {
-    struct journal_line l = output_line(from, bytes, n, flags);
+    const struct journal_text line = {
+        .bytes = bytes,
+        .n = (uint32_t)(n > JOURNAL_LINE_BYTES ? JOURNAL_LINE_BYTES : n),
+        .flags = flags | (n > JOURNAL_LINE_BYTES ? JOURNAL_OUTPUT_CUT : 0u),
+    };
 
-    take_output(j, &l);
+    journal_keep_output(j, from, &line, 1);
+    if (!(flags & JOURNAL_OUTPUT_KEPT)) {
+        struct journal_line l = output_line(from, bytes, n, flags);
+
+        write_output(j, &l);
+    }
+    wake(j);
+}
+
+void
+journal_output_kept(struct journal *j, const struct journal_origin *from,
+                    const struct journal_text *lines, size_t n)
+{
+    for (size_t at = 0, part; at < n; at += part) {
+        part = list_empty(&j->watches) ? n : journal_keep_portion(lines + at, n - at);
+        journal_keep_output(j, from, lines + at, part);
+        wake(j);
+    }
 }
 
 void

@@ -123,6 +123,21 @@ enum journal_output_flags {
 void journal_output(struct journal *j, const struct journal_origin *from, const char *bytes,
                     size_t n, unsigned flags);
 
+/* One of many lines. Borrowed for the call. */
+struct journal_text {
+    const char *bytes;
+    const char *trace; /* of the line itself, 32 hex digits; NULL: that of its origin */
+    uint32_t n;
+    uint32_t flags; /* enum journal_output_flags */
+};
+
+/*
+ * journal_output_kept - lines that go elsewhere, all of one stream: kept for `stint logs`. Those that
+ * would lose their place to the ones behind them are counted only, while nobody is in journal_watch_add().
+ */
+void journal_output_kept(struct journal *j, const struct journal_origin *from,
+                         const struct journal_text *lines, size_t n);
+
 /* journal_output_text - the line that journal_output() would write, with its newline. */
 void journal_output_text(const struct journal_origin *from, const char *bytes, size_t n,
                          unsigned flags, struct text *out);

@@ -16,7 +16,6 @@ struct journal_line {
     uint64_t generation; /* 0 = none */
     bool has_slot;
     bool is_output; /* msg is what a worker printed */
-    bool elsewhere; /* … and written by somebody else: kept only */
     bool native;    /* for journald, whatever the format */
     unsigned slot;
     pid_t pid;         /* 0 = none */

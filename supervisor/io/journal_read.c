@@ -6,13 +6,15 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "supervisor/io/journal_kept.h"
 #include "supervisor/io/journal_state.h"
 
 struct output *
 journal_output_find(const struct journal *j, const char *service)
 {
-    list_for_each (pos, &j->outputs) {
-        struct output *o = container_of(pos, struct output, node);
+    for (struct table_node *n = table_find(&j->outputs_by_name, table_key(service)); n;
+         n = table_next(n)) {
+        struct output *o = container_of(n, struct output, by_name);
 
         if (strcmp(o->service, service) == 0)
             return o;
@@ -62,11 +64,27 @@ journal_events_tail(const struct journal *j, const char *service, size_t lines)
     return after;
 }
 
+/* A line of output, as people get it. */
+static struct journal_entry
+show(const struct journal *j, const struct journal_ring *ring, const struct journal_slot *s)
+{
+    struct journal_entry e = entry_of(ring, s);
+
+    text_clear(j->shown);
+    kept_show(s, e.service, e.json, j->shown);
+    if (j->shown->failed)
+        text_clear(j->shown);
+    e.json = text_str(j->shown);
+    e.bytes = j->shown->bytes;
+    return e;
+}
+
 bool
 journal_output_next(const struct journal *j, const char *service, uint64_t after,
                     struct journal_entry *ret)
 {
     const struct journal_slot *best = NULL;
+    const struct output *of = NULL;
 
     list_for_each (pos, &j->outputs) {
         const struct output *o = container_of(pos, struct output, node);
@@ -77,11 +95,14 @@ journal_output_next(const struct journal *j, const char *service, uint64_t after
         s = journal_ring_after(&o->ring, after);
         if (s && (!best || s->seq < best->seq)) {
             best = s;
-            *ret = entry_of(&o->ring, s);
-            ret->lost = o->ring.evicted > after ? 1 : 0;
+            of = o;
         }
     }
-    return best != NULL;
+    if (!best)
+        return false;
+    *ret = show(j, &of->ring, best);
+    ret->lost = of->ring.evicted > after ? 1 : 0;
+    return true;
 }
 
 bool
@@ -93,7 +114,7 @@ journal_recent_next(const struct journal *j, uint64_t after, struct journal_entr
         s = journal_ring_after(&j->recent, s->seq);
     if (!s)
         return false;
-    *ret = entry_of(&j->recent, s);
+    *ret = show(j, &j->recent, s);
     ret->lost = s->seq - after - 1; /* output is numbered without gaps, too */
     return true;
 }
@@ -162,9 +183,12 @@ journal_last_lines(const struct journal *j, const struct journal_query *q, struc
             found++;
     for (unsigned i = from; o && i < o->ring.n; i++) {
         const struct journal_slot *s = journal_ring_at(&o->ring, i);
+        struct journal_entry e;
 
-        if (wanted(s, q))
-            add_message(out, journal_ring_json(&o->ring, s), s->json);
+        if (!wanted(s, q))
+            continue;
+        e = show(j, &o->ring, s);
+        add_message(out, e.json, e.bytes);
     }
 }
 

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "supervisor/io/journal_kept.h"
+
 #define SERVICE_BYTES 64 /* of a name, at most */
 
 int
@@ -42,7 +44,7 @@ slot_end(const struct journal_slot *s)
     return (size_t)s->at + s->service + s->json + 2;
 }
 
-/* Two texts, each ended by its only NUL; one line of JSON has no newline in it. */
+/* Two texts, each ended by its only NUL; one line of JSON has no newline in it. Raw ones hold any bytes. */
 static bool
 slot_is_sound(const struct journal_ring *r, const struct journal_slot *s)
 {
@@ -53,6 +55,8 @@ slot_is_sound(const struct journal_ring *r, const struct journal_slot *s)
     if (strnlen(r->data + s->at, (size_t)s->service + 1) != s->service)
         return false;
     json = journal_ring_json(r, s);
+    if (r->raw && kept_is_raw(json, s->json))
+        return json[s->json] == '\0';
     for (uint32_t i = 0; i < s->json; i++)
         if ((unsigned char)json[i] < ' ')
             return false;
@@ -96,6 +100,7 @@ journal_ring_attach(struct journal_ring *r, const struct journal_ring_area *area
                                .max = area->lines,
                                .data = area->data,
                                .slots = area->slots,
+                               .raw = area->raw,
                                .shared = shared};
     if (put <= SHARED_MAX && taken <= put && put - taken <= area->lines && evicted <= SHARED_MAX) {
         r->n = (unsigned)(put - taken);
@@ -152,13 +157,13 @@ make_place(struct journal_ring *r, size_t bytes)
 }
 
 bool
-journal_ring_add(struct journal_ring *r, const struct journal_slot *slot, const char *service,
-                 const char *json, size_t json_bytes)
+journal_ring_add_parts(struct journal_ring *r, const struct journal_slot *slot, const char *service,
+                       const struct iovec parts[2])
 {
-    size_t service_bytes = strlen(service);
-    size_t bytes = service_bytes + json_bytes + 2;
+    size_t service_bytes = strlen(service), line = parts[0].iov_len + parts[1].iov_len;
+    size_t bytes = service_bytes + line + 2, at;
     struct journal_slot *s;
-    size_t at;
+    char *to;
 
     if (bytes > r->room)
         return false;
@@ -167,15 +172,42 @@ journal_ring_add(struct journal_ring *r, const struct journal_slot *slot, const 
     *s = *slot;
     s->at = (uint32_t)at;
     s->service = (uint32_t)service_bytes;
-    s->json = (uint32_t)json_bytes;
+    s->json = (uint32_t)line;
     memcpy(r->data + at, service, service_bytes + 1);
-    memcpy(r->data + at + service_bytes + 1, json, json_bytes);
-    r->data[at + bytes - 1] = '\0';
+    to = r->data + at + service_bytes + 1;
+    memcpy(to, parts[0].iov_base, parts[0].iov_len);
+    if (parts[1].iov_len > 0)
+        memcpy(to + parts[0].iov_len, parts[1].iov_base, parts[1].iov_len);
+    to[line] = '\0';
     r->head = at + bytes;
     r->n++;
     if (r->shared)
         shared_store(&r->shared->put, r->taken + r->n);
     return true;
+}
+
+bool
+journal_ring_add(struct journal_ring *r, const struct journal_slot *slot, const char *service,
+                 const char *json, size_t json_bytes)
+{
+    const struct iovec parts[2] = {
+        {(void *)(uintptr_t)json, json_bytes},
+        {NULL,                    0         }
+    };
+
+    return journal_ring_add_parts(r, slot, service, parts);
+}
+
+void
+journal_ring_pass(struct journal_ring *r, uint64_t seq)
+{
+    while (r->n > 0 && journal_ring_at(r, 0)->seq <= seq)
+        evict(r);
+    if (r->evicted >= seq)
+        return;
+    r->evicted = seq;
+    if (r->shared)
+        shared_store(&r->shared->evicted, seq);
 }
 
 const struct journal_slot *

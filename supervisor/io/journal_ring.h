@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include "supervisor/io/journal_shared.h"
 
@@ -38,6 +39,7 @@ struct journal_ring {
     uint64_t taken;   /* slots given up; the oldest kept line is in slot taken % max */
     uint64_t evicted; /* seq of the last line that lost its place; 0 = none yet */
     unsigned max, n;
+    bool raw; /* lines may be records of journal_kept.h */
 };
 
 /* Return: 0 or -ENOMEM. */
@@ -50,6 +52,7 @@ struct journal_ring_area {
     char *data;                 /* `bytes` */
     size_t bytes;
     unsigned lines;
+    bool raw; /* lines may be records of journal_kept.h: any bytes */
 };
 
 /*
@@ -63,6 +66,13 @@ void journal_ring_finish(struct journal_ring *r);
 /* @slot: seq, generation and pid are taken from it. False: larger than the whole ring. */
 bool journal_ring_add(struct journal_ring *r, const struct journal_slot *slot, const char *service,
                       const char *json, size_t json_bytes);
+
+/* journal_ring_add_parts - the same; the line is the two of @parts, one behind the other. */
+bool journal_ring_add_parts(struct journal_ring *r, const struct journal_slot *slot,
+                            const char *service, const struct iovec parts[2]);
+
+/* journal_ring_pass - all lines up to number @seq lose their place, and those that never had one. */
+void journal_ring_pass(struct journal_ring *r, uint64_t seq);
 
 /* The first line with a seq above @after; NULL: none. */
 const struct journal_slot *journal_ring_after(const struct journal_ring *r, uint64_t after);

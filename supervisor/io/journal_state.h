@@ -4,6 +4,7 @@
 
 /* The inside of the journal, for its own files: journal.c takes, journal_keep.c keeps, journal_read.c reads. */
 #include "base/list.h"
+#include "base/table.h"
 #include "base/text.h"
 #include "supervisor/io/journal.h"
 #include "supervisor/io/journal_line.h"
@@ -14,6 +15,7 @@
 /* The kept output of one service. */
 struct output {
     struct list node; /* in journal.outputs */
+    struct table_node by_name;
     char service[65];
     struct journal_ring ring;
 };
@@ -31,9 +33,13 @@ struct journal {
     struct journal_ring recent;       /* in the memory: output of all, to fill the outputs from */
     uint64_t last_event, last_output; /* numbers given; output has one row for all services */
     struct list outputs;              /* struct output.node */
+    struct table outputs_by_name;
+    struct output *newest; /* who printed last, most likely the next, too; NULL: nobody */
     unsigned n_outputs;
     struct list watches;      /* struct journal_watch.node */
     struct text line, record; /* scratch: as logged, as kept; the memory is kept too */
+    struct text show;
+    struct text *shown; /* … the line that is read, there */
 };
 
 struct output *journal_output_find(const struct journal *j, const char *service); /* or NULL */
@@ -46,6 +52,11 @@ void journal_keep_finish(struct journal *j);
 
 /* j->record under the number after the last one. */
 void journal_keep_event(struct journal *j, const struct journal_line *l);
-void journal_keep_output(struct journal *j, const struct journal_line *l);
+
+/* … and lines of output under those after the last one. They are one line each, at most JOURNAL_LINE_BYTES. */
+void journal_keep_output(struct journal *j, const struct journal_origin *from,
+                         const struct journal_text *lines, size_t n);
+/* … of which so many at once are all still there when somebody who follows is woken. */
+size_t journal_keep_portion(const struct journal_text *lines, size_t n);
 
 #endif

@@ -6,10 +6,13 @@
 
 #include "base/mem.h"
 #include "base/plain.h"
+#include "supervisor/io/lint_scan.h"
 #include "supervisor/io/lint_state.h"
 
 /* Which trace a span was of: as many as there are requests at a time, of most programs. */
-#define SPANS 512
+#define SPANS_BITS 9
+#define SPANS      (1 << SPANS_BITS)
+#define SCATTER    UINT64_C(0x9e3779b97f4a7c15) /* ids may be counters */
 
 struct span_seen {
     uint64_t span; /* 0 = free */
@@ -66,23 +69,12 @@ lint_configure(struct lint *l, const struct lint_keys *keys)
                                  copy_key(l->span_key, keys->span)};
 }
 
-/* Sixteen digits that were looked at before. */
-static uint64_t
-hex_number(const char *digits)
-{
-    uint64_t value = 0;
-
-    for (int i = 0; i < 16; i++)
-        value = value << 4 | (uint64_t)(digits[i] <= '9' ? digits[i] - '0' : digits[i] - 'a' + 10);
-    return value;
-}
-
-/* Ids are random: their own bits are the hash. The newest span has the place. */
+/* The newest span has the place. */
 static bool
 changed(struct lint *l, const struct lint_found *f)
 {
-    uint64_t span = hex_number(f->span_id);
-    uint64_t trace = hex_number(f->trace_id) ^ hex_number(f->trace_id + 16) * 3;
+    uint64_t span = scan_pack(f->span_id);
+    uint64_t trace = scan_pack(f->trace_id) ^ scan_pack(f->trace_id + 16) * 3;
     struct span_seen *s;
     bool other;
 
@@ -90,7 +82,7 @@ changed(struct lint *l, const struct lint_found *f)
         l->spans = calloc(SPANS, sizeof(*l->spans));
     if (!l->spans)
         return false;
-    s = &l->spans[span % SPANS];
+    s = &l->spans[span * SCATTER >> (64 - SPANS_BITS)];
     other = s->span == span && s->trace != trace;
     *s = (struct span_seen){span, trace};
     return other;
@@ -170,17 +162,19 @@ fault_of(struct lint *l, const struct lint_found *f, enum lint_fault *ret)
     return true;
 }
 
-bool
-lint_line(struct lint *l, const struct lint_origin *from, const char *bytes, size_t n,
-          char trace[33])
+const char *
+lint_line(struct lint *l, const struct lint_origin *from, const char *bytes, size_t n)
 {
     struct lint_seen line = {from, bytes, n, {.tid = 0}};
     struct lint_thread who = {.has_trace = false};
     enum lint_fault fault;
+    bool whole;
 
-    lint_find(&l->keys, bytes, n, &line.found);
+    whole = lint_find_ids(&l->keys, bytes, n, &line.found);
     l->counts.lines++;
     if (fault_of(l, &line.found, &fault)) {
+        if (!whole)
+            lint_find(&l->keys, bytes, n, &line.found);
         lint_who(l, &line, &who);
         add_fault(l, fault, &who, &line);
     } else if (line.found.explained) {
@@ -192,10 +186,9 @@ lint_line(struct lint *l, const struct lint_origin *from, const char *bytes, siz
             add_fault(l, LINT_LOST, &who, &line);
     }
     if (line.found.trace != LINT_GOOD)
-        return false;
+        return NULL;
     l->counts.stamped++;
-    memcpy(trace, line.found.trace_id, 33);
-    return true;
+    return line.found.trace_id;
 }
 
 const struct lint_counts *

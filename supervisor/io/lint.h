@@ -58,9 +58,8 @@ struct lint_origin {
     int registry_fd; /* of a worker with libstint; else -1 */
 };
 
-/* lint_line - look at a line. Return: it has a trace of its own, written to @trace. */
-bool lint_line(struct lint *l, const struct lint_origin *from, const char *bytes, size_t n,
-               char trace[33]);
+/* lint_line - look at a line. Return: the 32 digits of its own trace, within it; NULL: it has none. */
+const char *lint_line(struct lint *l, const struct lint_origin *from, const char *bytes, size_t n);
 
 const struct lint_counts *lint_counts(const struct lint *l);
 const struct lint_finding *lint_findings(const struct lint *l, size_t *ret_n);

@@ -5,17 +5,9 @@
 #include <strings.h>
 
 #include "supervisor/io/lint_internal.h"
+#include "supervisor/io/lint_scan.h"
 
 /* ---- Ids ------------------------------------------------------------------------------------- */
-
-static bool
-is_hex(const char *at, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if ((at[i] < '0' || at[i] > '9') && (at[i] < 'a' || at[i] > 'f'))
-            return false;
-    return true;
-}
 
 static bool
 is_zero(const char *at, size_t n)
@@ -47,18 +39,20 @@ is_none(const struct lint_piece *p)
 }
 
 static enum lint_id
-judge(const struct lint_piece *p, size_t digits, char *ret)
+judge(const struct lint_piece *p, size_t digits, const char **ret)
 {
-    ret[0] = '\0';
-    if (!p->at || is_none(p))
+    *ret = NULL;
+    if (!p->at)
         return LINT_NONE;
-    if (is_zero(p->at, p->n))
-        return LINT_ZERO;
-    if (p->n != digits || !is_hex(p->at, digits))
-        return LINT_BAD;
-    memcpy(ret, p->at, digits);
-    ret[digits] = '\0';
-    return LINT_GOOD;
+    if (p->n == digits && scan_is_hex(p->at, digits)) {
+        if (is_zero(p->at, digits))
+            return LINT_ZERO;
+        *ret = p->at;
+        return LINT_GOOD;
+    }
+    if (is_none(p))
+        return LINT_NONE;
+    return is_zero(p->at, p->n) ? LINT_ZERO : LINT_BAD;
 }
 
 /* ---- Keys ------------------------------------------------------------------------------------ */
@@ -149,26 +143,16 @@ take_usual(struct lint_words *w, const char *key, size_t n, const char *at, size
 void
 lint_pair(struct lint_words *w, const char *key, size_t n, const char *at, size_t bytes)
 {
+    const struct lint_keys *keys = w->keys;
+
     if (n == 0)
         return;
-    if (w->keys->trace && is_named(w->keys->trace, key, n))
-        keep(&w->trace, at, bytes);
-    else if (w->keys->span && is_named(w->keys->span, key, n))
+    if (keys->trace ? is_named(keys->trace, key, n) : is_named("trace_id", key, n))
+        keep(&w->trace, at, bytes); /* as most write them */
+    else if (keys->span ? is_named(keys->span, key, n) : is_named("span_id", key, n))
         keep(&w->span, at, bytes);
     else
-        switch (key[n - 1]) { /* the last letters of those we know: most keys are none of them */
-        case 'd':             /* trace_id, thread, tid */
-        case 'D':
-        case 'e': /* trace, thread_name */
-        case 'E':
-        case 't': /* traceparent */
-        case 'T':
-        case 'n': /* reason */
-            take_usual(w, key, n, at, bytes);
-            break;
-        default:
-            break;
-        }
+        take_usual(w, key, n, at, bytes);
 }
 
 /* ---- A traceparent --------------------------------------------------------------------------- */
@@ -177,7 +161,7 @@ static bool
 split_parent(const struct lint_piece *p, struct lint_words *w)
 {
     if (!p->at || p->n < 55 || p->at[2] != '-' || p->at[35] != '-' || p->at[52] != '-' ||
-        !is_hex(p->at, 2) || !is_hex(p->at + 53, 2))
+        !scan_is_hex(p->at, 2) || !scan_is_hex(p->at + 53, 2))
         return false;
     keep(&w->trace, p->at + 3, 32);
     keep(&w->span, p->at + 36, 16);
@@ -198,8 +182,8 @@ find_parent(struct lint_words *w, const char *bytes, size_t n)
             continue;
         if ((dash > bytes + 2 && is_letter(dash[-3])) || (end - dash > 53 && is_letter(dash[53])))
             continue;
-        if (dash[33] == '-' && dash[50] == '-' && is_hex(dash + 1, 32) && is_hex(dash + 34, 16) &&
-            split_parent(&p, w))
+        if (dash[33] == '-' && dash[50] == '-' && scan_is_hex(dash + 1, 32) &&
+            scan_is_hex(dash + 34, 16) && split_parent(&p, w))
             return;
     }
 }
@@ -224,10 +208,11 @@ format_of(const struct lint_keys *keys, const char *bytes, size_t n)
     return looks_like_json(bytes, n) ? TRACE_JSON : TRACE_LOGFMT;
 }
 
-void
-lint_find(const struct lint_keys *keys, const char *bytes, size_t n, struct lint_found *ret)
+/* Return: all of the line was looked at. */
+static bool
+find(const struct lint_keys *keys, const char *bytes, size_t n, bool ids, struct lint_found *ret)
 {
-    struct lint_words w = {.keys = keys};
+    struct lint_words w = {.keys = keys, .named = keys->trace || keys->span, .ids = ids};
     enum trace_format format;
 
     if (n > LINT_BYTES)
@@ -244,8 +229,25 @@ lint_find(const struct lint_keys *keys, const char *bytes, size_t n, struct lint
     if (!w.trace.at && w.word.n == 32)
         w.trace = w.word; /* trace=<id> */
     *ret = (struct lint_found){.tid = w.tid, .thread = w.thread};
-    ret->trace = judge(&w.trace, 32, ret->trace_id);
-    ret->span = judge(&w.span, 16, ret->span_id);
+    ret->trace = judge(&w.trace, 32, &ret->trace_id);
+    ret->span = judge(&w.span, 16, &ret->span_id);
     ret->explained = ret->trace == LINT_NONE && ret->span == LINT_NONE && w.word.at &&
                      equals(&w.word, "none") && w.reason.n > 0;
+    return !w.stopped;
+}
+
+void
+lint_find(const struct lint_keys *keys, const char *bytes, size_t n, struct lint_found *ret)
+{
+    (void)find(keys, bytes, n, false, ret);
+}
+
+bool
+lint_find_ids(const struct lint_keys *keys, const char *bytes, size_t n, struct lint_found *ret)
+{
+    if (find(keys, bytes, n, true, ret))
+        return true;
+    if (ret->trace == LINT_GOOD && ret->span == LINT_GOOD)
+        return false;
+    return find(keys, bytes, n, false, ret);
 }

@@ -35,12 +35,20 @@ struct lint_piece {
 
 struct lint_found {
     enum lint_id trace, span;
-    char trace_id[33], span_id[17]; /* of a LINT_GOOD one; else "" */
-    bool explained;                 /* trace=none, and a reason: by design */
-    uint64_t tid;                   /* the thread that printed it; 0 = it does not say */
-    struct lint_piece thread;       /* … its name */
+    const char *trace_id,
+        *span_id;             /* the 32 and 16 digits of a LINT_GOOD one, in the line; else NULL */
+    uint64_t tid;             /* the thread that printed it; 0 = it does not say */
+    struct lint_piece thread; /* … its name */
+    bool explained;           /* trace=none, and a reason: by design */
 };
 
 void lint_find(const struct lint_keys *keys, const char *bytes, size_t n, struct lint_found *ret);
+
+/*
+ * lint_find_ids - the same, and no more than that when it has a good trace and a good span: what stands behind
+ * the two can then change nothing but whose line it is. Return: @ret says that, too.
+ */
+bool lint_find_ids(const struct lint_keys *keys, const char *bytes, size_t n,
+                   struct lint_found *ret);
 
 #endif

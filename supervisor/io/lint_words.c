@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "supervisor/io/lint_internal.h"
+#include "supervisor/io/lint_scan.h"
 
 /* Lines are taken apart in one go from left to right, and no byte is looked at more than three times. */
 
@@ -9,20 +10,18 @@
 
 /* The end of a string whose opening quote stands before @at: its closing quote, or @end. */
 static const char *
-string_end(const char *at, const char *end)
+string_end(const struct lint_scan *s, const char *at)
 {
-    for (const char *quote; at < end; at = quote + 1) {
-        size_t slashes = 0;
+    for (const char *quote, *from = at; (quote = scan_byte(s, from, '"')) != NULL;
+         from = quote + 1) {
+        const char *slash = quote;
 
-        quote = memchr(at, '"', (size_t)(end - at));
-        if (!quote)
-            return end;
-        while (quote - (ptrdiff_t)slashes > at && quote[-1 - (ptrdiff_t)slashes] == '\\')
-            slashes++;
-        if (slashes % 2 == 0)
+        while (slash > from && slash[-1] == '\\')
+            slash--;
+        if ((quote - slash) % 2 == 0)
             return quote;
     }
-    return end;
+    return s->end;
 }
 
 static bool
@@ -39,6 +38,52 @@ skip_blanks(const char *at, const char *end)
     return at;
 }
 
+static bool
+ends_key(char c)
+{
+    switch (c) {
+    case ' ':
+    case '\t':
+    case '\r':
+    case ',':
+    case ';':
+    case '[':
+    case '(':
+    case '{':
+    case '"':
+    case '|':
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* By the last two letters of those we know: most keys are none of them, and need not be looked at. @n: at most. */
+static bool
+may_be_usual(const char *end, size_t n)
+{
+    char last = (char)(end[-1] | 0x20), before = (char)(n > 1 ? end[-2] | 0x20 : 0);
+
+    switch (last) {
+    case 'd': /* trace_id, span_id, tid; thread */
+        return before == 'i' || before == 'a';
+    case 'e': /* trace; thread_name, and not time, name, file, line, type, code */
+        return before == 'c' || (before == 'm' && n >= 10);
+    case 't': /* traceparent */
+    case 'n': /* reason */
+        return before == (last == 't' ? 'n' : 'o');
+    default:
+        return false;
+    }
+}
+
+/* Of a key that ends before @end and has at most @n bytes. */
+static bool
+may_be_wanted(const struct lint_words *w, const char *end, size_t n)
+{
+    return n > 0 && (w->named || may_be_usual(end, n));
+}
+
 /* A number, true, null: up to what ends it. */
 static const char *
 plain_end(const char *at, const char *end)
@@ -50,26 +95,29 @@ plain_end(const char *at, const char *end)
 
 /* Behind the colon of @key. Return: where to go on; objects and lists are gone into by the caller. */
 static const char *
-json_value(struct lint_words *w, const struct lint_piece *key, const char *at, const char *end)
+json_value(struct lint_words *w, const struct lint_piece *key, const char *at,
+           const struct lint_scan *s)
 {
-    const char *stop;
+    const char *end = s->end, *stop;
 
     at = skip_blanks(at, end);
     if (at == end || *at == '{' || *at == '[')
         return at;
-    stop = *at == '"' ? string_end(at + 1, end) : plain_end(at, end);
+    stop = *at == '"' ? string_end(s, at + 1) : plain_end(at, end);
     if (stop == end)
         return end; /* cut: half a value is none */
-    if (*at == '"')
-        lint_pair(w, key->at, key->n, at + 1, (size_t)(stop - at - 1));
-    else
-        lint_pair(w, key->at, key->n, at, (size_t)(stop - at));
+    if (may_be_wanted(w, key->at + key->n, key->n)) {
+        bool quoted = *at == '"';
+
+        lint_pair(w, key->at, key->n, at + quoted, (size_t)(stop - at) - quoted);
+    }
     return *at == '"' ? stop + 1 : stop;
 }
 
 void
 lint_json(struct lint_words *w, const char *bytes, size_t n)
 {
+    const struct lint_scan scan = {bytes, bytes + n};
     const char *end = bytes + n, *at = bytes;
     int depth = 0, lists = 0;
 
@@ -89,7 +137,7 @@ lint_json(struct lint_words *w, const char *bytes, size_t n)
         if (c != '"')
             continue;
         key.at = at;
-        at = string_end(at, end);
+        at = string_end(&scan, at);
         key.n = (size_t)(at - key.at);
         at += at < end;
         colon = skip_blanks(at, end);
@@ -97,44 +145,35 @@ lint_json(struct lint_words *w, const char *bytes, size_t n)
             continue; /* in a list */
         at = colon + 1;
         if (depth <= DEPTH_MAX && lists == 0)
-            at = json_value(w, &key, at, end);
+            at = json_value(w, &key, at, &scan);
+        if (lint_has_enough(w))
+            return;
     }
-}
-
-static bool
-ends_key(char c)
-{
-    return is_blank(c) || c == ',' || c == ';' || c == '[' || c == '(' || c == '{' || c == '"' ||
-           c == '|';
-}
-
-static bool
-ends_value(char c)
-{
-    return is_blank(c) || c == ',' || c == ';' || c == ']' || c == ')' || c == '}' || c == '"' ||
-           c == '|';
 }
 
 void
 lint_logfmt(struct lint_words *w, const char *bytes, size_t n)
 {
-    const char *end = bytes + n, *from = bytes, *equals;
+    const struct lint_scan scan = {bytes, bytes + n};
+    const char *end = scan.end, *from = bytes, *equals;
 
-    while (from < end && (equals = memchr(from, '=', (size_t)(end - from))) != NULL) {
-        const char *key = equals, *at = equals + 1, *stop = at;
+    while ((equals = scan_byte(&scan, from, '=')) != NULL) {
+        const char *key = equals, *at = equals + 1, *stop, *before = from;
 
-        while (key > from && equals - key < LINT_KEY_MAX && !ends_key(key[-1]))
-            key--;
         if (at < end && *at == '"') {
-            stop = string_end(++at, end);
+            stop = string_end(&scan, ++at);
             if (stop == end)
                 return; /* cut */
             from = stop + 1;
         } else {
-            while (stop < end && !ends_value(*stop))
-                stop++;
-            from = stop;
+            from = stop = scan_value_end(&scan, at);
         }
+        if (!may_be_wanted(w, equals, (size_t)(equals - before)))
+            continue;
+        while (key > before && equals - key < LINT_KEY_MAX && !ends_key(key[-1]))
+            key--;
         lint_pair(w, key, (size_t)(equals - key), at, (size_t)(stop - at));
+        if (lint_has_enough(w))
+            return;
     }
 }

@@ -52,7 +52,8 @@ struct logfile_shared {
     logfile_u64
         open_key; /* whose line is not ended, when the last byte before `open_at` is no newline … */
     logfile_u64 open_at; /* … and this is `put` */
-    logfile_u64 hungry;  /* tell when half of the room is free */
+    logfile_u64
+        hungry; /* tell when half of the room is free; 0: no need to. Each hunger has its number */
     logfile_u64 current; /* config[current & 1] holds */
     struct logfile_config config[2];
 

@@ -196,10 +196,11 @@ feed_hungry(const struct item *it)
 {
     const struct logfile_message msg = {.type = LOGFILE_ROOM, .id = it->id};
     struct logfile_shared *sh = it->memory.shared;
+    uint64_t hunger = atomic_load(&sh->hungry);
 
-    if (atomic_load(&sh->hungry) && logfile_memory_waiting(&it->memory) <= it->memory.room / 2 &&
-        tell(it->writer, &msg, LOGFILE_MESSAGE_SHORT))
-        atomic_store(&sh->hungry, 0);
+    if (hunger && logfile_memory_waiting(&it->memory) <= it->memory.room / 2 &&
+        tell(it->writer, &msg, LOGFILE_MESSAGE_SHORT)) /* and by now it may be hungry again */
+        (void)atomic_compare_exchange_strong(&sh->hungry, &hunger, 0);
 }
 
 /* Nothing waits. Whoever puts something after this looks at `idle`, or we see it. */

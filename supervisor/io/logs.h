@@ -79,6 +79,12 @@ struct printed {
 };
 void log_line(struct log *l, const struct printed *p); /* without room it is dropped and counted */
 
+/*
+ * log_lines - many at once, where nothing has to be done for each of them: @p->bytes are whole lines, each with
+ * its newline. As struct capture_keeper's on_lines().
+ */
+size_t log_lines(struct log *l, const struct printed *p, unsigned *lines);
+
 struct log_status {
     enum service_log_to to;
     const char *file;      /* NULL unless LOG_TO_FILE; borrowed until the loop turns */

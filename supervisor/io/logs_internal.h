@@ -11,6 +11,9 @@
 #include "supervisor/io/logs.h"
 #include "supervisor/io/spool.h"
 
+#define LOG_MARKS_BYTES \
+    512 /* room for a stamp, marks, and the line that says how many were dropped */
+
 struct log {
     struct list node; /* in logs.all */
     struct table_node by_name;

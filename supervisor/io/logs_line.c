@@ -11,7 +11,6 @@
 
 /* One line on its way, and what is done when there is no place for it. */
 
-#define MARKS_BYTES  512 /* room for a stamp, marks, and the line that says how many were dropped */
 #define FIELDS_BYTES 512 /* … for what a line of logfmt or JSON has beside the message */
 #define ESCAPED      6   /* the most bytes that one becomes in them */
 #define STAMP_BYTES  40
@@ -21,7 +20,8 @@
 static size_t
 most_bytes(const struct log *l, size_t n)
 {
-    return l->format == LOG_LINES_RAW ? n + MARKS_BYTES : n * ESCAPED + FIELDS_BYTES + MARKS_BYTES;
+    return l->format == LOG_LINES_RAW ? n + LOG_MARKS_BYTES
+                                      : n * ESCAPED + FIELDS_BYTES + LOG_MARKS_BYTES;
 }
 
 static bool
@@ -182,7 +182,7 @@ log_tell_lost(struct log *l)
 
     if (l->lost_lines == 0)
         return;
-    if (l->spool && logfile_memory_free(spool_memory(l->spool)) < MARKS_BYTES + FIELDS_BYTES)
+    if (l->spool && logfile_memory_free(spool_memory(l->spool)) < LOG_MARKS_BYTES + FIELDS_BYTES)
         return;
     if (l->spool) {
         text_clear(&l->logs->line);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -50,16 +51,17 @@ const char *
 log_trace_of(struct log *l, uint64_t key, const struct printed *p, char trace[33])
 {
     const struct lint_origin from = {p->from->generation, p->from->pid, p->registry_fd};
-    bool has;
+    const char *own;
 
     if (!l->lint)
         return NULL;
     if (p->flags & CAPTURE_CONTINUED)
         return l->part_key == key && l->part_trace[0] ? l->part_trace : NULL;
-    has = lint_line(l->lint, &from, p->bytes, p->n, trace);
+    own = lint_line(l->lint, &from, p->bytes, p->n);
+    (void)snprintf(trace, 33, "%.32s", own ? own : "");
     if (p->flags & CAPTURE_CUT) {
         l->part_key = key;
-        memcpy(l->part_trace, has ? trace : "", has ? 33 : 1);
+        memcpy(l->part_trace, trace, sizeof(l->part_trace));
     }
-    return has ? trace : NULL;
+    return own ? trace : NULL;
 }

@@ -246,11 +246,10 @@ hand_on_not_ready(void *env, const char *why)
     journal_event(h->master->journal, LOG_LEVEL_WARNING, "not_ready", fields, ARRAY_LEN(fields));
 }
 
-void
-hand_on_line(void *env, enum capture_stream stream, const char *bytes, size_t n, unsigned flags)
+static struct journal_origin
+origin_of(const struct hand *h, enum capture_stream stream)
 {
-    struct hand *h = env;
-    const struct journal_origin from = {
+    return (struct journal_origin){
         .service = h->service,
         .generation = h->generation,
         .slot = h->slot,
@@ -258,11 +257,27 @@ hand_on_line(void *env, enum capture_stream stream, const char *bytes, size_t n,
         .stream = stream == CAPTURE_STDOUT ? "stdout" : "stderr",
         .trace = h->trace,
     };
+}
 
+void
+hand_on_line(void *env, enum capture_stream stream, const char *bytes, size_t n, unsigned flags)
+{
+    struct hand *h = env;
+    const struct journal_origin from = origin_of(h, stream);
     const struct printed line = {&from, h->worker, stream, bytes, n, flags, h->registry_fd};
 
     if (h->log)
         log_line(h->log, &line);
+}
+
+static size_t
+hand_on_lines(void *env, enum capture_stream stream, const char *bytes, size_t n, unsigned *lines)
+{
+    struct hand *h = env;
+    const struct journal_origin from = origin_of(h, stream);
+    const struct printed block = {&from, h->worker, stream, bytes, n, 0, h->registry_fd};
+
+    return h->log ? log_lines(h->log, &block, lines) : 0;
 }
 
 /* It is about to be taken out of the pipe, so it has to be written down first. */
@@ -296,7 +311,7 @@ hand_on_telling(void *env, enum capture_stream stream, bool begins)
 }
 
 const struct capture_keeper hand_capture_keeper = {hand_log_has_room, hand_on_telling, hand_on_rest,
-                                                   hand_on_taken};
+                                                   hand_on_taken, hand_on_lines};
 
 /* The exec pipe is closed by a successful exec; a failure is kept for the obituary. */
 void

@@ -14,7 +14,7 @@ int peek_init(void);
 
 /*
  * peek_pipe - what is at the front of the pipe @fd, and stays there.
- * @bytes: room for at most @n, which is 64 KiB at most
+ * @bytes: room for at most @n; where pipes are kept small it may be that less of it is seen
  *
  * Return: how many; 0: the end (empty, and nobody can write any more); -EAGAIN: empty for now; or
  * another negative errno. Never waits.

@@ -160,7 +160,7 @@ spool_hunger(struct spool *s)
 {
     struct logfile_shared *sh = s->memory.shared;
 
-    atomic_store(&sh->hungry, 1);
+    atomic_store(&sh->hungry, ++s->hunger);
     if (logfile_memory_waiting(&s->memory) <= s->memory.room / 2 &&
         atomic_exchange(&sh->hungry, 0) && s->owner) /* it became so before the writer saw that */
         s->spools->hooks.room(s->owner);

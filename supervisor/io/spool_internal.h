@@ -29,6 +29,7 @@ struct spool {
     void *owner; /* borrowed; NULL: nobody's any more */
     uint64_t id;
     struct logfile_memory memory; /* owned */
+    uint64_t hunger;              /* the number of the last one */
     unsigned owes;
     uint64_t seen_done; /* where it was when the watch looked … */
     int64_t seen_us;    /* … CLOCK_MONOTONIC: since then */

@@ -57,7 +57,7 @@ on_taken(void *env, enum capture_stream stream)
     text_addf(&heard, "taken%d ", waiting());
 }
 
-static const struct capture_keeper keeper = {NULL, NULL, on_rest, on_taken};
+static const struct capture_keeper keeper = {NULL, NULL, on_rest, on_taken, NULL};
 
 static void
 print(const char *text)

@@ -53,7 +53,7 @@ on_taken(void *env, enum capture_stream stream)
     (void)stream;
 }
 
-static const struct capture_keeper keeper = {has_room, NULL, on_rest, on_taken};
+static const struct capture_keeper keeper = {has_room, NULL, on_rest, on_taken, NULL};
 
 static void
 begin(void)

@@ -205,7 +205,7 @@ START_TEST(not_one_byte_beyond_is_touched)
         {kept,   room              },
     };
 
-    const struct journal_ring_area area = {shared, slots, kept, room, 8};
+    const struct journal_ring_area area = {shared, slots, kept, room, 8, false};
 
     srandom(7);
     for (int i = 0; i < 50000; i++) {
@@ -234,7 +234,7 @@ START_TEST(records_and_lines_do_not_overlap)
     };
     char data[200] = {0}, kept[200] = "web\0twelve bytes\0abc";
     const uint32_t longer_than_the_queue[2] = {392, QUEUE_TEXT};
-    const struct journal_ring_area area = {&shared, slots, kept, sizeof(kept), 2};
+    const struct journal_ring_area area = {&shared, slots, kept, sizeof(kept), 2, false};
     struct journal_queue q;
     struct journal_ring r;
     uint64_t doubt;

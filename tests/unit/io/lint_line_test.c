@@ -92,6 +92,22 @@ static const struct row rows[] = {
 };
 /* clang-format on */
 
+/* Whoever looks for the ids only finds the same ones, and all the rest where it is asked for. */
+static void
+assert_ids_are_the_same(const struct lint_keys *keys, const char *line, size_t n,
+                        const struct lint_found *whole)
+{
+    struct lint_found ids;
+    bool all = lint_find_ids(keys, line, n, &ids);
+
+    ck_assert_msg(ids.trace == whole->trace && ids.span == whole->span, "%.*s", (int)n, line);
+    ck_assert(ids.trace_id == whole->trace_id && ids.span_id == whole->span_id);
+    ck_assert(all || (ids.trace == LINT_GOOD && ids.span == LINT_GOOD));
+    if (all)
+        ck_assert(ids.explained == whole->explained && ids.tid == whole->tid &&
+                  ids.thread.at == whole->thread.at && ids.thread.n == whole->thread.n);
+}
+
 START_TEST(what_lines_say)
 {
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -101,11 +117,14 @@ START_TEST(what_lines_say)
 
         memcpy(line, rows[i].line, n);
         lint_find(&usual, line, n, &found);
-        free(line);
         ck_assert_msg(found.trace == rows[i].trace && found.span == rows[i].span,
                       "%s: trace %d, span %d", rows[i].line, (int)found.trace, (int)found.span);
-        ck_assert_str_eq(found.trace_id, found.trace == LINT_GOOD ? T : "");
-        ck_assert_str_eq(found.span_id, found.span == LINT_GOOD ? S : "");
+        ck_assert_int_eq(found.trace_id != NULL, found.trace == LINT_GOOD);
+        ck_assert_int_eq(found.span_id != NULL, found.span == LINT_GOOD);
+        ck_assert(!found.trace_id || memcmp(found.trace_id, T, 32) == 0);
+        ck_assert(!found.span_id || memcmp(found.span_id, S, 16) == 0);
+        assert_ids_are_the_same(&usual, line, n, &found);
+        free(line);
     }
 }
 END_TEST
@@ -208,6 +227,7 @@ START_TEST(any_bytes_are_harmless)
                 alphabet[(size_t)(seed = seed * 1103515245 + 12345) / 65536 % sizeof(alphabet)];
         lint_find(&usual, line, n, &found);
         ck_assert(found.thread.n <= n);
+        assert_ids_are_the_same(&usual, line, n, &found);
         free(line);
     }
 }

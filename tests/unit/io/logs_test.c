@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Where lines go, and what they look like there. */
+#include <signal.h>
 #include <sys/un.h>
 
 #include "tests/unit/io/logs_world.h"
@@ -40,6 +41,72 @@ START_TEST(lines_go_to_journald_with_the_fields_of_the_service_whatever_the_log_
     ck_assert_ptr_nonnull(strstr(record, "\nSTINT_GENERATION=7\n"));
     ck_assert_ptr_null(strstr(text_str(&got), "hello"));
     (void)close(journald);
+}
+END_TEST
+
+static size_t
+lines_at_once(const char *bytes, size_t n, unsigned *most)
+{
+    const struct journal_origin from = {
+        .service = "web", .generation = 7, .pid = 4711, .stream = "stdout"};
+
+    return log_lines(web, &(struct printed){&from, 1, CAPTURE_STDOUT, bytes, n, 0, -1}, most);
+}
+
+START_TEST(many_lines_at_once_are_in_the_file_as_they_came)
+{
+    static char long_one[CAPTURE_LINE_MAX + 20] = "one\ntwo\n";
+    struct journal_entry e;
+    unsigned most = 100;
+
+    configure();
+    ck_assert_uint_eq(lines_at_once("a\n\nb\xff c\n", 8, &most), 8);
+    ck_assert_uint_eq(most, 97);
+    most = 1;
+    ck_assert_uint_eq(lines_at_once("d\ne\n", 4, &most), 2);
+    ck_assert_uint_eq(most, 0);
+    memset(long_one + 8, 'x', sizeof(long_one) - 9);
+    long_one[sizeof(long_one) - 1] = '\n';
+    most = 100; /* what has to be cut goes the other way */
+    ck_assert_uint_eq(lines_at_once(long_one, sizeof(long_one), &most), 8);
+    ck_assert_uint_eq(lines_at_once(long_one + 8, sizeof(long_one) - 8, &most), 0);
+    assert_file("a\n\nb\xff c\nd\none\ntwo\n");
+    ck_assert_uint_eq(status().lines, 6);
+    ck_assert_uint_eq(status().bytes, 1 + 4 + 1 + 3 + 3);
+    ck_assert(journal_output_next(journal, "web", 5, &e));
+    ck_assert_ptr_nonnull(strstr(e.json, "\"msg\":\"two\""));
+    line_of(1, "cut", 3, CAPTURE_CUT); /* a line of another kind between them */
+    ck_assert_uint_eq(lines_at_once("f\n", 2, &most), 0);
+}
+END_TEST
+
+START_TEST(lines_at_once_are_as_many_as_there_is_room_for)
+{
+    static char text[1 << 19];
+    size_t taken, all = 0;
+
+    configure();
+    for (size_t i = 0; i < sizeof(text); i++)
+        text[i] = i % 64 == 63 ? '\n' : 'x';
+    line("first");
+    await_written(); /* it runs */
+    ck_assert_int_eq(kill(writer_pid(), SIGSTOP), 0);
+    do {
+        unsigned most = CAPTURE_TURN_LINES;
+
+        taken = lines_at_once(text, sizeof(text), &most);
+        ck_assert_uint_eq(taken % 64, 0);
+        all += taken;
+    } while (taken > 0);
+    ck_assert_uint_gt(all, (256 << 10) - 1024);
+    ck_assert_uint_lt(all, 256 << 10);
+    for (; log_has_room(web, &waiter, 63); all += 64) /* whoever asks for one more waits */
+        line_of(1, text, 63, 0);
+    ck_assert_int_eq(kill(writer_pid(), SIGCONT), 0);
+    await_written();
+    ck_assert_uint_eq(status().size, 6 + all);
+    ck_assert_uint_eq(status().dropped_lines, 0);
+    ck_assert_uint_eq(went, 1);
 }
 END_TEST
 
@@ -230,6 +297,8 @@ main(void)
 
     tcase_add_checked_fixture(c, begin, end);
     tcase_set_timeout(c, 120);
+    tcase_add_test(c, many_lines_at_once_are_in_the_file_as_they_came);
+    tcase_add_test(c, lines_at_once_are_as_many_as_there_is_room_for);
     tcase_add_test(c, lines_of_a_file_are_in_it_and_not_in_the_log_of_stint);
     tcase_add_test(
         c, lines_go_to_journald_with_the_fields_of_the_service_whatever_the_log_of_stint_is);
