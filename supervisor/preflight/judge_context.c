@@ -23,7 +23,18 @@
     "open each request with stint_deadline_open(), and wait with its token: stint_token_sleep(), " \
     "stint_token_poll(), or look at stint_token_cancelled()"
 
-/* " (thread `mailer`, started at lost-trace.c:49)": as far as the line or the registry says. */
+/* A place as a compiler's __FILE__ has it, without directories: "order at ../src/order.c:53". */
+static void
+add_place(const char *place, struct text *out)
+{
+    const char *at = strstr(place, " at "), *file = at ? at + strlen(" at ") : place;
+    const char *end = file + strcspn(file, " "), *slash = memrchr(file, '/', (size_t)(end - file));
+
+    text_addf(out, ", started %s%.*s%s", at ? "in " : "at ", (int)(file - place), place,
+              slash ? slash + 1 : file);
+}
+
+/* " in thread `mailer`, started in order at lost-trace.c:49": as far as the line or the registry says. */
 static void
 add_who(const json_t *row, struct text *out)
 {
@@ -32,7 +43,7 @@ add_who(const json_t *row, struct text *out)
     if (thread[0])
         text_addf(out, " in thread `%s`", thread);
     if (creator[0])
-        text_addf(out, ", started at %s", creator);
+        add_place(creator, out);
 }
 
 /* ---- trace ------------------------------------------------------------------------------------- */
@@ -153,9 +164,9 @@ judge_trace(struct rehearsal *r)
                    lines);
     else
         check_pass(r->report, CHECK_TRACE,
-                   "%" PRId64 " lines, %" PRId64 " with trace context, %" PRId64
+                   "%" PRId64 " line%s, %" PRId64 " with trace context, %" PRId64
                    " that say why they have none%s",
-                   lines, stamped, number_of(trace, "explained"),
+                   lines, lines == 1 ? "" : "s", stamped, number_of(trace, "explained"),
                    without > 0 ? ", the others speak of none (without libstint that is no fault)"
                                : "");
 }

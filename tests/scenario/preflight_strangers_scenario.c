@@ -108,6 +108,20 @@ START_TEST(a_port_of_its_own_is_told_unless_it_is_named)
 }
 END_TEST
 
+START_TEST(a_port_that_only_a_reload_opens_is_told_too)
+{
+    char faults[64];
+    json_t *report;
+
+    (void)snprintf(faults, sizeof(faults), ", late-port, '%d'", scn_port());
+    report = preflight_expect(
+        "web", stranger(faults, "    handoff: signal\n    preflight: {reloads: 2}\n"), "profiling");
+    ck_assert_ptr_nonnull(strstr(preflight_evidence(report, "profiling"),
+                                 "which nothing in the configuration names"));
+    json_decref(report);
+}
+END_TEST
+
 static json_t *
 with_socket(const char *path, const char *mode, const char *listens, const char *failed)
 {
@@ -188,6 +202,6 @@ scn_main("preflight_strangers", a_python_server_passes_with_fewer_checks_and_whi
          memory_and_descriptors_that_grow_with_each_reload_are_told_with_numbers,
          caches_that_fill_and_memory_that_comes_and_goes_are_no_leak,
          a_process_that_outlives_its_worker_is_named_and_ended,
-         a_port_of_its_own_is_told_unless_it_is_named,
+         a_port_of_its_own_is_told_unless_it_is_named, a_port_that_only_a_reload_opens_is_told_too,
          a_unix_socket_that_anybody_may_use_is_told_and_one_of_its_own_user_is_not,
          an_abstract_socket_is_everybodys, nginx_is_rehearsed_beside_the_one_that_runs)

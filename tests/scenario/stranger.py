@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A server that knows nothing of libstint: it takes an inherited socket, says READY=1 and answers.
 # Its arguments are faults: memory or descriptor (1 MiB, or one, with each SIGHUP), warm (caches that are
-# filled in the first reloads, and memory that comes and goes), port NUMBER (of its own), socket PATH MODE (a unix
-# socket, which gives out profiles), escape PROGRAM.
+# filled in the first reloads, and memory that comes and goes), port NUMBER (of its own), late-port NUMBER
+# (the same, at the first SIGHUP), socket PATH MODE (a unix socket, which gives out profiles), escape
+# PROGRAM.
 import os
 import signal
 import socket
@@ -33,7 +34,17 @@ def on_hup(*_):
         reloads[0] += 1
         kept.append(bytearray(os.urandom((4 << 20) >> reloads[0])))
         passing[:] = [bytearray(os.urandom((reloads[0] * 7 % 3) << 18)), open("/dev/null")]
+    if "late-port" in faults and not kept:
+        listen_at(int(faults[faults.index("late-port") + 1]))
     notify("READY=1")
+
+
+def listen_at(port):
+    own = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    own.bind(("127.0.0.1", port))
+    own.listen(8)
+    kept.append(own)
 
 
 def on_term(*_):
@@ -43,11 +54,7 @@ def on_term(*_):
 signal.signal(signal.SIGHUP, on_hup)
 signal.signal(signal.SIGTERM, on_term)
 if "port" in faults:
-    own = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    own.bind(("127.0.0.1", int(faults[faults.index("port") + 1])))
-    own.listen(8)
-    kept.append(own)
+    listen_at(int(faults[faults.index("port") + 1]))
 
 
 def debug(own):
