@@ -16,7 +16,6 @@
 
 START_TEST(a_reload_is_a_trace_that_the_collector_gets)
 {
-    auto_free char *reload = NULL;
     json_t *lane;
     char trace[64];
     const char *line;
@@ -25,7 +24,7 @@ START_TEST(a_reload_is_a_trace_that_the_collector_gets)
     configure(3, "");
     scn_start();
     (void)scn_await("event=verdict service=web outcome=serving", 10000);
-    ck_assert_int_eq(scn_cli(&reload, "reload", "web", "--force", NULL), 0);
+    reload();
     line = scn_await("event=verdict service=web outcome=serving", 10000);
     line = strstr(line, " trace=");
     ck_assert_ptr_nonnull(line);
@@ -154,8 +153,7 @@ START_TEST(what_is_refused_is_dropped_and_counted_and_the_rest_goes_on)
     ck_assert_int_eq(number(lane, "retries"), 0);
     json_decref(lane);
     collector_be(COLLECTOR_PICKY);
-    scn_file("touch", "x");
-    (void)scn_cli(&(char *){NULL}, "reload", "web", "--force", NULL);
+    reload();
     collector_await("/v1/logs ", 10000);
     (void)scn_await("event=verdict service=web outcome=serving", 10000);
     lane = status_of("logs");
@@ -232,7 +230,7 @@ START_TEST(the_process_that_sends_may_die)
     ck_assert_int_gt(first, 0);
     ck_assert_int_eq(kill(first, SIGKILL), 0);
     (void)scn_await_any("event=export_died", 5000);
-    ck_assert_int_eq(scn_cli(&(char *){NULL}, "reload", "web", "--force", NULL), 0);
+    reload();
     collector_await("/v1/logs \n\"stringValue\":\"export_died\"", 10000);
     second = sender();
     ck_assert_int_gt(second, 0);
@@ -308,7 +306,7 @@ END_TEST
 
 START_TEST(a_token_is_sent_and_seen_nowhere_else)
 {
-    auto_free char *out = NULL, *ps = NULL;
+    auto_free char *out = NULL;
     char words[160];
 
     collector_open(0, COLLECTOR_BUSY);
@@ -328,7 +326,7 @@ START_TEST(a_token_is_sent_and_seen_nowhere_else)
     collector_await("\"line 3 of the service\"", 10000);
     ck_assert(collector_header("authorization: Bearer other\r\n"));
     scn_file("token", "not a header " SECRET "\n");
-    ck_assert_int_eq(scn_cli(&ps, "reload", "web", "--force", NULL), 0);
+    reload();
     (void)scn_await_any("event=export_failed ~line+1+is+no", 10000);
     ck_assert_ptr_null(strstr(scn_log(), SECRET));
     ck_assert_int_eq(scn_stop(), 0);

@@ -64,6 +64,14 @@ sender(void)
     return pid;
 }
 
+static inline void
+reload(void)
+{
+    auto_free char *out = NULL;
+
+    ck_assert_int_eq(scn_cli(&out, "reload", "web", "--force", NULL), 0);
+}
+
 /* A status is there when it is asked for, however it is with the collector. */
 static inline void
 answers_at_once(void)
