@@ -71,33 +71,34 @@ queue_sides(const struct trial *t, struct queue *q)
             q->writer = q->who[k];
 }
 
-/*
- * Blocked, and in what one does under a lock: asks a backend, writes, waits for another lock. A loop that
- * waits for events, and a pool that waits for work, hold none while they do.
- */
+/* Blocked in what is done under no lock: a loop waits for events. */
 static bool
-may_be_inside(const struct thread_facts *f)
+loops(const struct thread_facts *f)
 {
-    bool loops = f->wait == WAIT_EPOLL || f->wait == WAIT_ACCEPT || f->wait == WAIT_SIGNAL ||
-                 (f->wait == WAIT_POLL && f->n_fds > 1);
-
-    return !loops && f->wait != WAIT_COND && f->wait != WAIT_FUTEX;
+    return f->wait == WAIT_EPOLL || f->wait == WAIT_ACCEPT || f->wait == WAIT_SIGNAL ||
+           (f->wait == WAIT_POLL && f->n_fds > 1);
 }
 
-/* Could @i, which does not wait for that lock, have it for reading? Not who waits for one of the queue. */
+/*
+ * Could @i, which does not wait for that lock, have it for reading? Not who waits for one of the queue,
+ * and of those that should have left not a pool that waits for work. But whoever asks a backend, writes or
+ * waits for another lock may well do it under this one.
+ */
 static bool
 may_read(const struct trial *t, size_t i, uint64_t object)
 {
+    const struct thread_facts *f = &t->facts->threads[i];
     const struct standing *s = &t->of[i];
     size_t end = trial_walk(t, i);
 
-    if (s->runtime || s->conduct == CONDUCT_ENDED || (s->waits && trial_moves(t, i)))
+    if (s->runtime || s->conduct == CONDUCT_ENDED || (s->waits && trial_moves(t, i)) ||
+        (s->conduct == CONDUCT_BLOCKED && loops(f)))
         return false;
     if (end != i && t->facts->threads[end].wait == WAIT_RWLOCK &&
         t->facts->threads[end].object == object)
         return false;
     return !trial_late(t, i) || s->conduct != CONDUCT_BLOCKED ||
-           (i != t->main && may_be_inside(&t->facts->threads[i]));
+           (i != t->main && f->wait != WAIT_COND && f->wait != WAIT_FUTEX);
 }
 
 /*

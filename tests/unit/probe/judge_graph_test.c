@@ -198,6 +198,10 @@ START_TEST(another_reader_may_still_give_the_lock_back)
     w_judge();
     no_leaks();
     a_reader_twice(&a, &b);
+    (void)waits(w_thread("loop"), WAIT_EPOLL); /* that holds none */
+    w_judge();
+    is_verdict(a, VERDICT_DEADLOCK);
+    a_reader_twice(&a, &b);
     a->value = b->value = 2; /* two are inside, one waits */
     w_judge();
     no_leaks();
