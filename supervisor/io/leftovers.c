@@ -38,7 +38,7 @@ on_child(void *env, const struct proc_stat *child)
 
     if (f->n == LEFTOVERS_SEEN)
         return false;
-    if (child->state == 'Z' || child->state == 'X' || has(f, child->pid))
+    if (proc_is_dead(child) || has(f, child->pid))
         return true;
     f->of[f->n].pid = child->pid;
     f->of[f->n++].worker = f->root;

@@ -155,7 +155,7 @@ retained_is_anothers(void *env, pid_t pid)
     if (orphan_read(pid, &o) < 0) {
         const struct hand *h = proc_hidden(pid) ? hand_of_pid(m, getsid(pid)) : NULL;
 
-        return !proc_hidden(pid) || (h && !h->dead);
+        return h && !h->dead; /* else it is gone, or may be anybody's */
     }
     if (is_elder(m, &o))
         return true;

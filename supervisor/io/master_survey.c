@@ -37,6 +37,7 @@ struct asked {
     struct list node; /* in surveys.waiting or surveys.running */
     uint32_t service;
     uint64_t generation, root, snapshot;
+    bool escaped; /* somebody did */
     char name[65];
 };
 
@@ -54,6 +55,7 @@ struct surveys {
     ev_timer due;
     int64_t began_us, calm_us; /* the one that runs; not before, all processes are asked again */
     bool outsiders;            /* it does that */
+    bool insist;               /* … and looks more than once */
     pid_t top[2]; /* this process, and the keeper or 0: a helper would ask for its own */
     struct survey_subject subjects[SURVEY_AT_ONCE];        /* of those that run … */
     struct given sockets[SURVEY_AT_ONCE * HELD_LISTENERS]; /* … and what they had, in that order */
@@ -151,6 +153,7 @@ work(const void *task, int keep, int out)
         .n = s->n_running,
         .top = {s->top[0], s->top[1]},
         .outsiders = s->outsiders,
+        .insist = s->insist,
         .is_known = knows,
         .was_given = was_given,
         .env = m
@@ -264,10 +267,12 @@ surveys_next(struct surveys *s)
     s->top[0] = getpid();
     s->top[1] = s->master->fdstore ? getppid() : 0;
     s->n_sockets = 0;
+    s->insist = false;
     while (!list_empty(&s->waiting) && s->n_running < SURVEY_AT_ONCE) {
         struct asked *a = container_of(s->waiting.next, struct asked, node);
 
         subject_fill(s, a, &s->subjects[s->n_running++]);
+        s->insist = s->insist || a->escaped;
         list_del(&a->node);
         list_add(&s->running, &a->node);
     }
@@ -300,6 +305,7 @@ survey_ask(struct master *m, const struct effect *e)
     a->service = e->service;
     a->generation = e->generation;
     a->root = g->root;
+    a->escaped = g->escapees > 0;
     a->snapshot = e->snapshot;
     (void)snprintf(a->name, sizeof(a->name), "%s", service->name);
     list_add(&s->waiting, &a->node);

@@ -39,12 +39,12 @@ environ_number(pid_t pid, const char *name)
 
 /* attribute - what its environment says: it was given to the worker, and inherited. */
 static void
-attribute(struct orphan *o)
+attribute(struct orphan *o, pid_t voice)
 {
-    o->spawn_id = environ_number(o->pid, "STINT_SPAWN_ID");
-    o->generation = environ_number(o->pid, "STINT_GENERATION");
-    o->slot = (unsigned)environ_number(o->pid, "STINT_SLOT");
-    if (proc_environ_get(o->pid, "STINT_SERVICE", o->service, sizeof(o->service)) < 0)
+    o->spawn_id = environ_number(voice, "STINT_SPAWN_ID");
+    o->generation = environ_number(voice, "STINT_GENERATION");
+    o->slot = (unsigned)environ_number(voice, "STINT_SLOT");
+    if (proc_environ_get(voice, "STINT_SERVICE", o->service, sizeof(o->service)) < 0)
         o->service[0] = '\0';
     plain_text(o->service);
 }
@@ -59,7 +59,7 @@ orphan_read(pid_t pid, struct orphan *ret)
         return r;
     *ret = (struct orphan){
         .pid = pid, .pidfd = -1, .start_time = st.start_time, .session = st.session};
-    attribute(ret);
+    attribute(ret, proc_voice(&st));
     return 0;
 }
 
@@ -79,7 +79,7 @@ on_living_child(void *env, const struct proc_stat *child)
     struct orphan o = {
         .pid = child->pid, .pidfd = -1, .start_time = child->start_time, .session = child->session};
 
-    if (child->state == 'Z' || child->state == 'X')
+    if (proc_is_dead(child))
         return true;
     memcpy(o.comm, child->comm, sizeof(o.comm));
     plain_text(o.comm);
@@ -88,7 +88,7 @@ on_living_child(void *env, const struct proc_stat *child)
         return true;
     /* the number may have a new owner; a child of ours that we did not reap keeps its own */
     if (proc_stat_read(child->pid, &now) == 0 && now.start_time == child->start_time) {
-        attribute(&o);
+        attribute(&o, proc_voice(&now));
         s->on_orphan(s->env, &o);
         s->n++;
     }

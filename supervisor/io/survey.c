@@ -18,75 +18,13 @@
 #include "supervisor/io/leftovers.h"
 #include "supervisor/probe/proc.h"
 
-#define UNKNOWN_MAX 256 /* processes that nobody knows */
-#define TOLD_MAX    16  /* of one generation, with all that is known */
-#define NAMED_MAX   2   /* … in words */
-#define TOLD_BYTES  ((size_t)4 << 20)
+#define TOLD_MAX   16 /* of one generation, with all that is known */
+#define NAMED_MAX  2  /* … in words */
+#define TOLD_BYTES ((size_t)4 << 20)
 
 /* The kernel takes the dead out of their cgroup when they have left the processor for the last time. */
 #define EMPTY_TRIES 20
 #define EMPTY_NS    5000000L
-
-/* Children of ours that nobody knows, and who is below them. */
-struct unknown {
-    const struct survey_request *rq;
-    pid_t of[UNKNOWN_MAX];
-    size_t n;
-    bool cut;        /* there are more */
-    unsigned hidden; /* … of which /proc shows nothing but the number … */
-    pid_t first_hidden;
-};
-
-static bool
-add(struct unknown *u, const struct proc_stat *child)
-{
-    if (child->state == 'Z' || child->state == 'X')
-        return true;
-    for (size_t i = 0; i < u->n; i++)
-        if (u->of[i] == child->pid)
-            return true;
-    u->cut = u->n == UNKNOWN_MAX;
-    if (!u->cut)
-        u->of[u->n++] = child->pid;
-    return !u->cut;
-}
-
-static bool
-is_known(void *env, pid_t pid)
-{
-    const struct unknown *u = env;
-
-    return pid == getpid() || pid == u->rq->top[0] || u->rq->is_known(u->rq->env, pid);
-}
-
-static bool
-on_child(void *env, const struct proc_stat *child)
-{
-    return add(env, child);
-}
-
-static void
-on_hidden(void *env, pid_t pid)
-{
-    struct unknown *u = env;
-
-    u->first_hidden = u->hidden++ ? u->first_hidden : pid;
-}
-
-static void
-find_unknown(struct unknown *u)
-{
-    for (size_t i = 0; i < 2; i++)
-        if (u->rq->top[i] > 0)
-            (void)proc_children(u->rq->top[i], is_known, on_child, u); /* none may be seen */
-    for (size_t i = 0; i < u->n && !u->cut; i++)
-        (void)proc_children(u->of[i], NULL, on_child, u);
-    for (size_t i = 0; i < 2; i++)
-        if (u->rq->top[i] > 0)
-            proc_hidden_children(u->rq->top[i], is_known, on_hidden, u);
-    for (size_t i = 0; i < u->n && !u->cut; i++)
-        proc_hidden_children(u->of[i], NULL, on_hidden, u);
-}
 
 /* ---- what says whose somebody is --------------------------------------------------------------------- */
 
@@ -117,9 +55,13 @@ static bool
 says_generation(const struct survey_subject *s, pid_t pid, bool *ret_anothers)
 {
     char service[65], number[24];
+    struct proc_stat st;
     uint64_t generation;
 
     *ret_anothers = false;
+    if (proc_stat_read(pid, &st) < 0)
+        return false;
+    pid = proc_voice(&st);
     if (proc_environ_get(pid, "STINT_SERVICE", service, sizeof(service)) < 0 ||
         proc_environ_get(pid, "STINT_GENERATION", number, sizeof(number)) < 0)
         return false;
@@ -256,7 +198,8 @@ fds_known(const struct finding_of *f, int in_leaf, bool asked, unsigned unread)
 {
     if (f->held)
         return f->lent ? KNOWN_CONCLUDED : KNOWN_SEEN;
-    if (f->refused && in_leaf != 0) /* nobody is left, so nobody of it holds anything */
+    /* Nobody is in its cgroup, so nobody of it holds anything; but whoever may leave that may have done so. */
+    if (f->in_doubt > 0 || (f->refused && in_leaf != 0))
         return KNOWN_REFUSED;
     if (f->s->held[0].inode == 0) /* it had nothing, or gave it back */
         return KNOWN_SEEN;
@@ -264,7 +207,7 @@ fds_known(const struct finding_of *f, int in_leaf, bool asked, unsigned unread)
 }
 
 static json_t *
-survey_one(const struct survey_request *rq, size_t index, const struct unknown *u,
+survey_one(const struct survey_request *rq, size_t index, const struct survey_unknown *u,
            const struct outsiders *outsiders)
 {
     const struct survey_subject *s = &rq->of[index];
@@ -276,7 +219,7 @@ survey_one(const struct survey_request *rq, size_t index, const struct unknown *
                  .top = {rq->top[0], rq->top[1]}},
         .words = TEXT_INIT,
         .doubts = TEXT_INIT,
-        .refused = u->cut || u->hidden > 0
+        .refused = u->cut || u->restless || u->hidden > 0
     };
     struct leftovers_request find = {.leaf = s->leaf, .look = f.look, .max = TOLD_MAX};
     int in_leaf = s->leaf ? populated(s->leaf) : -ENOENT;
@@ -297,14 +240,17 @@ survey_one(const struct survey_request *rq, size_t index, const struct unknown *
     if (in_leaf == 1 && f.left.total == 0)
         text_add(&f.words, "who is in its cgroup is of a pid namespace that is not seen from here");
     tell_outsiders(&f, index, outsiders);
+    if (u->restless && in_leaf != 0)
+        text_addf(&f.words, "%sprocesses that begin and end all the time may be of it",
+                  f.words.bytes ? "; " : "");
     if (u->hidden > 0 && in_leaf != 0)
         text_addf(&f.words, "%sprocess %d%s may be of it: /proc does not show it (hidepid)",
                   f.words.bytes ? "; " : "", (int)u->first_hidden,
                   u->hidden > 1 ? " and others" : "");
     if (f.doubts.bytes > 0)
         text_addf(&f.words, "%s%s", f.words.bytes ? "; " : "", text_str(&f.doubts));
-    o = json_pack("{s:i, s:b, s:b, s:i, s:i, s:I, s:s, s:o, s:s}", "populated", in_leaf, "hidden",
-                  u->hidden > 0 && in_leaf != 0, "held", f.held, "how",
+    o = json_pack("{s:i, s:b, s:b, s:i, s:i, s:I, s:s, s:o, s:s}", "populated", in_leaf, "unsure",
+                  (u->hidden > 0 || u->restless) && in_leaf != 0, "held", f.held, "how",
                   fds_known(&f, in_leaf, rq->outsiders, outsiders->unread), "unread",
                   s->held[0].inode ? (int)outsiders->unread : 0, "left", (json_int_t)f.left.total,
                   "holder", f.holder, "processes", leftovers_json(&f.left, s->held), "text",
@@ -318,13 +264,13 @@ survey_one(const struct survey_request *rq, size_t index, const struct unknown *
 bool
 survey_work(const struct survey_request *rq, int out)
 {
-    struct unknown u = {.rq = rq};
+    struct survey_unknown u;
     struct outsiders outsiders = {.n = 0};
     json_t *all = json_array();
     auto_free char *bytes = NULL;
     ssize_t n;
 
-    find_unknown(&u);
+    survey_unknown(rq, &u);
     if (rq->outsiders)
         outsiders_find(rq, &outsiders);
     for (size_t i = 0; i < rq->n; i++)
@@ -381,7 +327,7 @@ survey_at(const json_t *all, size_t i, struct survey_found *ret)
         s->left = 1;
     s->good[FINDING_PIDS] = s->left == 0;
     s->how[FINDING_PIDS] =
-        s->left == 0 && json_is_true(json_object_get(o, "hidden")) ? KNOWN_REFUSED : KNOWN_SEEN;
+        s->left == 0 && json_is_true(json_object_get(o, "unsure")) ? KNOWN_REFUSED : KNOWN_SEEN;
     s->good[FINDING_CGROUP] = in_leaf == 0;
     s->how[FINDING_CGROUP] = in_leaf >= 0         ? KNOWN_SEEN
                              : in_leaf == -ENOENT ? KNOWN_NOT

@@ -55,6 +55,7 @@ struct survey_request {
     size_t n;
     pid_t top[2];   /* whose children are looked at: master, and keeper or 0 */
     bool outsiders; /* is there time to ask everybody? */
+    bool insist;    /* somebody escaped from one of them: look more than once */
     /* Is it one of ours, or does it belong to a worker that lives? Asked of children of `top`. */
     bool (*is_known)(void *env, pid_t pid);
     /* 1: a worker that lives, and was given that; 0: … and was not; -1: it is none */
@@ -80,6 +81,25 @@ struct survey_found {
  */
 int survey_read(int out, size_t n, json_t **ret_all);
 void survey_at(const json_t *all, size_t i, struct survey_found *ret);
+
+/* ---- survey_unknown.c ------------------------------------------------------------------------------- */
+
+#define SURVEY_UNKNOWN 256
+
+/* Children of ours that nobody knows, and who is below them. */
+struct survey_unknown {
+    const struct survey_request *rq;
+    pid_t of[SURVEY_UNKNOWN];
+    size_t n;
+    bool cut;             /* there are more */
+    unsigned asked, came; /* children that nobody knows, and those of them that were there yet */
+    bool moved;           /* somebody had ended */
+    bool restless;        /* they begin and end while they are looked at */
+    unsigned hidden;      /* … of which /proc shows nothing but the number … */
+    pid_t first_hidden;
+};
+
+void survey_unknown(const struct survey_request *rq, struct survey_unknown *ret);
 
 /* ---- survey_origin.c ------------------------------------------------------------------------------- */
 

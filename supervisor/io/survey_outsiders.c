@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -17,11 +18,12 @@
  * us gave us sockets, or keeps them for us. The rest are outsiders.
  */
 
-#define FDS_MAX       262144 /* descriptors of all processes together */
-#define SCAN_US       (300 * US_PER_MS)
-#define ANCESTORS_MAX 128         /* a longer chain is one that changed while it was read */
-#define ABOVE_MAX     32          /* who started us, and whoever started that */
-#define KERNEL_THREAD 0x00200000U /* the kernel's PF_KTHREAD: not in any header for us */
+#define FDS_MAX       262144             /* descriptors of all processes together */
+#define SCAN_CPU_US   (200 * US_PER_MS)  /* what others take of the processor does not count … */
+#define SCAN_US       (1200 * US_PER_MS) /* … as long as there is time */
+#define ANCESTORS_MAX 128                /* a longer chain is one that changed while it was read */
+#define ABOVE_MAX     32                 /* who started us, and whoever started that */
+#define KERNEL_THREAD 0x00200000U        /* the kernel's PF_KTHREAD: not in any header for us */
 
 /* What is looked for. Sorted by inode, which comes first for that. */
 struct want {
@@ -34,10 +36,20 @@ struct scan {
     struct outsiders *found;
     struct want *of; /* owned */
     size_t n, fds;
-    int64_t until_us;
+    int64_t until_us, cpu_until_us;
     pid_t above[ABOVE_MAX];
     size_t n_above;
 };
+
+static int64_t
+cpu_us(void)
+{
+    struct timespec used;
+
+    return clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used) == 0
+               ? used.tv_sec * US_PER_S + used.tv_nsec / 1000
+               : 0;
+}
 
 static int
 by_inode(const void *a, const void *b)
@@ -135,36 +147,72 @@ is_unread(const struct scan *s, pid_t pid)
 {
     struct proc_stat st;
 
-    return proc_stat_read(pid, &st) == 0 && !(st.flags & KERNEL_THREAD) && st.state != 'Z' &&
-           st.state != 'X' && !is_ours(s, pid, 0);
+    return proc_stat_read(pid, &st) == 0 && !(st.flags & KERNEL_THREAD) && !proc_is_dead(&st) &&
+           !is_ours(s, pid, 0);
+}
+
+/* Its first thread has ended, and with it went its descriptors: those of the others are there. */
+static DIR *
+fds_of_voice(pid_t pid)
+{
+    struct proc_stat st;
+    char number[16];
+
+    if (proc_stat_read(pid, &st) < 0 || st.state != 'Z' || proc_is_dead(&st))
+        return NULL;
+    (void)snprintf(number, sizeof(number), "%d", (int)proc_voice(&st));
+    return fds_open(number);
 }
 
 /* Return: all of it was seen, or need not be. */
 static bool
-ask(struct scan *s, pid_t pid, const char *name)
+ask_all_of(struct scan *s, pid_t pid, DIR *d, bool *ret_none)
 {
-    auto_dir DIR *d = fds_open(name);
+    size_t n = 0;
 
-    if (!d)
-        return (errno != EACCES && errno != EPERM) || !is_unread(s, pid);
     for (struct dirent *e;
          (e = readdir(d));) { /* NOLINT(concurrency-mt-unsafe): a DIR of our own */
         struct end end;
 
         if (e->d_name[0] == '.')
             continue;
+        n++;
         if (++s->fds > FDS_MAX)
             return false;
         if (end_read(dirfd(d), e->d_name, &end))
             on_end(s, pid, end.inode);
     }
+    *ret_none = n == 0;
     return true;
+}
+
+static bool
+ask(struct scan *s, pid_t pid, const char *name)
+{
+    auto_dir DIR *d = fds_open(name), *voice = NULL;
+    bool none = false;
+
+    if (!d)
+        return (errno != EACCES && errno != EPERM) || !is_unread(s, pid);
+    if (!ask_all_of(s, pid, d, &none))
+        return false;
+    voice = none ? fds_of_voice(pid) : NULL;
+    return !voice || ask_all_of(s, pid, voice, &none);
+}
+
+static bool
+is_late(const struct scan *s)
+{
+    return mono_now_us() > s->until_us || cpu_us() > s->cpu_until_us;
 }
 
 void
 outsiders_find(const struct survey_request *rq, struct outsiders *ret)
 {
-    struct scan s = {.rq = rq, .found = ret, .until_us = mono_now_us() + SCAN_US};
+    struct scan s = {.rq = rq,
+                     .found = ret,
+                     .until_us = mono_now_us() + SCAN_US,
+                     .cpu_until_us = cpu_us() + SCAN_CPU_US};
     auto_dir DIR *d = NULL;
 
     *ret = (struct outsiders){.unread = 0};
@@ -183,7 +231,7 @@ outsiders_find(const struct survey_request *rq, struct outsiders *ret)
         if (pid <= 0 || pid == getpid() || is_above(&s, pid) || pid == rq->top[0] ||
             pid == rq->top[1])
             continue;
-        if (s.fds > FDS_MAX || mono_now_us() > s.until_us || !ask(&s, pid, e->d_name))
+        if (s.fds > FDS_MAX || is_late(&s) || !ask(&s, pid, e->d_name))
             ret->unread++;
     }
     free(s.of);

@@ -93,12 +93,12 @@ hold(struct leftover *l, const struct leftover_look *look, const struct end *end
 }
 
 static void
-read_holds(struct leftover *l, const struct leftover_look *look)
+read_holds(struct leftover *l, pid_t voice, const struct leftover_look *look)
 {
     char number[16];
     size_t n = 0;
 
-    (void)snprintf(number, sizeof(number), "%d", (int)l->pid);
+    (void)snprintf(number, sizeof(number), "%d", (int)voice);
     auto_dir DIR *d = look->fds > 0 ? fds_open(number) : NULL;
 
     if (!d) {
@@ -131,7 +131,9 @@ leftover_read(pid_t pid, const struct leftover_look *look, struct leftover *ret)
     struct proc_stat st;
     int r = proc_stat_read(pid, &st);
 
-    if (r == 0 && (st.state == 'Z' || st.state == 'X'))
+    pid_t voice;
+
+    if (r == 0 && proc_is_dead(&st))
         r = -ESRCH;
     if (r < 0)
         return r;
@@ -142,10 +144,11 @@ leftover_read(pid_t pid, const struct leftover_look *look, struct leftover *ret)
     l.age_us = age_us(st.start_time);
     memcpy(l.comm, st.comm, sizeof(l.comm));
     plain_text(l.comm);
-    read_command(pid, l.command, sizeof(l.command));
-    read_exe(pid, l.exe, sizeof(l.exe));
+    voice = proc_voice(&st);
+    read_command(voice, l.command, sizeof(l.command));
+    read_exe(voice, l.exe, sizeof(l.exe));
     read_chain(&l, look->top);
-    read_holds(&l, look);
+    read_holds(&l, voice, look);
     /* the number may have become another's while that was read */
     if (proc_stat_read(pid, &st) < 0 || st.start_time != l.start_time)
         return -ESRCH;
@@ -156,10 +159,13 @@ leftover_read(pid_t pid, const struct leftover_look *look, struct leftover *ret)
 size_t
 leftover_inodes(pid_t pid, uint64_t *ret, size_t max)
 {
+    struct proc_stat st;
     char number[16];
     size_t n = 0;
 
-    (void)snprintf(number, sizeof(number), "%d", (int)pid);
+    if (proc_stat_read(pid, &st) < 0)
+        return 0;
+    (void)snprintf(number, sizeof(number), "%d", (int)proc_voice(&st));
     auto_dir DIR *d = fds_open(number);
 
     if (!d)

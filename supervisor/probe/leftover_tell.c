@@ -25,6 +25,8 @@ state_words(char state)
         return "traced";
     case 'I':
         return "idle";
+    case 'Z':
+        return "its first thread has ended and others live";
     default:
         return "on its way out";
     }

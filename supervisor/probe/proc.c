@@ -373,3 +373,21 @@ proc_children(pid_t pid, bool (*skip)(void *env, pid_t child),
             break;
     return 0;
 }
+
+#define VOICES_MAX 64 /* threads of it that are asked */
+
+pid_t
+proc_voice(const struct proc_stat *st)
+{
+    pid_t tids[VOICES_MAX];
+    size_t n = 0, total = 0;
+    struct proc_stat thread;
+
+    if (st->state != 'Z' || proc_threads(st->pid, tids, VOICES_MAX, &n, &total) < 0)
+        return st->pid;
+    for (size_t i = 0; i < n; i++)
+        if (proc_thread_stat_read(st->pid, tids[i], &thread) == 0 && thread.state != 'Z' &&
+            thread.state != 'X')
+            return tids[i]; /* /proc knows it by its number, though it does not list it */
+    return st->pid;
+}

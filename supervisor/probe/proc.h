@@ -19,6 +19,19 @@ struct proc_stat {
     char comm[64];           /* may hold ')' and blanks; as the kernel has it, so up to 15 bytes */
 };
 
+/*
+ * proc_is_dead - and only not collected yet. A process whose first thread has ended looks like that as well,
+ * but has others, which live.
+ */
+static inline bool
+proc_is_dead(const struct proc_stat *st)
+{
+    return st->state == 'X' || (st->state == 'Z' && st->threads <= 1);
+}
+
+/* proc_voice - a thread of it that lives, whose fd, environ and exe are those of all: mostly @pid. */
+pid_t proc_voice(const struct proc_stat *st);
+
 /* proc_stat_parse - the text of a stat file. Pure; -EPROTO when it is not one. */
 int proc_stat_parse(const char *text, struct proc_stat *ret);
 int proc_stat_read(pid_t pid, struct proc_stat *ret);

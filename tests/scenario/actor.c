@@ -22,6 +22,7 @@
  *   map=FILE         as if it were a library
  *   reload=FILE      reload on SIGHUP, see actor_reload.h
  *   count=FOLDER     print a numbered line for each answer, see actor_count.c
+ *   orphan           (as the first) ends after two minutes, and not when its parents do
  * and what actor_hostile.c can do.
  */
 #include <errno.h>
@@ -229,7 +230,10 @@ main(int argc, char **argv)
     sigset_t term;
     int signals;
 
-    die_with_the_keeper();
+    if (argc > 1 && strcmp(argv[1], "orphan") == 0) /* whose parents come and go */
+        (void)alarm(120);
+    else
+        die_with_the_keeper();
     if (fds && atoi(fds) > 0) /* it waits for more than clients, and shares the socket */
         (void)fcntl(3, F_SETFL, fcntl(3, F_GETFL) | O_NONBLOCK);
     sigemptyset(&term);

@@ -14,6 +14,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/unit/probe/registry_tables.h"
@@ -275,6 +276,42 @@ send_away(const char *what)
     (void)close(fd);
 }
 
+static void *
+for_ever(void *unused)
+{
+    for (;;)
+        (void)pause();
+    return unused;
+}
+
+/* Its first thread ends, another lives on: in /proc it looks like a zombie. */
+static void
+headless(const char *fifo)
+{
+    pthread_t thread;
+
+    (void)signal(SIGTERM, SIG_IGN);
+    if (pthread_create(&thread, NULL, for_ever, NULL) != 0)
+        exit(96);
+    tell(fifo);
+    pthread_exit(NULL);
+}
+
+/* A child goes on and the parent ends, again and again: whoever is to be signalled is gone. */
+static void
+hop(const char *until)
+{
+    (void)signal(SIGTERM, SIG_IGN);
+    for (unsigned i = 0; i < 200000 && access(until, F_OK) == -1; i++) {
+        const struct timespec pause_ns = {0, 200000};
+
+        if (fork() != 0)
+            _exit(0);
+        (void)nanosleep(&pause_ns, NULL);
+    }
+    _exit(0);
+}
+
 void
 actor_hostile(const char *what, const char *value)
 {
@@ -307,6 +344,12 @@ actor_hostile(const char *what, const char *value)
         registry(value);
     else if (strncmp(what, "channel=", 8) == 0)
         channel(value);
+    else if (strncmp(what, "headless=", 9) == 0)
+        headless(value);
+    else if (strncmp(what, "hop=", 4) == 0)
+        hop(value);
+    else if (strcmp(what, "odd-name") == 0)
+        (void)prctl(PR_SET_NAME, ") R 1 (\n\033[7m\"");
     else if (strcmp(what, "undumpable") == 0)
         (void)prctl(PR_SET_DUMPABLE, 0);
     else if (strncmp(what, "send=", 5) == 0)

@@ -17,6 +17,9 @@
  *   registry=HOW     bad-magic, huge-slots, odd, noise: in $STINT_REGISTRY; spans: many times over, any bytes, in
  *                    the ring behind it
  *   channel=HOW      noise, length, sequence, fds, deluge, silent: on $STINT_CHANNEL
+ *   headless=FIFO    a byte into it, then the first thread ends and another waits for ever
+ *   hop=FILE         become a child of itself again and again until the file is there; deaf to SIGTERM
+ *   odd-name         be called something that breaks /proc/PID/stat and lines of a log, if it can
  *   undumpable       who is not root may not look at it, and under hidepid not even see it
  *   send=WHAT        listener, channel, stdout: the descriptor goes to who listens at "stranger.sock"
  */

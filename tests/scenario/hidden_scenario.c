@@ -96,11 +96,11 @@ START_TEST(an_orphan_that_is_not_shown_keeps_a_certificate_from_saying_that_all_
     pid_t daemon;
 
     fifo = scn_fifo("up");
-    begin(
-        &hidden,
-        "[/bin/sh, -c, \"[ -e once ] || { >once; (exec env -i setsid ./actor mute undumpable deaf "
-        "tell=up never 3>&- </dev/null >/dev/null 2>&1 &); }; exec ./actor ready\"]",
-        "");
+    begin(&hidden,
+          "[/bin/sh, -c, \"[ -e once ] || { >once; (exec env -i setsid ./actor orphan mute "
+          "undumpable deaf "
+          "tell=up never 3>&- </dev/null >/dev/null 2>&1 &); }; exec ./actor ready\"]",
+          "");
     scn_fifo_read(fifo, 10000);
     reload();
     line = scn_await_any("event=certificate service=web gen=1 ~may+be+of+it ~hidepid", 10000);
@@ -123,7 +123,8 @@ START_TEST(an_orphan_that_is_not_shown_is_known_by_its_session)
 
     fifo = scn_fifo("up");
     begin(&hidden,
-          "[/bin/sh, -c, \"[ -e once ] || { >once; (./actor undumpable deaf tell=up never &); }; "
+          "[/bin/sh, -c, \"[ -e once ] || { >once; (./actor orphan undumpable deaf tell=up never "
+          "&); }; "
           "exec ./actor ready\"]",
           "");
     scn_fifo_read(fifo, 10000);
