@@ -41,7 +41,9 @@ page_head(void)
         "so: from outside they are threads that are still there when the process should be gone, "
         "and bare they are called what F10 and G22 are. F05 and F06 (a watcher that died, or does "
         "nothing any more, in a process that serves) and G33 (a registry that lies) are traps when "
-        "bare: nobody promised a beat and there is no registry, so nothing may be said of them.\n",
+        "bare: nobody promised a beat and there is no registry, so nothing may be said of them. So "
+        "are I90, I91, I93, I95 and I96, where a contract within a process that serves is broken: "
+        "only a token can tell.\n",
         (int)strcspn(u.release, "-"), u.release);
 }
 
