@@ -22,7 +22,7 @@
 #define ANEW_US (10 * US_PER_S) /* after so long it is worth another */
 #define AT_ONCE 4
 
-/* The last of a service. */
+/* One that waits or is under way; of each service also the last, so that it is known when it was. */
 struct keeping {
     struct list node; /* in master.leaks.heaps */
     struct master *master;
@@ -33,12 +33,12 @@ struct keeping {
 };
 
 static struct keeping *
-keeping_of(struct master *m, const char *service)
+keeping_of(struct master *m, const char *service, uint64_t generation)
 {
     list_for_each (n, &m->leaks.heaps) {
         struct keeping *k = container_of(n, struct keeping, node);
 
-        if (strcmp(k->service, service) == 0)
+        if (k->generation == generation && strcmp(k->service, service) == 0)
             return k;
     }
     return NULL;
@@ -50,6 +50,18 @@ keeping_free(struct keeping *k)
     heap_keep_cancel(k->under_way);
     list_del(&k->node);
     free(k);
+}
+
+/* @all: else those that are over. */
+static void
+forget(struct master *m, const char *service, bool all)
+{
+    list_for_each_safe (n, &m->leaks.heaps) {
+        struct keeping *k = container_of(n, struct keeping, node);
+
+        if (strcmp(k->service, service) == 0 && (all || (k->at_us != 0 && !k->under_way)))
+            keeping_free(k);
+    }
 }
 
 static void
@@ -149,24 +161,20 @@ begin_waiting(struct master *m)
 static void
 keep(struct master *m, const struct generation *g, bool anew)
 {
-    struct keeping *k = keeping_of(m, g->service->name);
+    struct keeping *k = keeping_of(m, g->service->name, g->number);
 
     if (!g->service->spec->profiling.heap || g->aborted || !m->state_dir)
         return;
-    if (k && k->generation == g->number &&
-        (k->at_us == 0 || k->under_way || (!anew && mono_now_us() - k->at_us < ANEW_US)))
+    if (k && (k->at_us == 0 || k->under_way || (!anew && mono_now_us() - k->at_us < ANEW_US)))
         return;
-    if (!k) {
-        k = calloc(1, sizeof(*k));
-        if (!k)
-            return;
-        k->master = m;
-        (void)snprintf(k->service, sizeof(k->service), "%s", g->service->name);
-        list_add(&m->leaks.heaps, &k->node);
-    }
-    heap_keep_cancel(steal(k->under_way)); /* of an older one */
+    forget(m, g->service->name, false);
+    k = calloc(1, sizeof(*k));
+    if (!k)
+        return;
+    k->master = m;
     k->generation = g->number;
-    k->at_us = 0;
+    (void)snprintf(k->service, sizeof(k->service), "%s", g->service->name);
+    list_add(&m->leaks.heaps, &k->node);
     begin_waiting(m);
 }
 
@@ -177,10 +185,7 @@ heaps_record(struct master *m, const struct record *r)
     const struct generation *g = NULL;
 
     if (!s) {
-        struct keeping *k = keeping_of(m, r->service);
-
-        if (k)
-            keeping_free(k);
+        forget(m, r->service, true);
         return;
     }
     if (r->kind == RECORD_RELOAD)
