@@ -138,7 +138,8 @@ const struct verb cli_verbs[] = {
      REMOTE | ACCEPTS(OPTION_FOLLOW) | ACCEPTS(OPTION_SINCE) | ACCEPTS(OPTION_LINES) |
          ACCEPTS(OPTION_SPANS),
      verb_events,                                                                                                                       "The supervisor keeps the last 4096 events in memory; all of them are in its log. With\n"
-     "--spans: what each reload went through, and for how long; the last 1024 of those.\n"
+     "--spans: what each reload went through, and for how long, the last 1024 of those; and what\n"
+     "workers tell of their work where there is an 'export' of it, the last 8192.\n"
      "  stint events -n 20\n"
      "  stint events --follow --json\n"
      "  stint events web --spans\n"                                                        },
