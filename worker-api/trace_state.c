@@ -94,36 +94,37 @@ stn_tracestate_put(const struct tracestate *list, char *to)
     }
 }
 
-/* Members of at most @longest characters, until one does not fit. Return: all of them did. */
-static bool
-fit(const char *state, char *to, size_t size, size_t longest)
+/* The last of the long ones, or the last: whoever is on the right has not been here for the longest time. */
+static void
+drop_one(struct tracestate *list)
 {
-    size_t used = 0;
+    size_t i = list->members;
 
-    to[0] = '\0';
-    for (const char *at = state; *at;) {
-        size_t n = strcspn(at, ",");
-
-        if (n <= longest && used + (used > 0) + n >= size)
-            return false;
-        if (n <= longest) {
-            if (used > 0)
-                to[used++] = ',';
-            memcpy(to + used, at, n);
-            used += n;
-            to[used] = '\0';
-        }
-        at += n + (at[n] == ',');
-    }
-    return true;
+    while (i > 0 && list->of[i - 1].n <= LONG_MEMBER)
+        i--;
+    i = i > 0 ? i - 1 : list->members - 1;
+    list->members--;
+    memmove(&list->of[i], &list->of[i + 1], (list->members - i) * sizeof(list->of[0]));
 }
 
 void
 stn_tracestate_fit(const char *state, char *to, size_t size)
 {
+    struct tracestate list;
+    size_t bytes = state ? strlen(state) + 1 : 0;
+
     if (size == 0)
         return;
     to[0] = '\0';
-    if (state && !fit(state, to, size, SIZE_MAX))
-        (void)fit(state, to, size, LONG_MEMBER); /* what fits of it */
+    if (bytes <= size) {
+        if (state)
+            memcpy(to, state, bytes);
+        return;
+    }
+    list.members = 0;
+    list.bad = false;
+    stn_tracestate_add(&list, state, bytes - 1);
+    while (stn_tracestate_bytes(&list) > size)
+        drop_one(&list);
+    stn_tracestate_put(&list, to);
 }

@@ -166,6 +166,34 @@ START_TEST(a_tracestate_is_cut_at_members_and_the_long_ones_go_first)
 }
 END_TEST
 
+START_TEST(no_more_is_cut_from_a_tracestate_than_has_to)
+{
+    struct stint_token *token = stint_token_new(NULL, "request");
+    char *one = member(60, 69), *other = member(100, 100), *edge = member(63, 64);
+    char parent[STINT_TRACEPARENT_MAX], out[512], kept[512];
+    struct stint_header headers[] = {
+        stint_header_of("traceparent", GOOD), stint_header_of("tracestate", one),
+        stint_header_of("tracestate", edge),  stint_header_of("tracestate", other),
+        stint_header_of("tracestate", "b=2"),
+    };
+
+    ck_assert_int_eq(stint_trace_extract(token, headers, 5), 1);
+    (void)snprintf(kept, sizeof(kept), "%s,%s,b=2", one,
+                   edge); /* the right one of the long ones goes */
+    (void)stint_trace_inject(token, parent, out, 130 + 1 + 128 + 1 + 3 + 1);
+    ck_assert_str_eq(out, kept);
+    (void)snprintf(kept, sizeof(kept), "%s,b=2", edge); /* 128 characters are not long */
+    (void)stint_trace_inject(token, parent, out, 130 + 1 + 128 + 1 + 3);
+    ck_assert_str_eq(out, kept);
+    (void)stint_trace_inject(token, parent, out, 128 + 1 + 3);
+    ck_assert_str_eq(out, edge);
+    stint_token_unref(token);
+    free(one);
+    free(other);
+    free(edge);
+}
+END_TEST
+
 START_TEST(values_need_no_nul)
 {
     static const char bytes[] = "XtraceparentX" GOOD "XtracestateXfoo=1X";
@@ -194,6 +222,7 @@ main(void)
     tcase_add_test(t, keys_and_values_have_at_most_256_characters);
     tcase_add_test(t, flags_are_bits_and_those_without_a_meaning_are_zeroed);
     tcase_add_test(t, a_tracestate_is_cut_at_members_and_the_long_ones_go_first);
+    tcase_add_test(t, no_more_is_cut_from_a_tracestate_than_has_to);
     tcase_add_test(t, values_need_no_nul);
     suite_add_tcase(suite, t);
     return unit_main(suite);
