@@ -81,7 +81,7 @@ exporter_destroy(struct exporter *x)
     sender_end(x);
     export_queue_close(&x->queue);
     export_settings_finish(&x->settings);
-    text_finish(&x->span);
+    text_finish(&x->row);
     free(x);
 }
 

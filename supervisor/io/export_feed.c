@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+#include <string.h>
+
 #include "base/mem.h"
 #include "supervisor/io/edge.h"
 #include "supervisor/io/export_state.h"
+#include "supervisor/io/lint_line.h"
 
 /*
  * From where they are kept into the queue, as they come: a line that is in the journal's memory and not in the queue
@@ -19,6 +23,31 @@ put(struct exporter *x, enum otlp_signal signal, enum export_source source, uint
     export_came(l);
 }
 
+/* Its own span, beside the trace that is known to be its own; by the usual keys alone. */
+static void
+add_span(struct exporter *x, struct journal_entry *e)
+{
+    static const struct lint_keys keys = {.format = TRACE_AUTO};
+    char trace[48];
+    struct lint_found found;
+
+    if (!e->text)
+        return;
+    (void)lint_find_ids(&keys, e->text, e->text_bytes, &found);
+    if (found.trace != LINT_GOOD || found.span != LINT_GOOD)
+        return;
+    (void)snprintf(trace, sizeof(trace), "\"trace\":\"%.32s\"", found.trace_id);
+    if (!memmem(e->json, e->bytes, trace, strlen(trace)))
+        return; /* quotes are escaped in what it says itself: this is the key */
+    text_clear(&x->row);
+    text_addn(&x->row, e->json, e->bytes - 1);
+    text_addf(&x->row, ",\"span\":\"%.16s\"}", found.span_id);
+    if (x->row.failed)
+        return;
+    e->json = text_str(&x->row);
+    e->bytes = x->row.bytes;
+}
+
 /* ---- lines ---------------------------------------------------------------------------------------- */
 
 typedef bool next_fn(const struct journal *j, uint64_t after, struct journal_entry *ret);
@@ -33,6 +62,7 @@ take_lines(struct exporter *x, enum export_source source, next_fn *next)
     while (next(x->options.journal, after = atomic_load(seen), &e)) {
         if (e.seq > after + 1)
             export_queue_drop(&x->queue, OTLP_LOGS, EXPORT_MISSED, e.seq - after - 1);
+        add_span(x, &e);
         put(x, OTLP_LOGS, source, e.seq, e.json, e.bytes);
         EDGE("export-queued");
     }
@@ -62,12 +92,12 @@ on_ends(struct spans_watch *w)
             export_queue_drop(&x->queue, OTLP_TRACES, EXPORT_MISSED, lost);
         if (span->of_worker ? !x->settings.spans : !x->settings.reloads)
             continue;
-        text_clear(&x->span);
-        span_json(span, &x->span);
-        if (x->span.failed)
+        text_clear(&x->row);
+        span_json(span, &x->row);
+        if (x->row.failed)
             export_queue_drop(&x->queue, OTLP_TRACES, EXPORT_MISSED, 1);
         else
-            put(x, OTLP_TRACES, EXPORT_SPANS, span->seq, text_str(&x->span), x->span.bytes);
+            put(x, OTLP_TRACES, EXPORT_SPANS, span->seq, text_str(&x->row), x->row.bytes);
         EDGE("export-queued");
     }
     if (lost > 0) { /* behind the last one there is */

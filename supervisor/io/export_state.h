@@ -66,7 +66,7 @@ struct exporter {
     struct lane lane[OTLP_SIGNALS];
     struct journal_watch lines;
     struct spans_watch ends;
-    struct text span; /* scratch */
+    struct text row; /* scratch */
     ev_timer pump;
     uint64_t spans_seen, last_number;
     struct sender_process *sender; /* owned by its own end; NULL: there is none */

@@ -186,6 +186,8 @@ struct journal_entry {
     const char *service; /* "" when it concerns none */
     const char *json;    /* one object, no newline */
     size_t bytes;
+    const char *text; /* output only, as it came; NULL: that is not kept … */
+    size_t text_bytes;
     uint64_t generation; /* output only: 0 in events */
     pid_t pid;           /* output only */
 };

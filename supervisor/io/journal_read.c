@@ -70,6 +70,10 @@ show(const struct journal *j, const struct journal_ring *ring, const struct jour
 {
     struct journal_entry e = entry_of(ring, s);
 
+    if (kept_is_raw(e.json, e.bytes)) {
+        e.text = e.json + sizeof(struct kept_head);
+        e.text_bytes = e.bytes - sizeof(struct kept_head);
+    }
     text_clear(j->shown);
     kept_show(s, e.service, e.json, j->shown);
     if (j->shown->failed)

@@ -12,6 +12,7 @@
 #include "export_stage.h"
 #include "harness.h"
 
+#define TRACE  "0af7651916cd43dd8448eb211c80319c"
 #define SECRET "s3cr3t-t0ken"
 
 START_TEST(a_reload_is_a_trace_that_the_collector_gets)
@@ -63,6 +64,45 @@ START_TEST(lines_of_workers_and_events_of_stint_are_records)
     ck_assert_uint_eq(collector_count("line 2 of the service"), 1);
     ck_assert_int_eq(scn_stop(), 0);
     collector_await("\"stringValue\":\"stopped\"", 100);
+    collector_close();
+}
+END_TEST
+
+START_TEST(a_line_is_of_the_span_that_it_names)
+{
+    collector_open(0, COLLECTOR_TAKES);
+    scn_config("  web:\n    command: [/bin/sh, -c, 'echo level=info trace_id=" TRACE
+               " span_id=00f067aa0ba902b7 msg=stamped; exec sleep 1000']\n"
+               "    ready: {assume_after: 50ms}\n"
+               "export: {endpoint: 'http://127.0.0.1:%d', every: 100ms, logs: true}\n",
+               collector_port());
+    scn_start();
+    collector_await("/v1/logs \n\"traceId\":\"" TRACE "\",\"spanId\":\"00f067aa0ba902b7\"", 10000);
+    ck_assert_int_eq(scn_stop(), 0);
+    collector_close();
+}
+END_TEST
+
+START_TEST(lines_that_flood_a_file_are_sent_all_the_same)
+{
+    json_t *lane;
+
+    collector_open(0, COLLECTOR_TAKES);
+    scn_config(
+        "  web:\n    command: [/bin/sh, -c, 'seq -f \"line %%.0f of many\" 20000; exec sleep "
+        "1000']\n"
+        "    ready: {assume_after: 50ms}\n    log: {file: %s, block: 5s}\n"
+        "export: {endpoint: 'http://127.0.0.1:%d', every: 100ms, logs: true, queue: 32MiB}\n",
+        scn_path("web.log"), collector_port());
+    scn_start();
+    collector_await("\"line 20000 of many\"", 20000);
+    ck_assert_uint_eq(collector_count(" of many\""), 20000);
+    lane = status_of("logs");
+    ck_assert_int_eq(dropped(lane, "missed"), 0);
+    ck_assert_int_eq(dropped(lane, "queue_full"), 0);
+    json_decref(lane);
+    scn_did_not_block();
+    ck_assert_int_eq(scn_stop(), 0);
     collector_close();
 }
 END_TEST
@@ -334,7 +374,8 @@ START_TEST(a_token_is_sent_and_seen_nowhere_else)
 }
 END_TEST
 
-scn_main("export", a_reload_is_a_trace_that_the_collector_gets,
+scn_main("export", a_reload_is_a_trace_that_the_collector_gets, a_line_is_of_the_span_that_it_names,
+         lines_that_flood_a_file_are_sent_all_the_same,
          lines_of_workers_and_events_of_stint_are_records,
          a_collector_that_comes_later_gets_what_waited,
          who_says_when_to_come_back_is_left_alone_until_then,
