@@ -39,6 +39,7 @@ enum cli_option {
     OPTION_KEEP,
     OPTION_BESIDE_LIVE,
     OPTION_TRACE,
+    OPTION_LINT,
     OPTION_CPU,
     OPTION_HEAP,
     OPTION_THREADS,
@@ -128,6 +129,11 @@ int verb_reopen(struct cli *cli);
 int verb_events(struct cli *cli);
 int verb_logs(struct cli *cli);
 int cli_logs_of_trace(struct cli *cli);
+int cli_lint(struct cli *cli);
+/* cli_stream - lines of @route, as the command line wants them; with a trace those after cli->seen. */
+int cli_stream(struct cli *cli, const char *route, const char *lines_default);
+/* cli_trace_met - while a trace is followed: was that line shown before? */
+bool cli_trace_met(const json_t *line);
 int verb_preflight(struct cli *cli);
 
 struct text;

@@ -86,7 +86,9 @@ on_line(struct cli *cli, const char *line, size_t bytes)
 {
     json_t *json = json_loadb(line, bytes, JSON_ALLOW_NUL, NULL);
 
-    if (cli->values[OPTION_JSON])
+    if (cli_trace_met(json))
+        (void)0;
+    else if (cli->values[OPTION_JSON])
         (void)fprintf(cli->out, "%s\n", line);
     else if (strcmp(cli->verb->name, "logs") == 0)
         render_output(cli, json);
@@ -116,7 +118,7 @@ stream_path(struct cli *cli, struct ask *ask, int64_t left_us)
     (void)left_us;
     if (!since && !lines)
         lines = rd->lines_default;
-    if (cli->seen > 0) {
+    if (cli->seen > 0 || cli->values[OPTION_TRACE]) {
         (void)snprintf(seen, sizeof(seen), "%" PRIu64, cli->seen);
         since = seen;
         lines = NULL;
@@ -129,13 +131,15 @@ stream_path(struct cli *cli, struct ask *ask, int64_t left_us)
         cli_query(&rd->path, "since", since);
     if (lines)
         cli_query(&rd->path, "lines", lines);
+    if (cli->values[OPTION_TRACE])
+        cli_query(&rd->path, "trace", cli->values[OPTION_TRACE]);
     if (cli->values[OPTION_FOLLOW])
         cli_query(&rd->path, "follow", "1");
     ask->path = text_str(&rd->path);
 }
 
-static int
-stream(struct cli *cli, const char *route, const char *lines_default)
+int
+cli_stream(struct cli *cli, const char *route, const char *lines_default)
 {
     bool follow = cli->values[OPTION_FOLLOW] != NULL;
     struct reading rd = {.route = route, .lines_default = lines_default, .path = TEXT_INIT};
@@ -162,14 +166,16 @@ int
 verb_events(struct cli *cli)
 {
     if (!cli->values[OPTION_SPANS])
-        return stream(cli, "/v1/events", NULL);
+        return cli_stream(cli, "/v1/events", NULL);
     if (cli->values[OPTION_LINES])
         return cli_fail(cli, CLI_USAGE, "--spans shows all that are kept: no -n");
-    return stream(cli, "/v1/spans", NULL);
+    return cli_stream(cli, "/v1/spans", NULL);
 }
 
 int
 verb_logs(struct cli *cli)
 {
-    return cli->values[OPTION_TRACE] ? cli_logs_of_trace(cli) : stream(cli, "/v1/logs", "100");
+    if (cli->values[OPTION_LINT])
+        return cli_lint(cli);
+    return cli->values[OPTION_TRACE] ? cli_logs_of_trace(cli) : cli_stream(cli, "/v1/logs", "100");
 }

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <glob.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/text.h"
@@ -27,6 +31,16 @@ static struct {
     uint64_t seen; /* of the stream that is read: asked again, it begins anew */
     bool full;
 } all;
+
+/* What is followed begins behind the numbers that were given before anything was read. */
+static struct {
+    uint64_t events, output;
+    struct shown {
+        uint64_t seq;
+        bool output;
+    } * shown; /* owned: lines behind those that were read */
+    size_t n;
+} after;
 
 static void
 add(json_t *line)
@@ -83,6 +97,12 @@ ask_kept(struct cli *cli, const char *route, const char *trace, const char *serv
     return r;
 }
 
+static bool
+is_output(const json_t *line)
+{
+    return strcmp(json_text(line, "event"), "output") == 0;
+}
+
 /* ---- Log files ------------------------------------------------------------------------------- */
 
 /* What is kept of the service since @from, newest first: is the end of @line one of those, and not met yet? */
@@ -130,7 +150,7 @@ add_file_line(const char *service, const char *path, const char *line, size_t n)
 {
     json_t *json = json_loadb(line, n, JSON_ALLOW_NUL, NULL);
 
-    if (strcmp(json_text(json, "event"), "output") == 0) { /* format: json: it has all its fields */
+    if (is_output(json)) { /* format: json: it has all its fields */
         add(json);
         return;
     }
@@ -194,7 +214,7 @@ read_files(struct cli *cli, struct file_lines *f, const char *file)
     return r;
 }
 
-/* ---- All of it ------------------------------------------------------------------------------- */
+/* ---- All there is ---------------------------------------------------------------------------- */
 
 static int
 ask_service(struct cli *cli, const json_t *s, const char *trace)
@@ -208,6 +228,64 @@ ask_service(struct cli *cli, const json_t *s, const char *trace)
         r = read_files(cli, &f, file);
     return r;
 }
+
+/* ---- What comes -------------------------------------------------------------------------------- */
+
+bool
+cli_trace_met(const json_t *line)
+{
+    uint64_t seq = (uint64_t)json_number(line, "seq");
+
+    for (size_t i = 0; i < after.n; i++)
+        if (after.shown[i].seq == seq && after.shown[i].output == is_output(line))
+            return true;
+    return false;
+}
+
+/* Those that came while the rest was read are asked for again, and not shown again. */
+static void
+note_shown(void)
+{
+    after.shown = calloc(all.n ? all.n : 1, sizeof(*after.shown));
+    for (size_t i = 0; after.shown && i < all.n; i++) {
+        const json_t *line = all.of[i].line;
+        bool output = is_output(line), span = json_has(line, "start_unix_ns");
+        uint64_t seq = (uint64_t)json_number(line, "seq");
+
+        if (!span && seq > (output ? after.output : after.events))
+            after.shown[after.n++] = (struct shown){seq, output};
+    }
+}
+
+/* Two streams: a process for each, and each line is written at once. */
+static int
+follow(struct cli *cli)
+{
+    pid_t pid, self = getpid();
+    int r;
+
+    if (fflush(cli->out) != 0)
+        return CLI_OK; /* nobody there */
+    pid = fork();
+    if (pid == -1)
+        return cli_fail(cli, CLI_INTERNAL, "cannot follow: %s", strerrordesc_np(errno));
+    if (pid == 0) {
+        if (prctl(PR_SET_PDEATHSIG, SIGTERM) == -1 || getppid() != self)
+            _exit(CLI_INTERNAL);
+        cli->seen = after.events;
+        _exit(cli_stream(cli, "/v1/events", NULL));
+    }
+    cli->seen = after.output;
+    r = cli_stream(cli, "/v1/logs", NULL);
+    (void)kill(pid, SIGTERM); /* ours: it is waited for below */
+    (void)waitpid(pid, NULL, 0);
+    free(after.shown);
+    after.shown = NULL;
+    after.n = 0;
+    return r;
+}
+
+/* ---- All of it ------------------------------------------------------------------------------- */
 
 /* By time; what has none stands where it was found, before the rest of its service. */
 static int
@@ -267,13 +345,16 @@ cli_logs_of_trace(struct cli *cli)
 
     if (!read_id(cli->values[OPTION_TRACE], trace))
         return cli_fail(cli, CLI_USAGE, "--trace wants 32 digits of 0-9 and a-f, or a traceparent");
-    if (cli->values[OPTION_FOLLOW] || cli->values[OPTION_SINCE] || cli->values[OPTION_LINES])
-        return cli_fail(cli, CLI_USAGE, "--trace shows all there is: no --follow, --since or -n");
+    if (cli->values[OPTION_SINCE] || cli->values[OPTION_LINES])
+        return cli_fail(cli, CLI_USAGE, "--trace shows all there is: no --since or -n");
+    cli->values[OPTION_TRACE] = trace;
     text_add(&path, "/v1/status");
     if (cli->n_args > 0)
         cli_query(&path, "service", cli->args[0]);
     ask.path = text_str(&path);
     r = cli_ask(cli, &ask, &status);
+    after.events = (uint64_t)json_number(json_object_get(status, "log"), "events");
+    after.output = (uint64_t)json_number(json_object_get(status, "log"), "output_lines");
     if (r == CLI_OK)
         r = ask_kept(cli, "/v1/events", trace, cli->n_args > 0 ? cli->args[0] : NULL);
     if (r == CLI_OK)
@@ -284,8 +365,10 @@ cli_logs_of_trace(struct cli *cli)
         r = r ? r : one;
     }
     json_decref(status);
+    if (cli->values[OPTION_FOLLOW])
+        note_shown();
     print_all(cli);
     if (all.full)
         r = cli_fail(cli, CLI_NO, "there are more lines than can be shown");
-    return r;
+    return cli->values[OPTION_FOLLOW] && (r == CLI_OK || r == CLI_NO) ? follow(cli) : r;
 }

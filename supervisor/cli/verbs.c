@@ -23,6 +23,8 @@ const struct option_row cli_options[OPTION_COUNT] = {
     [OPTION_FOLLOW] = {"follow",           'f',  NULL,          "go on with what comes, until interrupted"        },
     [OPTION_SINCE] = {"since",            '\0', "N",           "only what comes after number N (seq in --json)"  },
     [OPTION_LINES] = {"lines",            'n',  "N",           "the last N lines"                                },
+    [OPTION_LINT] = {"lint",             '\0', NULL,
+                         "what is wrong with the trace context of its lines, by thread"                             },
     [OPTION_TRACE] = {"trace",            '\0', "ID",          "what is known of that trace, wherever it is"     },
     [OPTION_SPANS] = {"spans",            '\0', NULL,          "phases of reloads, and how long they took"       },
     [OPTION_GENERATION] = {"generation",       'g',  "N",           "of this generation only"                         },
@@ -145,12 +147,15 @@ const struct verb cli_verbs[] = {
      "  stint events web --spans\n"                                                        },
     {"logs",      "[SERVICE]",              "what the workers printed",                                    0, 1,
      REMOTE | ACCEPTS(OPTION_FOLLOW) | ACCEPTS(OPTION_SINCE) | ACCEPTS(OPTION_LINES) |
-         ACCEPTS(OPTION_TRACE),
+         ACCEPTS(OPTION_TRACE) | ACCEPTS(OPTION_LINT),
      verb_logs,                                                                                                                         "The last 500 lines of each service are kept in memory; 100 are shown. With --trace all that\n"
-     "is known of one trace, over services and generations, in log files, too.\n"
+     "is known of one trace, over services and generations, in log files, too; with -f also what\n"
+     "comes. With --lint: lines with a fault in their trace context, by the thread that printed "
+     "them.\n"
      "  stint logs web -n 20\n"
      "  stint logs -f\n"
-     "  stint logs --trace 0af7651916cd43dd8448eb211c80319c\n"                               },
+     "  stint logs --trace 0af7651916cd43dd8448eb211c80319c\n"
+     "  stint logs web --lint\n"                                                             },
     {"reopen",    "[SERVICE...]",           "open log files anew that somebody moved away",                0, -1, REMOTE,
      verb_reopen,                                                                                                                       "For the postrotate of logrotate and the like; not needed for what stint rotates itself.\n"
      "  stint reopen\n"

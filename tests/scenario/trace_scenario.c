@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /* Trace context: from a request to the line of a log, and from a reload to its workers. */
+#include <fcntl.h>
 #include <jansson.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -72,7 +76,7 @@ END_TEST
 START_TEST(what_is_wrong_with_a_line_is_told_by_the_thread_that_printed_it)
 {
     static const char *const faults[] = {"span_without_trace", "zero", "malformed", "changed"};
-    auto_free char *out = NULL;
+    auto_free char *out = NULL, *lint = NULL, *json = NULL;
     json_t *c, *lost;
 
     service("web", "lose, span, zero, bad, change", "");
@@ -104,6 +108,15 @@ START_TEST(what_is_wrong_with_a_line_is_told_by_the_thread_that_printed_it)
                               "forgetful, in_thread at ") &&
                       strstr(out, "1 with a span and no trace (thread careless, in_thread at "),
                   "%s", out);
+    ck_assert_int_eq(scn_cli(&lint, "logs", "web", "--lint", NULL), 0);
+    ck_assert_msg(strstr(lint, "web: 7 lines: ") && strstr(lint, "1 x lost ") &&
+                      strstr(lint, "thread forgetful, in_thread at ") &&
+                      strstr(lint, "1 x span_without_trace  thread careless, in_thread at "),
+                  "%s", lint);
+    ck_assert_int_eq(scn_cli(&json, "logs", "--lint", "--json", NULL), 0);
+    ck_assert_ptr_nonnull(strstr(json, "\"schema\": \"stint.lint/1\""));
+    ck_assert_ptr_nonnull(strstr(json, "\"lost_in_thread\""));
+    ck_assert_int_eq(scn_cli(NULL, "logs", "--lint", "--follow", NULL), 64);
     ck_assert_int_eq(scn_stop(), 0);
 }
 END_TEST
@@ -164,6 +177,80 @@ START_TEST(a_trace_is_found_in_all_services_and_generations_and_in_the_superviso
     ck_assert(!strstr(reload, "\"gen\":1,\"slot\":0,\"pid\"") ||
               !strstr(reload, "within the request"));
     ck_assert_int_eq(scn_cli(&bad, "logs", "--trace", "xyz", NULL), 64);
+    ck_assert_int_eq(scn_stop(), 0);
+}
+END_TEST
+
+/* `stint logs --trace ID --follow`, whose lines can be read; ended by its pid. */
+static FILE *
+start_following(pid_t *ret)
+{
+    char socket[128];
+    int ends[2];
+
+    (void)snprintf(socket, sizeof(socket), "%s/run/control.sock", scn_dir());
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    *ret = fork();
+    ck_assert_int_ge(*ret, 0);
+    if (*ret == 0) {
+        (void)dup2(ends[1], STDOUT_FILENO);
+        (void)execl(getenv("STINT_BINARY"), "stint", "logs", "--socket", socket, "--json",
+                    "--trace", TRACE, "--follow", NULL);
+        _exit(127);
+    }
+    (void)close(ends[1]);
+    return fdopen(ends[0], "re");
+}
+
+/* The next line of that trace, of @service and @generation; nothing else may come. */
+static void
+assert_next(FILE *in, const char *service, int generation)
+{
+    char line[4096] = "";
+    json_t *json;
+
+    ck_assert_ptr_nonnull(fgets(line, sizeof(line), in)); /* the test's own time is the limit */
+    json = json_loads(line, 0, NULL);
+    ck_assert_msg(json != NULL, "%s", line);
+    ck_assert_str_eq(json_string_value(json_object_get(json, "service")), service);
+    ck_assert_int_eq(json_integer_value(json_object_get(json, "gen")), generation);
+    ck_assert_ptr_nonnull(
+        strstr(json_string_value(json_object_get(json, "msg")), "within the request"));
+    json_decref(json);
+}
+
+START_TEST(a_trace_is_followed_over_all_services_and_generations_and_no_line_comes_twice)
+{
+    FILE *in;
+    pid_t pid;
+
+    scn_copy("web", getenv("TRACER_BINARY"), "");
+    scn_config("  web:\n    command: [./web, good]\n    directory: %s\n    libstint: true\n"
+               "  other:\n    command: [./web, good]\n    directory: %s\n    libstint: true\n",
+               scn_dir(), scn_dir());
+    scn_start();
+    (void)scn_await_any("event=output service=web ~serving", 10000);
+    (void)scn_await_any("event=output service=other ~serving", 10000);
+    ck_assert_int_eq(scn_cli(NULL, "stop", "other", "--wait=gone", NULL), 0);
+    in = start_following(&pid);
+    ck_assert_ptr_nonnull(in);
+    for (int i = 0; i < 2; i++) { /* what there was, by time: of both */
+        char line[4096] = "";
+
+        ck_assert_ptr_nonnull(fgets(line, sizeof(line), in));
+        ck_assert_ptr_nonnull(strstr(line, "within the request"));
+        ck_assert_ptr_nonnull(strstr(line, "\"gen\":1,"));
+    }
+    ck_assert_int_eq(scn_cli(NULL, "reload", "web", "--force", "--wait=gone", NULL), 0);
+    assert_next(in, "web", 2);
+    ck_assert_int_eq(scn_cli(NULL, "start", "other", NULL), 0);
+    assert_next(in, "other", 2);
+    (void)scn_kill_master(); /* the next one is asked for what comes after that */
+    ck_assert_int_eq(scn_cli(NULL, "reload", "web", "--force", "--wait=gone", NULL), 0);
+    assert_next(in, "web", 3);
+    (void)kill(pid, SIGTERM);
+    (void)waitpid(pid, NULL, 0);
+    (void)fclose(in);
     ck_assert_int_eq(scn_stop(), 0);
 }
 END_TEST
@@ -305,4 +392,5 @@ scn_main("trace", a_reload_is_a_trace_whose_phases_are_its_spans_and_its_workers
          what_is_wrong_with_a_line_is_told_by_the_thread_that_printed_it,
          lines_are_not_looked_at_where_that_is_not_wanted,
          a_trace_is_found_in_all_services_and_generations_and_in_the_supervisors_own_lines,
+         a_trace_is_followed_over_all_services_and_generations_and_no_line_comes_twice,
          a_trace_is_found_in_log_files_and_no_line_twice)

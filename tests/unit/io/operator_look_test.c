@@ -142,6 +142,35 @@ START_TEST(logs_give_the_last_lines_and_end)
 }
 END_TEST
 
+static void
+print_of(const char *service, const char *trace, const char *line)
+{
+    const struct journal_origin from = {
+        .service = service, .generation = 1, .pid = 1, .stream = "stdout", .trace = trace};
+
+    journal_output(journal, &from, line, strlen(line), 0);
+}
+
+START_TEST(lines_of_a_trace_are_those_of_all_services_and_can_be_followed)
+{
+    static const char trace[] = "0af7651916cd43dd8448eb211c80319c";
+    struct client c;
+
+    print_of("web", trace, "stamped");
+    print_of("db", NULL, "names 0af7651916cd43dd8448eb211c80319c");
+    print_of("db", NULL, "another");
+    client_open(&c, dir);
+    client_request(&c, "GET", "/v1/logs?follow=1&trace=0af7651916cd43dd8448eb211c80319c", NULL);
+    UNTIL(loop, client_has(&c, "\"stamped\"") && client_has(&c, "\"names 0af"));
+    ck_assert(!client_has(&c, "another"));
+    print_of("db", NULL, "one more");
+    print_of("db", trace, "comes later");
+    UNTIL(loop, client_has(&c, "comes later"));
+    ck_assert(!client_has(&c, "one more") && !client_ended(&c));
+    client_close(&c);
+}
+END_TEST
+
 /* Events of the other service come between, and newest. */
 START_TEST(the_last_events_are_those_of_the_service_asked_for)
 {
@@ -228,6 +257,7 @@ main(void)
     tcase_add_test(tc, who_may_look_only_changes_nothing_and_is_named);
     tcase_add_test(tc, events_are_followed_as_they_happen);
     tcase_add_test(tc, logs_give_the_last_lines_and_end);
+    tcase_add_test(tc, lines_of_a_trace_are_those_of_all_services_and_can_be_followed);
     tcase_add_test(tc, the_last_events_are_those_of_the_service_asked_for);
     tcase_add_test(tc, status_over_the_socket_shows_the_service);
     tcase_add_test(tc, a_status_waits_for_what_takes_time_to_find_out_and_nobody_else_does);
