@@ -241,11 +241,15 @@ ledger_gone(struct ledger *l, const char *service, pid_t pid, bool killed)
               NULL);
 }
 
-void
+bool
 ledger_overrun(struct ledger *l, const char *service, uint64_t generation, pid_t pid,
                const struct overruns *o)
 {
-    enter(l, ledger_overruns_line(l, service, generation, pid, o), NULL);
+    json_t *line = ledger_overruns_line(l, service, generation, pid, o);
+    bool fresh = line != NULL;
+
+    enter(l, line, NULL);
+    return fresh || !l;
 }
 
 void

@@ -85,8 +85,8 @@ void ledger_certify(struct ledger *l, const char *service, const struct ledger_c
  */
 void overruns_add(struct overruns *to, const struct overruns *from);
 
-/* ledger_overrun - what the registry of a worker that is gone says; the second time it changes nothing. */
-void ledger_overrun(struct ledger *l, const char *service, uint64_t generation, pid_t pid,
+/* ledger_overrun - what the registry of a worker that is gone says. False: a master before this one has entered it. */
+bool ledger_overrun(struct ledger *l, const char *service, uint64_t generation, pid_t pid,
                     const struct overruns *o);
 
 /* The sum of all workers that are gone; `last_us` is of this boot, so it may be negative. NULL: none. */

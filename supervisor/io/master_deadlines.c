@@ -116,9 +116,9 @@ deadlines_hand_gone(struct hand *h)
     if (overruns_read(h->registry_fd, h->dead_us > 0 ? h->dead_us : mono_now_us(),
                       h->spec->deadlines.tolerance_us, &all, NULL) < 0)
         return;
-    if (all.n > 0)
+    if ((all.n > 0 || all.n_callers > 0) &&
+        ledger_overrun(h->master->leaks.ledger, h->service, h->generation, h->pid, &all) &&
+        all.n > 0)
         deadlines_tell(h, &all);
-    if (all.n > 0 || all.n_callers > 0)
-        ledger_overrun(h->master->leaks.ledger, h->service, h->generation, h->pid, &all);
     overruns_finish(&all);
 }

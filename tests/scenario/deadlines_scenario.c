@@ -312,7 +312,49 @@ START_TEST(what_workers_counted_that_are_gone_outlives_the_master_and_stint)
 }
 END_TEST
 
-scn_main("deadlines", who_looks_from_outside_sees_what_has_ended_past_its_deadline,
+#ifdef STINT_EDGES
+/* A worker dies, and over it the master: before it took the counts, or right after. */
+static void
+master_dies(const char *edge)
+{
+    json_t *d;
+
+    scn_file("once.0", "%s", "");
+    ck_assert_int_eq(setenv("STINT_EDGE", edge, 1), 0);
+    ck_assert_int_eq(setenv("STINT_EDGE_ONCE", scn_path("once"), 1), 0);
+    (void)begin(POLICY(""));
+    await_answer(ask("300 50 gateway stubborn\n"), "done");
+    await_answer(ask("300 50 gateway stubborn\n"), "done");
+    await_counted(2);
+    ck_assert_int_eq(scn_cli(NULL, "reload", "pool", "--force", "--wait=gone", NULL), 0);
+    ck_assert_int_ne(access(scn_path("once.0"), F_OK), 0); /* it was struck */
+    d = deadlines_now();
+    ck_assert_int_eq(number(d, "overruns_total"), 2);
+    ck_assert_int_eq(number(edge_of(d, "gateway"), "calls"), 2);
+    json_decref(d);
+    ck_assert_int_eq(scn_stop(), 0);
+    scn_nobody_left();
+}
+
+START_TEST(a_master_that_dies_over_a_dead_worker_does_not_lose_what_it_counted)
+{
+    master_dies("dead-not-collected:kill");
+}
+END_TEST
+
+START_TEST(a_master_that_dies_over_a_dead_worker_does_not_count_it_twice)
+{
+    master_dies("stepped:worker:DRAINING-EXIT->EXITED:kill"); /* its end is in no book yet */
+}
+END_TEST
+#endif
+
+scn_main("deadlines",
+#ifdef STINT_EDGES
+         a_master_that_dies_over_a_dead_worker_does_not_lose_what_it_counted,
+         a_master_that_dies_over_a_dead_worker_does_not_count_it_twice,
+#endif
+         who_looks_from_outside_sees_what_has_ended_past_its_deadline,
          what_workers_counted_that_are_gone_outlives_the_master_and_stint,
          a_handler_that_sleeps_through_its_deadline_is_named_while_it_does_and_afterwards,
          who_obeys_is_not_named_and_what_is_over_is_refused,

@@ -237,7 +237,7 @@ START_TEST(who_was_left_behind_stays_in_the_book_with_how_it_ended)
 END_TEST
 
 /* What a worker with this pid counted of one thread and one caller. */
-static void
+static bool
 overrun(pid_t pid, uint64_t count, const char *thread)
 {
     struct overrun row = {.count = count,
@@ -252,7 +252,7 @@ overrun(pid_t pid, uint64_t count, const char *thread)
     (void)snprintf(row.thread, sizeof(row.thread), "%s", thread);
     (void)snprintf(row.creator, sizeof(row.creator), "pool.c:41 in \"start\"");
     (void)snprintf(caller.name, sizeof(caller.name), "gateway");
-    ledger_overrun(ledger, "web", 7, pid, &o);
+    return ledger_overrun(ledger, "web", 7, pid, &o);
 }
 
 static const struct overruns *
@@ -273,9 +273,9 @@ START_TEST(who_went_on_past_a_deadline_is_counted_once_and_outlives_whoever_coun
     const struct overruns *o;
 
     ck_assert_ptr_null(ledger_overruns(ledger, "web"));
-    overrun(100, 3, "pool-1");
+    ck_assert(overrun(100, 3, "pool-1"));
     again();
-    overrun(100, 3, "pool-1"); /* told again by the next master, which was not there */
+    ck_assert(!overrun(100, 3, "pool-1")); /* told again by the next master, which was not there */
     overrun(101, 2, "pool-1");
     overrun(102, 1, "other");
     again();
