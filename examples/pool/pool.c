@@ -119,9 +119,16 @@ serve(int client)
     (void)sscanf(rest, "%31s %15s", name, how);
     r = stint_deadline_open(&request, requests, &call);
     if (r == 0) {
+        struct stint_span *span; /* NULL where nobody exports any */
+
         (void)stint_task_begin(request, NULL); /* from here on this thread works for the request */
+        span = stint_span_start(NULL, "work", STINT_SPAN_INTERNAL);
+        (void)stint_span_attribute(span, "work_ms", "%lld", (long long)work_ms); /* it fits */
         /* In place of work: it ends with the deadline, unless it is stubborn. */
         r = stint_token_sleep(strcmp(how, "stubborn") == 0 ? NULL : request, work_ms * MS);
+        if (r < 0)
+            stint_span_error(span, "not done: %s", strerror(-r));
+        stint_span_end(span);
         stint_task_end();
     }
     n = snprintf(answer, sizeof(answer), "%s %llu %d %s\n",

@@ -110,7 +110,7 @@ knows(const json_t *all, const char *id)
 
 START_TEST(what_a_worker_did_is_a_tree_below_the_reload_that_started_it)
 {
-    json_t *all, *done, *late, *spawn = NULL, *process;
+    json_t *all, *done, *late, *work, *spawn = NULL, *process;
 
     start_pool(EXPORT);
     ask("1 5000 shop\n", "done 1 ");
@@ -120,6 +120,11 @@ START_TEST(what_a_worker_did_is_a_tree_below_the_reload_that_started_it)
     done = find(all, "task", "request", "ok");
     late = find(all, "task", "request", "error");
     ck_assert(done && late);
+    work = find(all, "program", "work", "error"); /* a span of the program's own */
+    ck_assert_ptr_nonnull(work);
+    ck_assert_str_eq(text_of(work, "parent"), text_of(late, "span"));
+    ck_assert_str_eq(text_of(work, "msg"), "not done: Connection timed out");
+    ck_assert_str_eq(text_of(json_object_get(work, "attributes"), "work_ms"), "5000");
     ck_assert_str_eq(text_of(late, "cause"), "deadline");
     ck_assert_str_eq(text_of(late, "service"), "pool");
     ck_assert_int_eq(json_integer_value(json_object_get(late, "gen")), 1);
