@@ -19,9 +19,9 @@ static bool
 port_is_good(const char *port)
 {
     size_t digits = strspn(port, "0123456789");
+    unsigned long number = digits > 0 && digits <= 5 ? strtoul(port, NULL, 10) : 0;
 
-    return digits > 0 && digits <= 5 && port[digits] == '\0' && atoi(port) > 0 &&
-           atoi(port) <= 65535;
+    return port[digits] == '\0' && number > 0 && number <= 65535;
 }
 
 /* HOST, HOST:PORT, [V6] or [V6]:PORT. Names are looked up by who sends, each time. */
