@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include "tests/unit/unit.h"
+#include "tests/unit/worker-api/hold_allocator.h"
 #include "tests/unit/worker-api/master.h"
 #include "worker-api/state.h"
 
@@ -335,6 +336,7 @@ START_TEST(a_fork_meets_whatever_the_tree_is_at)
     struct stint_thread *thread;
 
     forget_checks_sigterm();
+    hold_at_forks();
     ck_assert_int_eq(stint_init(NULL), 0);
     last_child = -1;
     ck_assert_int_eq(stint_thread_spawn(&thread, NULL, "peer", churns, above), 0);
