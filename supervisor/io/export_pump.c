@@ -113,9 +113,10 @@ try_later(struct lane *l, const char *why, int64_t retry_after_us)
     struct exporter *x = l->exporter;
     int64_t now_us = mono_now_us();
     auto_text struct text words = TEXT_INIT;
-    uint32_t chance = 0;
+    uint32_t chance;
 
-    (void)getrandom(&chance, sizeof(chance), GRND_NONBLOCK); /* not: no jitter */
+    if (getrandom(&chance, sizeof(chance), GRND_NONBLOCK) != (ssize_t)sizeof(chance))
+        chance = 512; /* no jitter */
     l->flying = false;
     l->tries++;
     l->last_try = true;
