@@ -153,6 +153,7 @@ graves_bury(struct hand *h)
     ev.death.last_lines = text_str(&last);
     survey_registry(h, &ev, &threads);
     deadlines_hand_gone(h); /* once its end is in the books nobody has its registry any more */
+    worker_spans_hand_gone(h);
     if (h->exec_failure.step != SPAWN_STEP_NONE) {
         ev.death.exec_error = h->exec_failure.error;
         ev.death.exec_step =
