@@ -73,13 +73,13 @@ say_title(void)
         "reload\n"
         "ended in a verdict; each process in one obituary, each generation in one certificate; "
         "each line\n"
-        "that a worker printed is in the log, and what is there twice says so; `stint run` stopped "
-        "with status 0 and left no "
-        "process.\n"
-        "*–*: there is no such worker at that place. The story is what was going on, see "
-        "`tests/kill/`;\n"
-        "where the master is killed, it was so in each of these as well, at every place that they "
-        "come by:");
+        "that a worker printed is in the log, and what is there twice says so; `stint run` "
+        "stopped with\n"
+        "status 0 and left no process. *–*: there is no such worker at that place. *missed*: a "
+        "matter of\n"
+        "milliseconds, which the story came by once, and not when somebody was to be struck.\n"
+        "The story is what was going on, see `tests/kill/`; the master was also killed at every "
+        "place of:");
     for (size_t i = 0, n = 0; i < n_stories; i++)
         if (stories[i].flags & STORY_EVERY)
             (void)printf("%s %s", n++ ? "," : "", stories[i].name);
