@@ -39,7 +39,7 @@ struct text;
 struct journal_options {
     int fd;                     /* borrowed, outlives the journal; usually 2. -1: rings only */
     int ring_fd;                /* of the journal before; 0, -1: there was none */
-    enum log_format format;     /* of the lines written to fd; the rings are always JSON */
+    enum log_format format;     /* of the lines written to fd; readers always get JSON */
     enum log_level level;       /* quieter events go nowhere */
     size_t buffer_bytes;        /* of a new queue; 0: JOURNAL_BUFFER_BYTES */
     const char *journal_socket; /* borrowed; NULL: journald's own */
