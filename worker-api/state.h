@@ -294,7 +294,8 @@ void stn_token_expire(struct token *token); /* its deadline came; runs callbacks
 const struct trace *stn_token_trace(const struct token *token); /* NULL: the process's */
 
 /* heap_tell.c */
-void stn_heap_tell(void); /* the sampler of the heap, where it is loaded, asks for labels from now on */
+void stn_heap_tell(
+    void); /* the sampler of the heap, where it is loaded, asks for labels from now on */
 
 /* wait.c */
 void stn_entry(void); /* what every call that may wait does first and last: frames, callbacks */

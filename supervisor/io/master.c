@@ -201,7 +201,7 @@ master_create(struct master *m, struct error *reterr)
         r = fdstore_put(m->fdstore, "journal", journal_ring_fd(m->journal));
     if (r == 0)
         r = master_logs(m);
-    m->spans = spans_create();  /* without memory there are none */
+    m->spans = spans_create(); /* without memory there are none */
     if (r == 0)
         r = master_export(m);
     (void)spawn_raise_nofile(); /* not: then surroundings say when it is too low */

@@ -187,10 +187,10 @@ struct process_facts {
     size_t n_scopes;
     unsigned torn, overflow; /* registry slots that could not be read; threads that found no slot */
     bool untrusted; /* the registry contradicts the kernel or itself: its claims are not used */
-    unsigned connections; /* sockets with a peer outside the process; see peers */
-    char peers[256];      /* the first few of them */
-    unsigned listeners;   /* sockets that still take connections in */
-    char listening[256];  /* the first few of them */
+    unsigned connections;      /* sockets with a peer outside the process; see peers */
+    char peers[256];           /* the first few of them */
+    unsigned listeners;        /* sockets that still take connections in */
+    char listening[256];       /* the first few of them */
     struct overruns *overruns; /* owned; overruns.h: who ended past a deadline; NULL: nobody did */
 };
 

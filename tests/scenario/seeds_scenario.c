@@ -72,7 +72,8 @@ START_TEST(a_span_without_its_trace_fails_the_gate)
     const char *evidence = preflight_evidence(report, "trace");
 
     ck_assert_msg(strstr(evidence, "with a span and no trace"), "%s", evidence);
-    ck_assert_msg(strstr(evidence, "thread `mailer`, started in order at lost-trace.c:"), "%s", evidence);
+    ck_assert_msg(strstr(evidence, "thread `mailer`, started in order at lost-trace.c:"), "%s",
+                  evidence);
     ck_assert_msg(strstr(evidence, "mail was sent"), "%s", evidence);
     json_decref(report);
     report = preflight_expect("lost-trace-fixed", config, "");

@@ -10,7 +10,7 @@
 #ifndef ROUNDS /* valgrind is a hundred times slower */
 #define ROUNDS 2000
 #endif
-#define HANDS  4
+#define HANDS 4
 
 struct gate {
     pthread_barrier_t barrier;
