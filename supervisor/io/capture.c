@@ -17,6 +17,15 @@
 
 #define PIPE_WANTED (1024 * 1024)
 
+/*
+ * Who writes line by line would wake this process for each of them, which costs many times what reading
+ * them does. So after some of them in a row their pipe is looked at once in a while, until it is empty,
+ * or fuller than it should be then. Whoever prints now and then is read at once.
+ */
+#define PAUSE_S     0.001
+#define SMALL_BYTES 4096
+#define SMALL_READS 8
+
 /* What is put aside is about to be in this process alone. Return: somebody keeps it, too. */
 static bool
 tell_rest(struct stream *s, const char *piece, size_t n)
@@ -58,6 +67,7 @@ stream_stop(struct stream *s)
     if (s->read_fd == -1)
         return;
     forget_io(s->capture->loop, &s->io);
+    ev_timer_stop(s->capture->loop, &s->pause);
     s->read_fd = fd_close(s->read_fd);
     flush(s);
 }
@@ -95,8 +105,10 @@ stream_read(struct stream *s, bool all)
         tell(s, true);
         taken = capture_feed(s, buffer, (size_t)n, &lines);
         capture_piece_done(s, (size_t)n, taken, lines == 0);
-        if (s->waits)
+        if (s->waits) {
             ev_io_stop(s->capture->loop, &s->io);
+            ev_timer_stop(s->capture->loop, &s->pause);
+        }
         if (taken == 0) {
             tell(s, false);
             return false;
@@ -134,9 +146,34 @@ capture_waits(const struct capture *c)
 static void
 on_readable(EV_P_ ev_io *io, int revents)
 {
-    (void)loop;
+    struct stream *s = container_of(io, struct stream, io);
+    uint64_t before = s->capture->bytes;
+    bool soon = ev_now(EV_A) - s->read_at < PAUSE_S;
+
     (void)revents;
-    (void)stream_read(container_of(io, struct stream, io), false);
+    s->read_at = ev_now(EV_A);
+    (void)stream_read(s, false);
+    s->small = soon && s->capture->bytes - before < SMALL_BYTES ? s->small + 1 : 0;
+    if (s->small < SMALL_READS || s->read_fd == -1 || s->waits)
+        return;
+    ev_io_stop(EV_A_ io);
+    ev_timer_set(&s->pause, PAUSE_S, PAUSE_S);
+    ev_timer_start(EV_A_ & s->pause);
+}
+
+static void
+on_pause_over(EV_P_ ev_timer *pause, int revents)
+{
+    struct stream *s = container_of(pause, struct stream, pause);
+    uint64_t before = s->capture->bytes;
+    bool empty = stream_read(s, false);
+
+    (void)revents;
+    if (s->read_fd == -1 || s->waits || (!empty && s->capture->bytes - before < s->pipe_bytes / 2))
+        return;
+    ev_timer_stop(EV_A_ pause);
+    s->small = 0;
+    ev_io_start(EV_A_ & s->io);
 }
 
 void
@@ -183,6 +220,7 @@ capture_create(struct ev_loop *loop, capture_line_fn *on_line, void *env)
         s->name = (enum capture_stream)i;
         s->read_fd = s->write_fd = -1;
         ev_io_init(&s->io, on_readable, -1, EV_READ);
+        ev_init(&s->pause, on_pause_over);
     }
     return c;
 }

@@ -12,6 +12,9 @@ struct stream {
     struct capture *capture; /* borrowed: the one it is in */
     enum capture_stream name;
     ev_io io;
+    ev_timer pause;    /* instead of it, for a while: it comes line by line */
+    double read_at;    /* when it was readable, of the loop's clock, seconds; not from a pause */
+    unsigned small;    /* of these reads in a row: little, and soon after one another */
     int read_fd;       /* owned; -1 after EOF */
     int write_fd;      /* owned; -1 after capture_spawned() */
     size_t pipe_bytes; /* its capacity */

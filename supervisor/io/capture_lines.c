@@ -176,7 +176,7 @@ capture_feed(struct stream *s, const char *bytes, size_t n, unsigned *lines)
 {
     size_t taken = 0;
 
-    while (taken<n && * lines> 0) {
+    while (*lines > 0 && taken < n) {
         const char *at = bytes + taken, *newline;
         size_t part = whole_lines(s, at, n - taken, lines), line;
         unsigned again;

@@ -232,6 +232,51 @@ START_TEST(a_chatty_worker_gets_a_bounded_part_of_each_turn)
 }
 END_TEST
 
+/* Line by line, until one is not told in the turn it comes in. Return: how many were written. */
+static unsigned
+print_until_put_off(void)
+{
+    unsigned lines = 0;
+
+    while (pieces == lines) {
+        print("a line\n", 7);
+        lines++;
+        ck_assert_uint_lt(lines, 1000000);
+        ev_run(ev, EVRUN_NOWAIT);
+    }
+    return lines;
+}
+
+START_TEST(who_writes_line_by_line_is_read_many_at_once)
+{
+    unsigned lines = print_until_put_off() + 100;
+
+    ck_assert_uint_gt(lines, 105); /* not at once */
+    for (unsigned i = 0; i < 100; i++)
+        print("one more\n", 9);
+    await_pieces(lines);
+    print("after a while\n", 14); /* it is empty, so nobody looks at it any more … */
+    await_pieces(lines + 1);
+    pieces = 0;
+    lines = print_until_put_off(); /* … and again */
+    await_pieces(lines);
+    capture_spawned(capture);
+    ck_assert(capture_drain(capture));
+    ck_assert_uint_eq(pieces, lines);
+}
+END_TEST
+
+START_TEST(who_ends_while_its_pipe_is_looked_at_now_and_then_is_heard_to_the_end)
+{
+    unsigned lines = print_until_put_off();
+
+    print("no end", 6);
+    capture_spawned(capture);
+    await_pieces(lines + 1);
+    ck_assert_uint_eq(last_flags, CAPTURE_UNENDED);
+}
+END_TEST
+
 START_TEST(descriptors_come_back)
 {
     unsigned before = count_fds();
@@ -260,6 +305,8 @@ main(void)
     tcase_add_test(t, a_grandchild_that_keeps_the_pipe_does_not_hold_up_the_end);
     tcase_add_test(t, only_the_newest_lines_are_kept_and_of_each_its_beginning);
     tcase_add_test(t, a_chatty_worker_gets_a_bounded_part_of_each_turn);
+    tcase_add_test(t, who_writes_line_by_line_is_read_many_at_once);
+    tcase_add_test(t, who_ends_while_its_pipe_is_looked_at_now_and_then_is_heard_to_the_end);
     tcase_add_test(t, descriptors_come_back);
     suite_add_tcase(s, t);
     return unit_main(s);
