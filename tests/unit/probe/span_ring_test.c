@@ -256,8 +256,7 @@ spin(void *arg)
         struct stint_registry_span *span = &ring[n % COUNT];
 
         __atomic_store_n(&header->spans_begun, n + 1, __ATOMIC_RELEASE);
-        __atomic_store_n(&seqs[n % COUNT], n * 2 + 1, __ATOMIC_RELEASE);
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        (void)__atomic_exchange_n(&seqs[n % COUNT], n * 2 + 1, __ATOMIC_SEQ_CST);
         __atomic_store_n(&span->start_ns, (int64_t)n, __ATOMIC_RELEASE);
         __atomic_store_n(&span->end_ns, (int64_t)n, __ATOMIC_RELEASE);
         __atomic_store_n(&span->deadline_us, (int64_t)n, __ATOMIC_RELEASE);
