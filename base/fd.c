@@ -119,6 +119,9 @@ file_put(const char *path, const struct content *c, struct error *reterr)
         r = -errno;
     if (r == 0 && c->durable && fsync(fd) == -1)
         r = -errno;
+    /* closed before it has its name: whoever watches that hears of one change, and of a whole file */
+    if (close(steal_fd(fd)) == -1 && r == 0 && errno != EINTR)
+        r = -errno;
     if (r == 0 && rename(temporary, path) == -1)
         r = -errno;
     if (r < 0) {

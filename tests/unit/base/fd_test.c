@@ -7,6 +7,7 @@
 #include <ftw.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -142,6 +143,32 @@ START_TEST(a_failed_replacement_leaves_nothing_behind)
 }
 END_TEST
 
+/* Whoever watches the folder hears of it once, when it is whole; what he hears between is another name's. */
+START_TEST(who_watches_hears_of_one_change)
+{
+    _Alignas(struct inotify_event) char events[4096];
+    auto_fd int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    unsigned heard = 0;
+    ssize_t n;
+
+    ck_assert_int_eq(file_swap(path, "old", 3, 0600, &err), 0);
+    ck_assert_int_ge(inotify_add_watch(fd, root, IN_ALL_EVENTS), 0);
+    ck_assert_int_eq(file_swap(path, "new!", 4, 0600, &err), 0);
+    ck_assert_int_gt((n = read(fd, events, sizeof(events))), 0);
+    for (ssize_t at = 0; at < n;) {
+        struct inotify_event e;
+
+        memcpy(&e, events + at, sizeof(e));
+        if (e.len > 0 && strcmp(events + at + sizeof(e), "file") == 0) {
+            ck_assert_uint_eq(e.mask, IN_MOVED_TO);
+            heard++;
+        }
+        at += (ssize_t)(sizeof(e) + e.len);
+    }
+    ck_assert_uint_eq(heard, 1);
+}
+END_TEST
+
 START_TEST(a_file_over_the_limit_is_refused_and_nothing_returned)
 {
     char *data = NULL;
@@ -213,6 +240,7 @@ main(void)
     tcase_add_test(c, flags_are_set_and_cleared);
     tcase_add_test(c, a_file_is_written_whole_and_read_back);
     tcase_add_test(c, replacing_gives_a_new_file_and_leaves_readers_of_the_old_one_alone);
+    tcase_add_test(c, who_watches_hears_of_one_change);
     tcase_add_test(c, a_failed_replacement_leaves_nothing_behind);
     tcase_add_test(c, a_file_over_the_limit_is_refused_and_nothing_returned);
     tcase_add_test(c, a_large_file_and_a_proc_text_are_read_whole);
