@@ -210,8 +210,10 @@ plan(struct cell **ret, const struct options *o)
                 if (!(edges[i].stories & UINT64_C(1) << s) ||
                     !(first || o->all_stories || is_again(&stories[s], (enum victim)v, i, o)))
                     continue;
-                cells[n++] = (struct cell){
-                    .edge = &edges[i], .victim = (enum victim)v, .story = &stories[s]};
+                cells[n++] = (struct cell){.edge = &edges[i],
+                                           .victim = (enum victim)v,
+                                           .again = !first,
+                                           .story = &stories[s]};
                 first = false;
             }
         }

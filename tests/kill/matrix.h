@@ -28,6 +28,7 @@ enum result {
 struct cell {
     const struct edge *edge; /* NULL: the story as it is */
     enum victim victim;
+    bool again; /* the place has a cell of its own in another story */
     const struct story *story;
     enum result verdict;
     unsigned tries;

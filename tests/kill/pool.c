@@ -93,6 +93,8 @@ judge(struct cell *c, int status, const struct options *o)
 static bool
 next_story(struct cell *c)
 {
+    if (c->again) /* … and has a cell for it */
+        return false;
     for (size_t s = (size_t)(c->story - stories) + 1; c->edge && s < n_stories; s++) {
         if (!(c->edge->stories & UINT64_C(1) << s))
             continue;

@@ -9,6 +9,21 @@ static const char *const words[] = {
     [CELL_FAILED] = "FAILED", [CELL_MISSED] = "missed",
 };
 
+/*
+ * The story came by once, and not when it should strike. Of a place where others are struck that says no
+ * more than that it is a matter of chance there: how much was written, which of two came first.
+ */
+static bool
+is_lost(const struct cell *cells, size_t n, const struct cell *c)
+{
+    if (c->verdict != CELL_MISSED || c->edge->sometimes)
+        return c->verdict == CELL_MISSED;
+    for (size_t i = 0; c->again && i < n; i++)
+        if (cells[i].edge == c->edge && cells[i].victim == c->victim && cells[i].verdict == CELL_OK)
+            return true;
+    return false;
+}
+
 /* The worst of the cells of one place and victim. */
 static enum result
 worst(const struct cell *cells, size_t n, const struct edge *e, int v)
@@ -16,7 +31,8 @@ worst(const struct cell *cells, size_t n, const struct edge *e, int v)
     enum result found = CELL_NOT_PLAYED;
 
     for (size_t i = 0; i < n; i++)
-        if (cells[i].edge == e && (int)cells[i].victim == v && cells[i].verdict > found)
+        if (cells[i].edge == e && (int)cells[i].victim == v && cells[i].verdict > found &&
+            !(cells[i].again && is_lost(cells, n, &cells[i])))
             found = cells[i].verdict;
     return found;
 }
@@ -130,10 +146,11 @@ table_say(const struct cell *cells, size_t n, const struct options *o, double se
         counts[cells[i].verdict]++;
         if (cells[i].verdict != CELL_MISSED)
             continue;
-        races += cells[i].edge->sometimes; /* reached once, and not when it should strike */
-        if (!cells[i].edge->sometimes)
-            (void)fprintf(stderr, "missed: %s, %s, in '%s'\n", cells[i].edge->name,
-                          victim_names[cells[i].victim], cells[i].story->name);
+        bool lost = is_lost(cells, n, &cells[i]);
+
+        races += lost;
+        (void)fprintf(stderr, "%s: %s, %s, in '%s'\n", lost ? "lost to a race" : "missed",
+                      cells[i].edge->name, victim_names[cells[i].victim], cells[i].story->name);
     }
     if (!o->story)
         right = say_not_reached(o);
