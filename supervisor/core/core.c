@@ -277,11 +277,14 @@ core_advance(struct core *c)
 void
 core_step(struct core *c, const struct event *ev, struct effects *fx)
 {
+    size_t first = fx->n;
+
     c->now_us = ev->now_us;
     c->fx = fx;
     c->n_moves = c->moves_lost = 0;
     core_take(c, ev);
     core_advance(c);
+    tally_step(c, first);
     c->fx = NULL;
 }
 

@@ -133,6 +133,29 @@ struct toll {
     struct survey survey;
 };
 
+/* What a certificate is worth: how it is known that nothing is left. */
+enum certified {
+    CERTIFIED_ASSUMED, /* somebody is left, or was never seen to end */
+    CERTIFIED_PIDS,    /* those that were known have ended */
+    CERTIFIED_CGROUP,  /* and their cgroup is empty */
+    CERTIFIED_HANDED,  /* handoff: signal: its processes are the next one's */
+    CERTIFIED_COUNT
+};
+
+/* How often what happened to a service, since it was added: tally.c. Only grows. */
+struct service_tally {
+    int64_t since_us;  /* when it was added */
+    int64_t reload_us; /* the durations of all of the next */
+    uint32_t verdicts[OUTCOME_COUNT];
+    uint32_t certificates[CERTIFIED_COUNT];
+    uint32_t unclean; /* … of those: that had something to say against the generation */
+    uint32_t spawns, exits;
+    uint32_t overdue; /* processes past their drain deadline */
+    uint32_t kills, abandoned, escapees;
+    uint32_t thread_leaks; /* told of a process that went on */
+    uint32_t aborted;      /* candidates that were given up */
+};
+
 /* One line for people: what happened, to whom, in which reload. Copied, no pointers. */
 struct record {
     enum record_kind kind;

@@ -26,6 +26,10 @@ void places_restore(struct core *c);                  /* the line, from the tick
 /* places_offer - put the first who waits on the agenda, if there is a place. Return: it was. */
 bool places_offer(struct core *c);
 
+/* ---- tally.c ----------------------------------------------------------------------------- */
+
+void tally_step(struct core *c, size_t first); /* of the step's effects, the first one */
+
 /* ---- record.c ---------------------------------------------------------------------------- */
 
 /* record_* - append an FX_RECORD filled from whom it is about. NULL: out of memory (counted in fx->lost). */

@@ -329,7 +329,8 @@ struct service {
     struct hook_result
         *hooks;        /* owned; HOOK_COUNT of them, by enum hook; NULL before the first was over */
     uint64_t respawns; /* crashes answered by a respawn, over all generations */
-    unsigned failure;  /* what its last failure exits with, as a shell says it; 0 = none yet */
+    struct service_tally tally;
+    unsigned failure; /* what its last failure exits with, as a shell says it; 0 = none yet */
 
     /* agenda.c: when and because of whom it has to be looked at again */
     struct list agenda;              /* in core.agenda, or alone */

@@ -25,6 +25,7 @@ plan_add(struct core *c, const struct event *ev, struct service_spec *spec)
         c->fx->lost++;
         return;
     }
+    s->tally.since_us = c->now_us;
     s->spec = service_spec_ref(spec);
     s->want = c->stopping ? WANT_DOWN : WANT_UP;
     s->reload.state = RELOAD_IDLE;

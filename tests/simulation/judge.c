@@ -12,9 +12,10 @@
 #include "base/units.h"
 
 static const char *const names[LAW_COUNT] = {
-    "innocent", "I1",    "I2",        "I3",       "I4",      "I5",      "I6",      "I7",     "I8",
-    "I9",       "I10",   "snapshots", "verdicts", "numbers", "wanted",  "depends", "relief", "gate",
-    "oneshot",  "hooks", "places",    "leaks",    "door",    "certify", "spans",   "sound"};
+    "innocent", "I1",      "I2",      "I3",    "I4",        "I5",       "I6",
+    "I7",       "I8",      "I9",      "I10",   "snapshots", "verdicts", "numbers",
+    "wanted",   "depends", "relief",  "gate",  "oneshot",   "hooks",    "places",
+    "leaks",    "door",    "certify", "spans", "counts",    "sound"};
 
 const char *
 invariant_name(enum invariant i)

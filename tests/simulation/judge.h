@@ -37,7 +37,8 @@ enum invariant {
     LAW_DOOR,    /* (require_preflight) who serves is relieved by what has passed, or was forced */
     LAW_CERTIFY, /* a certificate says what was seen, and calls nothing seen that was not */
     LAW_SPANS, /* a move says since when its object was where it was, whichever master it was then */
-    LAW_SOUND, /* no bug record, no lost effect, no deadline left behind */
+    LAW_COUNTS, /* what is counted is what was told, by however many masters */
+    LAW_SOUND,  /* no bug record, no lost effect, no deadline left behind */
     LAW_COUNT
 };
 
@@ -148,6 +149,7 @@ struct affair {
     bool asked;             /* somebody wanted a look, for whatever reason */
     bool bad;               /* its last verdict was bad */
     uint64_t last_number;
+    uint64_t outcomes[OUTCOME_COUNT], told[RECORD_KIND_COUNT]; /* how often, of this id */
     unsigned allowed_draining; /* max_draining, the largest since the run began */
     bool crowd;                /* a stop relieved more than a reload may */
 };
@@ -220,6 +222,8 @@ bool judge_unwanted(const struct judge *j, const struct stint *g);
 void judge_follow(struct stint *g, const struct wish *w);
 
 void judge_places(struct judge *j, const struct effect *spawn); /* judge_places.c */
+void judge_tally_record(struct affair *a, const struct record *r);
+void judge_tally_rest(struct judge *j); /* judge_tally.c */
 void judge_spans_takeover(struct judge *j);
 void judge_spans_step(struct judge *j); /* judge_spans.c */
 

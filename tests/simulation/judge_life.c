@@ -315,6 +315,7 @@ judge_record(struct judge *j, const struct record *r)
     a = &j->affairs[i];
     if (r->service_id > a->id) /* the name belongs to somebody new */
         *a = (struct affair){.id = r->service_id, .last_number = a->last_number};
+    judge_tally_record(a, r);
     g = r->generation > 0 ? judge_stint(j, r->service_id, r->generation) : NULL;
     if (r->kind == RECORD_EXIT)
         read_obituary(j, r);

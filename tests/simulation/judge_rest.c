@@ -254,6 +254,7 @@ judge_rest(struct judge *j)
     for (unsigned i = 0; i < WISHES; i++)
         settled(j, i);
     judge_hooks_rest(j);
+    judge_tally_rest(j);
     for (uint64_t id = 1; id < j->n_runs; id++)
         if (j->runs[id].begun && j->runs[id].verdicts != 1 && !rests_waiting(j, id))
             judge_say(j, LAW_VERDICTS, "reload %" PRIu64 " got no verdict", id);

@@ -67,6 +67,10 @@ void break_before_relief(const struct core *c, struct effects *fx);
 /* plant_spans.c */
 void plant_forget_phases(struct core *c);
 
+/* plant_tally.c */
+void plant_forget_counts(struct core *c, bool trial);
+void plant_count_late(struct core *c);
+
 /* plant_event.c */
 void take_hints_for_orders(const struct core *c, struct event *ev);
 void walk_through_doors(const struct core *c, struct event *ev);
