@@ -67,5 +67,7 @@ main(int argc, char **argv)
     return cli_main(argc, argv,
                     &(struct cli_hooks){.run = keeper_started_us(argc, argv) ? run : keep,
                                         .warn = surroundings_check,
-                                        .candidate = candidate_look});
+                                        .candidate_hold = candidate_hold,
+                                        .candidate_again = candidate_again,
+                                        .candidate_release = candidate_release});
 }

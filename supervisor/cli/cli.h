@@ -28,6 +28,7 @@ enum cli_exit {
     CLI_INTERRUPTED = 130   /* preflight: Ctrl-C; nothing is left of it */
 };
 
+struct candidate;
 struct digest;
 struct service_spec;
 struct spec;
@@ -46,9 +47,12 @@ struct cli_hooks {
     int (*run)(const struct cli_run *told, struct error *reterr);
     /* What is not wrong with a configuration, but will be missed here: sentences. NULL: nobody knows. */
     int (*warn)(const struct spec *spec, struct strv *ret);
-    /* The digest of what would be started, and its executable, which is @binary when that is given. */
-    int (*candidate)(const struct service_spec *spec, const char *binary, struct digest *ret,
-                     char **ret_path, struct error *reterr);
+    /* What would be started, held: as in struct preflight_hooks. NULL: nobody can tell. */
+    int (*candidate_hold)(const struct service_spec *spec, const char *binary,
+                          struct candidate **ret, struct digest *ret_digest, char **ret_path,
+                          struct error *reterr);
+    int (*candidate_again)(struct candidate *c, struct digest *ret, struct error *reterr);
+    void (*candidate_release)(struct candidate *c);
 };
 
 /* cli_main - the whole of main(): returns the exit status. */

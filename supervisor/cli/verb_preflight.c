@@ -104,7 +104,9 @@ judge(struct cli *cli, const struct spec *spec, const struct service_spec *servi
                                         .keep = cli->values[OPTION_KEEP] != NULL,
                                         .beside_live = cli->values[OPTION_BESIDE_LIVE] != NULL};
     struct preflight_hooks hooks = {.ask = ask,
-                                    .candidate = cli->hooks->candidate,
+                                    .candidate_hold = cli->hooks->candidate_hold,
+                                    .candidate_again = cli->hooks->candidate_again,
+                                    .candidate_release = cli->hooks->candidate_release,
                                     .progress = progress,
                                     .interrupted = &interrupted,
                                     .env = cli};
@@ -146,7 +148,7 @@ verb_preflight(struct cli *cli)
 
     if (cli->values[OPTION_JSON] && cli->values[OPTION_JUNIT])
         return cli_fail(cli, CLI_USAGE, "--json and --junit: one of them");
-    if (!cli->hooks->candidate)
+    if (!cli->hooks->candidate_hold)
         return cli_fail(cli, CLI_INTERNAL, "this program cannot look at a candidate");
     r = config_load(config_of(cli), CONFIG_CHECK_SYSTEM, &spec, NULL, &found);
     if (r < 0) {

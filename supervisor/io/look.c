@@ -24,6 +24,7 @@ struct findings {
     bool too_much; /* measured only: more than should be read in the loop */
     struct digest digest, exe_digest;
     uint64_t bytes;
+    int64_t youngest_us;
     char reason[480];
 };
 
@@ -73,6 +74,8 @@ digest_inputs(const struct look_request *rq, const struct look_answer *a, struct
     f->exe_digest = exe.digest;
     f->digest = rq->watch_binary ? digest_mix(exe.digest, inputs.digest) : inputs.digest;
     f->bytes = exe.bytes + inputs.bytes;
+    scan_age(&inputs, &a->exe_stat, rq->executable);
+    f->youngest_us = inputs.youngest_us;
     f->result = LOOK_OK;
 }
 
@@ -112,6 +115,7 @@ take(struct look *l, const struct findings *f)
     l->answer.digest = f->digest;
     l->answer.exe_digest = f->exe_digest;
     l->answer.bytes = f->bytes;
+    l->answer.youngest_us = f->youngest_us;
     (void)snprintf(l->answer.reason, sizeof(l->answer.reason), "%s", f->reason);
 }
 

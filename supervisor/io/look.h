@@ -49,6 +49,7 @@ struct look_answer {
     char reason[480];     /* not LOOK_OK: one sentence */
     int error;            /* LOOK_BROKEN: negative errno when it is the executable's; else 0 */
     uint64_t bytes;       /* read */
+    int64_t youngest_us;  /* LOOK_OK: wall clock; the latest ctime of all that was read */
     bool helped;          /* read in a child */
 };
 

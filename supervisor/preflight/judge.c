@@ -12,12 +12,36 @@
 #include "supervisor/preflight/threads.h"
 
 #define TREND_RELOADS 3 /* fewer tell nothing of what grows with each */
-#define WARM_UP_FROM  5 /* with so many samples the first is left out: caches fill once */
+#define WARM_UP_FROM  5
 #define MEMORY_LEAST  (512.0 * 1024)
 #define MEMORY_PART   0.02 /* … and of what it had, for all reloads together */
 #define OF_THREADS_FIX                                                                         \
     "end and join them when what they work for goes; 'stint threads' names who started them; " \
     "docs/leaks.md"
+
+/* ---- what becomes more with each reload ---------------------------------------------------------- */
+
+/* With so many samples the first is left out: caches fill once, and pools of threads too. */
+static size_t
+warm_from(const struct rehearsal *r)
+{
+    return r->n_samples >= WARM_UP_FROM ? 1 : 0;
+}
+
+/*
+ * A leak goes up and up, and as steeply at last as at first; what is warming up becomes ever flatter,
+ * and what comes and goes has no order. @least: with each reload; @ret: the trend, NULL: nobody asks
+ */
+static bool
+goes_on(const struct rehearsal *r, double (*value)(const struct sample *), double least,
+        struct trend *ret)
+{
+    struct trend t = trend_of(r->samples, r->n_samples, warm_from(r), value);
+
+    if (ret)
+        *ret = t;
+    return r->n_samples > TREND_RELOADS && t.order >= 0.8 && t.late >= 0.5 && t.per_reload >= least;
+}
 
 /* ---- lifecycle --------------------------------------------------------------------------------- */
 
@@ -80,28 +104,18 @@ judge_certificates(struct rehearsal *r)
     return n;
 }
 
-/* With each reload there are more of them, and that for as long as it was looked. */
-static bool
-threads_rise(const struct rehearsal *r, struct trend *ret)
-{
-    *ret = trend_of(r->samples, r->n_samples, 0, sample_threads);
-    return r->n_samples > TREND_RELOADS && ret->falls == 0 && ret->rises + 1 >= ret->points - 1 &&
-           ret->per_reload >= 0.75;
-}
-
 static void
 judge_threads(struct rehearsal *r)
 {
     const json_t *now = r->threads_now ? r->threads_now : r->threads_then;
     struct text words = TEXT_INIT, kinds = TEXT_INIT;
     int64_t leaked = threads_leaked(now, &words);
-    struct trend t;
 
     if (leaked > 0)
         check_fail(r->report, CHECK_LIFECYCLE, OF_THREADS_FIX,
                    "%" PRId64 " thread%s should be gone: %s", leaked, leaked == 1 ? "" : "s",
                    text_str(&words));
-    if (threads_rise(r, &t)) {
+    if (goes_on(r, sample_threads, 0.75, NULL)) {
         (void)threads_grown(r->threads_then, r->threads_now, &kinds);
         check_fail(r->report, CHECK_LIFECYCLE, OF_THREADS_FIX,
                    "%u threads, after %zu reloads %u%s%s", r->samples[0].threads, r->n_samples - 1,
@@ -144,31 +158,24 @@ judge_lifecycle(struct rehearsal *r)
 
 /* ---- growth ------------------------------------------------------------------------------------ */
 
-/* A leak goes up and up, and as steeply at last as at first. What is warming up becomes ever flatter. */
-static bool
-trend_goes_on(const struct trend *t)
-{
-    return t->order >= 0.8 && t->late >= 0.5;
-}
-
 static void
-judge_fds(struct rehearsal *r, size_t from)
+judge_fds(struct rehearsal *r)
 {
-    struct trend t = trend_of(r->samples, r->n_samples, from, sample_fds);
+    struct trend t;
 
-    if (trend_goes_on(&t) && t.per_reload >= 0.9)
+    if (goes_on(r, sample_fds, 0.9, &t))
         check_fail(r->report, CHECK_GROWTH, "close what a reload opens; 'ls -l /proc/PID/fd'",
-                   "descriptors: %u, after %u reloads %u", r->samples[from].fds, t.points - 1,
-                   r->samples[r->n_samples - 1].fds);
+                   "descriptors: %u, after %u reloads %u", r->samples[warm_from(r)].fds,
+                   t.points - 1, r->samples[r->n_samples - 1].fds);
 }
 
 static void
-judge_memory(struct rehearsal *r, size_t from)
+judge_memory(struct rehearsal *r)
 {
-    struct trend t = trend_of(r->samples, r->n_samples, from, sample_memory);
-    double had = sample_memory(&r->samples[from]);
+    double had = sample_memory(&r->samples[warm_from(r)]);
+    struct trend t;
 
-    if (trend_goes_on(&t) && t.total > MEMORY_LEAST + had * MEMORY_PART)
+    if (goes_on(r, sample_memory, 0, &t) && t.total > MEMORY_LEAST + had * MEMORY_PART)
         check_fail(r->report, CHECK_GROWTH,
                    "free what a reload replaces; 'stint profile --heap' shows who allocates",
                    "memory: %.1f MiB, after %u reloads %.1f MiB, %.0f KiB with each", had / 1048576,
@@ -179,7 +186,7 @@ judge_memory(struct rehearsal *r, size_t from)
 void
 judge_growth(struct rehearsal *r)
 {
-    size_t from = r->n_samples >= WARM_UP_FROM ? 1 : 0;
+    size_t from = warm_from(r);
     const struct sample *first, *last;
 
     if (r->n_samples <= TREND_RELOADS && r->settled) {
@@ -194,8 +201,8 @@ judge_growth(struct rehearsal *r)
         return; /* why is said by who says it */
     first = &r->samples[from];
     last = &r->samples[r->n_samples - 1];
-    judge_fds(r, from);
-    judge_memory(r, from);
+    judge_fds(r);
+    judge_memory(r);
     check_pass(r->report, CHECK_GROWTH,
                "over %zu reloads: memory %.1f then %.1f MiB, descriptors %u then %u",
                r->n_samples - 1 - from, sample_memory(first) / 1048576,

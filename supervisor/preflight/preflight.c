@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -19,43 +20,57 @@
 
 /* ---- without starting anything ----------------------------------------------------------------- */
 
-static void
+static struct candidate *
 judge_program(const struct preflight_options *o, const struct preflight_hooks *h,
               struct preflight_report *r)
 {
+    struct candidate *held = NULL;
     char digest[DIGEST_TEXT];
     struct error e = {0};
 
-    if (h->candidate(o->spec, o->binary, &r->candidate, &r->executable, &e) < 0)
+    if (h->candidate_hold(o->spec, o->binary, &held, &r->candidate, &r->executable, &e) < 0)
         check_fail(r, CHECK_PROGRAM, "build or install it; 'stint check' says the same", "%s",
                    e.text);
     else
         check_pass(r, CHECK_PROGRAM, "%s, candidate %s", r->executable,
                    digest_format(r->candidate, digest));
+    return held;
 }
 
 /*
- * What passes is what was there at the beginning. Who builds or edits meanwhile has had something else
- * rehearsed, nobody knows what.
+ * What passes is what was there at the beginning, and all the time. Who builds or edits meanwhile has
+ * had something else rehearsed, nobody knows what; who puts it back, too.
  */
 static void
-judge_sameness(const struct preflight_options *o, const struct preflight_hooks *h,
-               struct preflight_report *r)
+judge_sameness(struct candidate *held, const struct preflight_hooks *h, struct preflight_report *r)
 {
-    auto_free char *executable = NULL;
     char before[DIGEST_TEXT], after[DIGEST_TEXT];
-    struct digest now;
+    struct digest now = {0};
     struct error e = {0};
+    int result = h->candidate_again(held, &now, &e);
 
-    if (r->checks[CHECK_PROGRAM].result == CHECK_FAILED)
-        return;
-    if (h->candidate(o->spec, o->binary, &now, &executable, &e) < 0)
+    if (result < 0 && result != -ESTALE)
         check_fail(r, CHECK_PROGRAM, CHANGED_FIX, "it is not there any more: %s", e.text);
     else if (!digest_equal(now, r->candidate))
         check_fail(r, CHECK_PROGRAM, CHANGED_FIX,
                    "the executable or an input was changed while it was rehearsed: candidate %s at "
                    "first, %s at last",
                    digest_format(r->candidate, before), digest_format(now, after));
+    else if (result == -ESTALE)
+        check_fail(r, CHECK_PROGRAM, CHANGED_FIX,
+                   "%s while it was rehearsed, and is now as it was: what was started meanwhile "
+                   "nobody knows",
+                   e.text);
+}
+
+/* Told by the processes: some ran this file, some did not. A script's interpreter is no such evidence. */
+static void
+judge_runs(const struct rehearsal *run, struct preflight_report *r)
+{
+    if (run->n_ran > 0 && run->n_ran < run->n_samples)
+        check_fail(r, CHECK_PROGRAM, CHANGED_FIX,
+                   "of %zu looks at its workers only %zu found %s, others another file",
+                   run->n_samples, run->n_ran, r->executable);
 }
 
 /* Why it is not rehearsed; NULL: it is. */
@@ -93,6 +108,8 @@ in_a_cage(const struct preflight_options *o, const struct preflight_hooks *h,
     struct rehearsal run = {.cage = &cage, .report = r};
     int result = cage_open(&cage, o, h, r->executable, reterr);
 
+    if (result == 0 && stat(r->executable, &run.program) == -1)
+        result = error_set(reterr, -errno, "look at '%s'", r->executable);
     if (result == 0)
         result = rehearse(&run);
     cage_stop(&cage);
@@ -104,6 +121,7 @@ in_a_cage(const struct preflight_options *o, const struct preflight_hooks *h,
         r->rehearsed = true;
         judge_lifecycle(&run);
         judge_growth(&run);
+        judge_runs(&run, r);
         if (run.ready) {
             judge_trace(&run);
             judge_deadlines(&run);
@@ -170,19 +188,21 @@ preflight_run(const struct preflight_options *options, const struct preflight_ho
               struct preflight_report *ret, struct error *reterr)
 {
     int64_t began_us = mono_now_us();
+    struct candidate *held;
     const char *why;
     int r = 0;
 
     *ret = (struct preflight_report){0};
     reterr->text[0] = '\0';
-    judge_program(options, hooks, ret);
+    held = judge_program(options, hooks, ret);
     why = why_not(options, ret);
     if (why && options->spec->type == TYPE_SERVICE)
         (void)judge_policy(options->spec, ret);
     if (!why)
         r = in_a_cage(options, hooks, ret, reterr);
     if (r == 0 && ret->rehearsed)
-        judge_sameness(options, hooks, ret);
+        judge_sameness(held, hooks, ret);
+    hooks->candidate_release(held);
     for (enum check c = 0; c < CHECK_COUNT; c++)
         check_skip(ret, c, "%s", why ? why : not_judged(options, ret, c));
     if (r == 0)

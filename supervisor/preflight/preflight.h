@@ -18,6 +18,7 @@
 #include "base/digest.h"
 #include "base/text.h"
 
+struct candidate;
 struct error;
 struct service_spec;
 
@@ -73,9 +74,15 @@ struct preflight_hooks {
     /* One exchange over a control socket. Return: 0 with *ret the caller's own, or negative errno. */
     int (*ask)(void *env, const struct preflight_ask *ask, json_t **ret, struct error *reterr);
     /* The digest of a candidate, as the supervisor makes it, and its executable, which is @binary
-     * when that is given. Return: 0, or negative errno with a sentence. */
-    int (*candidate)(const struct service_spec *spec, const char *binary, struct digest *ret,
-                     char **ret_path, struct error *reterr);
+     * when that is given; from then on, whoever touches it is noticed. Return: 0 with *ret to be
+     * released, or negative errno with a sentence. */
+    int (*candidate_hold)(const struct service_spec *spec, const char *binary,
+                          struct candidate **ret, struct digest *ret_digest, char **ret_path,
+                          struct error *reterr);
+    /* Once more. Return: 0; -ESTALE with *ret: something of it was touched meanwhile, whatever it is
+     * now; another negative errno. A sentence with each. */
+    int (*candidate_again)(struct candidate *c, struct digest *ret, struct error *reterr);
+    void (*candidate_release)(struct candidate *c); /* NULL is fine */
     void (*progress)(void *env,
                      const char *what);       /* a line for those who wait; NULL: nobody does */
     const volatile sig_atomic_t *interrupted; /* not 0: give up, leave nothing behind */

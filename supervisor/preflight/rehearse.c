@@ -141,6 +141,7 @@ take_sample(struct rehearsal *r)
     struct sample *s = &r->samples[r->n_samples];
     pid_t tree[TREE_MOST];
     json_t *threads = NULL;
+    enum tree_runs runs;
     struct error e;
     size_t n;
 
@@ -148,7 +149,9 @@ take_sample(struct rehearsal *r)
         return 0; /* what became of it is seen elsewhere */
     n = tree_of(r->view.pids, r->view.n_pids, tree, ARRAY_LEN(tree));
     *s = (struct sample){.generation = r->view.serving};
-    r->report->seen = r->report->seen || tree_runs(tree, n, r->report->executable);
+    runs = tree_runs(tree, n, &r->program);
+    r->report->seen = r->report->seen || runs != RUNS_ANOTHER;
+    r->n_ran += runs == RUNS_IT;
     if (threads_take(r->cage, &threads, &e) == 0) {
         json_t **place = r->n_samples == 0 ? &r->threads_then : &r->threads_now;
 

@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 
 #include "supervisor/preflight/load.h"
 #include "supervisor/preflight/sample.h"
@@ -21,6 +22,8 @@ struct rehearsal {
     struct view view;       /* the last look */
     struct sample *samples; /* owned: one before the first reload, one after each */
     size_t n_samples;
+    size_t n_ran;        /* … where a process had the executable of the candidate */
+    struct stat program; /* that file, as it was before the first start */
     json_t *threads_then,
         *threads_now; /* owned; at the first sample and the last; NULL: not seen */
     json_t *leaks;    /* owned; history and certificates; NULL: not asked */

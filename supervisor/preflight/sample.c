@@ -92,22 +92,21 @@ has_argument(pid_t pid, const struct stat *file)
     return false;
 }
 
-bool
-tree_runs(const pid_t *tree, size_t n, const char *file)
+enum tree_runs
+tree_runs(const pid_t *tree, size_t n, const struct stat *file)
 {
-    struct stat is, st;
+    enum tree_runs runs = RUNS_ANOTHER;
+    struct stat st;
     char path[64];
 
-    if (stat(file, &is) == -1)
-        return false;
     for (size_t i = 0; i < n; i++) {
         (void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)tree[i]);
-        if (stat(path, &st) == 0 && st.st_dev == is.st_dev && st.st_ino == is.st_ino)
-            return true;
-        if (has_argument(tree[i], &is))
-            return true;
+        if (stat(path, &st) == 0 && st.st_dev == file->st_dev && st.st_ino == file->st_ino)
+            return RUNS_IT;
+        if (has_argument(tree[i], file))
+            runs = READS_IT;
     }
-    return false;
+    return runs;
 }
 
 void
@@ -184,10 +183,6 @@ trend_of(const struct sample *s, size_t n, size_t from, double (*value)(const st
         sum_y += y;
         sum_xx += x * x;
         sum_xy += x * y;
-        if (i > from) {
-            t.rises += y > value(&s[i - 1]);
-            t.falls += y < value(&s[i - 1]);
-        }
     }
     spread = points * sum_xx - sum_x * sum_x;
     t.per_reload = spread > 0 ? (points * sum_xy - sum_x * sum_y) / spread : 0;

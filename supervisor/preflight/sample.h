@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 struct sample {
@@ -20,8 +21,14 @@ struct sample {
 /* tree_of - @pids and all their descendants. Return: how many, at most @most. */
 size_t tree_of(const pid_t *pids, size_t n, pid_t *ret, size_t most);
 
-/* tree_runs - is @file the executable of one of @tree, or, for a script, an argument of it? */
-bool tree_runs(const pid_t *tree, size_t n, const char *file);
+enum tree_runs {
+    RUNS_ANOTHER,
+    RUNS_IT,  /* it is the executable of one of them */
+    READS_IT, /* … or an argument, as a script is its interpreter's */
+};
+
+/* tree_runs - what one of @tree has to do with @file, by device and inode. */
+enum tree_runs tree_runs(const pid_t *tree, size_t n, const struct stat *file);
 
 /* sample_take - of all of @tree. What has just ended counts nothing. */
 void sample_take(const pid_t *tree, size_t n, struct sample *ret);
@@ -33,7 +40,6 @@ struct trend {
     double total;      /* last less first */
     double order;      /* 1: each is more than all before it, 0: no order, -1: each is less */
     double late; /* slope of the second half, against that of all: 1 is a line; of what rises */
-    unsigned rises, falls;
     unsigned points;
 };
 

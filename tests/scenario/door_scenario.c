@@ -11,20 +11,26 @@
     "    command: [%s/hello]\n"                               \
     "    libstint: true\n"                                    \
     "    drain_timeout: 2s\n"                                 \
-    "    watch: {binary: false}\n"                            \
     "    handoff: {mode: overlap, require_preflight: true}\n" \
-    "    preflight: {reloads: 1%s}\n"                         \
-    "%s"
+    "    preflight: {reloads: %d%s}\n"                        \
+    "%s%s"
 
 /* One service behind its door. @block: more of its `preflight`; @lines: of the service. */
 static const char *
-door(const char *block, const char *lines)
+door_of(int reloads, const char *block, const char *lines)
 {
     static char config[512];
 
-    scn_config(DOOR, scn_dir(), block, lines);
+    scn_config(DOOR, scn_dir(), reloads, block,
+               strstr(lines, "watch:") ? "" : "    watch: {binary: false}\n", lines);
     (void)snprintf(config, sizeof(config), "%s", scn_path("stint.yaml"));
     return config;
+}
+
+static const char *
+door(const char *block, const char *lines)
+{
+    return door_of(1, block, lines);
 }
 
 /* … that serves. */
@@ -138,6 +144,77 @@ START_TEST(what_changes_while_it_is_rehearsed_does_not_pass)
 }
 END_TEST
 
+/*
+ * It is another for a while, and at the end the one that passed: @away, a shell command, in the first
+ * round of load, @back in the last. @words: what is said. The door stays shut.
+ */
+static void
+put_back(const char *away, const char *back, const char *lines, const char *words)
+{
+    char block[512];
+    const char *config;
+    json_t *report;
+
+    scn_file(
+        "swap.sh",
+        "cd %s && if test ! -e away; then touch away && %s; elif test ! -e $STINT_CAGE/2; then "
+        "touch $STINT_CAGE/2; else %s; fi\n",
+        scn_dir(), away, back);
+    (void)snprintf(block, sizeof(block), ", load: [/bin/sh, %s/swap.sh]", scn_dir());
+    config = door_of(2, block, lines);
+    report = preflight_expect("web", config, "program");
+    ck_assert_msg(strstr(preflight_evidence(report, "program"), words), "%s",
+                  preflight_evidence(report, "program"));
+    ck_assert(json_is_false(json_object_get(report, "recorded")));
+    json_decref(report);
+    (void)unlink(scn_path("away"));
+    preflight_nothing_left();
+}
+
+START_TEST(what_is_put_back_at_the_end_was_not_what_was_rehearsed)
+{
+    scn_copy("hello", getenv("HELLO_BINARY"), "");
+    scn_copy("other", getenv("HELLO_BINARY"), "other");
+    put_back("mv hello was && cp other hello", "mv was hello", "",
+             "hello' was replaced or written to while it was rehearsed, and is now as it was");
+    put_back("mv hello was && cp other hello", "mv was hello", "",
+             "of 3 looks at its workers only ");
+    /* Written to in its place, which the kernel lets be with what an interpreter reads. */
+    scn_file("hello", "%s", "#!/bin/sh\nexec ./other # a\n");
+    ck_assert_int_eq(chmod(scn_path("hello"), 0755), 0);
+    put_back("printf b | dd of=hello bs=1 seek=25 conv=notrunc",
+             "printf a | dd of=hello bs=1 seek=25 conv=notrunc", "",
+             "hello' was replaced or written to while it was rehearsed, and is now as it was");
+    /* Nothing that happened before, or beside it, counts. */
+    json_decref(preflight_expect("web", door(", load: [touch, beside]", ""), ""));
+}
+END_TEST
+
+START_TEST(an_input_that_is_put_back_is_noticed_wherever_the_name_leads)
+{
+    auto_text struct text links = TEXT_INIT;
+
+    scn_copy("hello", getenv("HELLO_BINARY"), "");
+    scn_file("web.env", "%s", "MODE=a\n");
+    put_back("cp -p web.env was && echo MODE=b > web.env",
+             "cat was > web.env && touch -r was web.env", "    env_file: web.env\n",
+             "web.env' was replaced or written to");
+    /* A link that leads elsewhere for a while, as a deployment's. */
+    text_addf(&links,
+              "cd %s && mkdir 1 2 && echo a > 1/web.conf && echo b > 2/web.conf && ln -s 1 now",
+              scn_dir());
+    ck_assert_int_eq(system(text_str(&links)), 0);
+    put_back("ln -s 2 next && mv -T next now", "ln -s 1 next && mv -T next now",
+             "    watch: {binary: false, paths: [now/web.conf]}\n", "was replaced or written to");
+    /* A directory on the way: no file in it is touched. */
+    put_back("mv 1 0 && mv 2 1", "mv 1 2 && mv 0 1",
+             "    watch: {binary: false, paths: [1/web.conf]}\n", "was replaced or written to");
+    /* What was not there, and is gone again. */
+    put_back("echo x > more.conf", "rm more.conf",
+             "    watch: {binary: false, paths: [more.conf]}\n", "was replaced or written to");
+}
+END_TEST
+
 START_TEST(another_program_that_was_rehearsed_opens_nothing)
 {
     char block[256];
@@ -230,6 +307,8 @@ END_TEST
 scn_main("door", what_was_built_anew_after_it_passed_has_to_pass_again,
          environment_and_its_file_are_part_of_what_passes,
          what_changes_while_it_is_rehearsed_does_not_pass,
+         what_is_put_back_at_the_end_was_not_what_was_rehearsed,
+         an_input_that_is_put_back_is_noticed_wherever_the_name_leads,
          another_program_that_was_rehearsed_opens_nothing,
          what_is_written_to_behind_the_door_is_not_started,
          what_has_passed_has_passed_for_the_next_master_and_after_an_upgrade,
