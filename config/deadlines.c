@@ -82,6 +82,7 @@ tell_call(const struct walk *w, const struct service_spec *from, const struct na
                               .callee = call->name,
                               .timeout_us = call->us,
                               .budget_us = to ? deadline_budget_us(to) : call->us,
+                              .none = to ? to->deadlines.none : NULL,
                               .said = call};
 
     e.fault = fault_of(&e, from, to ? timeout_of(&to->deadlines.clients, from->name) : 0);
@@ -96,6 +97,7 @@ tell_client(const struct walk *w, const struct service_spec *to, const struct na
                               .callee = to->name,
                               .timeout_us = client->us,
                               .budget_us = deadline_budget_us(to),
+                              .none = to->deadlines.none,
                               .said = client};
 
     if (from && timeout_of(&from->deadlines.calls, to->name) > 0)
@@ -143,10 +145,17 @@ deadline_edge_say(const struct deadline_edge *e, char *text, unsigned size)
     case EDGE_FINE:
         break;
     case EDGE_UNBOUNDED:
-        (void)snprintf(text, size,
-                       "%s waits no longer than %s for '%s', which has no limit at all: give its "
-                       "'deadlines' a 'default'",
-                       caller, timeout, e->callee);
+        if (e->none)
+            (void)snprintf(text, size,
+                           "%s waits no longer than %s for '%s', which has no deadline on purpose "
+                           "(%s): give its 'deadlines' a 'default', or the caller more patience",
+                           caller, timeout, e->callee, e->none);
+        else
+            (void)snprintf(
+                text, size,
+                "%s waits no longer than %s for '%s', which has no limit at all: give its "
+                "'deadlines' a 'default'",
+                caller, timeout, e->callee);
         break;
     case EDGE_TOO_LONG:
         (void)snprintf(text, size,

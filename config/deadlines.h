@@ -28,6 +28,7 @@ struct deadline_edge {
     int64_t budget_us; /* a call that says nothing of its timeout may take; 0 = no limit */
     int64_t
         other_us; /* EDGE_UNREAL: the caller's own budget; EDGE_DISPUTED: what the callee says */
+    const char *none; /* EDGE_UNBOUNDED: why the callee has no limit, in its own words; NULL */
     const struct named_timeout *said; /* where it is declared; NULL: it is not */
     enum edge_fault fault;
 };

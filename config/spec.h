@@ -142,6 +142,7 @@ struct named_timeouts {
 struct deadline_policy {
     int64_t default_us;   /* for a request that says nothing; 0 = no limit */
     int64_t max_us;       /* for every request; 0 = no limit */
+    char *none;           /* why there is neither, on purpose; NULL: nobody said */
     int64_t reserve_us;   /* of what is left, not handed on with a call */
     int64_t tolerance_us; /* later than that it is an overrun */
     struct timeout_header *headers;

@@ -14,6 +14,19 @@ map_parse(struct reader *r, const struct key *k, const struct node *n, void *bas
     return object_read(r, (enum object)k->arg, n, base);
 }
 
+/* "deadlines: none" is nearly right: a word that is a key of the map. */
+static int
+mixed_parse(struct reader *r, const struct key *k, const struct node *n, void *base)
+{
+    const struct key *meant =
+        n->kind == NODE_SCALAR ? schema_find((enum object)k->arg, n->text) : NULL;
+
+    if (!meant)
+        return map_parse(r, k, n, base);
+    return finding(r, n, NULL, "'%s' wants %s: '%s: {%s: …}', with %s", k->name, k->type->about,
+                   k->name, meant->name, meant->type->about);
+}
+
 static void /* NOLINTNEXTLINE(misc-no-recursion) */
 map_write(const struct key *k, const void *base, struct text *out)
 {
@@ -88,7 +101,7 @@ mixed_launch(const struct key *map, const void *base, struct text *out)
 const struct type type_mixed = {.about = "a map of keys",
                                 .nested = true,
                                 .child = true,
-                                .parse = map_parse,
+                                .parse = mixed_parse,
                                 .write = map_write,
                                 .absent = mixed_absent,
                                 .launch = mixed_launch,

@@ -163,6 +163,25 @@ check_restart(struct load *l, const struct entry *e)
                       "'age' of 'restart_after' is at least 1s, or 0 for never");
 }
 
+/* What `defaults` says is taken back by 0; a reason is not. */
+static void
+check_no_deadlines(struct load *l, const struct entry *e, const struct node *at)
+{
+    const struct deadline_policy *d = &e->spec->deadlines;
+    const char *key = d->default_us > 0 ? "default" : d->max_us > 0 ? "max" : NULL;
+    const struct node *value = node_get(at, "none");
+    char limit[32];
+
+    if (d->none && key)
+        (void)finding(
+            &l->reader, value ? value : at, NULL,
+            "'none' of 'deadlines' says that a request has no deadline, and '%s' that it "
+            "has %s: leave one of them out%s",
+            key,
+            duration_format(d->default_us > 0 ? d->default_us : d->max_us, limit, sizeof(limit)),
+            node_get(at, key) ? "" : ", or take it back: write 0 for it here");
+}
+
 static void
 check_deadlines(struct load *l, const struct entry *e)
 {
@@ -176,6 +195,7 @@ check_deadlines(struct load *l, const struct entry *e)
                       "longer than that",
                       duration_format(d->default_us, one, sizeof(one)),
                       duration_format(d->max_us, other, sizeof(other)));
+    check_no_deadlines(l, e, at);
 }
 
 void

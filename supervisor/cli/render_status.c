@@ -310,6 +310,8 @@ add_deadlines(struct table *t, const json_t *d)
     }
     json_array_foreach(json_object_get(d, "edges"), i, one) if (json_text(one, "fault")[0])
         add_free(t, PAINT_WARN, "deadlines: ", json_text(one, "fault"));
+    if (json_text(d, "none")[0])
+        add_free(t, PAINT_FAINT, "deadlines: none, on purpose: ", json_text(d, "none"));
 }
 
 static void

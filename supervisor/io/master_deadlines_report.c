@@ -188,7 +188,8 @@ edges_of(const struct master *m, const struct service *s, const struct overruns 
         struct deadline_edge e = {.caller = c->name,
                                   .callee = s->name,
                                   .timeout_us = deadline_client_us(s->spec, c->name),
-                                  .budget_us = deadline_budget_us(s->spec)};
+                                  .budget_us = deadline_budget_us(s->spec),
+                                  .none = s->spec->deadlines.none};
 
         if (!edges.told[i])
             add_edge(&edges, &e, c);
@@ -219,7 +220,8 @@ deadlines_of_service(void *env, const struct service *s)
     struct object o;
 
     rows = gather(m, s, &sum, mono_now_us());
-    if (!deadlines_configured(s->spec) && json_array_size(rows) == 0 && sum.n_callers == 0) {
+    if (!deadlines_configured(s->spec) && !d->none && json_array_size(rows) == 0 &&
+        sum.n_callers == 0) {
         json_decref(rows);
         overruns_finish(&sum);
         return NULL;
@@ -227,6 +229,8 @@ deadlines_of_service(void *env, const struct service *s)
     edges = edges_of(m, s, &sum);
     o = object_new();
     object_bool(&o, "configured", deadlines_configured(s->spec));
+    if (d->none)
+        object_text(&o, "none", d->none);
     put_ms(&o, "default_ms", d->default_us);
     put_ms(&o, "max_ms", d->max_us);
     object_number(&o, "reserve_ms", d->reserve_us / US_PER_MS);

@@ -186,8 +186,14 @@ judge_policy(const struct service_spec *s, struct preflight_report *r)
     }
     if (s->deadlines.default_us > 0 || s->deadlines.max_us > 0)
         return true;
+    if (s->deadlines.none) { /* unless a caller's own deadline turns out to be passed by */
+        check_skip(r, CHECK_DEADLINES, "a request has none here, on purpose: %s",
+                   s->deadlines.none);
+        return true;
+    }
     check_fail(r, CHECK_DEADLINES,
-               "'deadlines: {default: 5s, max: 30s}' in its configuration; docs/deadlines.md",
+               "'deadlines: {default: 5s, max: 30s}' in its configuration, or, when a request may "
+               "take for ever on purpose, 'deadlines: {none: \"why\"}'; docs/deadlines.md",
                "there is no policy: a request that says nothing may take for ever");
     return false;
 }

@@ -76,6 +76,38 @@ START_TEST(the_report_has_the_members_that_are_documented)
 }
 END_TEST
 
+/* ---- no deadline, on purpose ---------------------------------------------------------------------- */
+
+START_TEST(a_service_without_deadlines_on_purpose_says_why_wherever_they_are_asked_for)
+{
+    const char *config = web("    listen: {http: 'tcp://127.0.0.1:9'}\n    trace: {lint: false}\n"
+                             "    deadlines: {none: 'clients stay connected'}\n"
+                             "    preflight: {reloads: 1}\n");
+    json_t *report = preflight_expect("web", config, ""), *status;
+    auto_free char *skipped = preflight_checks(report, "skipped"), *people = NULL, *json = NULL;
+
+    ck_assert_str_eq(skipped, "load trace deadlines growth");
+    ck_assert_str_eq(preflight_evidence(report, "deadlines"),
+                     "a request has none here, on purpose: clients stay connected");
+    json_decref(report);
+    (void)web("    deadlines: {none: 'clients stay connected'}\n");
+    scn_start();
+    (void)scn_await("event=generation_serving gen=1", 10000);
+    ck_assert_int_eq(scn_cli(&people, "status", NULL), 0);
+    ck_assert_msg(strstr(people, "deadlines: none, on purpose: clients stay connected"), "%s",
+                  people);
+    ck_assert_int_eq(scn_cli(&json, "status", "web", "--json", NULL), 0);
+    status = json_loads(json, 0, NULL);
+    ck_assert_str_eq(
+        json_string_value(json_object_get(
+            json_object_get(json_array_get(json_object_get(status, "services"), 0), "deadlines"),
+            "none")),
+        "clients stay connected");
+    json_decref(status);
+    ck_assert_int_eq(scn_stop(), 0);
+}
+END_TEST
+
 /* ---- exit status ------------------------------------------------------------------------------- */
 
 static int
@@ -102,4 +134,5 @@ START_TEST(each_exit_status_means_one_thing)
 END_TEST
 
 scn_main("preflight_answers", the_report_has_the_members_that_are_documented,
+         a_service_without_deadlines_on_purpose_says_why_wherever_they_are_asked_for,
          each_exit_status_means_one_thing)

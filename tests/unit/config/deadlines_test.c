@@ -76,6 +76,31 @@ START_TEST(a_server_without_any_limit_is_told)
 }
 END_TEST
 
+START_TEST(a_server_without_a_limit_on_purpose_is_told_with_its_reason)
+{
+    struct spec *spec = spec_of(USERS "{none: \"it streams\"}}\n");
+
+    ck_assert_str_eq(spec->services[0]->deadlines.none, "it streams");
+    ck_assert(!deadlines_configured(spec->services[0]));
+    spec_destroy(spec);
+    assert_warned(FRONT "{default: 2s}}\n" USERS "{none: it streams}}\n", "");
+    assert_warned(FRONT "{calls: {users: 2s}}}\n" USERS "{none: it streams}}\n",
+                  "t:3:45: deadlines: 'front' waits no longer than 2s for 'users', which has no "
+                  "deadline on purpose (it streams): give its 'deadlines' a 'default', or the "
+                  "caller more patience\n");
+    /* To begin with a reason, or to change it, is no news for the program. */
+    spec = spec_of(USERS "{none: it streams}}\n");
+    struct spec *without = spec_of(NOTHING);
+
+    ck_assert(digest_equal(service_spec_launch_digest(spec->services[0]),
+                           service_spec_launch_digest(without->services[0])));
+    ck_assert_int_eq(service_spec_diff(spec->services[0], without->services[0], NULL),
+                     RELOAD_IN_PLACE);
+    spec_destroy(spec);
+    spec_destroy(without);
+}
+END_TEST
+
 START_TEST(callers_that_are_no_services_are_known_by_the_one_who_is_called)
 {
     assert_warned(USERS "{default: 5s, client_timeout: {gateway: 10s, cron: 3s}}}\n",
@@ -164,6 +189,7 @@ main(void)
     tcase_add_test(t, a_server_that_works_longer_than_its_caller_waits_is_told);
     tcase_add_test(t, a_budget_within_the_callers_patience_is_fine);
     tcase_add_test(t, a_server_without_any_limit_is_told);
+    tcase_add_test(t, a_server_without_a_limit_on_purpose_is_told_with_its_reason);
     tcase_add_test(t, callers_that_are_no_services_are_known_by_the_one_who_is_called);
     tcase_add_test(t, a_caller_that_waits_longer_than_it_may_take_itself_is_told);
     tcase_add_test(t, two_who_say_different_things_of_one_edge_are_told_once);

@@ -51,6 +51,10 @@ random_deadlines(struct deadline_policy *d)
 {
     d->default_us = random_us(3000 * US_PER_S);
     d->max_us = random_below(2) ? d->default_us + random_us(3000 * US_PER_S) : 0;
+    if (d->default_us == 0 && d->max_us == 0 && random_below(2)) {
+        d->none = strdup("it streams, \"for ever\"");
+        ck_assert_ptr_nonnull(d->none);
+    }
     d->reserve_us = random_us(60 * US_PER_S);
     d->tolerance_us = random_us(3000 * US_PER_S);
     d->look_us = random_us(3000 * US_PER_S);
