@@ -123,12 +123,14 @@ span_ring_taken(int fd, const struct span_ring_at *at)
                    offsetof(struct stint_registry_header, spans_taken));
 }
 
-/* Where to begin: a ring that goes back, or leaps, is told from its present end on. */
+/* Where to begin: a ring that goes back, or leaps, is told from its present end on, and lost something: one, for want of
+ * a number that could be believed. */
 static void
 settle(const struct ring *ring, struct span_ring_at *at, struct span_ring_look *look)
 {
     if (ring->begun < at->next || ring->begun - at->next > JUMP_MAX) {
         at->next = at->seen = ring->begun;
+        look->lost = 1;
         return;
     }
     if (ring->begun - at->next > ring->count) {

@@ -130,7 +130,7 @@ span_noise(void *arg)
     unsigned char *entries = (unsigned char *)(seqs + STINT_REGISTRY_SPANS);
     uint64_t noise = 1;
 
-    for (uint64_t n = 0; n < 1000000; n++) {
+    for (uint64_t n = 0;; n++) { /* whenever it is looked at */
         size_t entry = n % STINT_REGISTRY_SPANS;
 
         for (size_t i = 0; i < sizeof(struct stint_registry_span); i++) {
