@@ -144,6 +144,9 @@ table_say(const struct cell *cells, size_t n, const struct options *o, double se
             }
     for (size_t i = 0; i < n; i++) {
         counts[cells[i].verdict]++;
+        if (cells[i].verdict == CELL_FAILED) /* once more, where it is read */
+            (void)printf("failed: %s, %s, in '%s': %s\n", cells[i].edge->name,
+                         victim_names[cells[i].victim], cells[i].story->name, cells[i].why);
         if (cells[i].verdict != CELL_MISSED)
             continue;
         bool lost = is_lost(cells, n, &cells[i]);
