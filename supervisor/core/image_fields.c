@@ -207,6 +207,7 @@ static const struct image_field worker_fields[] = {
     BETWEEN(worker, born, 1, ID_MOST),
     NUMBER(worker, slot, UINT32_MAX),
     FLAG(worker, escapee),
+    FLAG(worker, untold),
     NUMBER(worker, pid, INT32_MAX),
     BETWEEN(worker, state, WORKER_STARTING, WORKER_ABANDONED),
     TIME(worker, since_us),

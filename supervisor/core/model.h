@@ -62,6 +62,7 @@ struct worker {
     uint64_t id;                   /* never reused; pids are */
     unsigned slot;
     bool escapee;
+    bool untold;             /* one of so many that no record is made of it, unless it leaks */
     pid_t pid;               /* 0 until SPAWNED; ours to signal until WORKER_EXITED */
     enum worker_state state; /* written by worker_step() alone */
     int64_t since_us;        /* it is in that state since then */

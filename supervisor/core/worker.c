@@ -321,7 +321,7 @@ worker_exit(struct core *c, struct worker *w, const struct event *ev)
     if (worker_step(c, w, WE_EXIT) < 0)
         return;
     survey_note(g, w, ev);
-    r = record_worker(c, RECORD_EXIT, w);
+    r = w->untold && w->leak[0] == '\0' ? NULL : record_worker(c, RECORD_EXIT, w);
     if (r) {
         r->duration_us = c->now_us - w->spawned_us;
         r->count = (unsigned)ev->death.wait_status;
@@ -343,24 +343,38 @@ worker_exit(struct core *c, struct worker *w, const struct event *ev)
     worker_destroy(w);
 }
 
+/* Who forks and ends and forks makes thousands: of one generation so many are told one by one, then each doubling. */
+#define ESCAPEES_TOLD 64
+
+static bool
+escapee_is_told(unsigned nth)
+{
+    return nth <= ESCAPEES_TOLD || (nth & (nth - 1)) == 0;
+}
+
 void
 worker_escapee(struct core *c, struct worker *of, const struct event *ev)
 {
     struct worker *w = worker_new(c, of->generation, of->slot, WORKER_DRAINING);
     struct record *r;
+    char which[64] = "";
 
     if (!w)
         return; /* found again at the next scan */
     of->escapees++;
-    of->generation->escapees++;
+    if (++of->generation->escapees >= ESCAPEES_TOLD)
+        (void)snprintf(which, sizeof(which),
+                       "; the %uth of its generation, from here on not each is told",
+                       of->generation->escapees);
+    w->untold = !escapee_is_told(of->generation->escapees);
     w->escapee = true;
     w->pid = ev->escapee.pid;
     copy_text(w->name, sizeof(w->name), ev->escapee.name);
-    r = record_worker(c, RECORD_ESCAPEE, w);
+    r = w->untold ? NULL : record_worker(c, RECORD_ESCAPEE, w);
     if (r)
         r->warning = true;
-    record_text(r, "process '%s' outlived its worker %d; it is ended too%s%s", w->name,
-                (int)of->pid, ev->escapee.text ? ": " : "",
+    record_text(r, "process '%s' outlived its worker %d; it is ended too%s%s%s", w->name,
+                (int)of->pid, which, ev->escapee.text ? ": " : "",
                 ev->escapee.text ? ev->escapee.text : "");
     worker_begin_drain(c, w);
 }

@@ -247,6 +247,51 @@ START_TEST(a_descendant_that_outlives_its_worker_is_named_ended_and_counted)
 }
 END_TEST
 
+/* Who forks and ends and forks: the log does not grow with it, the certificate counts each. */
+START_TEST(of_thousands_of_descendants_so_many_are_told_and_then_each_doubling)
+{
+    unsigned said = 0;
+
+    drain();
+    for (unsigned i = 0; i < 1000; i++) {
+        rim_forget(r);
+        rim_step(r, (struct event){
+                        .type = EVENT_ESCAPEE,
+                        .worker = 1,
+                        .escapee = {.pid = 2000 + (pid_t)i, .name = "hop"}
+        });
+        said += strstr(text_str(&r->said), "escapee: web/1") != NULL;
+        if (i + 1 == 512)
+            ck_said(r, "; the 512th of its generation, from here on not each is told");
+        rim_dies(r, 2 + i, 0);
+        said += strstr(text_str(&r->said), "| escapee: exited") != NULL;
+    }
+    ck_assert_uint_eq(said, 2 * (64 + 3));
+    rim_dies(r, 1, 0);
+    ck_said(r, "1000 escaped");
+}
+END_TEST
+
+START_TEST(one_that_was_not_told_of_is_when_it_would_not_end)
+{
+    drain();
+    for (unsigned i = 0; i < 65; i++)
+        rim_step(r, (struct event){
+                        .type = EVENT_ESCAPEE,
+                        .worker = 1,
+                        .escapee = {.pid = 2000 + (pid_t)i, .name = "hop"}
+        });
+    for (unsigned i = 0; i < 64; i++)
+        rim_dies(r, 2 + i, 0);
+    rim_forget(r);
+    rim_wait(r, 5 * US_PER_S);
+    rim_wait(r, 5 * US_PER_S);
+    ck_did(r, "evidence w66; kill w66");
+    rim_dies(r, 66, SIGKILL);
+    ck_said(r, "pid 2064 | escapee: killed by SIGKILL");
+}
+END_TEST
+
 /* ---- the words of an obituary ------------------------------------------------------------------- */
 
 START_TEST(an_obituary_says_what_it_was_doing)
@@ -339,6 +384,8 @@ RIM_SUITE_MAIN("worker", a_worker_that_is_ready_before_its_pid_is_known_is_not_a
                evidence_nobody_asked_for_is_no_leak,
                whoever_has_no_pid_yet_is_neither_signalled_nor_accused, a_leak_is_told_once,
                a_descendant_that_outlives_its_worker_is_named_ended_and_counted,
+               of_thousands_of_descendants_so_many_are_told_and_then_each_doubling,
+               one_that_was_not_told_of_is_when_it_would_not_end,
                an_obituary_says_what_it_was_doing, an_obituary_ends_with_the_last_lines,
                an_obituary_of_a_talkative_program_has_what_it_said_last,
                an_obituary_has_the_beginning_of_one_long_line,
