@@ -60,7 +60,7 @@ static void
 certify(struct core *c, struct generation *g, const struct survey *s, const char *text)
 {
     struct record *r = record_generation(c, RECORD_CERTIFICATE, g);
-    char taken[48], begins[48] = "every process is gone";
+    char taken[48], begins[48];
     bool joined = s->how[FINDING_THREADS] == KNOWN_NOT || s->good[FINDING_THREADS];
 
     if (r) {
@@ -72,6 +72,9 @@ certify(struct core *c, struct generation *g, const struct survey *s, const char
     record_toll(r, g);
     if (r)
         r->toll.survey = *s;
+    (void)snprintf(begins, sizeof(begins), "%s is gone",
+                   s->how[FINDING_PIDS] == KNOWN_REFUSED ? "every process known of it"
+                                                         : "every process");
     if (s->left > 0)
         (void)snprintf(begins, sizeof(begins), "%u %s left", s->left,
                        s->left == 1 ? "process is" : "processes are");

@@ -192,8 +192,10 @@ rival_add(const struct surveys *s, struct survey_subject *of, const struct hand 
         return;
     if (i < of->n_rivals) {
         of->rivals[i].has |= has;
-        if (h->start_time < of->rivals[i].since)
+        if (survey_older(h->start_time, h->pid, of->rivals[i].since, of->rivals[i].worker)) {
             of->rivals[i].since = h->start_time;
+            of->rivals[i].worker = h->pid;
+        }
         return;
     }
     of->rivals[of->n_rivals++] = (struct survey_rival){.leaf = h->snapshot->leaf,

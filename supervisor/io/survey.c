@@ -250,8 +250,8 @@ survey_one(const struct survey_request *rq, size_t index, const struct survey_un
     if (f.doubts.bytes > 0)
         text_addf(&f.words, "%s%s", f.words.bytes ? "; " : "", text_str(&f.doubts));
     o = json_pack("{s:i, s:b, s:b, s:i, s:i, s:I, s:s, s:o, s:s}", "populated", in_leaf, "unsure",
-                  (u->hidden > 0 || u->restless) && in_leaf != 0, "held", f.held, "how",
-                  fds_known(&f, in_leaf, rq->outsiders, outsiders->unread), "unread",
+                  ((u->hidden > 0 || u->restless) && in_leaf != 0) || f.in_doubt > 0, "held",
+                  f.held, "how", fds_known(&f, in_leaf, rq->outsiders, outsiders->unread), "unread",
                   s->held[0].inode ? (int)outsiders->unread : 0, "left", (json_int_t)f.left.total,
                   "holder", f.holder, "processes", leftovers_json(&f.left, s->held), "text",
                   text_str(&f.words));

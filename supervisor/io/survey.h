@@ -30,10 +30,10 @@ struct survey_rival {
     const struct cgroup_leaf *leaf; /* borrowed; NULL = it has none */
     const char *service;            /* borrowed */
     uint64_t generation;
-    uint64_t
-        since; /* clock ticks since boot when its oldest worker was started: who is older is not its */
+    uint64_t since; /* clock ticks since boot when its oldest worker was started … */
+    pid_t
+        worker; /* … which is this: who is older is not its, nor, mostly, who runs another program */
     uint64_t has; /* a bit for each of `held` */
-    pid_t worker; /* that one: by its program the generations may be told apart */
 };
 
 /* A generation. What is borrowed is so for the call. */
@@ -102,6 +102,9 @@ struct survey_unknown {
 void survey_unknown(const struct survey_request *rq, struct survey_unknown *ret);
 
 /* ---- survey_origin.c ------------------------------------------------------------------------------- */
+
+/* Did the process with the number @pid, of @since (ticks since boot), begin before @other, of @than? */
+bool survey_older(uint64_t since, pid_t pid, uint64_t than, pid_t other);
 
 uint64_t survey_bits(const struct leftover *l); /* a bit for each of `held` that it has */
 

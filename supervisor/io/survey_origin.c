@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "base/text.h"
@@ -38,13 +39,25 @@ is_program(const struct stat *st, dev_t device, ino_t inode)
     return st->st_dev == device && st->st_ino == inode;
 }
 
+/* So many begin in no tick of the clock (10 ms): numbers further apart have begun again at the low end. */
+#define PIDS_PER_TICK 16384
+
+bool
+survey_older(uint64_t since, pid_t pid, uint64_t than, pid_t other)
+{
+    if (since != than)
+        return since < than;
+    return pid != other && (pid < other) == (abs(other - pid) < PIDS_PER_TICK);
+}
+
 /* Of @r, or of @s? Whoever changed his cgroup is in neither, so that is no evidence where both have one. */
 static enum survey_origin
 between(const struct survey_subject *s, const struct survey_rival *r, const struct leftover *l)
 {
     struct stat its, theirs;
 
-    if (!(r->has & survey_bits(l)) || r->since > l->start_time || (r->leaf && !s->leaf))
+    if (!(r->has & survey_bits(l)) || survey_older(l->start_time, l->pid, r->since, r->worker) ||
+        (r->leaf && !s->leaf))
         return ORIGIN_OURS;
     if (r->leaf && cgroup_leaf_has(r->leaf, l->pid))
         return ORIGIN_THEIRS;
