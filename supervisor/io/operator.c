@@ -218,8 +218,7 @@ operator_create(const struct operator_options *options, struct desk **ret, struc
     }
     op->options = *options;
     list_init(&op->tickets);
-    list_init(&op->streams);
-    list_init(&op->spans);
+    list_init(&op->readers);
     list_init(&op->looking);
     list_init(&op->probed);
     list_init(&op->profiled);
@@ -289,7 +288,7 @@ operator_farewell(struct desk *op, int64_t budget_us)
         if (!t->answer)
             ticket_answer(t, 503, false);
     }
-    operator_end_streams(op);
+    operator_end_readers(op);
     operator_looked(op);
     threads_farewell(op);
     profile_farewell(op);

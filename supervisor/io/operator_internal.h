@@ -13,6 +13,7 @@
 #include <jansson.h>
 
 #include "base/list.h"
+#include "base/text.h"
 #include "supervisor/core/core.h"
 #include "supervisor/io/control.h"
 #include "supervisor/io/journal.h"
@@ -23,8 +24,7 @@ struct desk {
     struct control *control;
     struct list tickets;  /* struct ticket.node: requests that wait for the core, oldest first */
     size_t n_remembered;  /* … of which have an id */
-    struct list streams;  /* struct stream.node */
-    struct list spans;    /* struct span_stream.node */
+    struct list readers;  /* struct line_reader.node */
     struct list looking;  /* struct looking.node: they asked for the status, see options.look */
     struct list probed;   /* struct probed.node: they asked for threads, see options.threads */
     struct list profiled; /* struct profiled.node: they asked for a profile, see options.profile */
@@ -188,14 +188,32 @@ void operator_audit(struct desk *op, const struct control_request *rq, const str
 void operator_upgrade(struct desk *op, struct control_request *rq);
 void operator_reopen(struct desk *op, struct control_request *rq);
 
+/* ---- operator_reader.c -------------------------------------------------------------------- */
+
+/* Somebody who reads lines of one kind, perhaps for as long as it lives. The first member of what it needs for that. */
+struct line_reader {
+    struct list node; /* in desk.readers */
+    struct desk *op;
+    struct control_request *rq; /* borrowed: finish() comes before it dies */
+    bool follow;
+    char service[65]; /* "" = all */
+    char trace[33];   /* only what has to do with it; "" = all */
+    uint64_t cursor;  /* nothing up to here */
+    struct text line; /* what is being sent, may be longer than the client's buffer */
+    size_t sent;      /* bytes of it */
+    /* The next line into `line`, which is empty. False: nothing (yet). */
+    bool (*fill)(struct line_reader *r);
+    void (*finish)(struct line_reader *r); /* frees it */
+};
+
+/* What all of them are asked with. False: @rq was answered with what is wrong, and @r is still the caller's. */
+bool line_reader_asks(struct line_reader *r, struct desk *op, struct control_request *rq);
+void line_reader_begin(struct line_reader *r); /* from here on it ends with finish() */
+void operator_end_readers(struct desk *op);
+
 void operator_events(struct desk *op, struct control_request *rq);
 void operator_logs(struct desk *op, struct control_request *rq);
-void operator_end_streams(struct desk *op);
-
-/* ---- operator_spans.c -------------------------------------------------------------------- */
-
 void operator_spans(struct desk *op, struct control_request *rq);
-void operator_end_spans(struct desk *op); /* as above */
 
 /* ---- operator_status.c ------------------------------------------------------------------ */
 
