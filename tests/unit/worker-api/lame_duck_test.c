@@ -86,7 +86,8 @@ START_TEST(a_lame_duck_answers_all_that_a_pipelining_client_has_sent)
 END_TEST
 
 struct client {
-    int requests, failures, newest; /* the client's; read after join */
+    int requests, failures; /* the client's; read after join */
+    int newest;             /* the generation that answered it last; atomic */
 };
 
 static int clients_stop; /* atomic */
@@ -110,7 +111,8 @@ busy_client(void *arg)
             continue;
         }
         generation = strstr(text, "\"generation\":");
-        c->newest = generation ? (int)strtol(generation + 13, NULL, 10) : 0;
+        __atomic_store_n(&c->newest, generation ? (int)strtol(generation + 13, NULL, 10) : 0,
+                         __ATOMIC_RELEASE);
         if (strstr(text, "Connection: close")) {
             close(fd);
             fd = dial();
@@ -118,6 +120,17 @@ busy_client(void *arg)
         stint_token_sleep(NULL, 5000);
     }
     close(fd);
+}
+
+static void
+await_answer_of(const struct client *c, int generation)
+{
+    int64_t until_us = soon();
+
+    while (__atomic_load_n(&c->newest, __ATOMIC_ACQUIRE) < generation) {
+        ck_assert_int_lt(stint_now_us(), until_us);
+        stint_token_sleep(NULL, 1000);
+    }
 }
 
 START_TEST(busy_clients_lose_nothing_over_ten_handovers)
@@ -141,13 +154,15 @@ START_TEST(busy_clients_lose_nothing_over_ten_handovers)
         close(old.channel);
         pid = next;
         old = young;
+        for (int i = 0; i < CLIENTS; i++)
+            await_answer_of(&clients[i], generation);
     }
     __atomic_store_n(&clients_stop, 1, __ATOMIC_RELEASE);
     for (int i = 0; i < CLIENTS; i++) {
         ck_assert_int_eq(stint_thread_join(threads[i], NULL, soon()), 0);
         ck_assert_int_gt(clients[i].requests, HANDOVERS);
         ck_assert_int_eq(clients[i].failures, 0);
-        ck_assert_int_ge(clients[i].newest, HANDOVERS);
+        ck_assert_int_ge(clients[i].newest, 1 + HANDOVERS);
     }
     kill(pid, SIGTERM);
     ck_assert_int_eq(status_of(pid), 0);
