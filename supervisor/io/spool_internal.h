@@ -2,7 +2,7 @@
 #ifndef STINT_IO_SPOOL_INTERNAL_H
 #define STINT_IO_SPOOL_INTERNAL_H
 
-/* What spool.c (the spools) and spool_writer.c (the process that writes them) share. */
+/* What spool.c (the spools), spool_writer.c (the process that writes them) and spool_flush.c (the end) share. */
 #include <ev.h>
 
 #include "base/list.h"
@@ -11,6 +11,8 @@
 #include "supervisor/io/spool.h"
 
 struct helper;
+
+#define SPOOL_WRITERS_MAX 4 /* more that hang get no successor: it would only hang, too */
 
 /* Messages the writer has to get, in this order. */
 enum spool_owes {
@@ -67,8 +69,10 @@ void spool_owe(struct spool *s, unsigned what);
 
 /* ---- spool_writer.c */
 void spools_init_writer(struct spools *sp);
-void spools_send(struct spools *sp);       /* what is owed, as far as the socket takes it */
-void spools_end_writer(struct spools *sp); /* there is nothing to write any more */
+void spools_send(struct spools *sp); /* what is owed, as far as the socket takes it */
+int spools_start_writer(struct spools *sp);
+void spools_take_reply(struct spools *sp, const struct logfile_message *msg);
+void spools_end_writer(struct spools *sp); /* there is nothing to write any more, or it is dead */
 void spools_finish_writers(struct spools *sp);
 void spools_watch(struct spools *sp); /* something waits from now on */
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
-#include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +14,6 @@
 
 #define WATCH_S        1.0
 #define AGAIN_S        1.0 /* after a writer that died young */
-#define WRITERS_MAX    4   /* more that hang get no successor: it would only hang, too */
 #define REPLIES_A_TURN 64
 
 static void
@@ -77,8 +74,8 @@ on_writer_end(void *env, enum helper_end how, int out)
     start_later(sp, mono_now_us() - sp->started_us < US_PER_S ? AGAIN_S : 0.);
 }
 
-static void
-take_reply(struct spools *sp, const struct logfile_message *msg)
+void
+spools_take_reply(struct spools *sp, const struct logfile_message *msg)
 {
     struct table_node *n = table_find(&sp->by_id, msg->id);
     struct spool *s = n ? container_of(n, struct spool, by_id) : NULL;
@@ -112,7 +109,7 @@ on_readable(EV_P_ ev_io *io, int revents)
             return;
         }
         msg.text[sizeof(msg.text) - 1] = '\0';
-        take_reply(sp, &msg);
+        spools_take_reply(sp, &msg);
     }
 }
 
@@ -124,8 +121,8 @@ on_writable(EV_P_ ev_io *io, int revents)
     spools_send(container_of(io, struct writer_process, writable)->spools);
 }
 
-static int
-start(struct spools *sp)
+int
+spools_start_writer(struct spools *sp)
 {
     struct writer_process *w = calloc(1, sizeof(*w));
     struct helper_job job = {.name = "stint: logs",
@@ -172,7 +169,7 @@ on_again(EV_P_ ev_timer *t, int revents)
 
     (void)loop;
     (void)revents;
-    if (!sp->writer && !list_empty(&sp->all) && start(sp) < 0)
+    if (!sp->writer && !list_empty(&sp->all) && spools_start_writer(sp) < 0)
         start_later(sp, AGAIN_S);
     spools_send(sp);
 }
@@ -242,7 +239,8 @@ spools_send(struct spools *sp)
 {
     if (list_empty(&sp->owing))
         return;
-    if (!sp->writer && !ev_is_active(&sp->again) && sp->n_writers < WRITERS_MAX && start(sp) < 0)
+    if (!sp->writer && !ev_is_active(&sp->again) && sp->n_writers < SPOOL_WRITERS_MAX &&
+        spools_start_writer(sp) < 0)
         start_later(sp, AGAIN_S);
     if (!sp->writer)
         return;
@@ -309,9 +307,10 @@ on_watch(EV_P_ ev_timer *t, int revents)
         look_at(s, now_us, &stuck);
         waits = waits || s->owes || logfile_memory_waiting(&s->memory) > 0 || s->hangs;
     }
-    if (stuck && sp->writer && sp->n_writers < WRITERS_MAX) { /* it keeps the one that it is at */
+    if (stuck && sp->writer &&
+        sp->n_writers < SPOOL_WRITERS_MAX) { /* it keeps the one that it is at */
         hang_up(sp->writer);
-        if (start(sp) < 0)
+        if (spools_start_writer(sp) < 0)
             start_later(sp, AGAIN_S);
     }
     if (!waits)
@@ -357,33 +356,5 @@ spools_finish_writers(struct spools *sp)
         helper_cancel(w->helper);
         list_del(&w->node);
         free(w);
-    }
-}
-
-/* It ends when all is written, and then its end of the socket is closed. */
-void
-spools_flush(struct spools *sp, int64_t budget_us)
-{
-    const struct logfile_message finish = {.type = LOGFILE_FINISH};
-    int64_t end_us = mono_now_us() + budget_us, left_us;
-    bool said = false;
-
-    spools_send(sp);
-    while (sp->writer && (left_us = end_us - mono_now_us()) > 0) {
-        struct pollfd p = {.fd = sp->writer->fd, .events = POLLIN};
-        struct logfile_message msg = {0};
-        ssize_t n;
-
-        spools_send(sp);
-        if (!said && list_empty(&sp->owing))
-            said = send(p.fd, &finish, LOGFILE_MESSAGE_SHORT, MSG_DONTWAIT | MSG_NOSIGNAL) > 0;
-        if (poll(&p, 1, (int)(said ? left_us / US_PER_MS + 1 : 1)) <= 0)
-            continue;
-        n = recv(p.fd, &msg, sizeof(msg), MSG_DONTWAIT);
-        if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR))
-            return;
-        msg.text[sizeof(msg.text) - 1] = '\0';
-        if (n >= (ssize_t)LOGFILE_MESSAGE_SHORT && msg.type == LOGFILE_SAYS)
-            take_reply(sp, &msg);
     }
 }

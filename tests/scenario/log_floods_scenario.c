@@ -169,6 +169,17 @@ find_writer(void)
     return 0;
 }
 
+static void
+kill_writer(void)
+{
+    pid_t writer;
+
+    while ((writer = find_writer()) == 0) /* the next one comes, or the test is late */
+        ck_assert_int_eq(scn_cli(NULL, "version", NULL), 0);
+    ck_assert_int_eq(kill(writer, SIGKILL), 0);
+    (void)scn_await("event=log_writer_died", 10000);
+}
+
 START_TEST(a_writer_that_is_killed_in_a_flood_is_replaced_and_every_line_is_there_once)
 {
     auto_text struct text all = TEXT_INIT;
@@ -179,14 +190,8 @@ START_TEST(a_writer_that_is_killed_in_a_flood_is_replaced_and_every_line_is_ther
     flood_without_end("{file: log/web.log, max_size: 32KiB, keep: 10000, block: 10s}");
     scn_start();
     (void)scn_await("event=log_rotated service=web", 20000);
-    for (unsigned i = 1; i <= 3; i++) {
-        pid_t writer;
-
-        while ((writer = find_writer()) == 0) /* the next one comes, or the test is late */
-            ck_assert_int_eq(scn_cli(NULL, "version", NULL), 0);
-        ck_assert_int_eq(kill(writer, SIGKILL), 0);
-        (void)scn_await("event=log_writer_died", 10000);
-    }
+    for (unsigned i = 1; i <= 3; i++)
+        kill_writer();
     lines = flood_ends(done);
     ck_assert_int_eq(scn_stop(), 0);
     read_all(&all);
@@ -194,7 +199,30 @@ START_TEST(a_writer_that_is_killed_in_a_flood_is_replaced_and_every_line_is_ther
 }
 END_TEST
 
+/* The second one that dies at once is not followed by a third for a second. */
+START_TEST(what_no_writer_was_there_for_is_written_before_the_end)
+{
+    auto_text struct text all = TEXT_INIT;
+    int gate = scn_fifo("gate"), done = scn_fifo("done");
+
+    make_log_directory();
+    service("echo 1; printf x > done; read x < gate; seq 2 1000; printf x > done; exec sleep 1000",
+            "{file: log/web.log}");
+    scn_start();
+    scn_fifo_read(done, 10000);
+    (void)scn_await("event=verdict service=web outcome=serving", 10000);
+    for (unsigned i = 1; i <= 2; i++)
+        kill_writer();
+    ck_assert_int_eq(write(gate, "x\n", 2), 2);
+    scn_fifo_read(done, 10000);
+    ck_assert_int_eq(scn_stop(), 0);
+    read_all(&all);
+    assert_counted(&all, 1000);
+}
+END_TEST
+
 scn_main("log_floods", a_flood_through_many_rotations_loses_no_line,
          a_master_that_is_killed_in_a_flood_loses_no_line_and_marks_what_may_be_there_twice,
          an_upgrade_in_a_flood_loses_no_line_and_doubles_none,
-         a_writer_that_is_killed_in_a_flood_is_replaced_and_every_line_is_there_once)
+         a_writer_that_is_killed_in_a_flood_is_replaced_and_every_line_is_there_once,
+         what_no_writer_was_there_for_is_written_before_the_end)
