@@ -146,7 +146,8 @@ END_TEST
 
 /*
  * It is another for a while, and at the end the one that passed: @away, a shell command, in the first
- * round of load, @back in the last. @words: what is said. The door stays shut.
+ * round of load, which is before any reload; @back in the last, beside one, and so by rename, or, where
+ * it is NULL, in the first, too. @words: what is said. The door stays shut.
  */
 static void
 put_back(const char *away, const char *back, const char *lines, const char *words)
@@ -159,7 +160,7 @@ put_back(const char *away, const char *back, const char *lines, const char *word
         "swap.sh",
         "cd %s && if test ! -e away; then touch away && %s; elif test ! -e $STINT_CAGE/2; then "
         "touch $STINT_CAGE/2; else %s; fi\n",
-        scn_dir(), away, back);
+        scn_dir(), away, back ? back : ":");
     (void)snprintf(block, sizeof(block), ", load: [/bin/sh, %s/swap.sh]", scn_dir());
     config = door_of(2, block, lines);
     report = preflight_expect("web", config, "program");
@@ -182,8 +183,9 @@ START_TEST(what_is_put_back_at_the_end_was_not_what_was_rehearsed)
     /* Written to in its place, which the kernel lets be with what an interpreter reads. */
     scn_file("hello", "%s", "#!/bin/sh\nexec ./other # a\n");
     ck_assert_int_eq(chmod(scn_path("hello"), 0755), 0);
-    put_back("printf b | dd of=hello bs=1 seek=25 conv=notrunc",
-             "printf a | dd of=hello bs=1 seek=25 conv=notrunc", "",
+    put_back("printf b | dd of=hello bs=1 seek=25 conv=notrunc && "
+             "printf a | dd of=hello bs=1 seek=25 conv=notrunc",
+             NULL, "",
              "hello' was replaced or written to while it was rehearsed, and is now as it was");
     /* Nothing that happened before, or beside it, counts. */
     json_decref(preflight_expect("web", door(", load: [touch, beside]", ""), ""));
@@ -196,9 +198,8 @@ START_TEST(an_input_that_is_put_back_is_noticed_wherever_the_name_leads)
 
     scn_copy("hello", getenv("HELLO_BINARY"), "");
     scn_file("web.env", "%s", "MODE=a\n");
-    put_back("cp -p web.env was && echo MODE=b > web.env",
-             "cat was > web.env && touch -r was web.env", "    env_file: web.env\n",
-             "web.env' was replaced or written to");
+    put_back("cp -p web.env was && echo MODE=b > next && mv next web.env", "mv was web.env",
+             "    env_file: web.env\n", "web.env' was replaced or written to");
     /* A link that leads elsewhere for a while, as a deployment's. */
     text_addf(&links,
               "cd %s && mkdir 1 2 && echo a > 1/web.conf && echo b > 2/web.conf && ln -s 1 now",
