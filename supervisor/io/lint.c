@@ -9,15 +9,7 @@
 #include "supervisor/io/lint_scan.h"
 #include "supervisor/io/lint_state.h"
 
-/* Which trace a span was of: as many as there are requests at a time, of most programs. */
-#define SPANS_BITS 9
-#define SPANS      (1 << SPANS_BITS)
-#define SCATTER    UINT64_C(0x9e3779b97f4a7c15) /* ids may be counters */
-
-struct span_seen {
-    uint64_t span; /* 0 = free */
-    uint64_t trace;
-};
+#define SCATTER UINT64_C(0x9e3779b97f4a7c15) /* ids of spans may be counters */
 
 const char *
 lint_fault_name(enum lint_fault fault)
@@ -37,7 +29,30 @@ lint_create(void (*found)(void *env, const struct lint_finding *f), void *env)
         return NULL;
     l->found = found;
     l->env = env;
+    l->at.head = &l->own;
     return l;
+}
+
+static bool
+counts_at_home(const struct lint *l)
+{
+    return l->at.head == &l->own;
+}
+
+static void
+leave_home(struct lint *l)
+{
+    if (!counts_at_home(l))
+        return;
+    free(l->at.spans);
+    free(l->at.findings);
+}
+
+void
+lint_count_in(struct lint *l, const struct lint_place *place)
+{
+    leave_home(l);
+    l->at = *place;
 }
 
 void
@@ -45,8 +60,7 @@ lint_destroy(struct lint *l)
 {
     if (!l)
         return;
-    free(l->spans);
-    free(l->findings);
+    leave_home(l);
     free(l->known);
     free(l);
 }
@@ -75,16 +89,17 @@ changed(struct lint *l, const struct lint_found *f)
 {
     uint64_t span = scan_pack(f->span_id);
     uint64_t trace = scan_pack(f->trace_id) ^ scan_pack(f->trace_id + 16) * 3;
-    struct span_seen *s;
+    struct lint_span *s;
     bool other;
 
-    if (!l->spans)
-        l->spans = calloc(SPANS, sizeof(*l->spans));
-    if (!l->spans)
+    if (!l->at.spans)
+        l->at.spans = calloc(LINT_SPANS, sizeof(*l->at.spans));
+    if (!l->at.spans)
         return false;
-    s = &l->spans[span * SCATTER >> (64 - SPANS_BITS)];
+    l->at.head->has_spans = 1;
+    s = &l->at.spans[span * SCATTER >> (64 - LINT_SPANS_BITS)];
     other = s->span == span && s->trace != trace;
-    *s = (struct span_seen){span, trace};
+    *s = (struct lint_span){span, trace};
     return other;
 }
 
@@ -110,32 +125,39 @@ copy_plain(char *to, size_t size, const char *bytes, size_t n)
 }
 
 static struct lint_finding *
-finding_of(struct lint *l, enum lint_fault fault, const struct lint_thread *who)
+finding_of(struct lint *l, enum lint_fault fault, const struct lint_thread *who, bool *ret_new)
 {
-    for (size_t i = 0; i < l->n_findings; i++)
-        if (is_of(&l->findings[i], fault, who))
-            return &l->findings[i];
-    if (!l->findings)
-        l->findings = calloc(LINT_THREADS, sizeof(*l->findings));
-    if (!l->findings || l->n_findings == LINT_THREADS)
+    uint64_t n = shared_load(&l->at.head->n_findings);
+
+    *ret_new = false;
+    for (uint64_t i = 0; i < n; i++)
+        if (is_of(&l->at.findings[i], fault, who))
+            return &l->at.findings[i];
+    if (!l->at.findings)
+        l->at.findings = calloc(LINT_THREADS, sizeof(*l->at.findings));
+    if (!l->at.findings || n == LINT_THREADS)
         return NULL;
-    return &l->findings[l->n_findings];
+    *ret_new = true;
+    return &l->at.findings[n];
 }
 
 static void
 add_fault(struct lint *l, enum lint_fault fault, const struct lint_thread *who,
           const struct lint_seen *line)
 {
-    struct lint_finding *f = finding_of(l, fault, who);
+    bool is_new;
+    struct lint_finding *f = finding_of(l, fault, who, &is_new);
 
-    l->counts.faults[fault]++;
+    l->at.head->counts.faults[fault]++;
     if (!f) {
-        l->counts.untold++;
+        l->at.head->counts.untold++;
         return;
     }
-    if (f->count++ > 0)
+    if (!is_new) {
+        f->count++;
         return;
-    l->n_findings++;
+    }
+    f->count = 1;
     f->fault = fault;
     memcpy(f->thread, who->name, sizeof(f->thread));
     memcpy(f->creator, who->creator, sizeof(f->creator));
@@ -143,6 +165,7 @@ add_fault(struct lint *l, enum lint_fault fault, const struct lint_thread *who,
     copy_plain(f->line, sizeof(f->line), line->bytes, line->n);
     if (l->found)
         l->found(l->env, f);
+    shared_store(&l->at.head->n_findings, shared_load(&l->at.head->n_findings) + 1);
 }
 
 /* What is wrong with it, its thread's trace aside. */
@@ -167,39 +190,40 @@ lint_line(struct lint *l, const struct lint_origin *from, const char *bytes, siz
 {
     struct lint_seen line = {from, bytes, n, {.tid = 0}};
     struct lint_thread who = {.has_trace = false};
+    struct lint_counts *counts = &l->at.head->counts;
     enum lint_fault fault;
     bool whole;
 
     whole = lint_find_ids(&l->keys, bytes, n, &line.found);
-    l->counts.lines++;
+    counts->lines++;
     if (fault_of(l, &line.found, &fault)) {
         if (!whole)
             lint_find(&l->keys, bytes, n, &line.found);
         lint_who(l, &line, &who);
         add_fault(l, fault, &who, &line);
     } else if (line.found.explained) {
-        l->counts.explained++;
+        counts->explained++;
     } else if (line.found.trace == LINT_NONE) {
-        l->counts.without_trace++;
+        counts->without_trace++;
         lint_who(l, &line, &who);
         if (who.has_trace)
             add_fault(l, LINT_LOST, &who, &line);
     }
     if (line.found.trace != LINT_GOOD)
         return NULL;
-    l->counts.stamped++;
+    counts->stamped++;
     return line.found.trace_id;
 }
 
 const struct lint_counts *
 lint_counts(const struct lint *l)
 {
-    return &l->counts;
+    return &l->at.head->counts;
 }
 
 const struct lint_finding *
 lint_findings(const struct lint *l, size_t *ret_n)
 {
-    *ret_n = l->n_findings;
-    return l->findings;
+    *ret_n = (size_t)shared_load(&l->at.head->n_findings);
+    return l->at.findings;
 }

@@ -5,7 +5,7 @@
 /*
  * The trace context of what the workers of one service print: looked at line by line, counted, and what is
  * wrong told by the thread that printed it. Bounded in memory and, for each line, in work; one thread: the
- * master's. The counts begin with the master, as those of lines and bytes do.
+ * master's. What is counted may be in memory that outlives it: then a master that was killed has lost none of it.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -44,10 +44,17 @@ struct lint_counts {
 };
 
 struct lint;
+struct lint_place;
 
-/* lint_create - NULL: no memory. @found: borrowed for the call; told once for each finding. */
+/*
+ * lint_create - NULL: no memory. @found: borrowed for the call; told once for each finding, before it is one: who is
+ * killed in between tells it again.
+ */
 struct lint *lint_create(void (*found)(void *env, const struct lint_finding *f), void *env);
 void lint_destroy(struct lint *l); /* NULL is fine */
+
+/* lint_count_in - what is counted from now on is counted there, with what was before. */
+void lint_count_in(struct lint *l, const struct lint_place *place);
 
 /* lint_configure - copies. Findings and counts stay. */
 void lint_configure(struct lint *l, const struct lint_keys *keys);

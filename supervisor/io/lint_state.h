@@ -4,6 +4,7 @@
 
 /* What lint.c (counting) and lint_who.c (whose line it is) share. */
 #include "supervisor/io/lint.h"
+#include "supervisor/io/lint_memory.h"
 
 /* A thread as its line, the registry and the kernel know it. */
 struct lint_thread {
@@ -26,15 +27,12 @@ struct lint_seen {
     struct lint_found found;
 };
 
-struct span_seen;
-
 struct lint {
     struct lint_keys keys; /* its names are those below */
     char trace_key[LINT_NAME_MAX], span_key[LINT_NAME_MAX];
-    struct lint_counts counts;
-    struct span_seen *spans;       /* owned; NULL until a span was seen */
-    struct lint_finding *findings; /* owned; LINT_THREADS of them, NULL without one */
-    size_t n_findings;
+    struct lint_place at; /* where it is counted … */
+    struct lint_head
+        own; /* … unless that is told: here, and then the rest is owned, NULL until there is some */
     struct lint_known *known; /* owned; NULL until somebody was asked about */
     int64_t looks_from_us;    /* registries are read so many times a second at most … */
     unsigned looks;           /* … since then */

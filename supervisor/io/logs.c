@@ -124,7 +124,7 @@ log_destroy(struct log *l)
     log_pressure_finish(l);
     list_del(&l->node);
     table_remove(&l->logs->by_name, &l->by_name);
-    lint_destroy(l->lint);
+    log_trace_off(l);
     free(l->config);
     free(l->why);
     free(l);
@@ -264,6 +264,8 @@ logs_destroy(struct logs *ls)
 {
     if (!ls)
         return;
+    struct lint_memory *counted = steal(ls->lint_memory); /* it is the next master's, too */
+
     journal_on_room(ls->journal, NULL, NULL);
     list_for_each_safe (pos, &ls->all) {
         struct log *l = container_of(pos, struct log, node);
@@ -274,6 +276,7 @@ logs_destroy(struct logs *ls)
     spools_destroy(ls->spools);
     table_finish(&ls->by_name);
     text_finish(&ls->line);
+    lint_memory_close(counted);
     free(ls);
 }
 
@@ -332,6 +335,7 @@ logs_configure(struct logs *ls, struct service_spec *const *services, size_t n)
         if (!l->configured && l->references == 0)
             log_destroy(l);
     }
+    logs_trace_sweep(ls);
 }
 
 unsigned

@@ -34,6 +34,8 @@ struct logs_options {
     /* As in struct spools_hooks. */
     int (*keep)(void *env, uint64_t id, int fd);
     void (*drop)(void *env, uint64_t id);
+    /* The memory of what is counted of lines. NULL: it ends with us. */
+    void (*keep_lint)(void *env, int fd);
     void *env;
 };
 
@@ -42,6 +44,9 @@ void logs_destroy(struct logs *ls); /* NULL is fine */
 
 /* logs_adopt - the memory of a master before us. @fd: taken over. Before the first logs_get(). */
 void logs_adopt(struct logs *ls, uint64_t id, int fd);
+
+/* logs_adopt_lint - what a master before us counted of lines. @fd: taken over. Before the first logs_configure(). */
+void logs_adopt_lint(struct logs *ls, int fd);
 
 /* logs_configure - the configuration in force. Logs that are not in it go when nobody uses them. */
 void logs_configure(struct logs *ls, struct service_spec *const *services, size_t n);

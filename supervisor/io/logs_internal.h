@@ -8,6 +8,7 @@
 #include "base/table.h"
 #include "base/text.h"
 #include "supervisor/io/lint.h"
+#include "supervisor/io/lint_memory.h"
 #include "supervisor/io/logs.h"
 #include "supervisor/io/spool.h"
 
@@ -41,6 +42,7 @@ struct log {
     struct list waiters; /* struct log_waiter.node */
     char *why;           /* owned; NULL: nothing yet, or no memory */
     struct lint *lint;   /* owned; NULL: not asked for, or no memory */
+    bool lint_placed;    /* it has its place in logs.lint_memory, or there is none for it */
     uint64_t part_key;   /* of the stream whose line is told in parts … */
     char part_trace[33]; /* … and its trace; "" = none */
 };
@@ -52,7 +54,9 @@ struct logs {
     struct spools *spools;   /* owned */
     struct list all;
     struct table by_name;
-    struct text line; /* scratch */
+    struct text line;                /* scratch */
+    struct lint_memory *lint_memory; /* owned; NULL: nothing was counted, or there is none */
+    bool lint_tried;                 /* … it could not be had */
 };
 
 /* ---- logs.c */
@@ -67,6 +71,9 @@ void log_tell_lost(struct log *l); /* when there is room for it */
 
 /* ---- logs_trace.c */
 void log_trace_by(struct log *l, const struct service_trace *how);
+void log_trace_off(struct log *l);      /* nothing is counted of it any more */
+void log_trace_place(struct log *l);    /* before its first line is looked at */
+void logs_trace_sweep(struct logs *ls); /* what was counted of services that are gone */
 /* The trace that the line itself has, in @trace or elsewhere; NULL: none. Of a line in parts the first says it. */
 const char *log_trace_of(struct log *l, uint64_t key, const struct printed *p, char trace[33]);
 

@@ -46,6 +46,7 @@ split(struct log *l, const struct printed *p, size_t n, unsigned most, struct jo
     const char *at = p->bytes, *end = at + n;
     unsigned count = 0;
 
+    log_trace_place(l);
     while (at < end && count < most) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));
         size_t bytes = (size_t)(newline - at);

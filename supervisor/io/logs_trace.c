@@ -2,7 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "base/mem.h"
+#include "supervisor/io/edge.h"
 #include "supervisor/io/logs_internal.h"
 
 /* What the lines of a service say of their trace. */
@@ -31,18 +33,98 @@ on_finding(void *env, const struct lint_finding *f)
     journal_event(l->logs->journal, LOG_LEVEL_WARNING, "trace_fault", fields, ARRAY_LEN(fields));
 }
 
+/* ---- where it is counted ---------------------------------------------------------------------------- */
+
+static void
+not_kept(struct logs *ls, const struct error *why)
+{
+    ls->lint_tried = true;
+    journal_say(ls->journal, LOG_LEVEL_WARNING, "not_kept",
+                "%s: what is counted of the trace context of lines is lost should the master be "
+                "killed",
+                why->text);
+}
+
+static bool
+take_place(struct log *l, bool make)
+{
+    struct logs *ls = l->logs;
+    struct lint_place place;
+
+    if (!l->lint || !ls->lint_memory ||
+        !lint_memory_place(ls->lint_memory, l->service, make, &place))
+        return false;
+    lint_count_in(l->lint, &place);
+    l->lint_placed = true;
+    return true;
+}
+
+void
+log_trace_place(struct log *l)
+{
+    struct logs *ls = l->logs;
+    struct error why = {0};
+
+    if (l->lint_placed || !l->lint)
+        return;
+    if (!ls->lint_memory && !ls->lint_tried) {
+        if (lint_memory_create(&ls->lint_memory, &why) < 0)
+            not_kept(ls, &why);
+        else if (ls->options.keep_lint)
+            ls->options.keep_lint(ls->options.env, lint_memory_fd(ls->lint_memory));
+    }
+    (void)take_place(l, true); /* else it is counted by itself, and that ends with us */
+    l->lint_placed = true;
+}
+
+void
+log_trace_off(struct log *l)
+{
+    lint_destroy(steal(l->lint));
+    l->lint_placed = false;
+    if (l->logs->lint_memory)
+        lint_memory_forget(l->logs->lint_memory, l->service);
+}
+
+void
+logs_adopt_lint(struct logs *ls, int fd)
+{
+    struct error why = {0};
+
+    if (lint_memory_adopt(fd, &ls->lint_memory, &why) < 0)
+        journal_say(ls->journal, LOG_LEVEL_WARNING, "lint_lost",
+                    "the trace context of lines is counted anew: %s", why.text);
+}
+
+void
+logs_trace_sweep(struct logs *ls)
+{
+    unsigned at = 0;
+    const char *service;
+
+    while (ls->lint_memory && (service = lint_memory_next(ls->lint_memory, &at)) != NULL) {
+        const struct log *l = log_find(ls, service);
+
+        if (!l || !l->lint)
+            lint_memory_forget(ls->lint_memory, service);
+    }
+}
+
+/* ---- lines ------------------------------------------------------------------------------------------ */
+
 void
 log_trace_by(struct log *l, const struct service_trace *how)
 {
     const struct lint_keys keys = {how->format, how->trace_id, how->span_id};
 
     if (!how->lint) {
-        lint_destroy(l->lint);
-        l->lint = NULL;
+        log_trace_off(l);
         return;
     }
-    if (!l->lint)
+    if (!l->lint) {
         l->lint = lint_create(on_finding, l);
+        take_place(l, false); /* what was counted before us is there before the next line */
+    }
     if (l->lint)
         lint_configure(l->lint, &keys);
 }
@@ -55,9 +137,11 @@ log_trace_of(struct log *l, uint64_t key, const struct printed *p, char trace[33
 
     if (!l->lint)
         return NULL;
+    log_trace_place(l);
     if (p->flags & CAPTURE_CONTINUED)
         return l->part_key == key && l->part_trace[0] ? l->part_trace : NULL;
     own = lint_line(l->lint, &from, p->bytes, p->n);
+    EDGE("line-counted");
     (void)snprintf(trace, 33, "%.32s", own ? own : "");
     if (p->flags & CAPTURE_CUT) {
         l->part_key = key;

@@ -13,6 +13,7 @@
 /* The logs of the services: what waits for a file is kept, and comes back with the name it is for. */
 
 #define KIND "log"
+#define LINT "lint" /* what is counted of all of them */
 
 static int
 on_keep(void *env, uint64_t id, int fd)
@@ -33,11 +34,27 @@ on_drop(void *env, uint64_t id)
     keep_drop(env, KIND, id);
 }
 
+static void
+on_keep_lint(void *env, int fd)
+{
+    struct master *m = env;
+
+    if (fdstore_put(m->fdstore, LINT, fd) < 0)
+        journal_say(m->journal, LOG_LEVEL_ERROR, "not_kept",
+                    LINT ": no memory: what is counted of lines is lost should the master be "
+                         "killed");
+}
+
 int
 master_logs(struct master *m)
 {
-    const struct logs_options options = {
-        .loop = m->loop, .journal = m->journal, .keep = on_keep, .drop = on_drop, .env = m};
+    const struct logs_options options = {.loop = m->loop,
+                                         .journal = m->journal,
+                                         .keep = on_keep,
+                                         .drop = on_drop,
+                                         .keep_lint = on_keep_lint,
+                                         .env = m};
+    int lint = fdstore_take(m->fdstore, LINT);
     int r = logs_create(&options, &m->logs);
     const char *name;
 
@@ -46,6 +63,8 @@ master_logs(struct master *m)
 
         logs_adopt(m->logs, id, fdstore_take(m->fdstore, name));
     }
+    if (lint >= 0 && r == 0)
+        logs_adopt_lint(m->logs, lint);
     return r;
 }
 

@@ -11,6 +11,7 @@
  *   bad        … one with ids that are none
  *   change     … a span in two traces
  *   child      a child process prints the TRACEPARENT it got
+ *   again      what follows is done anew for each line of a fifo "again", which is answered by a byte in "acted"
  *   raw        a thread nobody registered logs
  *   flood      a thread ends spans, more at once than there is room for; the last is "the last"
  */
@@ -139,16 +140,40 @@ act(const char *what)
         (void)pthread_join(thread, NULL);
 }
 
+/* As often as somebody wants it. */
+static void
+act_again(int argc, char **argv)
+{
+    FILE *wish = fopen("again", "r+e"), *done = fopen("acted", "r+e");
+    char line[16];
+
+    if (!wish || !done)
+        _exit(94);
+    while (fgets(line, sizeof(line), wish)) {
+        for (int i = 0; i < argc; i++)
+            act(argv[i]);
+        (void)fputc('x', done);
+        (void)fflush(done);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
+    int again = argc;
+
     if (stint_init(NULL) < 0)
         return 1;
-    for (int i = 1; i < argc; i++)
-        act(argv[i]);
+    for (int i = 1; i < again; i++)
+        if (strcmp(argv[i], "again") == 0)
+            again = i;
+        else
+            act(argv[i]);
     (void)stint_log(STINT_LOG_INFO, "serving");
     if (stint_ready() < 0)
         return 1;
+    if (again < argc)
+        act_again(argc - again - 1, argv + again + 1);
     (void)stint_token_wait(stint_root(), STINT_NEVER);
     return 0;
 }

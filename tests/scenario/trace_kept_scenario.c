@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* What is counted of the trace context of lines does not end with the master that counted it. */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "harness.h"
+
+static void
+service(const char *name, const char *acts, const char *more)
+{
+    scn_copy(name, getenv("TRACER_BINARY"), "");
+    scn_config("  %s:\n    command: [./%s%s%s]\n    directory: %s\n    libstint: true\n%s", name,
+               name, *acts ? ", " : "", acts, scn_dir(), more);
+}
+
+/* services[0].trace of the status. */
+static json_t *
+counts(void)
+{
+    auto_free char *out = NULL;
+    json_t *status, *trace;
+
+    ck_assert_int_eq(scn_cli(&out, "status", "--json", NULL), 0);
+    status = json_loads(out, 0, NULL);
+    trace = json_object_get(json_array_get(json_object_get(status, "services"), 0), "trace");
+    ck_assert_msg(trace != NULL, "%s", out);
+    json_incref(trace);
+    json_decref(status);
+    return trace;
+}
+
+static json_int_t
+number(const json_t *o, const char *key)
+{
+    ck_assert_msg(json_is_integer(json_object_get(o, key)), "no %s", key);
+    return json_integer_value(json_object_get(o, key));
+}
+
+/* What is wrong is done once more, and has been looked at. */
+static void
+act_again(int wish, int acted, json_int_t lines)
+{
+    ck_assert_int_eq(write(wish, "x\n", 2), 2);
+    scn_fifo_read(acted, 10000);
+    for (;;) { /* its lines come through a pipe: until they were looked at */
+        json_t *c = counts();
+        json_int_t n = number(c, "lines");
+
+        json_decref(c);
+        ck_assert_int_le(n, lines);
+        if (n == lines)
+            return;
+    }
+}
+
+/* @each: how often each fault was there. */
+static void
+assert_faults(json_int_t each)
+{
+    json_t *c = counts(), *lost, *finding;
+
+    ck_assert_int_eq(number(c, "lost"), each);
+    ck_assert_int_eq(number(c, "span_without_trace"), each);
+    ck_assert_int_eq(number(c, "malformed"), each);
+    ck_assert_int_eq(number(c, "without_trace"), each);
+    ck_assert_uint_eq(json_array_size(json_object_get(c, "lost_in_thread")), 1);
+    ck_assert_uint_eq(json_array_size(json_object_get(c, "findings")), 2);
+    lost = json_array_get(json_object_get(c, "lost_in_thread"), 0);
+    ck_assert_str_eq(json_string_value(json_object_get(lost, "thread")), "forgetful");
+    ck_assert_ptr_nonnull(
+        strstr(json_string_value(json_object_get(lost, "creator")), "in_thread at "));
+    ck_assert_int_eq(number(lost, "count"), each);
+    finding = json_array_get(json_object_get(c, "findings"), 0);
+    ck_assert_str_eq(json_string_value(json_object_get(finding, "thread")), "careless");
+    ck_assert_int_eq(number(finding, "count"), each);
+    json_decref(c);
+}
+
+START_TEST(what_was_counted_of_lines_is_there_behind_a_killed_master_and_an_upgrade)
+{
+    int wish = scn_fifo("again"), acted = scn_fifo("acted");
+    auto_free char *lint = NULL;
+
+    service("web", "again, lose, span, bad", "");
+    scn_start();
+    (void)scn_await_any("event=output service=web ~serving", 10000);
+    act_again(wish, acted, 1 + 3);
+    assert_faults(1);
+    (void)scn_kill_master();
+    assert_faults(1); /* before another line comes */
+    act_again(wish, acted, 1 + 6);
+    assert_faults(2);
+    ck_assert_int_eq(scn_cli(NULL, "upgrade", NULL), 0);
+    act_again(wish, acted, 1 + 9);
+    assert_faults(3);
+    (void)scn_kill_master();
+    (void)scn_kill_master(); /* of two, one after the other */
+    assert_faults(3);
+    ck_assert_uint_eq(scn_count("event=trace_fault service=web"), 3); /* each once, and by one */
+    ck_assert_int_eq(scn_cli(&lint, "logs", "web", "--lint", NULL), 0);
+    ck_assert_msg(strstr(lint, "web: 10 lines: ") && strstr(lint, "3 x lost ") &&
+                      strstr(lint, "3 x span_without_trace  thread careless, in_thread at "),
+                  "%s", lint);
+    ck_assert_int_eq(scn_stop(), 0);
+}
+END_TEST
+
+START_TEST(what_was_counted_goes_with_the_wish_to_look_and_with_the_service)
+{
+    json_t *c;
+
+    service("web", "span", "");
+    scn_start();
+    (void)scn_await_any("event=output service=web ~serving", 10000);
+    service("web", "span", "    trace: {lint: false}\n");
+    (void)scn_await("event=config_accepted ~it+is+in+force", 10000);
+    (void)scn_kill_master();
+    service("web", "span", "");
+    (void)scn_await("event=config_accepted ~it+is+in+force", 10000);
+    c = counts();
+    ck_assert_int_eq(number(c, "lines"), 0);
+    ck_assert_int_eq(number(c, "span_without_trace"), 0);
+    json_decref(c);
+    ck_assert_int_eq(scn_stop(), 0);
+}
+END_TEST
+
+scn_main("trace_kept", what_was_counted_of_lines_is_there_behind_a_killed_master_and_an_upgrade,
+         what_was_counted_goes_with_the_wish_to_look_and_with_the_service)
