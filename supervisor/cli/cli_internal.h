@@ -49,6 +49,7 @@ enum cli_option {
     OPTION_FLAMEGRAPH,
     OPTION_DIFF_BASE,
     OPTION_SPANS,
+    OPTION_TEXTFILE,
     OPTION_COUNT
 };
 
@@ -128,6 +129,7 @@ int verb_upgrade(struct cli *cli);
 int verb_reopen(struct cli *cli);
 int verb_events(struct cli *cli);
 int verb_logs(struct cli *cli);
+int verb_metrics(struct cli *cli);
 int cli_logs_of_trace(struct cli *cli);
 int cli_lint(struct cli *cli);
 /* cli_stream - lines of @route, as the command line wants them; with a trace those after cli->seen. */

@@ -27,6 +27,8 @@ const struct option_row cli_options[OPTION_COUNT] = {
                          "what is wrong with the trace context of its lines, by thread"                             },
     [OPTION_TRACE] = {"trace",            '\0', "ID",          "what is known of that trace, wherever it is"     },
     [OPTION_SPANS] = {"spans",            '\0', NULL,          "phases of reloads, and how long they took"       },
+    [OPTION_TEXTFILE] = {"textfile",         '\0', "PATH",
+                         "put them there at once, as node_exporter reads them; - is stdout"                         },
     [OPTION_GENERATION] = {"generation",       'g',  "N",           "of this generation only"                         },
     [OPTION_KEYS] = {"keys",             '\0', NULL,          "print the table of configuration keys"           },
     [OPTION_SCHEMA] = {"schema",           '\0', NULL,          "print the configuration's JSON Schema"           },
@@ -156,6 +158,16 @@ const struct verb cli_verbs[] = {
      "  stint logs -f\n"
      "  stint logs --trace 0af7651916cd43dd8448eb211c80319c\n"
      "  stint logs web --lint\n"                                                             },
+    {"metrics",   "",                       "numbers for Prometheus",                                      0, 0,
+     (REMOTE & ~ACCEPTS(OPTION_JSON)) | ACCEPTS(OPTION_TEXTFILE),                                                         verb_metrics,
+     "In OpenMetrics 1.0; with --textfile in the older text format, which node_exporter's "
+     "textfile\n"
+     "collector and promtool read. That file is replaced as a whole, and when no supervisor "
+     "answers\n"
+     "it says stint_up 0, and the exit status is 69.\n"
+     "  stint metrics\n"
+     "  stint metrics --textfile /var/lib/prometheus/node-exporter/stint.prom\n"
+     "  stint metrics --textfile - | promtool check metrics\n"                                              },
     {"reopen",    "[SERVICE...]",           "open log files anew that somebody moved away",                0, -1, REMOTE,
      verb_reopen,                                                                                                                       "For the postrotate of logrotate and the like; not needed for what stint rotates itself.\n"
      "  stint reopen\n"

@@ -98,7 +98,8 @@ __attribute__((format(printf, 4, 5))) void control_answer_error(struct control_r
 
 /**
  * A stream is pulled: next() appends whole lines to @buf when the client has room for more.
- * Return bytes written, 0: nothing now (call control_stream_wake() when there is), -1: the end.
+ * Return bytes written, 0: nothing now (call control_stream_wake() when there is), -1: the end,
+ * -2: it breaks off, and the client can tell.
  */
 struct control_stream {
     long (*next)(void *data, char *buf, size_t room);

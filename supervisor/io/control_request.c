@@ -296,7 +296,7 @@ on_pull(void *cls, uint64_t pos, char *buf, size_t room)
         return MHD_CONTENT_READER_END_WITH_ERROR;
     n = rq->stream.next(rq->stream.data, buf, room);
     if (n < 0)
-        return MHD_CONTENT_READER_END_OF_STREAM;
+        return n == -1 ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
     if (n == 0)
         suspend(rq);
     return n;

@@ -23,6 +23,7 @@
 struct ev_loop;
 struct exporter;
 struct journal;
+struct metrics;
 struct spans;
 
 struct exporter_options {
@@ -52,5 +53,8 @@ void exporter_flush(struct exporter *x, int64_t budget_us);
 
 /* exporter_status - how it is, as docs/api.md says. New reference; NULL: nothing is sent to anybody. */
 json_t *exporter_status(const struct exporter *x);
+
+/* exporter_metrics - the same in numbers: `lanes` of @ret, none where nothing is sent to anybody. */
+void exporter_metrics(const struct exporter *x, struct metrics *ret);
 
 #endif

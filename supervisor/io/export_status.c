@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "supervisor/io/export_state.h"
 #include "supervisor/io/journal_line.h"
+#include "supervisor/io/metrics.h"
 #include "supervisor/io/report_internal.h"
 
 /* How it is: docs/api.md, `export` of the status. */
@@ -61,4 +62,26 @@ exporter_status(const struct exporter *x)
     for (unsigned s = 0; s < OTLP_SIGNALS; s++)
         object_set(&o, otlp_signal_name((enum otlp_signal)s), lane_of(x, &x->lane[s]));
     return object_take(&o);
+}
+
+void
+exporter_metrics(const struct exporter *x, struct metrics *ret)
+{
+    ret->n_lanes = x && x->on ? OTLP_SIGNALS : 0;
+    for (size_t s = 0; s < ret->n_lanes; s++) {
+        const struct lane *l = &x->lane[s];
+        const struct export_lane *kept = &x->queue.shared->lane[s];
+        struct metrics_lane *to = &ret->lanes[s];
+        size_t rows = 0;
+
+        to->waiting_bytes = export_queue_waiting(&x->queue, l->signal, &rows);
+        to->waiting = rows;
+        to->working = !x->failed[0] && l->failing_us == 0;
+        to->sent = atomic_load(&kept->sent);
+        to->requests = atomic_load(&kept->requests);
+        to->retries = atomic_load(&kept->retries);
+        to->success_wall_us = (int64_t)atomic_load(&kept->success_us);
+        for (unsigned i = 0; i < EXPORT_REASONS; i++)
+            to->dropped[i] = atomic_load(&kept->dropped[i]);
+    }
 }

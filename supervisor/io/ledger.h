@@ -98,6 +98,20 @@ const struct history *ledger_book(const struct ledger *l, const char *service);
 /* What differs between @generation and the newest before it that was looked at; NULL: nothing known. */
 json_t *ledger_diff(const struct ledger *l, const char *service, uint64_t generation);
 
+#define LEDGER_LEAKS 12 /* verdicts that are leaks: there are fewer */
+
+/* As the last look at each process knows. */
+struct ledger_counts {
+    unsigned leaked[LEDGER_LEAKS]; /* threads, by verdict: ledger_leak_name() */
+    unsigned rising;               /* kinds of threads that are more with each generation or look */
+    unsigned retained;             /* processes that are left */
+};
+
+/* ledger_count - False: it has no book, and @ret is zeroed. */
+bool ledger_count(const struct ledger *l, const char *service, struct ledger_counts *ret);
+const char *ledger_leak_name(
+    unsigned i); /* "leaked:blocked"; static; NULL: there are not so many */
+
 /* Schema stint.leaks/1, for one service or (NULL) all that have a book. New reference. */
 json_t *ledger_report(const struct ledger *l, const char *service);
 

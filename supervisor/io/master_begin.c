@@ -14,6 +14,7 @@
 #include "supervisor/io/edge.h"
 #include "supervisor/io/fdstore.h"
 #include "supervisor/io/master_books.h"
+#include "supervisor/io/master_metrics.h"
 #include "supervisor/io/master_outdated.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/operator.h"
@@ -127,6 +128,8 @@ begin_desk(struct master *m, struct error *reterr)
         .threads = leaks_threads,
         .profile = leaks_profile,
         .upgrade = m->fdstore ? on_upgrade_wanted : NULL,
+        .metrics = metrics_of_stint,
+        .metrics_service = metrics_of_service,
         .reopen = on_reopen,
         .listen_fd = steal_fd(m->control_fd),
         .lock_fd = steal_fd(m->control_lock_fd),

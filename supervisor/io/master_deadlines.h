@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "base/list.h"
+#include "supervisor/io/metrics.h"
 #include "supervisor/probe/overruns.h"
 
 struct hand;
@@ -38,10 +39,15 @@ struct deadlines_mark {
     bool closed; /* it is in the ledger */
 };
 
-/* How much was said of a service. Not kept over masters. */
+struct overrun_kind {
+    char thread[48], creator[160]; /* "" = a free place */
+};
+
+/* How much was said of a service, and whose overruns metrics name. Not kept over masters. */
 struct overrun_book {
     struct list node;
     char service[65];
+    struct overrun_kind kinds[METRICS_KINDS];
     int64_t window_us; /* when lines about it began to be counted … */
     unsigned lines, left_out;
 };
@@ -54,6 +60,13 @@ void deadlines_hand_gone(struct hand *h); /* its registry is still there */
 
 /* For report_sources; @env is the master. NULL: nothing is configured, and nothing was seen. */
 json_t *deadlines_of_service(void *env, const struct service *s);
+
+/* deadlines_sum - what has ended past its deadline, into @sum, which is empty; and how many are at it now. */
+void deadlines_sum(struct master *m, const struct service *s, struct overruns *sum,
+                   unsigned *ret_live);
+/* deadlines_edges - `edges` of the above, with what was seen of them; new. */
+json_t *deadlines_edges(const struct master *m, const struct service *s,
+                        const struct overruns *seen);
 
 /* deadlines_add - give each service of a stint.leaks/1 its `overruns`, where it has any. Takes and returns @leaks. */
 json_t *deadlines_add(struct master *m, const char *service, json_t *leaks);

@@ -59,41 +59,59 @@ is_read(const struct hand *h)
     return deadlines_configured(h->spec) || overruns_any(h->registry_fd);
 }
 
-static void
+/* What has ended goes into @sum. Return: how many have not, and (@rows not NULL) a row for each of them. */
+static size_t
 gather_worker(const struct hand *h, json_t *rows, struct overruns *sum, int64_t now_us)
 {
     struct overruns all;
+    size_t n_live;
 
     if (!is_read(h) ||
         overruns_read(h->registry_fd, now_us, h->spec->deadlines.tolerance_us, &all, NULL) < 0)
-        return;
-    for (size_t i = 0; i < all.n_live && json_array_size(rows) < ROWS_TOLD; i++)
+        return 0;
+    n_live = all.n_live;
+    for (size_t i = 0; rows && i < n_live && json_array_size(rows) < ROWS_TOLD; i++)
         (void)array_add(rows, overrun_json(&all.of[i], h, now_us)); /* or it is missing */
-    memmove(all.of, all.of + all.n_live, (all.n - all.n_live) * sizeof(*all.of));
-    all.n -= all.n_live;
+    memmove(all.of, all.of + n_live, (all.n - n_live) * sizeof(*all.of));
+    all.n -= n_live;
     all.n_live = 0;
     overruns_add(sum, &all);
     overruns_finish(&all);
+    return n_live;
 }
 
-/* Live ones of all workers, then what has ended, which is left in @sum; callers, too. */
-static json_t *
-gather(struct master *m, const struct service *s, struct overruns *sum, int64_t now_us)
+static size_t
+gather_all(struct master *m, const struct service *s, json_t *rows, struct overruns *sum,
+           int64_t now_us)
 {
     const struct overruns *gone = ledger_overruns(m->leaks.ledger, s->name);
-    json_t *rows = json_array();
+    size_t live = 0;
 
     if (gone)
         overruns_add(sum, gone);
     list_for_each (n, &s->generations) {
         const struct generation *g = container_of(n, struct generation, node);
 
-        list_for_each (pos, &g->workers) {
-            const struct worker *w = container_of(pos, struct worker, node);
-
-            gather_worker(hand_find(m, w->id), rows, sum, now_us);
-        }
+        list_for_each (pos, &g->workers)
+            live += gather_worker(hand_find(m, container_of(pos, struct worker, node)->id), rows,
+                                  sum, now_us);
     }
+    return live;
+}
+
+void
+deadlines_sum(struct master *m, const struct service *s, struct overruns *sum, unsigned *ret_live)
+{
+    *ret_live = (unsigned)gather_all(m, s, NULL, sum, mono_now_us());
+}
+
+/* Live ones of all workers, then what has ended, which is left in @sum; callers, too. */
+static json_t *
+gather(struct master *m, const struct service *s, struct overruns *sum, int64_t now_us)
+{
+    json_t *rows = json_array();
+
+    (void)gather_all(m, s, rows, sum, now_us);
     for (size_t i = 0; i < sum->n && json_array_size(rows) < ROWS_TOLD; i++)
         (void)array_add(rows, overrun_json(&sum->of[i], NULL, now_us));
     return rows;
@@ -177,8 +195,8 @@ on_edge(void *env, const struct deadline_edge *e)
         add_edge(edges, e, seen_of(edges, e->caller));
 }
 
-static json_t *
-edges_of(const struct master *m, const struct service *s, const struct overruns *seen)
+json_t *
+deadlines_edges(const struct master *m, const struct service *s, const struct overruns *seen)
 {
     struct edges edges = {.service = s, .seen = seen, .rows = json_array()};
 
@@ -226,7 +244,7 @@ deadlines_of_service(void *env, const struct service *s)
         overruns_finish(&sum);
         return NULL;
     }
-    edges = edges_of(m, s, &sum);
+    edges = deadlines_edges(m, s, &sum);
     o = object_new();
     object_bool(&o, "configured", deadlines_configured(s->spec));
     if (d->none)

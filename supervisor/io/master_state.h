@@ -77,6 +77,7 @@ struct master {
     char *runtime_dir, *state_dir; /* owned; as of the start: they do not change meanwhile */
     char *config_path;             /* owned; absolute */
     int64_t started_us, master_us; /* stint, with its first master; this one */
+    int64_t wall_less_mono_us;     /* as the two clocks were first compared; 0: not yet */
     int exit_status;
     bool exit_when_failed; /* as it was asked for */
 

@@ -106,6 +106,7 @@ static const struct route {
     {"GET",  "/v1/events",  false, operator_events,  STREAM_QUERY                                  },
     {"GET",  "/v1/logs",    false, operator_logs,    STREAM_QUERY                                  },
     {"GET",  "/v1/spans",   false, operator_spans,   {"since", "service", "follow", "trace", NULL} },
+    {"GET",  "/v1/metrics", false, operator_metrics, {"format", NULL}                              },
     {"GET",  "/v1/version", false, answer_version,   {NULL}                                        },
     {"GET",  "/v1/wait",    false, operator_wait,    {"service", "for", "timeout_ms", NULL}        },
     {"POST", "/v1/reload",  true,  operator_reload,  {NULL}                                        },
@@ -219,6 +220,7 @@ operator_create(const struct operator_options *options, struct desk **ret, struc
     op->options = *options;
     list_init(&op->tickets);
     list_init(&op->readers);
+    list_init(&op->metrics);
     list_init(&op->looking);
     list_init(&op->probed);
     list_init(&op->profiled);
@@ -289,6 +291,7 @@ operator_farewell(struct desk *op, int64_t budget_us)
             ticket_answer(t, 503, false);
     }
     operator_end_readers(op);
+    operator_end_metrics(op);
     operator_looked(op);
     threads_farewell(op);
     profile_farewell(op);

@@ -27,6 +27,8 @@ struct event;
 struct journal;
 struct spans;
 struct desk;
+struct metrics;
+struct metrics_service;
 struct probing_look;
 struct probing_request;
 struct profile_target;
@@ -87,6 +89,9 @@ struct operator_options {
      * Who may be profiled: fill in pid and descriptors of @ret. False: @w has no process. NULL: nobody.
      */
     bool (*profile)(void *env, const struct worker *w, struct profile_target *ret);
+    /* What there is to count: of all, and of one service. Zeroed before; NULL: nobody can tell. */
+    void (*metrics)(void *env, struct metrics *ret);
+    void (*metrics_service)(void *env, const struct service *s, struct metrics_service *ret);
     /* The log file of @service is closed and opened again. False: it has none. NULL: nobody has. */
     bool (*reopen)(void *env, const char *service);
     /* What a master before this one left, see control.h; taken over whatever operator_create() returns. */

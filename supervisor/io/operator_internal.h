@@ -7,7 +7,7 @@
  * operator_order.c (what a change asks for), operator_change.c (audit, submit), operator_ticket.c
  * and operator_claim.c (what is awaited and when it is answered), operator_remember.c and
  * operator_image.c (what outlives its connection, and its master), operator_upgrade.c,
- * operator_stream.c (what is followed).
+ * operator_stream.c (what is followed), operator_metrics.c.
  */
 #include <ev.h>
 #include <jansson.h>
@@ -25,6 +25,7 @@ struct desk {
     struct list tickets;  /* struct ticket.node: requests that wait for the core, oldest first */
     size_t n_remembered;  /* … of which have an id */
     struct list readers;  /* struct line_reader.node */
+    struct list metrics;  /* struct metrics_stream.node */
     struct list looking;  /* struct looking.node: they asked for the status, see options.look */
     struct list probed;   /* struct probed.node: they asked for threads, see options.threads */
     struct list profiled; /* struct profiled.node: they asked for a profile, see options.profile */
@@ -214,6 +215,11 @@ void operator_end_readers(struct desk *op);
 void operator_events(struct desk *op, struct control_request *rq);
 void operator_logs(struct desk *op, struct control_request *rq);
 void operator_spans(struct desk *op, struct control_request *rq);
+
+/* ---- operator_metrics.c ------------------------------------------------------------------ */
+
+void operator_metrics(struct desk *op, struct control_request *rq);
+void operator_end_metrics(struct desk *op); /* they get the rest without a pause */
 
 /* ---- operator_status.c ------------------------------------------------------------------ */
 

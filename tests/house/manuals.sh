@@ -20,14 +20,15 @@ done
     echo "only $count functions were found: is '$1' the right tool for $2?"
     exit 1
 }
-# And what the prose calls is in the headers.
+# And what the prose calls is in the headers, or a metric.
 while read -r name; do
-    grep -qE "\b$name\b" "$4"/worker-api/*.h || {
-        echo "$name, which a page names, is in no header"
+    metric=$(echo "$name" | sed -E 's/_(total|info|created|sum|count)$//')
+    grep -qE "\b$name\b" "$4"/worker-api/*.h || grep -q "^{\"$metric" "$4"/supervisor/io/metrics_families.def || {
+        echo "$name, which a page names, is in no header and no metric"
         missing=$((missing + 1))
     }
 done <<NAMES
-$(grep -rhoE '\bstint_[a-z_]+' "$4"/README.md "$4"/docs/*.md "$4"/examples/*.md | LC_ALL=C sort -u)
+$(grep -rhoE '\bstint_[a-z_]+' "$4"/README.md "$4"/docs/*.md "$4"/docs/*.yml "$4"/examples/*.md | LC_ALL=C sort -u)
 NAMES
 [ "$missing" -eq 0 ]
 echo "$count functions, each on a page"
