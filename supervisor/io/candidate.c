@@ -116,6 +116,14 @@ hear(struct candidate *c)
 
 /* ---- hold, and look again ---------------------------------------------------------------------- */
 
+/* "/srv/./web", of "./web" in /srv, is what people know as /srv/web. */
+static void
+tidy(char *path)
+{
+    for (char *dot; (dot = strstr(path, "/./")) != NULL;)
+        memmove(dot, dot + 2, strlen(dot + 2) + 1);
+}
+
 static int
 find(struct candidate *c, const char *binary, struct error *reterr)
 {
@@ -128,7 +136,14 @@ find(struct candidate *c, const char *binary, struct error *reterr)
         c->inputs[c->n_inputs++] = spec->env_file;
     if (!c->inputs || (binary && !(c->exe = strdup(binary))))
         return error_set(reterr, -ENOMEM, "look at the inputs");
-    return binary ? 0 : look_resolve_command(spec, &c->exe, reterr);
+    if (!binary) {
+        int r = look_resolve_command(spec, &c->exe, reterr);
+
+        if (r < 0)
+            return r;
+    }
+    tidy(c->exe);
+    return 0;
 }
 
 int

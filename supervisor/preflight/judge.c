@@ -19,6 +19,31 @@
     "end and join them when what they work for goes; 'stint threads' names who started them; " \
     "docs/leaks.md"
 
+/* ---- who does not stay ------------------------------------------------------------------------- */
+
+static bool
+ended_by_itself(const json_t *event, const char *msg)
+{
+    return strcmp(word_of(event, "event"), "worker_exit") == 0 && strstr(msg, " while serving");
+}
+
+/* A worker that died is replaced, and nobody would notice in a rehearsal this short. */
+void
+judge_respawns(struct rehearsal *r)
+{
+    int64_t n = number_of(r->view.service, "respawns");
+    char words[400] = "";
+
+    if (n > 0)
+        (void)cage_find_message(r->cage, ended_by_itself, words, sizeof(words));
+    if (n > 0)
+        check_fail(r->report, CHECK_START,
+                   "the events are in the log in the cage (--keep); does it bind an address that "
+                   "another generation, or another program, still has?",
+                   "a worker ended by itself and was started again, %" PRId64 " time%s%s%s", n,
+                   n == 1 ? "" : "s", words[0] ? ": it " : "", words);
+}
+
 /* ---- what becomes more with each reload ---------------------------------------------------------- */
 
 /* With so many samples the first is left out: caches fill once, and pools of threads too. */
@@ -145,12 +170,17 @@ judge_lifecycle(struct rehearsal *r)
     if (r->settled && certificates == 0)
         check_fail(r->report, CHECK_LIFECYCLE, "see the log in the cage (--keep)",
                    "no generation has a certificate");
+    if (r->n_samples == 0) {
+        check_pass(r->report, CHECK_LIFECYCLE,
+                   "%u generation%s ended, each with a clean certificate; nobody stayed for a look",
+                   certificates, certificates == 1 ? "" : "s");
+        return;
+    }
     check_pass(r->report, CHECK_LIFECYCLE,
                "%u generation%s ended, each with a clean certificate; %u thread%s at first, %u at "
                "last%s",
                certificates, certificates == 1 ? "" : "s", r->samples[0].threads,
-               r->samples[0].threads == 1 ? "" : "s",
-               r->samples[r->n_samples ? r->n_samples - 1 : 0].threads,
+               r->samples[0].threads == 1 ? "" : "s", r->samples[r->n_samples - 1].threads,
                c->spec->libstint || c->spec->preload
                    ? ""
                    : " (without libstint: by their number and by /proc)");

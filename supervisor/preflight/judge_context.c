@@ -97,29 +97,11 @@ judge_faults(struct preflight_report *r, const json_t *trace)
     }
 }
 
-/* The first line of the service that neither has a trace nor says why; "" when there is none. */
-static void
-first_without(const struct cage *c, char *buf, size_t room)
+/* The first line of the service that neither has a trace nor says why. */
+static bool
+is_silent(const json_t *o, const char *msg)
 {
-    auto_text struct text path = TEXT_INIT;
-    char *line = NULL;
-    size_t bytes = 0;
-    FILE *log;
-
-    buf[0] = '\0';
-    text_addf(&path, "%s/log", c->directory);
-    log = fopen(text_str(&path), "re");
-    while (log && !buf[0] && getline(&line, &bytes, log) > 0) {
-        json_t *o = json_loads(line, 0, NULL);
-        const char *msg = word_of(o, "msg");
-
-        if (strcmp(word_of(o, "event"), "output") == 0 && msg[0] && !strstr(msg, "trace"))
-            (void)snprintf(buf, room, "%s", msg);
-        json_decref(o);
-    }
-    free(line);
-    if (log)
-        (void)fclose(log);
+    return strcmp(word_of(o, "event"), "output") == 0 && msg[0] && !strstr(msg, "trace");
 }
 
 /* Who takes no requests and speaks of no trace has none that could be missed. */
@@ -134,7 +116,7 @@ judge_silence(struct rehearsal *r, int64_t lines, int64_t without, int64_t stamp
                    lines);
         return;
     }
-    first_without(r->cage, line, sizeof(line));
+    (void)cage_find_message(r->cage, is_silent, line, sizeof(line));
     check_fail(r->report, CHECK_TRACE, NO_TRACE_FIX,
                "%" PRId64 " of %" PRId64 " lines have no trace context, and do not say why%s%s",
                without, lines, line[0] ? ", such as: " : "", line);

@@ -177,7 +177,7 @@ static const char *
 not_judged(const struct preflight_options *o, const struct preflight_report *r, enum check c)
 {
     if (r->checks[CHECK_START].result != CHECK_PASSED)
-        return "it did not come up";
+        return "it did not come up, or not for long";
     if (c == CHECK_LOAD && o->spec->preflight.load.n == 0 && !o->spec->preflight.url)
         return "nothing was asked of it: 'load' of its 'preflight' is a command or a URL";
     return "it did not come so far";

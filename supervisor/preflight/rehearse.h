@@ -41,6 +41,8 @@ void rehearsal_finish(struct rehearsal *r);
 void judge_trace(struct rehearsal *r);
 void judge_deadlines(struct rehearsal *r);
 bool judge_policy(const struct service_spec *s, struct preflight_report *r);
+/* judge.c. judge_respawns - did a worker end by itself? As the last look has it. */
+void judge_respawns(struct rehearsal *r);
 /* judge.c: what it means; after rehearse() and cage_stop(). */
 void judge_lifecycle(struct rehearsal *r);
 void judge_growth(struct rehearsal *r);

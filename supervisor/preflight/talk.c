@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -88,6 +89,31 @@ cage_look(const struct cage *c, struct view *v, struct error *reterr)
     (void)snprintf(v->reason, sizeof(v->reason), "%s", word_of(verdict, "reason"));
     json_array_foreach(json_object_get(v->service, "generations"), i, g) take_generation(v, g);
     return 0;
+}
+
+bool
+cage_find_message(const struct cage *c, bool (*is_it)(const json_t *event, const char *msg),
+                  char *buf, size_t room)
+{
+    auto_text struct text path = TEXT_INIT;
+    char *line = NULL;
+    size_t bytes = 0;
+    FILE *log;
+
+    buf[0] = '\0';
+    text_addf(&path, "%s/log", c->directory);
+    log = fopen(text_str(&path), "re");
+    while (log && !buf[0] && getline(&line, &bytes, log) > 0) {
+        json_t *o = json_loads(line, 0, NULL);
+
+        if (is_it(o, word_of(o, "msg")))
+            (void)snprintf(buf, room, "%s", word_of(o, "msg"));
+        json_decref(o);
+    }
+    free(line);
+    if (log)
+        (void)fclose(log);
+    return buf[0] != '\0';
 }
 
 /* Looked at, not collected: that is for cage_stop(). */

@@ -47,6 +47,10 @@ int cage_await(const struct cage *c, struct view *v, bool (*done)(const struct v
 /* cage_reload - ask for one. Return: 0 with the id of its run, or negative errno. */
 int cage_reload(const struct cage *c, uint64_t *ret_id, struct error *reterr);
 
+/* cage_find_message - of the first event that @is_it, out of the log. Return: there is one; else @buf is "". */
+bool cage_find_message(const struct cage *c, bool (*is_it)(const json_t *event, const char *msg),
+                       char *buf, size_t room);
+
 const char *word_of(const json_t *o, const char *key); /* "" when absent */
 int64_t number_of(const json_t *o, const char *key);   /* 0 when absent */
 

@@ -176,6 +176,51 @@ START_TEST(an_abstract_socket_is_everybodys)
 }
 END_TEST
 
+/* It is alive, and that is all that 'ready' says: what it does a second later would be missed. */
+START_TEST(who_is_only_assumed_to_be_ready_has_to_outlast_it)
+{
+    json_t *report;
+    const char *evidence;
+
+    scn_config("  job:\n    command: [python3, -c, 'import time; time.sleep(1); "
+               "print(\"the address is taken\", flush=True); raise SystemExit(3)']\n"
+               "    ready: {assume_after: 100ms}\n    preflight: {reloads: 1}\n");
+    report = preflight_expect("job", scn_path("stint.yaml"), "start");
+    evidence = preflight_evidence(report, "start");
+    ck_assert_msg(strstr(evidence, "a worker ended by itself and was started again, "), "%s",
+                  evidence);
+    ck_assert_msg(strstr(evidence, "it exited with status 3 while serving; last output: "
+                                   "the address is taken"),
+                  "%s", evidence);
+    json_decref(report);
+    scn_config("  job:\n    command: [/bin/sleep, '1000']\n    handoff: replace\n"
+               "    ready: {assume_after: 100ms}\n    preflight: {reloads: 1}\n");
+    {
+        auto_free char *out = NULL;
+
+        ck_assert_int_eq(preflight("job", scn_path("stint.yaml"), "--beside-live", &out), 0);
+        ck_assert_msg(strstr(out, "whether ready is only assumed"), "%s", out);
+        ck_assert_msg(strstr(out, "1 of 1, each when the one before had left"), "%s", out);
+    }
+    preflight_nothing_left();
+}
+END_TEST
+
+/* It binds a port of its own, and never takes a connection of the socket that it is handed. */
+START_TEST(a_load_that_nobody_answers_is_not_tried_again_with_each_reload)
+{
+    json_t *report;
+
+    scn_config("  job:\n    command: [/bin/sleep, '1000']\n    ready: {assume_after: 100ms}\n"
+               "    listen: {http: 'tcp://127.0.0.1:9'}\n"
+               "    preflight: {load: {url: 'http://http/', timeout: 1s, requests: 4}}\n");
+    report = preflight_expect("job", scn_path("stint.yaml"), "load");
+    ck_assert_msg(!strstr(preflight_evidence(report, "load"), "during a reload"), "%s",
+                  preflight_evidence(report, "load"));
+    json_decref(report);
+}
+END_TEST
+
 /* With the files of examples/nginx, whose block says how nginx is kept in a cage. */
 START_TEST(nginx_is_rehearsed_beside_the_one_that_runs)
 {
@@ -204,4 +249,6 @@ scn_main("preflight_strangers", a_python_server_passes_with_fewer_checks_and_whi
          a_process_that_outlives_its_worker_is_named_and_ended,
          a_port_of_its_own_is_told_unless_it_is_named, a_port_that_only_a_reload_opens_is_told_too,
          a_unix_socket_that_anybody_may_use_is_told_and_one_of_its_own_user_is_not,
+         who_is_only_assumed_to_be_ready_has_to_outlast_it,
+         a_load_that_nobody_answers_is_not_tried_again_with_each_reload,
          an_abstract_socket_is_everybodys, nginx_is_rehearsed_beside_the_one_that_runs)
