@@ -27,6 +27,7 @@
 
 struct ev_loop;
 struct journal;
+struct journal_ring;
 struct record;
 struct text;
 
@@ -207,6 +208,37 @@ bool journal_output_next(const struct journal *j, const char *service, uint64_t 
  * are kept: for somebody who is never far behind.
  */
 bool journal_recent_next(const struct journal *j, uint64_t after, struct journal_entry *ret);
+
+/*
+ * Somebody who reads the output of all services in order: of as many as there are, and a little in each turn of the
+ * loop. All zero at first. Its memory is for as many heads as there are services.
+ */
+struct journal_reader {
+    struct journal_head {
+        const struct journal_ring *ring;
+        uint64_t seq;
+        unsigned i; /* the line of that number */
+    } * heads;      /* owned; the lowest number first, a heap */
+    size_t n, room;
+    uint64_t as_of, after; /* what they are good for */
+};
+void journal_reader_finish(struct journal_reader *r);
+
+struct journal_search {
+    const char
+        *trace; /* 32 digits: only lines that have it, as their own or in their text; NULL: all */
+    uint64_t *cursor; /* nothing up to here; set behind what was looked at */
+    size_t *budget;   /* so much may be looked at, about in bytes; what it costs is taken off */
+};
+
+enum journal_found {
+    JOURNAL_NOTHING, /* there is none (yet) */
+    JOURNAL_LATER,   /* there may be more: ask with a new budget, in another turn */
+    JOURNAL_FOUND
+};
+enum journal_found journal_reader_next(const struct journal *j, struct journal_reader *r,
+                                       const struct journal_search *search,
+                                       struct journal_entry *ret);
 
 /* journal_output_tail - the cursor that makes journal_output_next() start @lines before the end. */
 uint64_t journal_output_tail(const struct journal *j, const char *service, size_t lines);

@@ -14,6 +14,7 @@
 static void
 output_free(struct journal *j, struct output *o)
 {
+    j->changes++;
     list_del(&o->node);
     table_remove(&j->outputs_by_name, &o->by_name);
     if (j->newest == o)
@@ -44,6 +45,7 @@ output_get(struct journal *j, const char *service)
     table_add(&j->outputs_by_name, &o->by_name, table_key(o->service));
     list_add(&j->outputs, &o->node);
     j->n_outputs++;
+    j->changes++;
     return o;
 }
 
@@ -108,6 +110,7 @@ journal_keep_attach(struct journal *j)
     j->last_event = last_number(&m->header->last_event, &j->events);
     j->last_output = last_number(&m->header->last_output, &j->recent);
     fill_outputs(j);
+    j->changes++;
     return events < 0 ? events : outputs;
 }
 
@@ -197,6 +200,7 @@ journal_keep_output(struct journal *j, const struct journal_origin *from,
             (void)journal_ring_add_parts(&o->ring, &slot, from->service, parts);
     }
     j->last_output += n;
+    j->changes++;
     shared_store(&j->memory.header->last_output, j->last_output);
 }
 
@@ -221,4 +225,5 @@ journal_forget(struct journal *j, const char *service)
         return;
     output_free(j, o);
     (void)journal_ring_add(&j->recent, &slot, service, "", 0); /* it always fits */
+    j->changes++;
 }

@@ -64,9 +64,8 @@ journal_events_tail(const struct journal *j, const char *service, size_t lines)
     return after;
 }
 
-/* A line of output, as people get it. */
-static struct journal_entry
-show(const struct journal *j, const struct journal_ring *ring, const struct journal_slot *s)
+struct journal_entry
+journal_show(const struct journal *j, const struct journal_ring *ring, const struct journal_slot *s)
 {
     struct journal_entry e = entry_of(ring, s);
 
@@ -104,7 +103,7 @@ journal_output_next(const struct journal *j, const char *service, uint64_t after
     }
     if (!best)
         return false;
-    *ret = show(j, &of->ring, best);
+    *ret = journal_show(j, &of->ring, best);
     ret->lost = of->ring.evicted > after ? 1 : 0;
     return true;
 }
@@ -118,14 +117,14 @@ journal_recent_next(const struct journal *j, uint64_t after, struct journal_entr
         s = journal_ring_after(&j->recent, s->seq);
     if (!s)
         return false;
-    *ret = show(j, &j->recent, s);
+    *ret = journal_show(j, &j->recent, s);
     ret->lost = s->seq - after - 1; /* output is numbered without gaps, too */
     return true;
 }
 
-/* How many lines @service (NULL: all) has kept with a number above @after. */
+/* How many lines @service (NULL: all) has kept with a number above @after; @most + 1: more than @most. */
 static size_t
-count_after(const struct journal *j, const char *service, uint64_t after)
+count_after(const struct journal *j, const char *service, uint64_t after, size_t most)
 {
     size_t n = 0;
 
@@ -135,7 +134,8 @@ count_after(const struct journal *j, const char *service, uint64_t after)
         if (service && strcmp(o->service, service) != 0)
             continue;
         for (unsigned i = o->ring.n; i > 0 && journal_ring_at(&o->ring, i - 1)->seq > after; i--)
-            n++;
+            if (n++ == most)
+                return n;
     }
     return n;
 }
@@ -148,7 +148,7 @@ journal_output_tail(const struct journal *j, const char *service, size_t lines)
     while (low < high) { /* the smallest cursor with at most @lines behind it */
         uint64_t middle = low + (high - low) / 2;
 
-        if (count_after(j, service, middle) <= lines)
+        if (count_after(j, service, middle, lines) <= lines)
             high = middle;
         else
             low = middle + 1;
@@ -191,7 +191,7 @@ journal_last_lines(const struct journal *j, const struct journal_query *q, struc
 
         if (!wanted(s, q))
             continue;
-        e = show(j, &o->ring, s);
+        e = journal_show(j, &o->ring, s);
         add_message(out, e.json, e.bytes);
     }
 }

@@ -36,6 +36,8 @@ struct journal {
     struct table outputs_by_name;
     struct output *newest; /* who printed last, most likely the next, too; NULL: nobody */
     unsigned n_outputs;
+    uint64_t
+        changes; /* of the kept output, from 1: what was noted of its rings before is not right any more */
     struct list watches;      /* struct journal_watch.node */
     struct text line, record; /* scratch: as logged, as kept; the memory is kept too */
     struct text show;
@@ -43,6 +45,10 @@ struct journal {
 };
 
 struct output *journal_output_find(const struct journal *j, const char *service); /* or NULL */
+
+/* A line of output, as people get it. */
+struct journal_entry journal_show(const struct journal *j, const struct journal_ring *ring,
+                                  const struct journal_slot *s);
 
 /* ---- journal_keep.c: what `stint events` and `stint logs` show */
 

@@ -202,9 +202,12 @@ struct line_reader {
     uint64_t cursor;  /* nothing up to here */
     struct text line; /* what is being sent, may be longer than the client's buffer */
     size_t sent;      /* bytes of it */
-    /* The next line into `line`, which is empty. False: nothing (yet). */
+    bool later;       /* fill() has done enough for a turn of the loop, and found nothing … */
+    ev_timer again;   /* … then it is asked in the next */
+    /* The next line into `line`, which is empty. False: nothing (yet), or `later`. */
     bool (*fill)(struct line_reader *r);
     void (*finish)(struct line_reader *r); /* frees it */
+    void (*turn)(struct line_reader *r); /* before the first fill() of a turn; NULL: nobody cares */
 };
 
 /* What all of them are asked with. False: @rq was answered with what is wrong, and @r is still the caller's. */

@@ -10,6 +10,9 @@ on_next(void *data, char *buf, size_t room)
     struct line_reader *r = data;
     size_t used = 0;
 
+    r->later = false;
+    if (r->turn)
+        r->turn(r);
     while (used < room) {
         size_t left = r->line.bytes - r->sent, n = left < room - used ? left : room - used;
 
@@ -26,7 +29,19 @@ on_next(void *data, char *buf, size_t room)
     }
     if (used > 0)
         return (long)used;
+    if (r->later && !r->op->closing) {
+        ev_timer_start(r->op->options.loop, &r->again);
+        return 0;
+    }
     return r->follow && !r->op->closing ? 0 : -1;
+}
+
+static void
+on_again(EV_P_ ev_timer *t, int revents)
+{
+    (void)loop;
+    (void)revents;
+    control_stream_wake(container_of(t, struct line_reader, again)->rq);
 }
 
 static void
@@ -34,6 +49,7 @@ on_finish(void *data)
 {
     struct line_reader *r = data;
 
+    ev_timer_stop(r->op->options.loop, &r->again);
     list_del(&r->node);
     text_finish(&r->line);
     r->finish(r);
@@ -64,6 +80,7 @@ line_reader_asks(struct line_reader *r, struct desk *op, struct control_request 
 void
 line_reader_begin(struct line_reader *r)
 {
+    ev_timer_init(&r->again, on_again, 0., 0.);
     list_add(&r->op->readers, &r->node);
     control_answer_stream(
         r->rq, &(struct control_stream){.next = on_next, .finish = on_finish, .data = r});

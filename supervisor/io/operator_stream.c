@@ -8,12 +8,16 @@
 
 #define SKIP_MAX  4096 /* lines about other services looked at in one turn: all there can be */
 #define LINES_MAX 100000
+/* Of what is kept of a thousand services, looked through for a trace: about a millisecond. */
+#define TURN_BYTES ((size_t)1 << 20)
 
 /* GET /v1/events and /v1/logs: what is kept of them, and perhaps what comes. */
 struct stream {
     struct line_reader base; /* cursor: the last line taken */
     struct journal_watch watch;
-    bool output; /* logs; else events */
+    struct journal_reader all; /* logs of all services */
+    size_t budget;             /* … of this turn */
+    bool output;               /* logs; else events */
 };
 
 static void
@@ -27,12 +31,8 @@ next_kept(const struct stream *s, struct journal_entry *ret)
 {
     const struct journal *j = s->base.op->options.journal;
 
-    if (!s->output)
-        return journal_events_next(j, s->base.cursor, ret);
-    /* Looked through for a trace, all that is kept of each of a thousand services would be too much for a turn. */
-    if (s->base.trace[0] && !s->base.service[0])
-        return journal_recent_next(j, s->base.cursor, ret);
-    return journal_output_next(j, s->base.service[0] ? s->base.service : NULL, s->base.cursor, ret);
+    return s->output ? journal_output_next(j, s->base.service, s->base.cursor, ret)
+                     : journal_events_next(j, s->base.cursor, ret);
 }
 
 /* Its own, or one that its text names: a line that is stamped has it in its JSON, too. */
@@ -44,8 +44,29 @@ wanted(const struct stream *s, const struct journal_entry *e)
 }
 
 static bool
+next_of_all(struct stream *s, struct journal_entry *ret)
+{
+    const struct journal_search search = {.trace = s->base.trace[0] ? s->base.trace : NULL,
+                                          .cursor = &s->base.cursor,
+                                          .budget = &s->budget};
+
+    switch (journal_reader_next(s->base.op->options.journal, &s->all, &search, ret)) {
+    case JOURNAL_FOUND:
+        return true;
+    case JOURNAL_LATER:
+        s->base.later = true;
+        return false;
+    case JOURNAL_NOTHING:
+    default:
+        return false;
+    }
+}
+
+static bool
 next_entry(struct stream *s, struct journal_entry *ret)
 {
+    if (s->output && !s->base.service[0])
+        return next_of_all(s, ret);
     for (int i = 0; i < SKIP_MAX; i++) {
         if (!next_kept(s, ret))
             return false;
@@ -75,11 +96,18 @@ fill(struct line_reader *r)
 }
 
 static void
+turn(struct line_reader *r)
+{
+    container_of(r, struct stream, base)->budget = TURN_BYTES;
+}
+
+static void
 on_finish(struct line_reader *r)
 {
     struct stream *s = container_of(r, struct stream, base);
 
     journal_watch_remove(&s->watch);
+    journal_reader_finish(&s->all);
     free(s);
 }
 
@@ -115,6 +143,7 @@ stream_begin(struct desk *op, struct control_request *rq, bool output)
     }
     s->base.fill = fill;
     s->base.finish = on_finish;
+    s->base.turn = turn;
     s->output = output;
     s->watch.woken = on_woken;
     if (!read_query(s, op, rq)) {

@@ -2,12 +2,18 @@
 
 /* What is counted of the trace context of lines does not end with the master that counted it. */
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "harness.h"
+
+#define TRACE "0af7651916cd43dd8448eb211c80319c"
+#define QUIET 24 /* services */
+#define LATER "    depends_on: [s0, s23]\n"
 
 static void
 service(const char *name, const char *acts, const char *more)
@@ -109,6 +115,20 @@ START_TEST(what_was_counted_of_lines_is_there_behind_a_killed_master_and_an_upgr
 }
 END_TEST
 
+/* Until its lines are looked at, or not any more: a change of the configuration has come through. */
+static void
+await_looked_at(bool wanted)
+{
+    bool is;
+
+    do { /* the test's own time is the limit */
+        auto_free char *out = NULL;
+
+        ck_assert_int_eq(scn_cli(&out, "status", "--json", NULL), 0);
+        is = strstr(out, "\"span_without_trace\"") != NULL;
+    } while (is != wanted);
+}
+
 START_TEST(what_was_counted_goes_with_the_wish_to_look_and_with_the_service)
 {
     json_t *c;
@@ -117,10 +137,10 @@ START_TEST(what_was_counted_goes_with_the_wish_to_look_and_with_the_service)
     scn_start();
     (void)scn_await_any("event=output service=web ~serving", 10000);
     service("web", "span", "    trace: {lint: false}\n");
-    (void)scn_await("event=config_accepted ~it+is+in+force", 10000);
+    await_looked_at(false);
     (void)scn_kill_master();
     service("web", "span", "");
-    (void)scn_await("event=config_accepted ~it+is+in+force", 10000);
+    await_looked_at(true);
     c = counts();
     ck_assert_int_eq(number(c, "lines"), 0);
     ck_assert_int_eq(number(c, "span_without_trace"), 0);
@@ -129,5 +149,52 @@ START_TEST(what_was_counted_goes_with_the_wish_to_look_and_with_the_service)
 }
 END_TEST
 
+/* What GET answers, to its end. */
+static char *
+get(const char *path)
+{
+    auto_text struct text answer = TEXT_INIT;
+    int fd = scn_connect("run/control.sock");
+    char buf[4096];
+    ssize_t n;
+
+    (void)snprintf(buf, sizeof(buf), "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+                   path);
+    ck_assert_int_eq(write(fd, buf, strlen(buf)), (ssize_t)strlen(buf));
+    while ((n = read(fd, buf, sizeof(buf))) > 0)
+        text_addn(&answer, buf, (size_t)n);
+    (void)close(fd);
+    return strdup(text_str(&answer));
+}
+
+START_TEST(a_trace_is_found_in_all_that_is_kept_of_each_service_and_nobody_waits_for_it)
+{
+    auto_text struct text config = TEXT_INIT;
+    int done = scn_fifo("done");
+    auto_free char *found = NULL;
+    unsigned n = 0;
+
+    for (int i = 0; i < QUIET + 8; i++) /* the last ones say so much that of all no line is left */
+        text_addf(&config,
+                  "  s%d:\n    command: [sh, -c, \"echo first trace_id=" TRACE
+                  "; seq %d; printf x > done; exec sleep 1000\"]\n    directory: %s\n"
+                  "    log: {file: s%d.log}\n"
+                  "    ready: {assume_after: 10ms}\n%s",
+                  i, i < QUIET ? 10 : 3000, scn_dir(), i, i < QUIET ? "" : LATER);
+    scn_config("%s", text_str(&config));
+    scn_start();
+    for (int i = 0; i < QUIET + 8; i++)
+        scn_fifo_read(done, 20000);
+    (void)scn_await_any("event=verdict service=s31 outcome=serving", 20000);
+    found = get("/v1/logs?trace=" TRACE);
+    for (const char *at = found; (at = strstr(at, "first trace_id=")) != NULL; at++)
+        n++;
+    ck_assert_msg(n >= QUIET && n < QUIET + 8, "%u: %s", n, found);
+    scn_did_not_block();
+    ck_assert_int_eq(scn_stop(), 0);
+}
+END_TEST
+
 scn_main("trace_kept", what_was_counted_of_lines_is_there_behind_a_killed_master_and_an_upgrade,
+         a_trace_is_found_in_all_that_is_kept_of_each_service_and_nobody_waits_for_it,
          what_was_counted_goes_with_the_wish_to_look_and_with_the_service)
