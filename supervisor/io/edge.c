@@ -4,6 +4,7 @@
 #ifdef STINT_EDGES
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,6 +121,25 @@ edge_wrong(const char *name)
     const char *action = edge_wish(name);
 
     return action && edge_is(action, "wrong");
+}
+
+void
+edge_hold(const char *name)
+{
+    const char *hold = getenv("STINT_EDGE_HOLD"); /* NOLINT(concurrency-mt-unsafe) */
+    struct pollfd gate = {.fd = -1, .events = POLLIN};
+    char path[512];
+
+    if (!hold)
+        return;
+    (void)snprintf(path, sizeof(path), "%s.%s", hold, name);
+    gate.fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    (void)snprintf(path, sizeof(path), "%s.%s.told", hold, name);
+    auto_fd int told = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+
+    if (gate.fd >= 0 && told >= 0 && write(told, "!", 1) == 1)
+        (void)poll(&gate, 1, -1);
+    (void)fd_close(gate.fd);
 }
 
 void

@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/units.h"
+#include "supervisor/io/edge.h"
 #include "supervisor/io/helper.h"
 #include "supervisor/io/look_exe.h"
 #include "supervisor/io/look_scan.h"
@@ -174,6 +175,7 @@ help(const void *task, int keep, int out)
     struct findings f = {0};
 
     a.exe_fd = keep;
+    EDGE_HOLD("look");
     if (measure(t->rq, &a, 0, &f)) /* the loop may have stopped half-way */
         digest_inputs(t->rq, &a, &f);
     return write(out, &f, sizeof(f)) == (ssize_t)sizeof(f);

@@ -57,6 +57,7 @@ plan(void)
 
     set("STINT_EDGE_TRACE", scn_path("trace"));
     set("STINT_EDGE_ONCE", scn_path("once"));
+    set("STINT_EDGE_HOLD", scn_path("hold"));
     set("STINT_EDGE_SERVICE", "web");
     (void)snprintf(wish, sizeof(wish), "%s%s%s:%s", cell.story->first ? cell.story->first : "",
                    cell.story->first ? " " : "", cell.edge ? cell.edge : "none",

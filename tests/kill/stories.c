@@ -26,6 +26,15 @@ serve(void)
     cell_load();
 }
 
+void
+serve_within(void (*configure)(const char *start_timeout), const char *start_timeout)
+{
+    configure("60s");
+    serve();
+    configure(start_timeout);
+    (void)scn_await_any("event=service service=web ~changed+in+place:+start_timeout", 10000);
+}
+
 int
 ask(const char *verb, const char *option, const char *more)
 {
@@ -146,14 +155,23 @@ play_check_fails(void)
 }
 
 static void
+gated_start(const char *start_timeout)
+{
+    char more[100];
+
+    (void)snprintf(more, sizeof(more),
+                   "    start_timeout: %s\n    respawn: {backoff: {first: 10ms}}\n", start_timeout);
+    web("pass=gate, ready", more);
+}
+
+static void
 play_too_slow(void)
 {
-    int fifo = scn_fifo("gate");
+    int gate = scn_fifo("gate");
 
-    scn_fifo_write(fifo, 1);
-    web("pass=gate, ready", "    start_timeout: 300ms\n");
-    serve();
-    scn_fifo_read(fifo, 1000);
+    open_gate(gate);
+    serve_within(gated_start, "300ms");
+    shut_gate(gate);
     cell_arm();
     ck_assert_int_eq(ask("reload", "--force", "--wait=gone"), 1);
 }
@@ -236,7 +254,7 @@ play_leak_leaves(void)
     scn_config(
         "  web:\n    command: [./actor, count=count, deaf, ready]\n    directory: %s\n"
         "    workers: 2\n    listen: {main: \"unix:%s/web.sock\"}\n    drain_timeout: 100ms\n"
-        "    leak_grace: 3s\n",
+        "    leak_grace: 60s\n",
         scn_dir(), scn_dir());
     serve();
     cell_arm();
@@ -264,8 +282,7 @@ play_slow_respawn(void)
     int gate = scn_fifo("gate");
 
     open_gate(gate);
-    web("pass=gate, ready", "    start_timeout: 200ms\n    respawn: {backoff: {first: 10ms}}\n");
-    serve();
+    serve_within(gated_start, "200ms");
     shut_gate(gate);
     cell_arm();
     kill_one("1");

@@ -8,6 +8,8 @@
 /* The configuration: an actor with @arguments; @more: further lines of the service. */
 void web(const char *arguments, const char *more);
 void serve(void); /* start; returns when it serves and is asked */
+/* The same with all the time that a start takes here; those after it get @start_timeout. */
+void serve_within(void (*configure)(const char *start_timeout), const char *start_timeout);
 /* `stint VERB web OPTION MORE`; NULL: none. Return: 0, or 1: the answer is no; nothing else is allowed. */
 int ask(const char *verb, const char *option, const char *more);
 void reload(void); /* to a new generation, until the old one is gone */
@@ -20,7 +22,12 @@ void kill_one(const char *generation);
 void open_gate(int fifo);
 void shut_gate(int fifo);
 void disturb(void);   /* a hint and a request, which have been heard when it returns */
-void big_input(void); /* a file "big" that is looked at for a while */
+void big_input(void); /* a file "big", which a helper looks at */
+/* From here on such helpers say a byte, and wait while the gate is shut, which it is. */
+struct held {
+    int told, gate;
+};
+struct held hold_looks(void);
 #define WATCHED "    watch: {paths: [input], settle: 50ms}\n" /* a file "input" */
 
 /* stories_wait.c, stories_depend.c */
@@ -39,6 +46,7 @@ void play_queued_replace(void);
 void play_lost_looking(void);
 void play_lost_checking(void);
 void play_lost_relieving(void);
+void play_lost_settling(void);
 
 /* stories_relief.c */
 void play_relief(void);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "stories.h"
 
@@ -50,15 +51,20 @@ play_depends(void)
 void
 play_lost_looking(void)
 {
+    struct held look;
+
     big_input();
     depend("    watch: {paths: [big], settle: 50ms}\n", "ready");
     serve();
     cell_load_end();
     (void)ask("stop", "--wait=gone", NULL);
+    look = hold_looks();
     cell_arm();
     (void)ask("start", "--wait=none", NULL);
+    scn_fifo_read(look.told, 10000);
     db("stop");
-    (void)ask("status", NULL, NULL);
+    open_gate(look.gate);
+    (void)scn_await_any("event=reload_queued service=web", 10000);
     db("start");
     (void)ask("wait", NULL, NULL);
     cell_load();
@@ -93,20 +99,42 @@ play_lost_checking(void)
     cell_load();
 }
 
+/* Nothing of it runs, since it failed; what it depends on goes, and then something new comes. */
+void
+play_lost_settling(void)
+{
+    scn_file("broken", "%s", "");
+    depend("    check: [./actor, fail-if=broken, \"exit=0\"]\n" WATCHED, "ready");
+    cell_start();
+    (void)scn_await("event=verdict service=web outcome=rejected", 15000);
+    db("stop");
+    ck_assert_int_eq(unlink(scn_path("broken")), 0);
+    cell_arm();
+    scn_file("input", "second");
+    (void)scn_await("event=reload_queued service=web", 15000);
+    db("start");
+    (void)ask("wait", NULL, NULL);
+    cell_load();
+}
+
 void
 play_lost_relieving(void)
 {
-    scn_config("  web:\n    command: [./actor, count=count, deaf, ready]\n    directory: %s\n"
-               "    workers: 2\n    listen: {main: \"unix:%s/web.sock\"}\n    depends_on: [db]\n"
-               "    handoff: replace\n    drain_timeout: 500ms\n    leak_grace: 100ms\n"
-               "  db:\n    command: [./actor, count=count, ready]\n    directory: %s\n",
-               scn_dir(), scn_dir(), scn_dir());
+    int gate = scn_fifo("gate");
+
+    scn_config(
+        "  web:\n    command: [./actor, count=count, linger=gate, ready]\n    directory: %s\n"
+        "    workers: 2\n    listen: {main: \"unix:%s/web.sock\"}\n    depends_on: [db]\n"
+        "    handoff: replace\n    drain_timeout: 60s\n    leak_grace: 100ms\n"
+        "  db:\n    command: [./actor, count=count, ready]\n    directory: %s\n",
+        scn_dir(), scn_dir(), scn_dir());
     serve();
     cell_load_end();
     cell_arm();
     (void)ask("stop", "--wait=none", NULL);
     (void)ask("start", "--wait=none", NULL); /* … which has to wait for those who leave */
     db("stop");
+    open_gate(gate);
     (void)scn_await_any("event=certificate service=web gen=1", 10000);
     (void)ask("status", NULL, NULL);
     db("start");

@@ -87,38 +87,52 @@ play_handing(void)
     settle();
 }
 
-/* Big inputs are looked at for a while. */
+/* More than a master reads by itself: a helper looks at it, and can be held. */
 void
 big_input(void)
 {
     int fd = open(scn_path("big"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 
-    ck_assert_int_eq(ftruncate(fd, (off_t)500 << 20), 0);
+    ck_assert_int_eq(ftruncate(fd, (off_t)16 << 20), 0);
     (void)close(fd);
+}
+
+struct held
+hold_looks(void)
+{
+    struct held h = {.told = scn_fifo("hold.look.told")};
+
+    h.gate = scn_fifo("hold.look"); /* the second: who finds it can tell */
+    return h;
 }
 
 void
 play_looking(void)
 {
+    struct held look;
+
     big_input();
     scn_file("input", "first");
     web("ready", "    watch: {paths: [input, big], settle: 50ms}\n");
     serve();
+    look = hold_looks();
     cell_arm();
     (void)ask("reload", "--force", "--wait=none");
-    scn_file("input", "second");
-    (void)ask("reload", "--wait=none", NULL);
+    scn_fifo_read(look.told, 10000);
+    disturb();
+    open_gate(look.gate);
     (void)scn_await_any("event=verdict service=web reload=2", 15000);
     settle();
 }
 
+/* Who is asked to leave does so when the gate is open. */
 static void
 crowd(const char *more)
 {
     scn_file("input", "first");
     scn_config(
-        "  web:\n    command: [./actor, count=count, deaf, ready]\n    directory: %s\n"
-        "    workers: 2\n    listen: {main: \"unix:%s/web.sock\"}\n    drain_timeout: 700ms\n"
+        "  web:\n    command: [./actor, count=count, linger=gate, ready]\n    directory: %s\n"
+        "    workers: 2\n    listen: {main: \"unix:%s/web.sock\"}\n    drain_timeout: 60s\n"
         "    leak_grace: 100ms\n    max_draining: 1\n" WATCHED "%s",
         scn_dir(), scn_dir(), more);
 }
@@ -126,12 +140,16 @@ crowd(const char *more)
 void
 play_queued(void)
 {
+    int gate = scn_fifo("gate");
+
     crowd("");
     serve();
     cell_arm();
-    (void)ask("reload", "--force", NULL); /* its old generation drains for a while */
+    (void)ask("reload", "--force", NULL); /* its old generation drains */
     (void)ask("reload", "--force", "--wait=none");
+    (void)scn_await_any("event=reload_queued service=web", 10000);
     disturb();
+    open_gate(gate);
     (void)scn_await_any("event=verdict service=web reload=3", 15000);
     settle();
 }
@@ -139,13 +157,17 @@ play_queued(void)
 void
 play_queued_checked(void)
 {
+    int gate = scn_fifo("gate");
+
     crowd("    check: [./actor, \"exit=0\"]\n");
     serve();
     cell_arm();
     (void)ask("reload", "--force", NULL);
     (void)ask("reload", "--force", "--wait=none");
-    (void)ask("status", NULL, NULL); /* it is queued, unless this machine is very slow */
+    (void)scn_await_any("event=reload_queued service=web", 10000);
     cell_load_end();
+    (void)ask("stop", "--wait=none", NULL);
+    open_gate(gate);
     (void)ask("stop", "--wait=gone", NULL);
     (void)ask("start", NULL, NULL);
 }
@@ -154,12 +176,17 @@ play_queued_checked(void)
 void
 play_queued_replace(void)
 {
+    int gate = scn_fifo("gate");
+
     crowd("");
     serve();
     cell_arm();
     (void)ask("reload", "--force", NULL);
     crowd("    handoff: replace\n");
-    (void)scn_await_any("event=config_accepted ~its+file+changed", 10000);
+    (void)scn_await_any("event=service service=web ~changed+in+place:+handoff", 10000);
+    (void)ask("reload", "--force", "--wait=none");
+    (void)scn_await_any("event=reload_queued service=web", 10000);
+    open_gate(gate);
     (void)ask("reload", "--force", NULL);
     settle();
 }
@@ -167,12 +194,15 @@ play_queued_replace(void)
 void
 play_relieving(void)
 {
+    int gate = scn_fifo("gate");
+
     crowd("    handoff: replace\n    check: [./actor, \"exit=0\"]\n");
     serve();
     cell_arm();
     (void)ask("reload", "--force", "--wait=none");
     (void)scn_await_any("event=generation_draining service=web gen=1", 10000);
     disturb();
+    open_gate(gate);
     (void)scn_await_any("event=verdict service=web reload=2", 15000);
     settle();
 }
@@ -180,42 +210,60 @@ play_relieving(void)
 void
 play_relieving_stopped(void)
 {
+    int gate = scn_fifo("gate");
+
     crowd("    handoff: replace\n");
     serve();
     cell_load_end();
     cell_arm();
     (void)ask("reload", "--force", "--wait=none");
     (void)scn_await_any("event=generation_draining service=web gen=1", 10000);
+    (void)ask("stop", "--wait=none", NULL);
+    open_gate(gate);
     (void)ask("stop", "--wait=gone", NULL);
     (void)ask("start", NULL, NULL);
 }
 
-/* The candidate fails slowly, so that giving up takes a while, too. */
+static void
+hanging(const char *start_timeout)
+{
+    scn_config("  web:\n    command: [./actor, count=count, \"hang-if=broken\", ready]\n"
+               "    directory: %s\n    workers: 2\n    listen: {main: \"unix:%s/web.sock\"}\n"
+               "    start_timeout: %s\n    drain_timeout: 60s\n    leak_grace: 200ms\n"
+               "    handoff: replace\n    respawn: {limit: {count: 1}}\n" WATCHED,
+               scn_dir(), scn_dir(), start_timeout);
+}
+
+/* The candidate fails, and leaves when it is killed: until then it is being given up. */
 void
 play_restoring(void)
 {
     scn_file("input", "first");
-    scn_config("  web:\n    command: [./actor, count=count, \"hang-if=broken\", ready]\n"
-               "    directory: %s\n    workers: 2\n    listen: {main: \"unix:%s/web.sock\"}\n"
-               "    start_timeout: 300ms\n    drain_timeout: 300ms\n    leak_grace: 200ms\n"
-               "    handoff: replace\n    respawn: {limit: {count: 1}}\n" WATCHED,
-               scn_dir(), scn_dir());
-    serve();
+    serve_within(hanging, "300ms");
     scn_file("broken", "%s", "");
     cell_arm();
     (void)ask("reload", "--force", "--wait=none");
     (void)scn_await_any("event=generation_aborted service=web gen=2", 10000);
     ck_assert_int_eq(unlink(scn_path("broken")), 0);
     disturb();
+    kill_generation("2");
     (void)scn_await_any("event=verdict service=web reload=2", 15000);
     settle();
+}
+
+static void
+link_to(const char *name, const char *other)
+{
+    auto_free char *to = strdup(scn_path("%s", other));
+
+    ck_assert_int_eq(link(scn_path("%s", name), to), 0);
 }
 
 void
 play_settling(void)
 {
     scn_file("input", "first");
-    web("ready", "    watch: {paths: [input], settle: 1s}\n");
+    web("ready", "    watch: {paths: [input], settle: 5s}\n");
     serve();
     cell_arm();
     scn_file("input", "second");
@@ -230,29 +278,24 @@ play_settling(void)
     (void)ask("start", NULL, NULL);
 }
 
-/* It goes on changing by another name, in a folder that nobody watches. */
+/* While it is looked at, it changes by another name, in a folder that nobody watches. */
 void
 play_unsettled(void)
 {
-    auto_free char *other = NULL;
-    pid_t child;
+    struct held look;
 
+    big_input();
     scn_file("input", "first");
-    web("ready", WATCHED);
+    web("ready", "    watch: {paths: [input, big], settle: 50ms}\n");
     serve();
+    look = hold_looks();
     ck_assert_int_eq(mkdir(scn_path("elsewhere"), 0700), 0);
-    other = strdup(scn_path("elsewhere/other"));
+    link_to("actor", "elsewhere/other");
     cell_arm();
     scn_file("input", "second");
-    ck_assert_int_eq(link(scn_path("input"), other), 0);
-    child = fork();
-    for (unsigned i = 0; child == 0 && i < 60; i++) {
-        (void)chmod(other, 0600 + i % 8);
-        (void)poll(NULL, 0, 5);
-    }
-    if (child == 0)
-        _exit(0);
-    ck_assert_int_eq(waitpid(child, NULL, 0), child);
+    scn_fifo_read(look.told, 10000);
+    ck_assert_int_eq(chmod(scn_path("elsewhere/other"), 0711), 0);
+    open_gate(look.gate);
     (void)scn_await_any("event=verdict service=web reload=2", 15000);
     settle();
 }

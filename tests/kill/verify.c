@@ -225,11 +225,11 @@ verify_certificates(void)
 void
 verify(void)
 {
+    (void)fprintf(stderr, "---- the log of the master\n%s----\n", scn_log());
     read_log();
     verify_workers();
     verify_verdicts();
     verify_certificates();
-    (void)fprintf(stderr, "---- the log of the master\n%s----\n", scn_log());
     ck_assert_uint_eq(scn_count("event=bug"), 0);
     ck_assert_uint_eq(scn_count("event=state_not_trusted"), 0);
     ck_assert_uint_eq(scn_count("event=exit_status_unknown"), 0);

@@ -21,6 +21,7 @@
 #include "worker-api/wire.h"
 
 static bool late_ready;
+static const char *lingers_at; /* NULL: nowhere */
 
 static void
 flood(unsigned mib)
@@ -340,6 +341,8 @@ actor_hostile(const char *what, const char *value)
              (strncmp(what, "slot-never=", 11) == 0 && slot && strcmp(slot, value) == 0))
         for (;;)
             (void)pause();
+    else if (strncmp(what, "linger=", 7) == 0)
+        lingers_at = value;
     else if (strncmp(what, "registry=", 9) == 0)
         registry(value);
     else if (strncmp(what, "channel=", 8) == 0)
@@ -356,9 +359,21 @@ actor_hostile(const char *what, const char *value)
         send_away(value);
 }
 
+/* Until there is a byte in it, which stays there for the others. */
+static void
+linger(const char *fifo)
+{
+    struct pollfd p = {.fd = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC), .events = POLLIN};
+
+    while (p.fd >= 0 && poll(&p, 1, -1) != 1)
+        ;
+}
+
 void
 actor_asked_to_leave(void)
 {
     if (late_ready)
         actor_notify("READY=1\nSTATUS=too late");
+    if (lingers_at)
+        linger(lingers_at);
 }

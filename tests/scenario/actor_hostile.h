@@ -14,6 +14,7 @@
  *   tell=FIFO        a byte into it: got this far
  *   await=FIFO       go on after a byte from it; asked to leave: exit 0
  *   slot-never=N     as slot N: wait for ever, without saying ready
+ *   linger=FIFO      asked to leave: stay while there is no byte in it
  *   registry=HOW     bad-magic, huge-slots, odd, noise: in $STINT_REGISTRY; spans: many times over, any bytes, in
  *                    the ring behind it
  *   channel=HOW      noise, length, sequence, fds, deluge, silent: on $STINT_CHANNEL

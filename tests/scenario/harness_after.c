@@ -116,9 +116,11 @@ scn_ask_past(const char *socket_name, long generation, struct scn_answer *ret)
 void
 scn_await_fds(unsigned fds)
 {
+    int64_t deadline_us = mono_now_us() + (int64_t)SCN_PATIENCE * 5 * US_PER_S;
     unsigned now = scn_fds();
 
-    for (int i = 0; i < TURNS && now > fds; i++) {
+    /* after so many turns of the loop, or when a helper, which gives way to everybody, had its time */
+    for (int i = 0; (i < TURNS || mono_now_us() < deadline_us) && now > fds; i++) {
         (void)scn_cli(NULL, "version", NULL);
         now = scn_fds();
     }
