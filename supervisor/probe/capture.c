@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/plain.h"
 #include "supervisor/probe/capture_parts.h"
+#include "supervisor/probe/names.h"
 #include "supervisor/probe/registry.h"
 
 #define BEAT_MAX_US (2 * INT64_C(1000000)) /* who beats less often is for the looks of the master */
@@ -69,31 +70,27 @@ program_read(struct capture *c)
         c->foreign_abi = ident[EI_CLASS] != (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32);
 }
 
-/* The code of the C library: a lock is only believed to be one of its when it waits in there. */
-static void
-libc_find(struct capture *c)
+/*
+ * maps_read - what lies where in it. The code of the C library, too: a lock is only believed to be one of
+ * its when it waits in there.
+ */
+static int
+maps_read(struct capture *c)
 {
-    char path[64], line[1024];
+    struct error err = {0};
+    int r;
 
-    (void)snprintf(path, sizeof(path), "/proc/%d/maps", (int)c->memory.pid);
-    FILE *f = fopen(path, "re");
-
-    if (!f)
-        return;
-    while (!c->glibc && !capture_late(c) && fgets(line, sizeof(line), f)) {
-        const char *slash = strrchr(line, '/');
-        char *end;
-
-        if (!slash || !strstr(line, " r-xp ") ||
-            (strncmp(slash, "/libc.so.6", 10) != 0 && strncmp(slash, "/libc-2.", 8) != 0))
-            continue;
-        c->libc_begin = strtoull(line, &end, 16);
-        c->libc_end = *end == '-' ? strtoull(end + 1, NULL, 16) : 0;
-        c->glibc = true;
+    if (c->calls_refused || c->foreign_abi)
+        return 0; /* so nobody is told to wait anywhere; the note says why */
+    r = names_open(c->req->pid, &c->names, &err);
+    if (r < 0) {
+        (void)snprintf(c->names_note, sizeof(c->names_note), "%s", err.text);
+        return r == -ENOMEM ? r : 0;
     }
-    (void)fclose(f);
+    c->glibc = names_libc(c->names, &c->libc_begin, &c->libc_end);
     if (!c->glibc)
         capture_static_libc(c);
+    return 0;
 }
 
 static void
@@ -187,9 +184,10 @@ capture(struct capture *c, struct error *reterr)
         /* a first thread that ended has no memory and no files any more, the others do */
         if (c->facts->zombie_leader)
             c->memory.pid = c->facts->threads[0].tid;
-        libc_find(c);
-        r = capture_futex_prepare(c);
+        r = maps_read(c);
     }
+    if (r == 0)
+        r = capture_futex_prepare(c);
     if (r == 0)
         r = capture_inner_read(c);
     if (r == 0)
@@ -223,6 +221,7 @@ probe_capture(const struct probe_request *req, struct process_facts *ret, struct
     capture_looks_close(&c);
     capture_ends_free(&c);
     capture_claims_free(&c);
+    names_close(c.names);
     free(c.waiters);
     free(c.inner);
     (void)fd_close(c.task_fd);

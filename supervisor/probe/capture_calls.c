@@ -160,7 +160,7 @@ futex(struct capture *c, size_t i)
     struct thread_facts *t = &c->facts->threads[i];
     uint32_t op = (uint32_t)t->args[1];
 
-    (void)snprintf(t->call_name, sizeof(t->call_name), "futex");
+    memcpy(t->call_name, "futex", sizeof("futex")); /* what thousands wait in */
     t->wait = WAIT_FUTEX;
     t->timeout_us = limit_read(c, t->args[3], LIMIT_SPEC);
     if ((op & (uint32_t)FUTEX_CMD_MASK) != FUTEX_WAIT) /* else it is from the call on */

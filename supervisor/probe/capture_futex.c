@@ -145,7 +145,7 @@ mutex_note(struct thread_facts *t, const struct mutex *m)
     if ((m->kind & KIND_TYPE) == KIND_RECURSIVE)
         (void)snprintf(t->object_note, sizeof(t->object_note), "recursive, taken %u times%s%s",
                        m->count, robust[0] != '\0' ? ", " : "", robust);
-    else
+    else if (robust[0] != '\0')
         (void)snprintf(t->object_note, sizeof(t->object_note), "%s", robust);
 }
 

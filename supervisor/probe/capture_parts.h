@@ -15,15 +15,16 @@
 
 struct ends;
 struct inner;
+struct names;
 struct registry_view;
 
 /* One thread at one moment. */
 struct look {
     pid_t tid;
-    int call_fd, sched_fd; /* of its files, kept open from the first sample to the second; -1 = not.
-                              They cannot turn into another thread's, as its number can. */
-    bool called;           /* `call` is known */
-    bool timed;            /* cpu_ns and turns are known */
+    int sched_fd; /* of its schedstat, kept open from the first sample to the second; -1 = not. It
+                     cannot turn into another thread's, as its number can. */
+    bool called;  /* `call` is known */
+    bool timed;   /* cpu_ns and turns are known */
     struct proc_syscall call;
     uint64_t cpu_ns, turns; /* on a CPU: how long, and how often it was put there */
     void *stack;            /* owned: of a newborn, from `call.sp` on; NULL = not copied */
@@ -47,7 +48,8 @@ struct capture {
     bool foreign_abi;  /* a 32-bit program under a 64-bit kernel: the numbers mean something else */
     bool glibc;        /* it has the C library whose locks we know mapped … */
     uint64_t libc_begin, libc_end; /* … with its code there */
-    uint64_t *waiters; /* at which address each of those in a futex waits; sorted, for counting */
+    struct names *names; /* owned; its maps; NULL: they, or its system calls, are not to be had */
+    uint64_t *waiters;   /* at which address each of those in a futex waits; sorted, for counting */
     size_t n_waiters;
     bool mutex_known;    /* the last that was read */
     struct ends *ends;   /* owned */

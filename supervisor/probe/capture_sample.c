@@ -15,10 +15,9 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/plain.h"
+#include "supervisor/probe/capture_look.h"
 #include "supervisor/probe/capture_parts.h"
 
-#define RESTS     20     /* ms that are waited for one thread … */
-#define RESTS_MAX 64     /* … and for all of them */
 #define FILES_MAX 8192UL /* kept open between the samples; others are opened again */
 #define FILES_OWN 64UL   /* descriptors left for all the rest */
 
@@ -26,103 +25,6 @@
 #define FLAG_IO_WORKER   0x00000010U
 #define FLAG_USER_WORKER 0x00004000U
 #define FLAG_KTHREAD     0x00200000U
-
-static int
-file_open(const struct capture *c, pid_t tid, const char *name)
-{
-    char path[48];
-    int fd;
-
-    (void)snprintf(path, sizeof(path), "%d/%s", (int)tid, name);
-    fd = openat(c->task_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    return fd == -1 ? -errno : fd;
-}
-
-/* text_read - a file of /proc whole, made anew for each read at its beginning. */
-static int
-text_read(int fd, char *buf, size_t room)
-{
-    ssize_t n;
-
-    do
-        n = pread(fd, buf, room - 1, 0);
-    while (n == -1 && errno == EINTR);
-    if (n <= 0)
-        return n == 0 ? -ESRCH : -errno;
-    buf[n] = '\0';
-    return (int)n;
-}
-
-/* refused - that kind of answer is the same for all threads: nobody asks 16,000 times. */
-static bool
-refused(int r)
-{
-    return r == -EACCES || r == -EPERM || r == -ENOSYS;
-}
-
-/* is_there - so what is missing is the file, in this kernel, and not the thread. */
-static bool
-is_there(const struct capture *c, pid_t tid)
-{
-    char path[48];
-
-    (void)snprintf(path, sizeof(path), "%d", (int)tid);
-    return faccessat(c->task_fd, path, F_OK, 0) == 0;
-}
-
-/* is_zombie - a first thread that ended: it has no memory, so an ordinary user is refused its call. */
-static bool
-is_zombie(const struct capture *c, pid_t tid)
-{
-    struct proc_stat st;
-
-    return tid == c->req->pid && proc_thread_stat_read(tid, tid, &st) == 0 && st.state == 'Z';
-}
-
-static void
-call_look(struct capture *c, struct look *l)
-{
-    char text[512];
-    int r = 0;
-
-    l->called = false;
-    if (c->calls_refused)
-        return;
-    if (l->call_fd < 0)
-        l->call_fd = r = file_open(c, l->tid, "syscall");
-    if (r >= 0)
-        r = text_read(l->call_fd, text, sizeof(text));
-    if (r >= 0)
-        r = proc_syscall_parse(text, &l->call);
-    l->called = r >= 0;
-    c->calls_seen |= l->called;
-    if (!c->calls_seen && (refused(r) || (r == -ENOENT && is_there(c, l->tid))) &&
-        !is_zombie(c, l->tid))
-        c->calls_refused = r;
-}
-
-static void
-time_look(const struct capture *c, struct look *l)
-{
-    char text[128], *end;
-
-    l->timed = false;
-    if (l->sched_fd < 0)
-        l->sched_fd = file_open(c, l->tid, "schedstat");
-    if (l->sched_fd < 0 || text_read(l->sched_fd, text, sizeof(text)) < 0)
-        return;
-    l->cpu_ns = strtoull(text, &end, 10);
-    (void)strtoull(end, &end, 10); /* how long it waited for a CPU */
-    l->turns = strtoull(end, NULL, 10);
-    l->timed = l->cpu_ns != 0 || l->turns != 0; /* zeros: a kernel that does not count */
-}
-
-static void
-look_close(struct look *l)
-{
-    l->call_fd = fd_close(l->call_fd);
-    l->sched_fd = fd_close(l->sched_fd);
-}
 
 void
 capture_looks_close(struct capture *c)
@@ -181,15 +83,14 @@ capture_sample_first(struct capture *c)
     for (c->n_first = 0; c->n_first < n; c->n_first++) {
         struct look *l = &c->first[c->n_first];
 
-        *l = (struct look){.tid = tids[c->n_first], .call_fd = -1, .sched_fd = -1};
+        *l = (struct look){.tid = tids[c->n_first], .sched_fd = -1};
         if (capture_late(c))
             continue;
-        time_look(c, l);
-        call_look(c, l);
-        if (c->files_left < 2)
+        look_time(c, l);
+        if (c->files_left < 1)
             look_close(l);
         else
-            c->files_left -= 2;
+            c->files_left--;
     }
     return 0;
 }
@@ -200,20 +101,6 @@ started_us(const struct capture *c, uint64_t ticks)
     long hz = sysconf(_SC_CLK_TCK);
 
     return (int64_t)(ticks * 1000000 / (uint64_t)(hz > 0 ? hz : 100)) - c->boot_offset_us;
-}
-
-static void
-tracer_read(const struct capture *c, struct thread_facts *t)
-{
-    auto_fd int fd = file_open(c, t->tid, "status");
-    char text[2048];
-    const char *at;
-
-    if (fd < 0 || text_read(fd, text, sizeof(text)) < 0)
-        return;
-    at = strstr(text, "\nTracerPid:");
-    if (at)
-        t->tracer = (pid_t)strtol(at + strlen("\nTracerPid:"), NULL, 10);
 }
 
 static struct look *
@@ -235,56 +122,8 @@ thread_fill(struct thread_facts *t, const struct proc_stat *st)
     t->timeout_us = INT64_MAX;
     t->fd = -1;
     t->business = -1;
-    (void)snprintf(t->comm, sizeof(t->comm), "%.47s", st->comm);
+    memcpy(t->comm, st->comm, sizeof(t->comm) - 1);
     plain_text(t->comm);
-}
-
-/*
- * waited - all the time between two looks? It was put on no CPU in between and used none, so it is
- * where it was: in the same call, with the same arguments.
- */
-static bool
-waited(const struct look *a, const struct look *b)
-{
-    return a->timed && b->timed && a->cpu_ns == b->cpu_ns && a->turns == b->turns && a->called &&
-           !a->call.running;
-}
-
-static void
-look_again(struct capture *c, struct look *l, struct look **before)
-{
-    time_look(c, l);
-    if (*before && waited(*before, l)) {
-        l->call = (*before)->call;
-        l->called = true;
-        return;
-    }
-    call_look(c, l);
-    if (!l->called && *before && c->calls_seen) { /* its number went to another since */
-        look_close(l);
-        *before = NULL;
-        time_look(c, l);
-        call_look(c, l);
-    }
-}
-
-/*
- * One that sleeps and works in turns may be at work just now. Where it is most of the time says more,
- * so it is waited for a moment; not for long, and not for a crowd.
- */
-static void
-look_for_rest(struct capture *c, struct look *l, const struct look *before)
-{
-    struct timespec moment = {.tv_nsec = 1000000};
-
-    if (!before || !before->timed || !l->timed ||
-        (int64_t)(l->cpu_ns - before->cpu_ns) / 1000 > c->facts->between_us / 4)
-        return;
-    for (int i = 0; i < RESTS && l->called && l->call.running && c->rests < RESTS_MAX; i++) {
-        c->rests++;
-        (void)nanosleep(&moment, NULL);
-        call_look(c, l);
-    }
 }
 
 /* thread_look - the second look at @tid. Return: false: it is gone. */
@@ -295,10 +134,8 @@ thread_look(struct capture *c, pid_t tid, struct look *before)
     struct thread_facts *t = &f->threads[f->n];
     struct look *l = &c->second[f->n];
     struct proc_stat st;
-    char text[1024];
-    auto_fd int fd = file_open(c, tid, "stat");
 
-    if (fd < 0 || text_read(fd, text, sizeof(text)) < 0 || proc_stat_parse(text, &st) < 0)
+    if (!look_stat(c, tid, &st))
         return false;
     if (tid == f->pid)
         (void)snprintf(f->comm, sizeof(f->comm), "%.47s", st.comm);
@@ -306,11 +143,9 @@ thread_look(struct capture *c, pid_t tid, struct look *before)
         f->zombie_leader |= tid == f->pid;
         return false;
     }
-    *l = (struct look){.tid = tid, .call_fd = -1, .sched_fd = -1};
-    if (before) { /* the same files: another thread of that number cannot be behind them */
-        l->call_fd = steal_fd(before->call_fd);
+    *l = (struct look){.tid = tid, .sched_fd = -1};
+    if (before) /* the same file: another thread of that number cannot be behind it */
         l->sched_fd = steal_fd(before->sched_fd);
-    }
     look_again(c, l, &before);
     look_for_rest(c, l, before);
     look_close(l);
@@ -324,13 +159,24 @@ thread_look(struct capture *c, pid_t tid, struct look *before)
     t->fresh = c->first && (!before || t->started_us > c->first_us);
     if (before && before->timed && l->timed && !t->fresh && l->cpu_ns >= before->cpu_ns)
         t->cpu_delta_us = (int64_t)((l->cpu_ns - before->cpu_ns) / 1000);
-    t->still = before && !t->fresh && st.state != 'R' && waited(before, l);
+    t->still = before && !t->fresh && st.state != 'R' && look_waited(before, l);
     if (st.state == 't')
-        tracer_read(c, t);
+        look_tracer(c, t);
     if (t->fresh)
         capture_stack_early(c, l);
     f->n++;
     return true;
+}
+
+/* populated - all of @block is needed, so its pages are asked for at once, and not by a fault for each. */
+static void *
+populated(void *block, size_t bytes)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), skip = (uintptr_t)block % page;
+
+    if (block) /* a kernel that cannot (before 5.14) takes the faults */
+        (void)madvise((char *)block - skip, bytes + skip, MADV_POPULATE_WRITE);
+    return block;
 }
 
 /* threads_alloc - in large pages when they are many: a page fault for each small one takes longer than the rest. */
@@ -342,10 +188,86 @@ threads_alloc(size_t n)
     void *block;
 
     if (bytes < 2 * large || posix_memalign(&block, large, room) != 0)
-        return calloc(n, sizeof(struct thread_facts));
+        return populated(calloc(n, sizeof(struct thread_facts)), bytes);
     (void)madvise(block, room, MADV_HUGEPAGE); /* else they are small */
     memset(block, 0, bytes);
     return block;
+}
+
+/* Threads that were looked at, in order. */
+struct seen {
+    struct thread_facts *threads;
+    struct look *looks;
+    size_t n;
+};
+
+/* merge - them with those of @tids that were not there at the first sample. */
+static void
+merge(struct capture *c, const struct seen *seen, const pid_t *tids, size_t n_tids)
+{
+    struct process_facts *f = c->facts;
+    size_t pos = 0, at = 0;
+
+    f->n = 0;
+    for (size_t i = 0; i <= n_tids; i++) {
+        for (; at < seen->n && (i == n_tids || seen->threads[at].tid < tids[i]); at++) {
+            f->threads[f->n] = seen->threads[at];
+            c->second[f->n++] = seen->looks[at];
+        }
+        if (i < n_tids && !first_look(c, tids[i], &pos) && !capture_late(c))
+            f->n_threads += thread_look(c, tids[i], NULL);
+    }
+}
+
+/* newcomers_look - somebody is gone, so others may have come: as many as are there are not the same. */
+static int
+newcomers_look(struct capture *c)
+{
+    struct process_facts *f = c->facts;
+    struct seen seen = {f->threads, c->second, f->n};
+    auto_free struct thread_facts *threads = NULL;
+    auto_free struct look *looks = NULL;
+    auto_free pid_t *tids = NULL;
+    size_t n = 0, total = 0;
+
+    if (list(c, &tids, &n, &total) < 0 || !tids)
+        return 0; /* all are going: whom we saw is told of */
+    threads = threads_alloc(seen.n + n + 1);
+    looks = calloc(seen.n + n + 1, sizeof(*looks));
+    if (!threads || !looks)
+        return -ENOMEM;
+    f->threads = steal(threads);
+    c->second = steal(looks);
+    merge(c, &seen, tids, n);
+    free(seen.threads);
+    free(seen.looks); /* the stacks in there went along */
+    return 0;
+}
+
+/*
+ * as_before - are there as many as the first sample found? Then they are taken to be the same, until one
+ * of them is gone; that spares a second list.
+ */
+static bool
+as_before(const struct capture *c)
+{
+    struct proc_stat st;
+
+    return c->n_first > 0 && look_stat(c, c->req->pid, &st) && st.threads == c->n_first;
+}
+
+static int
+tids_before(const struct capture *c, pid_t **ret_tids, size_t *ret_n)
+{
+    pid_t *tids = calloc(c->n_first, sizeof(*tids));
+
+    if (!tids)
+        return -ENOMEM;
+    for (size_t i = 0; i < c->n_first; i++)
+        tids[i] = c->first[i].tid;
+    *ret_tids = tids;
+    *ret_n = c->n_first;
+    return 0;
 }
 
 int
@@ -353,19 +275,24 @@ capture_sample_second(struct capture *c)
 {
     struct process_facts *f = c->facts;
     auto_free pid_t *tids = NULL;
-    size_t n = 0, pos = 0;
-    int r = list(c, &tids, &n, &f->n_threads);
+    size_t n = 0, pos = 0, gone = 0;
+    bool same = as_before(c);
+    int r = same ? tids_before(c, &tids, &n) : list(c, &tids, &n, &f->n_threads);
 
     if (r < 0 || !tids)
         return r;
+    if (same)
+        f->n_threads = n;
     f->threads = threads_alloc(n + 1);
     c->second = calloc(n + 1, sizeof(*c->second));
     if (!f->threads || !c->second)
         return -ENOMEM;
     for (size_t i = 0; i < n && !capture_late(c); i++)
-        if (!thread_look(c, tids[i], first_look(c, tids[i], &pos)))
-            f->n_threads--;
+        gone += !thread_look(c, tids[i], first_look(c, tids[i], &pos));
+    f->n_threads -= gone;
+    if (same && gone > 0)
+        r = newcomers_look(c);
     plain_text(f->comm);
     f->zombie_leader &= f->n > 0;
-    return f->n == 0 && !c->late ? -ESRCH : 0;
+    return r == 0 && f->n == 0 && !c->late ? -ESRCH : r;
 }

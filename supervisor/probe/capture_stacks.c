@@ -1,156 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Where each thread is in its source: pcs of all first, then their names at once. */
+/* Where each thread is in its source: the names of the frames that capture_walk.c found. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/clock.h"
-#include "base/error.h"
 #include "base/mem.h"
 #include "base/units.h"
 #include "supervisor/probe/capture_parts.h"
-#include "supervisor/probe/capture_running.h"
+#include "supervisor/probe/capture_walk.h"
 #include "supervisor/probe/names.h"
 
-#define STACK_COPY ((size_t)8 << 10) /* what lies beyond is read when it is needed */
-#define EARLY_MAX  64                /* of newborns, copied at the look */
-#define TRIES      5                 /* to see a stack of one that works in turns */
-#define RESTS_MAX  64                /* ms, for all of them, with those of the looks */
-#define LEFT_US    (20 * US_PER_MS)  /* kept of the time for what comes behind the names */
-
-/* The frames of all threads, until they have names: there are few, and a place is large. */
-struct walks {
-    struct names *names;
-    struct names_frame *frames; /* owned */
-    size_t *first;              /* owned: of each thread, among them */
-    size_t n, room;
-};
-
-static int
-stack_walk(struct walks *walks, struct thread_facts *t, size_t *first, const void *bytes, size_t n)
-{
-    struct names *names = walks->names;
-    struct names_stack stack = {
-        .sp = t->sp, .pc = t->pc, .bytes = n > 0 ? bytes : NULL, .n = n, .base = t->sp};
-
-    if (walks->room - walks->n < FACTS_FRAMES_MAX) {
-        size_t room = 2 * walks->room + FACTS_FRAMES_MAX;
-        struct names_frame *more = reallocarray(walks->frames, room, sizeof(*more));
-
-        if (!more)
-            return -ENOMEM;
-        walks->frames = more;
-        walks->room = room;
-    }
-    *first = walks->n;
-    t->n_frames = names_stack(names, &stack, walks->frames + walks->n, FACTS_FRAMES_MAX);
-    walks->n += t->n_frames;
-    if (!t->main)
-        t->start.pc = names_start(names, t->tid, &stack);
-    if (t->object != 0)
-        names_want_object(names, t->object);
-    return 0;
-}
-
-void
-capture_stack_early(struct capture *c, struct look *l)
-{
-    ssize_t n;
-
-    if (!l->called || l->call.running || l->call.sp == 0 || c->n_early == EARLY_MAX)
-        return;
-    l->stack = malloc(STACK_COPY);
-    n = l->stack ? remote_read_some(&c->memory, l->call.sp, l->stack, STACK_COPY) : 0;
-    l->stack_n = n > 0 ? (size_t)n : 0;
-    c->n_early++;
-}
-
-/*
- * stack_copy - what lies on the stack of a thread, while it is where it was seen: one that works in turns
- * may have gone on since, and then its stack is another's or nobody's. Return: bytes; -ESRCH: it is gone.
- */
-static ssize_t
-stack_copy(struct capture *c, struct thread_facts *t, void *buf)
-{
-    struct timespec moment = {.tv_nsec = 1000000};
-    struct proc_syscall now;
-    ssize_t n = 0;
-
-    for (int i = 0; i < TRIES; i++) {
-        n = remote_read_some(&c->memory, t->sp, buf, STACK_COPY);
-        if (t->still)
-            break;
-        if (proc_syscall_read(c->req->pid, t->tid, &now) < 0)
-            return -ESRCH;
-        if (!now.running && now.sp == t->sp && now.pc == t->pc)
-            break;
-        if (!now.running && now.number == t->call) {
-            t->sp = now.sp; /* it came there on another way */
-            t->pc = now.pc;
-        } else if (c->rests < RESTS_MAX) {
-            c->rests++;
-            (void)nanosleep(&moment, NULL);
-        }
-    }
-    return n > 0 ? n : 0;
-}
-
-/* Who waits, by what lies on his stack now. */
-static int
-walk_waiting(struct capture *c, struct walks *walks)
-{
-    auto_free unsigned char *buf = malloc(STACK_COPY);
-    int r = 0;
-
-    if (!buf)
-        return -ENOMEM;
-    for (size_t i = 0; r == 0 && i < c->facts->n && !capture_late(c); i++) {
-        struct thread_facts *t = &c->facts->threads[i];
-        const struct look *l = &c->second[i];
-        ssize_t n = 0;
-
-        if (t->sp != 0 && !l->stack)
-            n = stack_copy(c, t, buf);
-        if (t->sp != 0 && n >= 0) /* without a copy, names read it themselves */
-            r = stack_walk(walks, t, &walks->first[i], l->stack ? l->stack : buf,
-                           l->stack ? l->stack_n : (size_t)n);
-    }
-    return r;
-}
-
-/* Who runs, by what the kernel notes at a tick. */
-static int
-walk_running(struct capture *c, struct walks *walks)
-{
-    auto_free struct running *who = calloc(RUNNING_MAX, sizeof(*who));
-    size_t n = 0;
-    int r = 0;
-
-    if (!who)
-        return -ENOMEM;
-    for (size_t i = 0; i < c->facts->n && n < RUNNING_MAX; i++) {
-        const struct thread_facts *t = &c->facts->threads[i];
-
-        if (t->wait == WAIT_RUNNING && t->sp == 0 && !t->kernel) {
-            who[n].tid = t->tid;
-            who[n++].index = i;
-        }
-    }
-    if (n > 0 && !capture_late(c))
-        running_look(who, n, c->req->deadline_us);
-    for (size_t k = 0; r == 0 && k < n; k++) {
-        struct thread_facts *t = &c->facts->threads[who[k].index];
-
-        if (!who[k].seen)
-            continue;
-        t->sp = who[k].sp;
-        t->pc = who[k].pc;
-        r = stack_walk(walks, t, &walks->first[who[k].index], who[k].bytes, who[k].n);
-    }
-    return r;
-}
+#define LEFT_US (20 * US_PER_MS) /* kept of the time for what comes behind the names */
 
 /* The locks of the C library all wait in one way; memory told them apart, and here is who called. */
 static bool
@@ -202,8 +66,6 @@ is_own(const struct place *at)
 static void
 start_name(struct names *names, struct thread_facts *t)
 {
-    if (t->claimed && t->claim.start_pc != 0 && !t->main)
-        t->start.pc = t->claim.start_pc;
     if (t->start.pc != 0)
         names_place(names, t->start.pc, false, &t->start);
     if (t->n_frames == FACTS_FRAMES_MAX)
@@ -213,18 +75,16 @@ start_name(struct names *names, struct thread_facts *t)
             t->start = t->frames[i];
 }
 
+/* start_give - that of the thread whose frames it has, if both began at one place and that one has its name. */
 static void
-names_give(struct names *names, struct thread_facts *t, const struct names_frame *frames,
-           struct place *places)
+start_give(const struct walks *walks, struct process_facts *f, size_t i)
 {
-    t->frames = places;
-    for (unsigned i = 0; i < t->n_frames; i++)
-        names_place(names, frames[i].pc, frames[i].call, &places[i]);
-    t->business = names_business(t->frames, t->n_frames);
-    start_name(names, t);
-    if (t->object != 0)
-        (void)names_object(names, t->object, &t->object_place);
-    second_opinion(t);
+    const struct walked *w = &walks->of[i], *like = &walks->of[w->like];
+
+    if (w->like < i && like->start == w->start && !f->threads[w->like].main && !f->threads[i].main)
+        f->threads[i].start = f->threads[w->like].start;
+    else
+        start_name(walks->names, &f->threads[i]);
 }
 
 static void
@@ -252,6 +112,19 @@ creator_name(struct names *names, struct claim *claim)
     }
 }
 
+/* inherit - should a child have the facts? Each page of them that it shares costs a fault when it is gone. */
+static void
+inherit(const struct process_facts *f, bool yes)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)f->threads,
+              end = (begin + f->n * sizeof(*f->threads)) / page * page;
+
+    begin = (begin + page - 1) / page * page; /* whole pages: beside them is other memory */
+    if (begin < end)                          /* not permitted: so be it */
+        (void)madvise((char *)f->threads + (begin - (uintptr_t)f->threads), end - begin,
+                      yes ? MADV_DOFORK : MADV_DONTFORK);
+}
+
 static void
 names_find(struct capture *c, struct names *names)
 {
@@ -262,8 +135,30 @@ names_find(struct capture *c, struct names *names)
             claims_want(names, &f->threads[i].claim);
     for (size_t i = 0; i < f->n_dead; i++)
         claims_want(names, &f->dead[i].claim);
+    inherit(f, false);
     (void)names_resolve(names, c->req->deadline_us != 0 ? c->req->deadline_us - LEFT_US
                                                         : mono_now_us() + 30 * US_PER_S);
+    inherit(f, true);
+}
+
+/* frames_give - those of each stack once; who is on one like it is pointed there. */
+static void
+frames_give(struct process_facts *f, const struct walks *walks)
+{
+    for (size_t k = 0; k < walks->n; k++)
+        names_place(walks->names, walks->frames[k].pc, walks->frames[k].call, &f->places[k]);
+    for (size_t i = 0; i < f->n; i++) {
+        struct thread_facts *t = &f->threads[i];
+
+        t->frames = &f->places[walks->of[i].first];
+        if (t->claimed && t->claim.start_pc != 0 && !t->main)
+            t->start.pc = t->claim.start_pc;
+        walks->of[i].start = t->start.pc;
+        if (walks->of[i].like == i)
+            t->business = names_business(t->frames, t->n_frames);
+    }
+    for (size_t i = 0; i < f->n; i++)
+        f->threads[i].business = f->threads[walks->of[i].like].business;
 }
 
 static void
@@ -271,10 +166,14 @@ names_give_all(struct process_facts *f, const struct walks *walks)
 {
     struct names *names = walks->names;
 
+    frames_give(f, walks);
     for (size_t i = 0; i < f->n; i++) {
-        size_t first = walks->first[i];
+        struct thread_facts *t = &f->threads[i];
 
-        names_give(names, &f->threads[i], &walks->frames[first], &f->places[first]);
+        start_give(walks, f, i);
+        if (t->object != 0)
+            (void)names_object(names, t->object, &t->object_place);
+        second_opinion(t);
     }
     for (size_t i = 0; i < f->n; i++)
         if (f->threads[i].claimed)
@@ -286,12 +185,8 @@ names_give_all(struct process_facts *f, const struct walks *walks)
 static int
 stacks_read(struct capture *c, struct walks *walks)
 {
-    int r;
+    int r = walks_take(c, walks);
 
-    walks->first = calloc(c->facts->n + 1, sizeof(*walks->first));
-    r = walks->first ? walk_waiting(c, walks) : -ENOMEM;
-    if (r == 0)
-        r = walk_running(c, walks);
     if (r == 0 && !(c->facts->places = calloc(walks->n + 1, sizeof(*c->facts->places))))
         r = -ENOMEM;
     if (r == 0) {
@@ -306,22 +201,16 @@ stacks_read(struct capture *c, struct walks *walks)
 int
 capture_stacks(struct capture *c)
 {
-    struct walks walks = {0};
-    struct error err = {0};
+    struct walks walks = {.names = c->names};
     int r;
 
-    if (c->calls_refused || c->memory.refused || c->foreign_abi)
+    if (c->memory.refused)
+        c->names_note[0] = '\0'; /* one reason for all */
+    if (!c->names || c->memory.refused)
         return 0; /* the note says why */
-    r = names_open(c->req->pid, &walks.names, &err);
-    if (r < 0) {
-        (void)snprintf(c->names_note, sizeof(c->names_note), "%s", err.text);
-        return r == -ENOMEM ? r : 0;
-    }
     r = stacks_read(c, &walks);
     if (r == 0)
-        (void)snprintf(c->names_note, sizeof(c->names_note), "%s", names_note(walks.names));
-    names_close(walks.names);
-    free(walks.frames);
-    free(walks.first);
+        (void)snprintf(c->names_note, sizeof(c->names_note), "%s", names_note(c->names));
+    walks_finish(&walks);
     return r;
 }

@@ -116,6 +116,12 @@ bool names_mapping(struct names *names, uint64_t pc, struct names_mapping *ret);
 /* names_code - is @pc code, by the maps as they were at names_open()? */
 bool names_code(const struct names *names, uint64_t pc);
 
+/* names_area - where the readable mapping of no file ends in which @address lies, a stack say; 0 = in none. */
+uint64_t names_area(const struct names *names, uint64_t address);
+
+/* names_libc - the code of a C library that is a file of its own. Return: false: there is none, or not glibc. */
+bool names_libc(const struct names *names, uint64_t *ret_begin, uint64_t *ret_end);
+
 /*
  * names_business - index of the innermost frame that is somebody's own code; -1 = none. What a wait of
  * libstint calls is none of it, whatever it is called: the library may be inside the program. Libraries

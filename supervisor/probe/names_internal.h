@@ -70,6 +70,11 @@ struct mapping {
     bool exec;
 };
 
+/* A mapping of no file: a stack, a heap. */
+struct area {
+    uint64_t start, end;
+};
+
 /* What is said of a place when its name was found; written by the child of names_resolve(). */
 struct name {
     char function[96], file[128];
@@ -102,6 +107,8 @@ struct names {
     struct memory memory;
     struct mapping *maps; /* owned; ascending; files and code only */
     size_t n_maps;
+    struct area *areas; /* owned; ascending; readable ones only */
+    size_t n_areas;
     struct module *modules; /* owned */
     size_t n_modules;
     struct table rows; /* struct unwind_row by pc; owned */

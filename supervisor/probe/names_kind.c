@@ -56,7 +56,7 @@ static bool
 begins(const char *s, const char *const *prefixes, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (!strncmp(s, prefixes[i], strlen(prefixes[i])))
+        if (s[0] == prefixes[i][0] && !strncmp(s, prefixes[i], strlen(prefixes[i])))
             return true;
     }
     return false;
@@ -149,8 +149,11 @@ names_wait_class(const char *function)
     const char *name = bare(function);
 
     for (size_t i = 0; i < ARRAY_LEN(waits); i++) {
-        size_t n = strlen(waits[i].name);
+        size_t n;
 
+        if (name[0] != waits[i].name[0])
+            continue;
+        n = strlen(waits[i].name);
         if (!strncmp(name, waits[i].name, n) && strchr("@.", name[n]))
             return waits[i].class;
     }

@@ -16,7 +16,7 @@
 /* A line of /proc/PID/maps. */
 struct line {
     uint64_t start, end, offset, ino;
-    bool exec;
+    bool read, exec;
     char *path; /* in the text; "" = none */
 };
 
@@ -37,7 +37,8 @@ parse(char *text, struct line *ret)
 
     ret->start = number(&at, 16);
     ret->end = number(&at, 16);
-    ret->exec = strlen(at) > 5 && at[2] == 'x';
+    ret->read = *at == 'r';
+    ret->exec = strnlen(at, 6) > 5 && at[2] == 'x';
     at += strcspn(at, " ");
     at += *at == ' ';
     ret->offset = number(&at, 16);
@@ -132,13 +133,29 @@ module_of(struct names *names, const struct line *line)
 }
 
 static int
+area_add(struct names *names, const struct line *line)
+{
+    struct area *grown = grow(names->areas, names->n_areas, sizeof(*grown));
+
+    if (!grown)
+        return -ENOMEM;
+    names->areas = grown;
+    grown[names->n_areas++] = (struct area){line->start, line->end};
+    return 0;
+}
+
+static int
 mapping_add(struct names *names, const struct line *line)
 {
     bool file = line->ino != 0 || !strcmp(line->path, "[vdso]");
     int r = file ? module_of(names, line) : 0;
     struct mapping *grown;
 
-    if ((!file && !line->exec) || r == -E2BIG) /* stacks and heaps: there are thousands */
+    if (!file && line->read)
+        r = area_add(names, line);
+    if (r == 0 && !file && !line->exec) /* stacks and heaps: there are thousands */
+        return 0;
+    if (r == -E2BIG)
         return 0;
     if (r < 0)
         return r;
@@ -244,6 +261,7 @@ modules_finish(struct names *names)
     }
     free(names->modules);
     free(names->maps);
+    free(names->areas);
 }
 
 struct mapping *
@@ -260,6 +278,38 @@ mapping_at(const struct names *names, uint64_t address)
             high = middle;
     }
     return low < names->n_maps && names->maps[low].start <= address ? &names->maps[low] : NULL;
+}
+
+uint64_t
+names_area(const struct names *names, uint64_t address)
+{
+    size_t low = 0, high = names->n_areas;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (names->areas[middle].end <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < names->n_areas && names->areas[low].start <= address ? names->areas[low].end : 0;
+}
+
+bool
+names_libc(const struct names *names, uint64_t *ret_begin, uint64_t *ret_end)
+{
+    for (size_t i = 0; i < names->n_maps; i++) {
+        const struct mapping *m = &names->maps[i];
+        const char *base = m->module >= 0 ? names->modules[m->module].base : "";
+
+        if (!m->exec || (strncmp(base, "libc.so.6", 9) != 0 && strncmp(base, "libc-2.", 7) != 0))
+            continue;
+        *ret_begin = m->start;
+        *ret_end = m->end;
+        return true;
+    }
+    return false;
 }
 
 bool

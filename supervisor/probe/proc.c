@@ -61,58 +61,6 @@ number(const char *s, pid_t *ret)
     return true;
 }
 
-int
-proc_stat_parse(const char *text, struct proc_stat *ret)
-{
-    const char *open_paren = strchr(text, '(');
-    const char *close_paren =
-        strrchr(text, ')'); /* comm may hold any of them: the last one counts */
-    struct proc_stat st = {0};
-    const char *p;
-
-    if (!open_paren || !close_paren || close_paren < open_paren)
-        return -EPROTO;
-    size_t n = (size_t)(close_paren - open_paren - 1);
-
-    if (n >= sizeof(st.comm))
-        n = sizeof(st.comm) - 1;
-    memcpy(st.comm, open_paren + 1, n);
-    st.pid = (pid_t)strtol(text, NULL, 10);
-    p = close_paren + 1;
-    if (st.pid <= 0 || p[0] != ' ' || !isalpha((unsigned char)p[1]))
-        return -EPROTO;
-    st.state = p[1];
-    p += 2;
-    for (int field = 4; field <= 22; field++) { /* numbered as in proc(5) */
-        char *end;
-        unsigned long long v;
-
-        errno = 0;
-        v = strtoull(p, &end, 10); /* a negative one wraps, and comes back right by the cast */
-        if (end == p || errno == ERANGE)
-            return -EPROTO;
-        p = end;
-        if (field == 4)
-            st.ppid = (pid_t)v;
-        else if (field == 5)
-            st.pgrp = (pid_t)v;
-        else if (field == 6)
-            st.session = (pid_t)v;
-        else if (field == 9)
-            st.flags = (unsigned)v;
-        else if (field == 14 || field == 15)
-            st.cpu_ticks += v;
-        else if (field == 16 || field == 17)
-            st.children_ticks += v;
-        else if (field == 20)
-            st.threads = (unsigned)v;
-        else if (field == 22)
-            st.start_time = v;
-    }
-    *ret = st;
-    return 0;
-}
-
 static int
 stat_read(const char *path, struct proc_stat *ret)
 {
@@ -219,35 +167,6 @@ proc_threads(pid_t pid, pid_t *ret_tids, size_t max, size_t *ret_n, size_t *ret_
     qsort(ret_tids, n, sizeof(*ret_tids), by_value);
     *ret_n = n;
     *ret_total = total;
-    return 0;
-}
-
-int
-proc_syscall_parse(const char *text, struct proc_syscall *ret)
-{
-    struct proc_syscall call = {0};
-    uint64_t *into[] = {&call.args[0], &call.args[1], &call.args[2], &call.args[3],
-                        &call.args[4], &call.args[5], &call.sp,      &call.pc};
-    const char *p = text;
-    char *end;
-
-    if (strncmp(text, "running", 7) == 0) {
-        call.running = true;
-        *ret = call;
-        return 0;
-    }
-    errno = 0;
-    call.number = strtol(p, &end, 10);
-    if (end == p || errno != 0)
-        return -EPROTO;
-    /* "-1 SP PC" when it is blocked outside of a system call */
-    for (size_t i = call.number < 0 ? 6 : 0; i < ARRAY_LEN(into); i++) {
-        p = end;
-        *into[i] = strtoull(p, &end, 16);
-        if (end == p || errno != 0)
-            return -EPROTO;
-    }
-    *ret = call;
     return 0;
 }
 

@@ -62,6 +62,8 @@ struct proc_syscall {
 };
 
 int proc_syscall_parse(const char *text, struct proc_syscall *ret); /* pure; -EPROTO */
+/* proc_schedstat_parse - how long it was on a CPU, and how often it was put there. Pure; -EPROTO. */
+int proc_schedstat_parse(const char *text, uint64_t *ret_cpu_ns, uint64_t *ret_turns);
 int proc_syscall_read(pid_t pid, pid_t tid, struct proc_syscall *ret);
 int proc_wchan_read(pid_t pid, pid_t tid, char *buf, size_t room); /* "" when not told */
 

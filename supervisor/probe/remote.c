@@ -8,20 +8,28 @@
 #define PIECES_MAX (REMOTE_SOME_MAX / PAGE + 1)
 
 static ssize_t
-pieces_read(struct remote *remote, const struct iovec *from, unsigned long n, void *buf,
-            size_t bytes)
+vectors_read(struct remote *remote, const struct iovec *to, unsigned long n_to,
+             const struct iovec *from, unsigned long n)
 {
-    struct iovec to = {buf, bytes};
     ssize_t r;
 
     if (remote->refused)
         return remote->refused;
-    r = process_vm_readv(remote->pid, &to, 1, from, n, 0);
+    r = process_vm_readv(remote->pid, to, n_to, from, n, 0);
     if (r >= 0)
         return r;
     if (errno == EPERM || errno == ENOSYS)
         remote->refused = -errno;
     return -errno;
+}
+
+static ssize_t
+pieces_read(struct remote *remote, const struct iovec *from, unsigned long n, void *buf,
+            size_t bytes)
+{
+    struct iovec to = {buf, bytes};
+
+    return vectors_read(remote, &to, 1, from, n);
 }
 
 int
@@ -58,4 +66,31 @@ remote_read_some(struct remote *remote, uint64_t address, void *buf, size_t byte
     }
     r = n > 0 ? pieces_read(remote, from, n, buf, bytes) : 0;
     return r == -EFAULT ? 0 : r;
+}
+
+void
+remote_read_pieces(struct remote *remote, struct remote_piece *pieces, size_t n)
+{
+    struct iovec to[REMOTE_PIECES_MAX], from[REMOTE_PIECES_MAX];
+
+    for (size_t i = 0; i < n; i++) {
+        to[i] = (struct iovec){pieces[i].to, pieces[i].bytes};
+        from[i] = (struct iovec){
+            (void *)(uintptr_t)pieces[i].address, /* NOLINT(performance-no-int-to-ptr) */
+            pieces[i].bytes};
+        pieces[i].done = 0;
+    }
+    for (size_t i = 0; i < n;
+         i++) { /* the kernel ends at the first that is not all there: go on behind it */
+        ssize_t r = vectors_read(remote, to + i, n - i, from + i, n - i);
+
+        if (r < 0 && r != -EFAULT)
+            return;
+        for (size_t left = r > 0 ? (size_t)r : 0; i < n; i++) {
+            pieces[i].done = left < pieces[i].bytes ? left : pieces[i].bytes;
+            left -= pieces[i].done;
+            if (pieces[i].done < pieces[i].bytes)
+                break;
+        }
+    }
 }

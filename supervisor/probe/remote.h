@@ -28,4 +28,18 @@ int remote_read(struct remote *remote, uint64_t address, void *buf, size_t bytes
 #define REMOTE_SOME_MAX ((size_t)64 << 10)
 ssize_t remote_read_some(struct remote *remote, uint64_t address, void *buf, size_t bytes);
 
+struct remote_piece {
+    uint64_t address;
+    void *to; /* borrowed */
+    size_t bytes;
+    size_t done; /* out: how many were read; fewer than @bytes: what follows is not mapped */
+};
+
+/**
+ * remote_read_pieces - several at once, by one call of the kernel where they are all there.
+ * @n: at most REMOTE_PIECES_MAX
+ */
+#define REMOTE_PIECES_MAX 64
+void remote_read_pieces(struct remote *remote, struct remote_piece *pieces, size_t n);
+
 #endif

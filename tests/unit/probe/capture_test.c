@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <sys/ptrace.h>
 
+#include "supervisor/probe/proc.h"
 #include "tests/unit/probe/capture_fixture.h"
 
 static pthread_mutex_t taken = PTHREAD_MUTEX_INITIALIZER;
@@ -152,11 +153,62 @@ START_TEST(who_was_born_between_the_samples_is_fresh_and_never_still)
 END_TEST
 
 static void *
+leaves(void *arg)
+{
+    while (!stage->go)
+        (void)sched_yield();
+    return arg;
+}
+
+static void *
 stays(void *arg)
 {
     rest();
     return arg;
 }
+
+static void
+one_for_another(void)
+{
+    (void)pthread_join(start(1, leaves), NULL);
+    (void)start(2, stays);
+}
+
+/* Once @arg, the thread that looks, sleeps between its samples, the actor may change. */
+static void *
+lets_go(void *arg)
+{
+    int64_t deadline_us = mono_now_us() + 20 * US_PER_S;
+    struct proc_syscall now = {0};
+
+    while (now.running || now.number != SYS_clock_nanosleep)
+        if (proc_syscall_read(getpid(), *(pid_t *)arg, &now) < 0 || mono_now_us() > deadline_us)
+            return NULL;
+    stage->go = true;
+    return arg;
+}
+
+START_TEST(one_who_left_and_one_who_came_are_no_thread_that_stayed)
+{
+    pid_t looks = (pid_t)syscall(SYS_gettid);
+    pthread_t other;
+
+    actor_start(one_for_another);
+    while (stage->tids[1] == 0)
+        (void)sched_yield();
+    ck_assert_int_eq(pthread_create(&other, NULL, lets_go, &looks), 0);
+    ck_assert_int_eq(look(US_PER_S), 0);
+    ck_assert_int_eq(pthread_join(other, NULL), 0);
+    ck_assert_msg(stage->go && stage->tids[2] != 0, "the one did not leave");
+    ck_assert_ptr_null(player(1));
+    ck_assert_ptr_nonnull(player(2));
+    ck_assert(player(2)->fresh && !player(2)->still);
+    ck_assert(!player(0)->fresh);
+    ck_assert_uint_eq(facts.n, 2);
+    ck_assert_uint_eq(facts.n_threads, 2);
+    ck_assert_int_lt(facts.threads[0].tid, facts.threads[1].tid);
+}
+END_TEST
 
 static void
 the_first_leaves(void)
@@ -304,6 +356,7 @@ main(void)
     tcase_add_test(t, two_samples_tell_who_stands_still_from_who_does_not);
     tcase_add_test(t, where_it_waits_where_it_began_and_for_what_is_told_by_name);
     tcase_add_test(t, who_was_born_between_the_samples_is_fresh_and_never_still);
+    tcase_add_test(t, one_who_left_and_one_who_came_are_no_thread_that_stayed);
     tcase_add_test(t, a_process_whose_first_thread_left_is_looked_at_all_the_same);
     tcase_add_test(t, nobody_is_there);
     tcase_add_test(t, a_thousand_are_seen_and_none_is_stopped);
