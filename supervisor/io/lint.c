@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/plain.h"
 #include "supervisor/io/lint_scan.h"
+#include "supervisor/io/lint_shape.h"
 #include "supervisor/io/lint_state.h"
 
 #define SCATTER UINT64_C(0x9e3779b97f4a7c15) /* ids of spans may be counters */
@@ -61,6 +62,7 @@ lint_destroy(struct lint *l)
     if (!l)
         return;
     leave_home(l);
+    free(l->shapes);
     free(l->known);
     free(l);
 }
@@ -79,6 +81,8 @@ lint_configure(struct lint *l, const struct lint_keys *keys)
 {
     memset(l->trace_key, 0, sizeof(l->trace_key));
     memset(l->span_key, 0, sizeof(l->span_key));
+    if (l->shapes)
+        *l->shapes = (struct lint_shapes){.hits = 0};
     l->keys = (struct lint_keys){keys->format, copy_key(l->trace_key, keys->trace),
                                  copy_key(l->span_key, keys->span)};
 }
@@ -185,33 +189,66 @@ fault_of(struct lint *l, const struct lint_found *f, enum lint_fault *ret)
     return true;
 }
 
+static void
+learn(struct lint *l, const struct lint_seen *line)
+{
+    if (!l->shapes)
+        l->shapes = calloc(1, sizeof(*l->shapes));
+    if (l->shapes)
+        lint_shapes_learn(l->shapes, line->bytes, line->n, &line->found);
+}
+
+/* @whole: all is known of whose line it is. */
+static void
+accuse(struct lint *l, struct lint_seen *line, enum lint_fault fault, bool whole)
+{
+    struct lint_thread who = {.has_trace = false};
+
+    if (!whole)
+        lint_find(&l->keys, line->bytes, line->n, &line->found);
+    lint_who(l, line, &who);
+    add_fault(l, fault, &who, line);
+}
+
+/* One that looks like none before. */
+static const char *
+take_apart(struct lint *l, struct lint_seen *line)
+{
+    struct lint_thread who = {.has_trace = false};
+    struct lint_counts *counts = &l->at.head->counts;
+    enum lint_fault fault;
+    bool whole = lint_find_ids(&l->keys, line->bytes, line->n, &line->found);
+
+    if (!whole)
+        learn(l, line);
+    counts->lines++;
+    if (fault_of(l, &line->found, &fault)) {
+        accuse(l, line, fault, whole);
+    } else if (line->found.explained) {
+        counts->explained++;
+    } else if (line->found.trace == LINT_NONE) {
+        counts->without_trace++;
+        lint_who(l, line, &who);
+        if (who.has_trace)
+            add_fault(l, LINT_LOST, &who, line);
+    }
+    if (line->found.trace != LINT_GOOD)
+        return NULL;
+    counts->stamped++;
+    return line->found.trace_id;
+}
+
 const char *
 lint_line(struct lint *l, const struct lint_origin *from, const char *bytes, size_t n)
 {
     struct lint_seen line = {from, bytes, n, {.tid = 0}};
-    struct lint_thread who = {.has_trace = false};
-    struct lint_counts *counts = &l->at.head->counts;
-    enum lint_fault fault;
-    bool whole;
 
-    whole = lint_find_ids(&l->keys, bytes, n, &line.found);
-    counts->lines++;
-    if (fault_of(l, &line.found, &fault)) {
-        if (!whole)
-            lint_find(&l->keys, bytes, n, &line.found);
-        lint_who(l, &line, &who);
-        add_fault(l, fault, &who, &line);
-    } else if (line.found.explained) {
-        counts->explained++;
-    } else if (line.found.trace == LINT_NONE) {
-        counts->without_trace++;
-        lint_who(l, &line, &who);
-        if (who.has_trace)
-            add_fault(l, LINT_LOST, &who, &line);
-    }
-    if (line.found.trace != LINT_GOOD)
-        return NULL;
-    counts->stamped++;
+    if (!l->shapes || !lint_shapes_find(l->shapes, bytes, n, &line.found))
+        return take_apart(l, &line);
+    if (changed(l, &line.found))
+        accuse(l, &line, LINT_TRACE_CHANGED, false);
+    l->at.head->counts.lines++;
+    l->at.head->counts.stamped++;
     return line.found.trace_id;
 }
 

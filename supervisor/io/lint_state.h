@@ -27,15 +27,18 @@ struct lint_seen {
     struct lint_found found;
 };
 
+struct lint_shapes;
+
 struct lint {
     struct lint_keys keys; /* its names are those below */
     char trace_key[LINT_NAME_MAX], span_key[LINT_NAME_MAX];
     struct lint_place at; /* where it is counted … */
     struct lint_head
         own; /* … unless that is told: here, and then the rest is owned, NULL until there is some */
-    struct lint_known *known; /* owned; NULL until somebody was asked about */
-    int64_t looks_from_us;    /* registries are read so many times a second at most … */
-    unsigned looks;           /* … since then */
+    struct lint_shapes *shapes; /* owned; NULL until a line had both ids */
+    struct lint_known *known;   /* owned; NULL until somebody was asked about */
+    int64_t looks_from_us;      /* registries are read so many times a second at most … */
+    unsigned looks;             /* … since then */
     void (*found)(void *env, const struct lint_finding *f);
     void *env;
 };

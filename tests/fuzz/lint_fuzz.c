@@ -6,6 +6,7 @@
 
 #include "supervisor/io/lint_line.h"
 #include "supervisor/io/lint_scan.h"
+#include "supervisor/io/lint_shape.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -46,6 +47,25 @@ scans_must_agree(const char *line, size_t n)
     }
 }
 
+/* Of two lines the second may look like the first: then what is found in it is what it says. */
+static void
+looks_must_not_deceive(const char *first, size_t n, const char *second, size_t bytes)
+{
+    const struct lint_keys keys = {TRACE_AUTO, NULL, NULL};
+    struct lint_shapes shapes = {.hits = 0};
+    struct lint_found found, right;
+
+    if (lint_find_ids(&keys, first, n, &found) || found.trace != LINT_GOOD ||
+        found.span != LINT_GOOD)
+        return;
+    lint_shapes_learn(&shapes, first, n, &found);
+    if (!lint_shapes_find(&shapes, second, bytes, &found))
+        return;
+    (void)lint_find_ids(&keys, second, bytes, &right);
+    must(right.trace == LINT_GOOD && right.span == LINT_GOOD);
+    must(right.trace_id == found.trace_id && right.span_id == found.span_id);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
@@ -54,6 +74,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     struct lint_found found, again;
 
     scans_must_agree(line, n);
+    looks_must_not_deceive(line, n / 2, line + n / 2, n - n / 2);
     for (int format = TRACE_AUTO; format <= TRACE_TEXT; format++) {
         keys.format = (enum trace_format)format;
         lint_find(&keys, line, n, &found);

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "supervisor/io/lint_shape.h"
+
+#include <string.h>
+
+#include "supervisor/io/lint_scan.h"
+
+#ifdef __SSE2__
+
+#define PATIENCE_MAX 255
+#define WORTH_IT     4 /* lines of a shape, for what it costs to learn one */
+
+/* ---- Does it fit? ---------------------------------------------------------------------------- */
+
+static bool
+fits(const struct lint_shape *s, const char *bytes, size_t n)
+{
+    __m128i other = _mm_setzero_si128();
+    unsigned blocks = s->blocks;
+
+    if (blocks == 0 || n < blocks * 16)
+        return false;
+    for (unsigned i = 0; i < blocks; i++) {
+        const char *at = bytes + (size_t)i * 16;
+        const __m128i before = scan_load((const char *)s->bytes + (size_t)i * 16);
+        const __m128i fixed = scan_load((const char *)s->fixed + (size_t)i * 16);
+        unsigned care = i + 1 < blocks ? 0xffff : s->last;
+
+        if ((scan_maybe_ends(at) & care) != s->ends[i])
+            return false;
+        other = _mm_or_si128(other, _mm_and_si128(_mm_xor_si128(scan_load(at), before), fixed));
+    }
+    return _mm_movemask_epi8(_mm_cmpeq_epi8(other, _mm_setzero_si128())) == 0xffff;
+}
+
+static bool
+is_zero16(const char *at)
+{
+    return _mm_movemask_epi8(_mm_cmpeq_epi8(scan_load(at), _mm_set1_epi8('0'))) == 0xffff;
+}
+
+static bool
+ids_are_good(const char *trace, const char *span)
+{
+    return scan_is_hex16(trace) && scan_is_hex16(trace + 16) && scan_is_hex16(span) &&
+           !(is_zero16(trace) && is_zero16(trace + 16)) && !is_zero16(span);
+}
+
+bool
+lint_shapes_find(struct lint_shapes *s, const char *bytes, size_t n, struct lint_found *ret)
+{
+    const struct lint_shape *shape = s->of;
+
+    if (!fits(shape, bytes, n)) {
+        struct lint_shape first = s->of[0];
+
+        if (!fits(&s->of[1], bytes, n))
+            return false;
+        s->of[0] = s->of[1];
+        s->of[1] = first;
+    }
+    if (!ids_are_good(bytes + shape->trace_at, bytes + shape->span_at))
+        return false;
+    s->hits++;
+    *ret = (struct lint_found){.trace = LINT_GOOD,
+                               .span = LINT_GOOD,
+                               .trace_id = bytes + shape->trace_at,
+                               .span_id = bytes + shape->span_at};
+    return true;
+}
+
+/* ---- Learning -------------------------------------------------------------------------------- */
+
+/* What stands outside of values, as lint_logfmt() goes through them. */
+static void
+fix_keys(struct lint_shape *s, const struct lint_scan *scan)
+{
+    const char *from = scan->begin, *equals;
+
+    while (from < scan->end && (equals = scan_byte(scan, from, '=')) != NULL) {
+        memset(s->fixed + (from - scan->begin), 0xff, (size_t)(equals + 1 - from));
+        from = scan_value_end(scan, equals + 1);
+    }
+}
+
+/* Return: whether it has one that can be told again. */
+static bool
+learn(struct lint_shape *s, const char *bytes, size_t n, const struct lint_found *found)
+{
+    size_t trace_at = (size_t)(found->trace_id - bytes), span_at = (size_t)(found->span_id - bytes);
+    size_t end = trace_at + 32 > span_at + 16 ? trace_at + 32 : span_at + 16;
+    size_t blocks = end / 16 + 1; /* with the byte that ends the value */
+    const struct lint_scan scan = {bytes, bytes + end};
+
+    if (blocks > LINT_SHAPE_BLOCKS || n < blocks * 16 || memchr(bytes, '"', end + 1))
+        return false;
+    *s = (struct lint_shape){.trace_at = (uint16_t)trace_at,
+                             .span_at = (uint16_t)span_at,
+                             .blocks = (uint16_t)blocks,
+                             .last = (uint16_t)((2U << end % 16) - 1)};
+    memcpy(s->bytes, bytes, blocks * 16);
+    for (size_t i = 0; i < blocks; i++) {
+        unsigned care = i + 1 < blocks ? 0xffff : s->last;
+
+        s->ends[i] = (uint16_t)(scan_maybe_ends(bytes + i * 16) & care);
+        for (unsigned at = 0; at < 16; at++)
+            if (s->ends[i] & 1U << at)
+                s->fixed[i * 16 + at] = 0xff;
+    }
+    fix_keys(s, &scan);
+    return true;
+}
+
+void
+lint_shapes_learn(struct lint_shapes *s, const char *bytes, size_t n,
+                  const struct lint_found *found)
+{
+    struct lint_shape one;
+
+    if (s->wait > 0) {
+        s->wait--;
+        return;
+    }
+    if (s->hits >= WORTH_IT)
+        s->patience = 0;
+    else if (s->patience < PATIENCE_MAX)
+        s->patience = s->patience * 2 + 1;
+    s->wait = s->patience;
+    s->hits = 0;
+    if (!learn(&one, bytes, n, found))
+        return;
+    s->of[1] = s->of[0];
+    s->of[0] = one;
+}
+
+#else
+
+bool
+lint_shapes_find(struct lint_shapes *s, const char *bytes, size_t n, struct lint_found *ret)
+{
+    (void)s;
+    (void)bytes;
+    (void)n;
+    (void)ret;
+    return false;
+}
+
+void
+lint_shapes_learn(struct lint_shapes *s, const char *bytes, size_t n,
+                  const struct lint_found *found)
+{
+    (void)s;
+    (void)bytes;
+    (void)n;
+    (void)found;
+}
+
+#endif
