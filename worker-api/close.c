@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "worker-api/state.h"
+#include "worker-api/wait.h"
 
 /* The end of scopes: asking, waiting, joining, and saying who did not leave. */
 #define REAP_AT_SPAWN 4       /* ended threads that a spawn joins: more than it adds */
@@ -30,15 +31,19 @@ join_until(struct stint_thread *thread, int64_t until_us)
     int state = stn_cancel_hold();
     int r;
 
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 31)
-    struct timespec until = {until_us / 1000000, until_us % 1000000 * 1000};
+    struct timespec until;
 
-    r = until_us > 0 ? pthread_clockjoin_np(thread->thread, NULL, CLOCK_MONOTONIC, &until)
-                     : pthread_tryjoin_np(thread->thread, NULL);
+    if (until_us <= 0) {
+        r = pthread_tryjoin_np(thread->thread, NULL);
+    } else {
+#if STN_GLIBC(2, 31)
+        until = (struct timespec){until_us / 1000000, until_us % 1000000 * 1000};
+        r = pthread_clockjoin_np(thread->thread, NULL, CLOCK_MONOTONIC, &until);
 #else
-    r = until_us > 0 ? pthread_join(thread->thread, NULL)
-                     : pthread_tryjoin_np(thread->thread, NULL);
+        until = stn_realtime(until_us);
+        r = pthread_timedjoin_np(thread->thread, NULL, &until);
 #endif
+    }
     stn_cancel_let(state);
     return r == 0 ? 0 : EBUSY;
 }
@@ -51,6 +56,34 @@ push_ended(struct stint_thread **list, struct stint_thread *thread)
     if (*list)
         (*list)->prev_own = thread;
     *list = thread;
+}
+
+static void
+unlink_spawned(struct stint_thread *thread)
+{
+    if (thread->prev_own)
+        thread->prev_own->next_own = thread->next_own;
+    else
+        thread->scope->spawned = thread->next_own;
+    if (thread->next_own)
+        thread->next_own->prev_own = thread->prev_own;
+    thread->of_scope = false;
+}
+
+void
+stn_scope_thread_ended(struct stint_thread *thread)
+{
+    if (!thread->of_scope)
+        return;
+    unlink_spawned(thread);
+    push_ended(&thread->scope->ended, thread);
+}
+
+void
+stn_scope_thread_unmade(struct stint_thread *thread)
+{
+    if (thread->of_scope)
+        unlink_spawned(thread);
 }
 
 static struct stint_thread *
@@ -131,7 +164,8 @@ let_go(struct stint_thread *list)
         struct stint_thread *thread = list;
 
         list = thread->next_own;
-        (void)pthread_detach(thread->thread); /* ours and joinable */
+        if (!thread->let_go)
+            (void)pthread_detach(thread->thread); /* ours and joinable */
         stn_slot_settled(thread);
         stn_thread_put(thread);
     }
@@ -148,8 +182,10 @@ stn_scope_give_up(struct stint_scope *scope, enum stint_scope_state state)
     spawned = scope->spawned;
     ended = scope->ended;
     scope->spawned = scope->ended = NULL;
-    for (struct stint_thread *t = spawned; t; t = t->next_own)
+    for (struct stint_thread *t = spawned; t; t = t->next_own) {
         t->of_scope = false;
+        t->let_go = !t->begun;
+    }
     scope->state = state;
     stn_scope_cancelled(scope->token); /* writes it down */
     stn_scope_put_locked(scope);

@@ -125,16 +125,16 @@ struct shield {
 enum { STN_RUNS, STN_DONE, STN_AWAITED = 3 };
 
 struct stint_thread {
-    uint32_t done;                        /* atomic futex; STN_DONE: it uses nothing of ours */
-    uint32_t refs;                        /* atomic: the thread itself, and the handle */
-    uint32_t tid;                         /* atomic; 0 until it has begun */
-    uint32_t epoch;                       /* of the slot, valid once `done` */
-    pthread_t thread;                     /* valid for the handle's owner */
-    struct token *token;                  /* holds a reference until the end; NULL = none */
-    struct stint_scope *scope;            /* never NULL */
-    struct token *scope_token;            /* holds a reference until the end: it keeps `scope` */
-    struct stint_thread *next, *prev;     /* tree lock: in token->threads */
-    struct stint_thread *later, *earlier; /* tree lock: in stn.threads, while it runs */
+    uint32_t done;             /* atomic futex; STN_DONE: it uses nothing of ours */
+    uint32_t refs;             /* atomic: the thread itself, and the handle */
+    uint32_t tid;              /* atomic; 0 until it has begun */
+    uint32_t epoch;            /* of the slot, valid once `done` */
+    pthread_t thread;          /* valid for the handle's owner; of a scope's: once it has begun */
+    struct token *token;       /* holds a reference until the end; NULL = none */
+    struct stint_scope *scope; /* never NULL */
+    struct token *scope_token; /* holds a reference until the end: it keeps `scope` */
+    struct stint_thread *next, *prev;         /* tree lock: in token->threads */
+    struct stint_thread *later, *earlier;     /* tree lock: in stn.threads, while it runs */
     struct stint_thread *next_own, *prev_own; /* tree lock: in scope->spawned or ->ended */
     struct stint_registry_slot *slot;         /* in the registry; NULL = unregistered */
     struct task *task;                        /* owned; the innermost; NULL = none */
@@ -149,7 +149,9 @@ struct stint_thread {
     uint32_t birth_site;
     uint16_t flags;  /* STINT_SLOT_*, from its birth */
     uint8_t endings; /* how often the TLS destructor came */
-    bool of_scope;   /* tree lock: the scope has the handle */
+    bool of_scope;   /* tree lock: the scope has the handle, in `spawned` */
+    bool begun;      /* tree lock: it runs, and knows itself */
+    bool let_go;     /* tree lock: its scope was given up before that, so it detaches itself */
     bool detached;   /* slots lock: nobody will join it */
     char name[STINT_NAME_MAX];
     char creator_name[STINT_NAME_MAX];
@@ -310,6 +312,9 @@ extern struct stint_scope stn_process;
 struct stint_scope *stn_scope_of(const struct token *token); /* NULL: the process's */
 void stn_scope_enter(struct stint_thread *thread);           /* tree lock held */
 void stn_scope_leave(struct stint_thread *thread);           /* tree lock held */
+/* close.c, tree lock held: of one its scope would join, if it is: it has ended, or never began. */
+void stn_scope_thread_ended(struct stint_thread *thread);
+void stn_scope_thread_unmade(struct stint_thread *thread);
 void stn_scope_cancelled(const struct token *token); /* AS-safe, tree lock held; any token */
 void stn_scope_token_gone(
     const struct token *token);   /* tree lock held; any token, about to be freed */
@@ -326,7 +331,7 @@ bool stn_scope_within(const struct stint_scope *scope, const struct stint_scope 
 uint16_t stn_scope_place(const struct stint_scope *scope); /* the nearest that has one */
 
 /* thread.c */
-extern __thread struct stint_thread *stn_self __attribute__((tls_model("initial-exec")));
+extern __thread struct stint_thread *stn_self STINT_TLS_;
 int stn_threads_init(void);              /* registers the caller as "main" */
 void stn_threads_after_fork(bool whole); /* tree lock held, in the child; false: lists may lie */
 void stn_thread_name(char name[STINT_NAME_MAX]); /* the caller's: as registered, else its comm */

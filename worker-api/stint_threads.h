@@ -149,8 +149,14 @@ struct stint_block {
     int over;
 };
 
+/* glibc has room for a little of that in libraries which are loaded late; with others dlopen() would refuse. */
+#ifdef __GLIBC__
+#define STINT_TLS_ __attribute__((tls_model("initial-exec")))
+#else
+#define STINT_TLS_
+#endif
 __extension__ extern __thread struct stint_wait_cell *stint_wait_cell
-    __attribute__((tls_model("initial-exec"))); /* NULL: the calling thread is not registered */
+    STINT_TLS_; /* NULL: the calling thread is not registered */
 uint32_t stint_site_intern(struct stint_site *site);
 
 #ifdef __cplusplus

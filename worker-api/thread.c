@@ -13,8 +13,8 @@
 #define PTHREAD_DESTRUCTOR_ITERATIONS 4
 #endif
 
-__thread struct stint_thread *stn_self __attribute__((tls_model("initial-exec")));
-__thread struct stint_wait_cell *stint_wait_cell __attribute__((tls_model("initial-exec")));
+__thread struct stint_thread *stn_self STINT_TLS_;
+__thread struct stint_wait_cell *stint_wait_cell STINT_TLS_;
 
 static pthread_once_t exit_key_once = PTHREAD_ONCE_INIT; /* threads may come before stint_init() */
 static pthread_key_t exit_key; /* its destructor sees every end: return, pthread_exit(), adopted */
@@ -116,6 +116,7 @@ static void
 begin(struct stint_thread *thread, uint32_t tid)
 {
     int state = stn_cancel_hold();
+    bool let_go;
 
     stn_self = thread;
     (void)pthread_once(&exit_key_once, make_exit_key); /* cannot fail */
@@ -123,9 +124,15 @@ begin(struct stint_thread *thread, uint32_t tid)
         (void)pthread_setspecific(exit_key, thread); /* ENOMEM: only pthread_exit() goes unseen */
     __atomic_store_n(&thread->tid, tid, __ATOMIC_RELEASE);
     stn_tree_take();
+    thread->begun = true;
+    if (thread->of_scope)
+        thread->thread = pthread_self(); /* pthread_create() may still be about to say so */
+    let_go = thread->let_go;
     take_slot(thread);
     stn_thread_link(thread);
     stn_tree_give();
+    if (let_go)
+        (void)pthread_detach(pthread_self()); /* made joinable, and nobody will */
     stn_prof_thread_begins();
     stn_cancel_let(state);
 }
@@ -160,6 +167,7 @@ finish(struct stint_thread *thread)
     stn_thread_unlink(thread);
     stn_slot_done(thread);
     thread->token = NULL;
+    stn_scope_thread_ended(thread);
     leave(thread);
     stn_tree_give();
     stn_self = NULL;
@@ -239,19 +247,25 @@ stn_thread_new(struct stint_token *token, struct stint_birth birth, const void *
 static void
 unmake(struct stint_thread *thread)
 {
+    bool let_go;
+
     stn_tree_take();
+    stn_scope_thread_unmade(thread);
     leave(thread);
+    let_go = thread->let_go;
     stn_tree_give();
     if (thread->token)
         stint_token_unref(&thread->token->head);
-    thread->refs = 1;
+    if (!let_go) /* else whoever gave its scope up puts the handle's */
+        thread->refs = 1;
     stn_thread_put(thread);
 }
 
 int
 stn_thread_start(struct stint_thread *thread, void (*fn)(void *arg), void *arg, bool joinable)
 {
-    pthread_t ignored;
+    bool kept = joinable && !thread->of_scope; /* by the caller, who alone lets go of it */
+    pthread_t made;
     int r;
 
     thread->fn = fn;
@@ -259,13 +273,16 @@ stn_thread_start(struct stint_thread *thread, void (*fn)(void *arg), void *arg, 
     thread->refs = joinable ? 2 : 1;
     thread->flags = joinable ? STINT_SLOT_JOINABLE : 0;
     (void)__atomic_fetch_add(&stn.starting, 1, __ATOMIC_RELAXED);
-    /* Into the struct only if it is ours afterwards: a detached thread may free it at once. */
-    r = pthread_create(joinable ? &thread->thread : &ignored, NULL, trampoline, thread);
+    /* Into the struct only if it is ours afterwards: a detached thread may free it at once. And not by
+     * pthread_create() itself, which may do so when the new one has long begun (musl). */
+    r = pthread_create(&made, NULL, trampoline, thread);
     if (r != 0) {
         (void)__atomic_fetch_sub(&stn.starting, 1, __ATOMIC_RELAXED);
         unmake(thread);
+    } else if (kept) {
+        thread->thread = made;
     } else if (!joinable) {
-        (void)pthread_detach(ignored); /* a thread just made, and nobody joins it */
+        (void)pthread_detach(made); /* a thread just made, and nobody joins it */
     }
     return -r;
 }
@@ -351,6 +368,7 @@ stn_threads_after_fork(bool whole)
     stn_self->later = stn_self->earlier = NULL;
     if (stn_self->token)
         stn_self->token->threads = NULL;
+    stn_self->of_scope = false; /* in no list, and joined by nobody */
     stn_self->creator_tid = 0;
     stn_self->tid = (uint32_t)syscall(SYS_gettid);
     stn_spans_after_fork(stn_self);

@@ -7,8 +7,37 @@
 #include <semaphore.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "worker-api/state.h"
+
+/* What one C library has and others do not is asked for here; as glibc's own __GLIBC_PREREQ, anywhere. */
+#ifdef __GLIBC__
+#define STN_GLIBC(major, minor) __GLIBC_PREREQ(major, minor)
+#else
+#define STN_GLIBC(major, minor) 0
+#endif
+
+/* Whether libc's waits take CLOCK_MONOTONIC. ThreadSanitizer knows the older names of those for locks only, and
+ * would not see the lock taken. */
+#define STN_CLOCKS STN_GLIBC(2, 30)
+#if defined(__SANITIZE_THREAD__)
+#define STN_LOCK_CLOCKS 0
+#else
+#define STN_LOCK_CLOCKS STN_CLOCKS
+#endif
+
+/* realtime - @abs_us of CLOCK_MONOTONIC by the wall clock, as that stands now; in the past: at once. */
+static inline struct timespec
+stn_realtime(int64_t abs_us)
+{
+    int64_t in_us = abs_us - stint_now_us(), at_us;
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail */
+    at_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 + (in_us > 0 ? in_us : 0);
+    return (struct timespec){.tv_sec = at_us / 1000000, .tv_nsec = at_us % 1000000 * 1000};
+}
 
 /* wait_word.c: sleep while *@word == @value and @token (NULL: none) is live, until @abs_us at the
  * latest. Exact: a cancel is never missed. Wakes spuriously. */

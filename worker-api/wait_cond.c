@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <pthread.h>
+#include <string.h>
 #include <time.h>
 
 #include "worker-api/state.h"
@@ -111,6 +112,89 @@ slice_end(void)
     return stint_now_us() + SLICE_US;
 }
 
+#if STN_CLOCKS
+static int
+timed_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, const struct timespec *until)
+{
+    return pthread_cond_clockwait(cond, mutex, CLOCK_MONOTONIC, until); /* any condvar */
+}
+#else
+/*
+ * Then a condition variable sleeps by the clock that it was made with, and nobody says which that is. Two are
+ * made that differ in nothing else: if they do so in one word, and that holds the clock's number, it is told by
+ * that word (musl). With a libc where it is not, this sleeps in pieces and beside the condition variable: its
+ * signals find nobody, and the caller looks at the predicate each time.
+ */
+#define CLOCK_UNKNOWN UINT32_MAX
+#define PIECE_NS      2000000
+#define COND_WORDS    (sizeof(pthread_cond_t) / sizeof(int))
+
+static uint32_t
+find_clock_word(void)
+{
+    union {
+        pthread_cond_t cond;
+        int words[COND_WORDS];
+    } wall = {.words = {0}}, mono = {.words = {0}};
+    uint32_t found = CLOCK_UNKNOWN;
+    pthread_condattr_t attr;
+    unsigned differ = 0;
+
+    if (pthread_condattr_init(&attr) != 0)
+        return CLOCK_UNKNOWN;
+    if (pthread_cond_init(&wall.cond, &attr) != 0 ||
+        pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) != 0 ||
+        pthread_cond_init(&mono.cond, &attr) != 0)
+        differ = 2;
+    for (uint32_t i = 0; i < COND_WORDS; i++) {
+        differ += wall.words[i] != mono.words[i];
+        if (wall.words[i] == CLOCK_REALTIME && mono.words[i] == CLOCK_MONOTONIC)
+            found = i;
+    }
+    (void)pthread_condattr_destroy(&attr); /* nobody waits in the two, which hold nothing */
+    return differ == 1 ? found : CLOCK_UNKNOWN;
+}
+
+static int
+sleep_beside(pthread_mutex_t *mutex, const struct timespec *until)
+{
+    const struct timespec piece = {.tv_nsec = PIECE_NS};
+    int64_t until_us = (int64_t)until->tv_sec * 1000000 + until->tv_nsec / 1000;
+    int r = pthread_mutex_unlock(mutex);
+
+    if (r != 0)
+        return r;
+    (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &piece, NULL); /* shorter is fine */
+    r = pthread_mutex_lock(mutex);
+    return r == 0 && stint_now_us() >= until_us ? ETIMEDOUT : r;
+}
+
+static int
+timed_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, const struct timespec *until)
+{
+    static uint32_t known; /* atomic; the word's number + 1 */
+    uint32_t word = __atomic_load_n(&known, __ATOMIC_RELAXED);
+    struct timespec wall;
+    int clock;
+
+    if (word == 0) {
+        uint32_t found = find_clock_word();
+
+        word = found == CLOCK_UNKNOWN ? CLOCK_UNKNOWN : found + 1;
+        __atomic_store_n(&known, word, __ATOMIC_RELAXED);
+    }
+    if (word == CLOCK_UNKNOWN)
+        return sleep_beside(mutex, until);
+    memcpy(&clock, (const char *)cond + (size_t)(word - 1) * sizeof(int), sizeof(clock));
+    if (clock == CLOCK_MONOTONIC)
+        return pthread_cond_timedwait(cond, mutex, until);
+    if (clock != CLOCK_REALTIME)
+        return sleep_beside(mutex, until);
+    wall = stn_realtime((int64_t)until->tv_sec * 1000000 + until->tv_nsec / 1000);
+    return pthread_cond_timedwait(cond, mutex, &wall);
+}
+#endif
+
 static int
 sleep_once(struct sleeper *s, struct stint_token *token, int64_t abs_us)
 {
@@ -127,7 +211,7 @@ sleep_once(struct sleeper *s, struct stint_token *token, int64_t abs_us)
         until = 0;
     at.tv_sec = until / 1000000;
     at.tv_nsec = until % 1000000 * 1000;
-    return pthread_cond_clockwait(s->cond, s->mutex, CLOCK_MONOTONIC, &at); /* any condvar */
+    return timed_wait(s->cond, s->mutex, &at);
 }
 
 static int

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -40,6 +41,19 @@ enum kind { SOCKET, NOWAIT, PLAIN_READY, PLAIN_BLOCKS };
 static uint32_t sockets_refuse = 1;
 #else
 static uint32_t sockets_refuse; /* atomic; 1: an older kernel, and this was seen */
+#endif
+
+#ifndef RWF_NOWAIT /* a libc that knows neither this nor the calls: musl before 1.2.5 */
+#define RWF_NOWAIT              8
+#define preadv2(fd, v, n, ...)  without_libc(SYS_preadv2, fd, v, n, __VA_ARGS__)
+#define pwritev2(fd, v, n, ...) without_libc(SYS_pwritev2, fd, v, n, __VA_ARGS__)
+
+/* @at: -1, where the descriptor is; its halves are alike. */
+static ssize_t
+without_libc(long call, int fd, const struct iovec *v, int n, long at, int flags)
+{
+    return syscall(call, fd, v, n, at, at, flags);
+}
 #endif
 
 struct io {

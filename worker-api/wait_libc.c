@@ -25,6 +25,7 @@
 #define SLICE_US      100000   /* with nobody who reads frames meanwhile: see stn_has_listener() */
 #define SLICE_LONG_US 10000000 /* else: nothing depends on it, but a fault heals */
 
+#ifdef __GLIBC__
 /* One sleep, at most until the next look. */
 static void
 sleep_on(uint32_t *word, uint32_t value, struct stint_token *token, int64_t now_us, int64_t abs_us)
@@ -36,7 +37,6 @@ sleep_on(uint32_t *word, uint32_t value, struct stint_token *token, int64_t now_
         stn_entry(); /* the frame that cancels it may lie there */
 }
 
-#ifdef __GLIBC__
 #define KIND_TYPE    3u   /* normal, recursive, error-checking, adaptive */
 #define KIND_ELISION 768u /* may or must not be elided; an elided one is free to whoever looks */
 

@@ -18,6 +18,7 @@
 #define SLICE_LAST_US  50000
 #define SLICE_NONE_US  INT64_C(3600000000) /* with no token to look at */
 
+#if STN_LOCK_CLOCKS
 static struct timespec
 timespec_of(int64_t us)
 {
@@ -27,51 +28,42 @@ timespec_of(int64_t us)
 }
 
 static int
-mutex_lock_realtime(pthread_mutex_t *mutex, int64_t usec)
+mutex_try_until(pthread_mutex_t *mutex, int64_t until_us)
 {
-    struct timespec now, at;
+    struct timespec at = timespec_of(until_us);
+    int r = pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &at);
 
-    (void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail */
-    at = timespec_of((int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 + usec);
+    if (r != EINVAL)
+        return r;
+    /* A mutex that inherits priorities, on a kernel before 5.14, knows the wall clock alone. */
+    at = stn_realtime(until_us);
     return pthread_mutex_timedlock(mutex, &at);
 }
 
 static int
-sem_wait_realtime(sem_t *sem, int64_t usec)
-{
-    struct timespec now, at;
-
-    (void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail */
-    at = timespec_of((int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 + usec);
-    return sem_timedwait(sem, &at) == 0 ? 0 : errno;
-}
-
-/* ThreadSanitizer knows the older names only, and would not see the lock taken. */
-#if defined(__SANITIZE_THREAD__)
-#define KNOWS_CLOCKS false
-#else
-#define KNOWS_CLOCKS true
-#endif
-
-static int
-mutex_try_until(pthread_mutex_t *mutex, int64_t now_us, int64_t until_us)
-{
-    struct timespec at = timespec_of(until_us);
-    int r = KNOWS_CLOCKS ? pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &at) : EINVAL;
-
-    /* EINVAL: a mutex that inherits priorities, on a kernel before 5.14, knows this clock alone. */
-    return r == EINVAL ? mutex_lock_realtime(mutex, until_us - now_us) : r;
-}
-
-static int
-sem_try_until(sem_t *sem, int64_t now_us, int64_t until_us)
+sem_try_until(sem_t *sem, int64_t until_us)
 {
     struct timespec at = timespec_of(until_us);
 
-    if (!KNOWS_CLOCKS)
-        return sem_wait_realtime(sem, until_us - now_us);
     return sem_clockwait(sem, CLOCK_MONOTONIC, &at) == 0 ? 0 : errno;
 }
+#else
+static int
+mutex_try_until(pthread_mutex_t *mutex, int64_t until_us)
+{
+    struct timespec at = stn_realtime(until_us);
+
+    return pthread_mutex_timedlock(mutex, &at);
+}
+
+static int
+sem_try_until(sem_t *sem, int64_t until_us)
+{
+    struct timespec at = stn_realtime(until_us);
+
+    return sem_timedwait(sem, &at) == 0 ? 0 : errno;
+}
+#endif
 
 /* When to look next; *@slice grows. */
 static int64_t
@@ -97,7 +89,7 @@ mutex_lock(struct stint_token *token, pthread_mutex_t *mutex, int64_t abs_us)
     for (;;) {
         int64_t now = stint_now_us();
 
-        r = mutex_try_until(mutex, now, next_look(token, now, abs_us, &slice));
+        r = mutex_try_until(mutex, next_look(token, now, abs_us, &slice));
         if (r != 0 && r != ETIMEDOUT)
             return -r;
         err = stint_token_err(token);
@@ -140,7 +132,7 @@ sem_lock(struct stint_token *token, sem_t *sem, int64_t abs_us)
     for (;;) {
         int64_t now = stint_now_us();
 
-        r = sem_try_until(sem, now, next_look(token, now, abs_us, &slice));
+        r = sem_try_until(sem, next_look(token, now, abs_us, &slice));
         if (r != 0 && r != ETIMEDOUT && r != EINTR)
             return -r;
         err = stint_token_err(token);

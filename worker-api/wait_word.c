@@ -10,6 +10,11 @@
 
 #define SLICE_US 20000 /* between two looks at the token, on a kernel before 5.16 */
 
+/* A libc may be older than the kernel's headers; the number is every machine's but one. */
+#if !defined(SYS_futex_waitv) && defined(FUTEX_32) && !defined(__alpha__)
+#define SYS_futex_waitv 449
+#endif
+
 #ifdef SYS_futex_waitv
 static int unsupported; /* atomic; 1: this kernel, or a filter of system calls, refuses */
 

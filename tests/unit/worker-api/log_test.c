@@ -140,7 +140,7 @@ START_TEST(a_line_that_cannot_be_written_is_an_error_and_errno_stays)
     to_pipe(STINT_LOG_LOGFMT);
     ck_assert_int_eq(fcntl(out[1], F_SETFL, O_NONBLOCK), 0);
     errno = ENOENT;
-    while (stint_log(STINT_LOG_INFO, "until it is full") == 0)
+    while (stint_log(STINT_LOG_INFO, "x") == 0) /* a shorter one might still have room */
         ck_assert_int_eq(errno, ENOENT);
     ck_assert_int_eq(stint_log(STINT_LOG_INFO, "x"), -EAGAIN);
     ck_assert_int_eq(errno, ENOENT);

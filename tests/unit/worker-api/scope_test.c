@@ -6,6 +6,7 @@
 
 #include "tests/unit/unit.h"
 #include "tests/unit/worker-api/master.h"
+#include "worker-api/state.h"
 
 #define GRACE_US 20000
 
@@ -213,14 +214,32 @@ nothing(void *arg)
     (void)arg;
 }
 
+static unsigned
+not_joined(const struct stint_scope *scope)
+{
+    unsigned n = 0;
+
+    stn_tree_take();
+    ck_assert_ptr_null(scope->spawned); /* none of those runs */
+    for (const struct stint_thread *t = scope->ended; t; t = t->next_own)
+        n++;
+    stn_tree_give();
+    return n;
+}
+
 START_TEST(a_scope_that_lives_long_joins_its_threads_as_it_goes)
 {
-    enum { MANY = 3000 };
+    enum { MANY = 3000, BATCH = 16 };
     struct stint_scope *scope = stint_scope_open(NULL, "long");
     struct stint_registry_header header;
 
-    for (int i = 0; i < MANY; i++)
+    for (int i = 0; i < MANY; i++) {
         ck_assert_int_eq(stint_scope_spawn(scope, "short", nothing, NULL), 0);
+        while (i % BATCH == 0 && __atomic_load_n(&scope->threads, __ATOMIC_ACQUIRE) > 0)
+            (void)stint_token_sleep(NULL, 100);
+        if (i % BATCH == 0)
+            ck_assert_uint_lt(not_joined(scope), 3U * BATCH); /* not their stacks, either */
+    }
     ck_assert_int_eq(stint_scope_close(scope, SOON_US, NULL, 0), 0);
     ck_assert_int_eq(pread(m.registry, &header, sizeof(header), 0), sizeof(header));
     ck_assert_uint_lt(header.slots.used, 500); /* slots are used again, early */

@@ -262,14 +262,16 @@ START_TEST(slots_are_read_whole_while_they_are_written)
     struct stint_registry_slot slot;
     struct stint_thread *thread;
     struct stint_token *token;
+    int64_t limit = soon();
     uint32_t tid = 0;
 
     stint_init(NULL);
     token = stint_token_new(stint_root(), "spin");
     ck_assert_int_eq(stint_thread_spawn(&thread, token, "spinner", spin_on_slots, NULL), 0);
+    while (!master_find(&m, "spinner", &slot) || slot.beats == 0)
+        ck_assert_int_lt(stint_now_us(), limit); /* not started yet */
     for (int i = 0; i < ROUNDS; i++) {
-        if (!master_find(&m, "spinner", &slot))
-            continue; /* not started yet */
+        ck_assert_int_eq(master_find(&m, "spinner", &slot), 1);
         ck_assert_uint_eq(slot.tid, tid ? tid : slot.tid);
         tid = slot.tid;
         ck_assert(slot.wait_site == 0 ||

@@ -70,7 +70,8 @@ mutex_of(int type, int robust, int protocol)
 
 START_TEST(a_free_mutex_is_taken_and_a_cancelled_token_takes_none)
 {
-    pthread_mutex_t mutex = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
+    pthread_mutex_t mutex =
+        mutex_of(PTHREAD_MUTEX_ERRORCHECK, PTHREAD_MUTEX_STALLED, PTHREAD_PRIO_NONE);
     struct stint_token *token = stint_token_new(NULL, "lock");
 
     ck_assert_int_eq(stint_mutex_lock(token, &mutex, STINT_NEVER), 0);
@@ -87,7 +88,8 @@ END_TEST
 
 START_TEST(a_recursive_mutex_is_taken_twice)
 {
-    pthread_mutex_t mutex = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+    pthread_mutex_t mutex =
+        mutex_of(PTHREAD_MUTEX_RECURSIVE, PTHREAD_MUTEX_STALLED, PTHREAD_PRIO_NONE);
 
     ck_assert_int_eq(stint_mutex_lock(stint_root(), &mutex, STINT_NEVER), 0);
     ck_assert_int_eq(stint_mutex_lock(stint_root(), &mutex, STINT_NEVER), 0);

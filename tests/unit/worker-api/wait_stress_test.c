@@ -66,14 +66,22 @@ end(struct ring *ring, uint32_t round)
  * The library's call (--wrap): the waiter has looked at its token and is not asleep yet, or awake and has not
  * said so. Now and then it is held up there, as a busy machine would do.
  */
-int __real_pthread_cond_clockwait(pthread_cond_t *cond, pthread_mutex_t *mutex, clockid_t clock,
-                                  const struct timespec *until);
-int __wrap_pthread_cond_clockwait(pthread_cond_t *cond, pthread_mutex_t *mutex, clockid_t clock,
-                                  const struct timespec *until);
+#ifdef __GLIBC__
+#define CALL(prefix)                                                                              \
+    prefix##pthread_cond_clockwait(pthread_cond_t *cond, pthread_mutex_t *mutex, clockid_t clock, \
+                                   const struct timespec *until)
+#define CALL_REAL() __real_pthread_cond_clockwait(cond, mutex, clock, until)
+#else
+#define CALL(prefix)                                                             \
+    prefix##pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, \
+                                   const struct timespec *until)
+#define CALL_REAL() __real_pthread_cond_timedwait(cond, mutex, until)
+#endif
+int CALL(__real_);
+int CALL(__wrap_);
 
 int
-__wrap_pthread_cond_clockwait(pthread_cond_t *cond, pthread_mutex_t *mutex, clockid_t clock,
-                              const struct timespec *until)
+CALL(__wrap_)
 {
     const struct timespec pause = {.tv_nsec = 10000};
     static _Thread_local unsigned calls;
@@ -81,7 +89,7 @@ __wrap_pthread_cond_clockwait(pthread_cond_t *cond, pthread_mutex_t *mutex, cloc
 
     if (++calls % 8 == 0)
         (void)nanosleep(&pause, NULL);
-    r = __real_pthread_cond_clockwait(cond, mutex, clock, until);
+    r = CALL_REAL();
     if (calls % 8 == 4)
         (void)nanosleep(&pause, NULL);
     return r;

@@ -101,7 +101,7 @@ exec_web(const struct master *m, struct web_start *w)
     for (pid_t pid = getpid(); pid > 0; pid /= 10)
         w->pid[last--] = (char)('0' + pid % 10);
     if (sigaction(SIGTERM, &plain, NULL) == -1 || dup2(m->theirs, 100) == -1 ||
-        dup2(listener, 3) == -1)
+        dup2(listener, 3) == -1 || fcntl(3, F_SETFD, 0) == -1) /* it may have been 3 before */
         _exit(125);
     (void)execve(WEB_PROGRAM, w->argv, w->envp);
     _exit(126);
