@@ -9,8 +9,8 @@
 #include "supervisor/io/operator_internal.h"
 
 /*
- * GET /v1/metrics. What is told is of one pass over the services, made in pieces between which the
- * loop turns, so a thousand of them hold nobody up; then it is written down as the client takes it.
+ * GET /v1/metrics. What is told is of one pass over the services, and then written down as the client
+ * takes it; both in pieces between which the loop turns, so a thousand of them hold nobody up.
  */
 
 #define PIECE_US     INT64_C(2000) /* of a turn of the loop, for one client */
@@ -29,7 +29,9 @@ struct metrics_stream {
     struct text text;
     size_t sent; /* bytes of it */
     bool ended;
-    ev_timer more; /* the next turn */
+    unsigned turn; /* of the loop, in which it is told until … */
+    int64_t until_us;
+    ev_timer more; /* … and the next one goes on */
 };
 
 static void
@@ -42,31 +44,39 @@ on_more(EV_P_ ev_timer *t, int revents)
     control_stream_wake(s->rq);
 }
 
-/* False: it goes on in the next turn. */
+/* Of the present turn of the loop: is there time left? */
 static bool
+may_go_on(struct metrics_stream *s)
+{
+    const unsigned turn = ev_iteration(s->op->options.loop);
+    const int64_t now_us = mono_now_us();
+
+    if (s->turn != turn)
+        s->until_us = now_us + PIECE_US;
+    s->turn = turn;
+    return s->op->closing || now_us < s->until_us;
+}
+
+static void
 gather(struct metrics_stream *s)
 {
     const struct operator_options *with = &s->op->options;
-    const int64_t until_us = mono_now_us() + PIECE_US;
+    const struct service *of = core_service(with->sources.core, s->ids[s->gathered++]);
 
-    while (s->gathered < s->n_ids) {
-        const struct service *of = core_service(with->sources.core, s->ids[s->gathered++]);
-
-        if (of) /* or it was removed meanwhile */
-            with->metrics_service(with->env, of, &s->metrics.services[s->metrics.n_services++]);
-        if (mono_now_us() >= until_us && s->gathered < s->n_ids && !s->op->closing)
-            return false;
-    }
-    return true;
+    if (of) /* or it was removed meanwhile */
+        with->metrics_service(with->env, of, &s->metrics.services[s->metrics.n_services++]);
 }
 
 static long
 on_next(void *data, char *buf, size_t room)
 {
     struct metrics_stream *s = data;
+    bool more = may_go_on(s);
     size_t n;
 
-    if (s->gathered < s->n_ids && !gather(s)) {
+    for (; more && s->gathered < s->n_ids; more = may_go_on(s))
+        gather(s);
+    if (!more) {
         ev_timer_start(s->op->options.loop, &s->more);
         return 0;
     }
