@@ -15,7 +15,8 @@
  * it says what it concludes, and that it does.
  */
 
-#define SURVEY_WAIT_US (3 * US_PER_S)
+/* A machine may be busy, and the helper gives way to all others. */
+#define SURVEY_WAIT_US (10 * US_PER_S)
 
 void
 survey_note(struct generation *g, const struct worker *w, const struct event *ev)

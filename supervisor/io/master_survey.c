@@ -28,7 +28,7 @@
  * so, and then looked at together, by one helper at a time.
  */
 
-#define PATIENCE_US  (2 * US_PER_S) /* the core waits longer */
+#define PATIENCE_US  (9 * US_PER_S) /* the core waits longer */
 #define REST         4 /* times as long as it took, nobody asks all processes again … */
 #define REST_MOST_US (500 * US_PER_MS) /* … but no longer than that */
 

@@ -5,7 +5,7 @@
 #include "base/units.h"
 #include "tests/simulation/judge.h"
 
-#define WAIT_US (3 * US_PER_S)
+#define WAIT_US (10 * US_PER_S)
 
 void
 judge_survey_asked(struct judge *j, const struct effect *e)
