@@ -156,6 +156,12 @@ add_gated(struct strv *env, const struct service_spec *spec)
     return names.failed ? -ENOMEM : environment_set(env, "STINT_GATED", text_str(&names));
 }
 
+bool
+environment_names_tracer(const struct service_spec *spec)
+{
+    return spec->libstint || spec->preload || spec->profiling.heap;
+}
+
 static int
 add_listeners(struct strv *env, const struct environment_request *req)
 {
@@ -164,7 +170,7 @@ add_listeners(struct strv *env, const struct environment_request *req)
     int r = 0;
 
     /* The child's own, by spawn_start(). libstint too asks it whether the rest is meant for it. */
-    if (req->n_listen > 0 || req->spec->libstint || req->spec->preload)
+    if (req->n_listen > 0 || environment_names_tracer(req->spec))
         r = environment_set(env, "LISTEN_PID", "");
     if (r == 0 && req->spec->gated && req->generation > 0)
         r = add_gated(env, req->spec);
@@ -234,7 +240,7 @@ add_stint(struct strv *env, const struct environment_request *req)
         if (r == 0)
             r = environment_set(env, "STINT_SLOT", number);
     }
-    if (r == 0 && req->tracer > 0) {
+    if (r == 0 && req->tracer > 0 && environment_names_tracer(req->spec)) {
         (void)snprintf(number, sizeof number, "%d", req->tracer);
         r = environment_set(env, "STINT_PTRACER", number);
     }

@@ -2,6 +2,7 @@
 #ifndef STINT_IO_ENVIRONMENT_H
 #define STINT_IO_ENVIRONMENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,16 +20,19 @@ struct environment_request {
     const struct identity
         *identity; /* NULL = stint's own; HOME, USER, LOGNAME, SHELL come from it */
     const char *const *listen_names; /* LISTEN_FDNAMES, in the order of the descriptors */
-    size_t n_listen;                 /* 0: no LISTEN_*, but LISTEN_PID with libstint or preload */
-    const char *notify_path;         /* NOTIFY_SOCKET; NULL = none */
-    uint64_t generation;             /* STINT_GENERATION; 0 = a helper: no generation, no slot */
-    unsigned slot;                   /* STINT_SLOT */
-    const char *spawn_id;            /* STINT_SPAWN_ID; NULL = none */
-    const char *preload;             /* an object for LD_PRELOAD; NULL = none */
-    const char *trace_id;            /* 32 hex digits; NULL or "" = no TRACEPARENT */
-    uint64_t span_id;                /* not 0 when trace_id is given */
-    int tracer;                      /* STINT_PTRACER: who may look at it; 0 = nobody is named */
+    size_t n_listen;         /* 0: no LISTEN_*, but LISTEN_PID with libstint or what is preloaded */
+    const char *notify_path; /* NOTIFY_SOCKET; NULL = none */
+    uint64_t generation;     /* STINT_GENERATION; 0 = a helper: no generation, no slot */
+    unsigned slot;           /* STINT_SLOT */
+    const char *spawn_id;    /* STINT_SPAWN_ID; NULL = none */
+    const char *preload;     /* an object for LD_PRELOAD; NULL = none */
+    const char *trace_id;    /* 32 hex digits; NULL or "" = no TRACEPARENT */
+    uint64_t span_id;        /* not 0 when trace_id is given */
+    int tracer; /* STINT_PTRACER, for who heeds it: who may look; 0 = nobody is named */
 };
+
+/* environment_names_tracer - do its workers heed STINT_PTRACER, by libstint or what is loaded into them? */
+bool environment_names_tracer(const struct service_spec *spec);
 
 /**
  * environment_read - what is in the env_file of @spec; nothing when it has none.

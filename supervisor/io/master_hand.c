@@ -165,7 +165,7 @@ start_environment(struct start *st, struct error *reterr)
         .spawn_id = spawn_id,
         .trace_id = h->trace,
         .span_id = master_span_of_worker(h->trace, h->worker),
-        .tracer = st->spec->libstint ? fdstore_run_pid(h->master->fdstore) : 0,
+        .tracer = fdstore_run_pid(h->master->fdstore),
     };
 
     /* They were there when the generation was made; else this worker goes without. */

@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "config/spec.h"
+#include "supervisor/io/environment.h"
 #include "supervisor/io/report_internal.h"
 #include "supervisor/io/surroundings_internal.h"
 
@@ -60,6 +61,16 @@ foreign(const struct spec *spec)
     return NULL;
 }
 
+/* silent - the first service whose workers do not name us to Yama, or NULL. */
+static const struct service_spec *
+silent(const struct spec *spec)
+{
+    for (size_t i = 0; i < spec->n_services; i++)
+        if (!environment_names_tracer(spec->services[i]))
+            return spec->services[i];
+    return NULL;
+}
+
 static void
 judge_user(struct judge *j)
 {
@@ -106,6 +117,7 @@ judge_evidence(struct judge *j)
 {
     const struct surroundings_facts *f = j->facts;
     const struct service_spec *s = f->may_trace ? NULL : foreign(j->spec);
+    const struct service_spec *hush = f->may_trace || f->ptrace_scope != 1 ? NULL : silent(j->spec);
 
     if (!f->syscalls)
         judge_find(j, "evidence", false,
@@ -119,11 +131,12 @@ judge_evidence(struct judge *j)
                    "kernel.yama.ptrace_scope is 2 and CAP_SYS_PTRACE is missing: what a thread of "
                    "a worker "
                    "waits in cannot be seen");
-    else if (!f->may_trace && f->ptrace_scope == 1)
+    else if (hush)
         judge_find(j, "evidence", false,
-                   "kernel.yama.ptrace_scope is 1 and CAP_SYS_PTRACE is missing: what a thread "
-                   "waits in can "
-                   "be seen only in workers that the present master started");
+                   "kernel.yama.ptrace_scope is 1 and CAP_SYS_PTRACE is missing: what a thread of "
+                   "service %s waits in cannot be seen; with `libstint` or `preload` its workers "
+                   "permit it",
+                   hush->name);
     else if (s)
         judge_find(
             j, "evidence", false,

@@ -12,16 +12,6 @@
 #include "base/mem.h"
 #include "supervisor/probe/capture_parts.h"
 
-static int
-yama_scope(void)
-{
-    auto_free char *text = NULL;
-
-    if (file_read("/proc/sys/kernel/yama/ptrace_scope", 64, &text, NULL, NULL) < 0)
-        return 0;
-    return (int)strtol(text, NULL, 10);
-}
-
 /* effective_uid - of the process, by its status: its directory in /proc is root's when it is undumpable. */
 static bool
 effective_uid(pid_t pid, uid_t *ret)
@@ -46,12 +36,18 @@ effective_uid(pid_t pid, uid_t *ret)
 static void
 why_refused(const struct capture *c, const char *what, char *buf, size_t room)
 {
+    char yama[200] = "";
     uid_t uid = (uid_t)-1;
     char path[64];
     struct stat st;
+    int scope = 0;
 
     (void)snprintf(path, sizeof(path), "/proc/%d/environ", (int)c->req->pid);
-    if (effective_uid(c->req->pid, &uid) && geteuid() != 0 && uid != geteuid())
+    if (!c->calls_seen) /* Yama is asked the same for calls and memory */
+        scope = proc_yama_refuses(yama, sizeof(yama));
+    if (scope >= 3)
+        (void)snprintf(buf, room, "%s may not be read: %s", what, yama);
+    else if (effective_uid(c->req->pid, &uid) && geteuid() != 0 && uid != geteuid())
         (void)snprintf(buf, room,
                        "%s may not be read: it runs as uid %u, the supervisor as uid %u; run "
                        "stint as root or give it CAP_SYS_PTRACE",
@@ -61,11 +57,8 @@ why_refused(const struct capture *c, const char *what, char *buf, size_t room)
                        "%s may not be read: it forbids that (PR_SET_DUMPABLE 0, or a set-uid "
                        "program); run stint as root or leave it dumpable",
                        what);
-    else if (yama_scope() > 0)
-        (void)snprintf(buf, room,
-                       "%s may not be read: kernel.yama.ptrace_scope is %d; run stint with "
-                       "CAP_SYS_PTRACE, set it to 0, or link libstint",
-                       what, yama_scope());
+    else if (scope > 0)
+        (void)snprintf(buf, room, "%s may not be read: %s", what, yama);
     else
         (void)snprintf(buf, room,
                        "%s may not be read (%s): a security module or the container forbids it; "
@@ -96,7 +89,8 @@ grade_calls(struct capture *c)
         why_refused(c, "what its threads wait for", clause, sizeof(clause));
     else if (c->memory.refused)
         why_refused(c, "its memory", clause, sizeof(clause));
-    if (c->calls_refused)
+    f->calls_hidden = c->calls_refused != 0;
+    if (f->calls_hidden && f->grade == EVIDENCE_PROC)
         f->grade = EVIDENCE_STAT;
     note_add(f, clause);
 }

@@ -43,7 +43,7 @@ enum wait_class {
 enum evidence_grade {
     EVIDENCE_STAT,    /* the list of threads and their states only: nothing more was permitted */
     EVIDENCE_PROC,    /* system calls and stacks */
-    EVIDENCE_REGISTRY /* and what the process says of itself */
+    EVIDENCE_REGISTRY /* what the process says of itself, and, unless calls_hidden, all of that */
 };
 
 #define FACTS_FRAMES_MAX  24
@@ -186,7 +186,9 @@ struct process_facts {
     struct scope_facts *scopes; /* owned */
     size_t n_scopes;
     unsigned torn, overflow; /* registry slots that could not be read; threads that found no slot */
-    bool untrusted; /* the registry contradicts the kernel or itself: its claims are not used */
+    bool
+        calls_hidden; /* in which system calls its threads are was not permitted: `note` says why */
+    bool untrusted;   /* the registry contradicts the kernel or itself: its claims are not used */
     unsigned connections;      /* sockets with a peer outside the process; see peers */
     char peers[256];           /* the first few of them */
     unsigned listeners;        /* sockets that still take connections in */

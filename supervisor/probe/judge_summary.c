@@ -11,8 +11,8 @@ add_grade(const struct process_facts *p, struct text *out)
 {
     if (p->untrusted)
         text_add(out, " (its registry contradicts the kernel and is not used)");
-    if (p->grade != EVIDENCE_REGISTRY && p->note[0] != '\0') {
-        text_add(out, " (from /proc: ");
+    if ((p->grade != EVIDENCE_REGISTRY || p->calls_hidden) && p->note[0] != '\0') {
+        text_add(out, p->grade == EVIDENCE_REGISTRY ? " (" : " (from /proc: ");
         text_add_line(out, p->note, sizeof(p->note));
         text_add(out, ")");
     }

@@ -84,6 +84,17 @@ int proc_environ_get(pid_t pid, const char *name, char *buf, size_t room);
 int proc_children(pid_t pid, bool (*skip)(void *env, pid_t child),
                   bool (*on_child)(void *env, const struct proc_stat *child), void *env);
 
+/* ---- proc_permit.c ---- */
+
+/* proc_capable - is CAP_… of linux/capability.h in effect for us, in our own user namespace? */
+bool proc_capable(unsigned capability);
+
+/*
+ * proc_yama_refuses - is it Yama who does not let us look into a process that does not name us?
+ * @buf: then its setting, and the way out. Return: that setting; 0: not Yama.
+ */
+int proc_yama_refuses(char *buf, size_t room);
+
 /* ---- proc_hidden.c: mounted with hidepid=2, /proc does not show whom one may not look at ---------- */
 
 bool proc_hides(void);       /* is it mounted so, for us? */

@@ -9,6 +9,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/units.h"
+#include "supervisor/probe/proc.h"
+#include "supervisor/probe/remote.h"
 #include "supervisor/profile/cpu_children.h"
 #include "supervisor/profile/cpu_inside.h"
 #include "supervisor/profile/cpu_perf.h"
@@ -192,6 +194,20 @@ sample(struct run *run, struct profile *p, const struct profile_target *t,
     return profile_comment(p, "%s", why.text);
 }
 
+/* blind_comment - names of functions and the rest of deep stacks are in its memory. */
+static int
+blind_comment(struct profile *p, pid_t pid)
+{
+    struct remote memory = {.pid = pid};
+    char byte, yama[200];
+
+    (void)remote_read(&memory, 0, &byte, sizeof(byte)); /* nothing is there: but may we look? */
+    if (memory.refused != -EPERM || proc_yama_refuses(yama, sizeof(yama)) == 0)
+        return 0;
+    return profile_comment(
+        p, "functions are not named: the memory of process %d may not be read: %s", (int)pid, yama);
+}
+
 static int
 finish(struct run *run, struct profile *p, const struct profile_target *t, struct error *reterr)
 {
@@ -207,6 +223,8 @@ finish(struct run *run, struct profile *p, const struct profile_target *t, struc
         r = profile_comment(p, "%u samples for each second of CPU time; %llu in %lld.%lld s",
                             run->hz, (unsigned long long)counts->samples,
                             (long long)(took_us / US_PER_S), (long long)(took_us / 100000 % 10));
+    if (r == 0)
+        r = blind_comment(p, t->pid);
     if (r == 0 && took_us < FULL_TIME - US_PER_S)
         r = profile_comment(p, "shorter than 30 s: what is seldom may be missing");
     if (r == 0 && counts->dropped > 0)

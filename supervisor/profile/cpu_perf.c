@@ -261,34 +261,6 @@ limit_raise(void)
     (void)setrlimit(RLIMIT_NOFILE, &files); /* else fewer threads are watched, and that is said */
 }
 
-static int
-paranoid(void)
-{
-    char *text;
-    int level = -1;
-
-    if (file_read("/proc/sys/kernel/perf_event_paranoid", 64, &text, NULL, NULL) < 0)
-        return -1;
-    level = (int)strtol(text, NULL, 10);
-    free(text);
-    return level;
-}
-
-static int
-refused(int r, pid_t pid, struct error *reterr)
-{
-    if (r == -ENOSYS)
-        return error_say(reterr, r, "this kernel or its seccomp filter has no perf_event_open()");
-    if (r == -EACCES || r == -EPERM)
-        return error_say(reterr, r,
-                         "the kernel does not permit to sample process %d from outside "
-                         "(perf_event_open; kernel.perf_event_paranoid is %d): allow it with "
-                         "'sysctl kernel.perf_event_paranoid=2', or give the supervisor "
-                         "CAP_PERFMON, and in a container a seccomp profile with that call",
-                         (int)pid, paranoid());
-    return error_set(reterr, r, "sample process %d", (int)pid);
-}
-
 int
 cpu_perf_open(struct cpu_perf **ret, pid_t pid, unsigned hz, bool prompt, struct error *reterr)
 {
@@ -307,7 +279,7 @@ cpu_perf_open(struct cpu_perf **ret, pid_t pid, unsigned hz, bool prompt, struct
         r = family_add(perf, pid);
     if (r < 0) {
         cpu_perf_close(perf);
-        return refused(r, pid, reterr);
+        return cpu_refused(r, pid, reterr);
     }
     *ret = perf;
     return 0;

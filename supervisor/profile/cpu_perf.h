@@ -31,6 +31,21 @@ struct cpu_perf_counts {
 int cpu_perf_open(struct cpu_perf **ret, pid_t pid, unsigned hz, bool prompt, struct error *reterr);
 void cpu_perf_close(struct cpu_perf *perf); /* NULL is fine */
 
+/* ---- cpu_refused.c ---- */
+
+struct cpu_refusal {
+    int paranoid;  /* kernel.perf_event_paranoid; -1: there is none */
+    bool admin;    /* CAP_SYS_ADMIN */
+    bool perfmon;  /* CAP_PERFMON, once a part of it */
+    bool filtered; /* a seccomp filter is over us */
+};
+
+const char *cpu_refused_why(
+    const struct cpu_refusal *r); /* … and the way out; pure, static words */
+
+/* cpu_refused - the sentence for the errno @r of perf_event_open(). Return: @r. */
+int cpu_refused(int r, pid_t pid, struct error *reterr);
+
 /* cpu_perf_await - until there is something to take, or @until_us. Return: false: nobody is left. */
 bool cpu_perf_await(struct cpu_perf *perf, int64_t until_us);
 

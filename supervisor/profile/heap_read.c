@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "supervisor/probe/proc.h"
 #include "supervisor/probe/remote.h"
 
 /*
@@ -161,6 +162,7 @@ heap_read(pid_t pid, struct heap_copy *ret, struct error *reterr)
 {
     struct reading h = {.memory = {.pid = pid}, .copy = ret};
     struct stint_heap_anchor first;
+    char yama[200];
     uint64_t at;
     int r = 0;
 
@@ -179,6 +181,9 @@ heap_read(pid_t pid, struct heap_copy *ret, struct error *reterr)
         if (r == 0)
             r = labels_read(&h);
     }
+    if (r == -EPERM && proc_yama_refuses(yama, sizeof(yama)) > 0)
+        return error_say(reterr, r, "the heap's sums in process %d may not be read: %s", (int)pid,
+                         yama);
     return r < 0 ? error_set(reterr, r, "read the heap's sums in process %d", (int)pid) : 1;
 }
 

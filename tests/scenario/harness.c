@@ -144,13 +144,14 @@ bool
 scn_launch(const struct scn_world *world)
 {
     const char *stint = program("STINT_BINARY");
-    char byte, own[sizeof(stage.dir) + sizeof("/stint")];
+    char byte, own[sizeof(stage.dir) + sizeof("/bin/stint")];
     int ends[2], told[2];
     bool ok;
 
     if (world->uid) { /* who may not be able to reach the project's folder */
-        scn_copy("stint", stint, "");
-        (void)snprintf(own, sizeof(own), "%s/stint", stage.dir);
+        ck_assert_int_eq(mkdir(scn_path("bin"), 0755), 0);
+        scn_copy("bin/stint", stint, "");
+        (void)snprintf(own, sizeof(own), "%s/bin/stint", stage.dir);
         stint = own;
         ck_assert_int_eq(chown(stage.dir, world->uid, world->uid), 0);
     }

@@ -32,10 +32,11 @@ __attribute__((format(printf, 1, 2))) void scn_config(const char *fmt, ...);
 void scn_start(void); /* start the master; returns when it says that it started */
 /* scn_launch - start it in a world that is less kind; does not wait for anything. */
 struct scn_world {
-    uid_t uid;       /* run as; the stage is given to that user; 0: as the test */
-    bool no_stderr;  /* descriptor 2 is closed */
-    bool no_inotify; /* in a user namespace of its own, where no inotify instance may be made */
-    bool has_child;  /* as after "something & exec stint run" in a shell; it ends with the master */
+    uid_t uid;           /* run as; the stage is given to that user; 0: as the test */
+    unsigned capability; /* the one that this user has, CAP_…; 0: none */
+    bool no_stderr;      /* descriptor 2 is closed */
+    bool no_inotify;     /* in a user namespace of its own, where no inotify instance may be made */
+    bool has_child; /* as after "something & exec stint run" in a shell; it ends with the master */
     const char *watchdog; /* --watchdog, borrowed; NULL: as it is by itself */
     bool slow_names; /* in a mount namespace of its own, where users are looked up by nss_slow.c */
     bool

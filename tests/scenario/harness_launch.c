@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -110,13 +111,30 @@ launch_world(const struct scn_world *world)
            (!world->no_look || forbid_looks());
 }
 
+/* For good: with @capability, also over the exec of a program that has none of its own. */
+static bool
+become(uid_t uid, unsigned capability)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    const __u32 bit = 1U << capability % 32;
+
+    sets[capability / 32] =
+        (struct __user_cap_data_struct){.effective = bit, .permitted = bit, .inheritable = bit};
+    if (prctl(PR_SET_KEEPCAPS, capability != 0, 0, 0, 0) == -1 || setgroups(0, NULL) == -1 ||
+        setgid(uid) == -1 || setuid(uid) == -1)
+        return false;
+    return capability == 0 || (syscall(SYS_capset, &head, sets) == 0 &&
+                               prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0) == 0);
+}
+
 void
 launch_child(const struct scn_world *world, const char *stint, int log, int told)
 {
     bool ok = launch_world(world);
 
     if (world->uid)
-        ok = setgroups(0, NULL) == 0 && setgid(world->uid) == 0 && setuid(world->uid) == 0;
+        ok = become(world->uid, world->capability);
     if (world->has_child && fork() == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         (void)signal(SIGTERM, SIG_DFL); /* the test library has a handler of its own */

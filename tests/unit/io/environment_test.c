@@ -91,9 +91,28 @@ START_TEST(a_worker_is_told_who_it_is)
     ck_assert(has(&env, "STINT_GENERATION=18446744073709551615"));
     ck_assert(has(&env, "STINT_SLOT=3"));
     ck_assert(has(&env, "STINT_SPAWN_ID=abc"));
-    ck_assert(has(&env, "STINT_PTRACER=42"));
+    ck_assert(!has(&env, "STINT_PTRACER=42")); /* it would not know what to do with it */
     ck_assert(has(&env, "TRACEPARENT=00-0123456789abcdef0123456789abcdef-00000000000000fe-01"));
     strv_finish(&env);
+}
+END_TEST
+
+/* Under Yama: libstint and what is loaded into a worker name who may look into it, and nobody else does. */
+START_TEST(who_can_is_told_whom_to_let_look)
+{
+    struct environment_request req = request();
+    struct strv env = {0};
+
+    req.tracer = 42;
+    spec.libstint = _i == 0;
+    spec.preload = _i == 1;
+    spec.profiling.heap = _i == 2;
+    ck_assert_int_eq(environment_build(&req, &env, NULL), 0);
+    ck_assert_int_eq(has(&env, "STINT_PTRACER=42"), _i < 3);
+    ck_assert_int_eq(has(&env, "LISTEN_PID="),
+                     _i < 3); /* it is for the worker, not for its helpers */
+    strv_finish(&env);
+    spec.libstint = spec.preload = spec.profiling.heap = false;
 }
 END_TEST
 
@@ -332,6 +351,7 @@ main(void)
     tcase_add_checked_fixture(t, NULL, folder_remove);
     tcase_add_test(t, what_was_meant_for_stint_stays_with_stint);
     tcase_add_test(t, a_worker_is_told_who_it_is);
+    tcase_add_loop_test(t, who_can_is_told_whom_to_let_look, 0, 4);
     tcase_add_test(t, a_worker_with_libstint_is_told_its_pid);
     tcase_add_test(t, a_worker_with_libstint_is_told_how_long_requests_may_take);
     tcase_add_test(t, a_preloaded_worker_is_told_its_pid_and_loads_our_object_first);

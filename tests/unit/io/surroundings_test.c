@@ -132,22 +132,29 @@ END_TEST
 static const struct {
     const char *words;
     int scope;
-    bool may_trace, other;
+    bool may_trace, other, names;
 } traces[] = {
-    {NULL,                              0, true,  true },
-    {NULL,                              1, true,  true },
-    {NULL,                              2, true,  true },
-    {"ptrace_scope is 3",               3, true,  false},
-    {NULL,                              0, false, false},
-    {"service web, another user",       0, false, true },
-    {"workers that the present master", 1, false, false},
-    {"ptrace_scope is 2",               2, false, false},
+    {NULL,                                                                 0, true,  true,  false},
+    {NULL,                                                                 1, true,  true,  false},
+    {NULL,                                                                 2, true,  true,  false},
+    {"ptrace_scope is 3",                                                  3, true,  false, false},
+    {"ptrace_scope is 3",                                                  3, true,  false, true },
+    {NULL,                                                                 0, false, false, false},
+    {"service web, another user",                                          0, false, true,  false},
+    {"of service a waits in cannot be seen; with `libstint` or `preload`", 1, false, false, false},
+    {NULL,                                                                 1, false, false, true },
+    {"ptrace_scope is 2",                                                  2, false, false, false},
+    {"ptrace_scope is 2",                                                  2, false, false, true },
 };
 
 START_TEST(evidence_is_what_the_kernel_lets_us_see)
 {
     if (traces[_i].other)
         configure("version: 1\nservices: {web: {command: [/bin/true], user: www-data}}\n");
+    if (traces[_i].names)
+        configure("version: 1\nservices: {a: {command: [/bin/true], libstint: true},"
+                  " b: {command: [/bin/true], ready: {assume_after: 1s}, preload: true},"
+                  " c: {command: [/bin/true], profiling: {heap: true}}}\n");
     facts.may_trace = traces[_i].may_trace;
     facts.ptrace_scope = traces[_i].scope;
     if (traces[_i].words)

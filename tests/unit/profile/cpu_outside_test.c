@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "supervisor/profile/cpu_perf.h"
 #include "tests/unit/profile/cpu_fixture.h"
 
 START_TEST(a_program_with_frame_pointers_is_attributed_within_five_points)
@@ -161,6 +162,31 @@ START_TEST(a_worker_that_ends_ends_the_profile)
 }
 END_TEST
 
+/* What is set already, or would not help, is not advised. */
+static const struct {
+    struct cpu_refusal refusal;
+    const char *helps, *does_not;
+} refusals[] = {
+    {{.paranoid = 3},                                  "kernel.perf_event_paranoid=2", "seccomp"   },
+    {{.paranoid = 3, .perfmon = true},                 "CAP_SYS_ADMIN",                "seccomp"   },
+    {{.paranoid = 3, .filtered = true},
+     "kernel.perf_event_paranoid=2",                                                   "seccomp"   }, /* first of two */
+    {{.paranoid = 3, .admin = true, .filtered = true}, "seccomp",                      "paranoid=2"},
+    {{.paranoid = 2, .filtered = true},                "seccomp",                      "paranoid=2"},
+    {{.paranoid = 2},                                  "another user",                 "paranoid=2"},
+    {{.paranoid = -1, .perfmon = true},                "security module",              "CAP_"      },
+    {{.paranoid = 2, .admin = true},                   "security module",              "CAP_"      },
+};
+
+START_TEST(of_who_may_not_be_sampled_it_is_told_what_helps)
+{
+    const char *words = cpu_refused_why(&refusals[_i].refusal);
+
+    ck_assert_msg(strstr(words, refusals[_i].helps) != NULL, "%s", words);
+    ck_assert_msg(strstr(words, refusals[_i].does_not) == NULL, "%s", words);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -185,6 +211,8 @@ main(void)
     tcase_add_test(rest, pprof_names_functions_and_lines);
     tcase_add_test(rest, a_registered_thread_has_scope_and_trace);
     tcase_add_test(rest, a_worker_that_ends_ends_the_profile);
+    tcase_add_loop_test(rest, of_who_may_not_be_sampled_it_is_told_what_helps, 0,
+                        (int)ARRAY_LEN(refusals));
     suite_add_tcase(suite, rest);
     return unit_main(suite);
 }
