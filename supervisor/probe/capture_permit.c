@@ -40,25 +40,26 @@ why_refused(const struct capture *c, const char *what, char *buf, size_t room)
     uid_t uid = (uid_t)-1;
     char path[64];
     struct stat st;
+    bool others, shy;
     int scope = 0;
 
     (void)snprintf(path, sizeof(path), "/proc/%d/environ", (int)c->req->pid);
+    others = effective_uid(c->req->pid, &uid) && geteuid() != 0 && uid != geteuid();
+    shy = !others && geteuid() != 0 && stat(path, &st) == 0 && st.st_uid != uid;
     if (!c->calls_seen) /* Yama is asked the same for calls and memory */
         scope = proc_yama_refuses(yama, sizeof(yama));
-    if (scope >= 3)
+    if (scope >= 3 || (scope > 0 && !others && !shy))
         (void)snprintf(buf, room, "%s may not be read: %s", what, yama);
-    else if (effective_uid(c->req->pid, &uid) && geteuid() != 0 && uid != geteuid())
+    else if (others)
         (void)snprintf(buf, room,
                        "%s may not be read: it runs as uid %u, the supervisor as uid %u; run "
                        "stint as root or give it CAP_SYS_PTRACE",
                        what, (unsigned)uid, (unsigned)geteuid());
-    else if (geteuid() != 0 && stat(path, &st) == 0 && st.st_uid != uid)
+    else if (shy)
         (void)snprintf(buf, room,
                        "%s may not be read: it forbids that (PR_SET_DUMPABLE 0, or a set-uid "
                        "program); run stint as root or leave it dumpable",
                        what);
-    else if (scope > 0)
-        (void)snprintf(buf, room, "%s may not be read: %s", what, yama);
     else
         (void)snprintf(buf, room,
                        "%s may not be read (%s): a security module or the container forbids it; "
