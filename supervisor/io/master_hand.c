@@ -151,7 +151,6 @@ start_environment(struct start *st, struct error *reterr)
     struct hand *h = st->hand;
     const char *names[INHERITED_MAX];
     char spawn_id[24];
-    struct error err = {0};
     auto_free char *preload = NULL;
     struct environment_request rq = {
         .spec = st->spec,
@@ -169,8 +168,7 @@ start_environment(struct start *st, struct error *reterr)
     };
 
     /* They were there when the generation was made; else this worker goes without. */
-    (void)preload_find(st->spec, &preload, &err);
-    rq.preload = preload;
+    rq.preload = preload = preload_for(st->spec, h->snapshot->exe_fd, &h->snapshot->exe_stat);
     (void)snprintf(spawn_id, sizeof(spawn_id), "%" PRIu64, h->worker);
     rq.n_listen = hand_inherits_names(h, names);
     if (slot_argv(&st->spec->command, h->slot, &st->argv) < 0)

@@ -85,6 +85,30 @@ preload_find(const struct service_spec *spec, char **ret, struct error *reterr)
     return *ret ? 0 : error_set(reterr, -ENOMEM, "name what is loaded into '%s'", spec->name);
 }
 
+/* Its loader would end the program over what glibc alone has, before main(). */
+static bool
+is_musl(const struct elf_facts *facts)
+{
+    const char *slash = strrchr(facts->interpreter, '/');
+
+    return slash && strncmp(slash, "/ld-musl-", strlen("/ld-musl-")) == 0;
+}
+
+char *
+preload_for(const struct service_spec *spec, int exe_fd, const struct stat *exe)
+{
+    struct elf_facts facts;
+    struct error ignored = {0};
+    char *objects = NULL;
+
+    (void)preload_find(spec, &objects, &ignored);
+    if (!objects || exe_fd < 0 ||
+        elf_check_fd(exe_fd, (uint64_t)exe->st_size, &facts, &ignored) < 0 || !is_musl(&facts))
+        return objects;
+    free(objects);
+    return NULL;
+}
+
 const char *
 preload_hindrance(int exe_fd, const struct stat *exe)
 {
@@ -93,8 +117,11 @@ preload_hindrance(int exe_fd, const struct stat *exe)
 
     if (exe->st_mode & (S_ISUID | S_ISGID))
         return "it is set-user-ID or set-group-ID";
-    if (elf_check_fd(exe_fd, (uint64_t)exe->st_size, &facts, &ignored) == 0 &&
-        facts.interpreter[0] == '\0')
+    if (elf_check_fd(exe_fd, (uint64_t)exe->st_size, &facts, &ignored) < 0)
+        return NULL;
+    if (facts.interpreter[0] == '\0')
         return "it is linked statically";
+    if (is_musl(&facts))
+        return "its C library is musl, and what would be loaded is glibc's; it is left out";
     return NULL;
 }

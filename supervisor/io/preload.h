@@ -23,4 +23,8 @@ int preload_find(const struct service_spec *spec, char **ret, struct error *rete
 /* preload_hindrance - why the loader will not load it into this program, in words; NULL: nothing is known. */
 const char *preload_hindrance(int exe_fd, const struct stat *exe);
 
+/* preload_for - as preload_find(), for one start; @exe_fd: -1: not known. malloc()ed; NULL: nothing is asked for, is
+ * there, or would let the program start. */
+char *preload_for(const struct service_spec *spec, int exe_fd, const struct stat *exe);
+
 #endif

@@ -62,6 +62,7 @@ shared="-L$work -lstint -Wl,-rpath,$work"
     echo "$program $source/examples/pool/*.c -o $work/examples/pool $static"
     echo "$program $source/examples/epoll/*.c -o $work/examples/echo $shared"
     echo "$program $source/examples/reload/*.c -o $work/examples/ticker $static"
+    echo "$program $source/tests/scenario/preload_guest.c -o $work/guest"
     echo "$program -fno-optimize-sibling-calls $source/tests/scenario/leaker.c -o $work/leaker $static"
 } | all
 touch "$work/made"
