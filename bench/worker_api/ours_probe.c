@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -113,14 +114,16 @@ target(void)
 /*
  * look - as stint does: a child looks, and is gone; when nobody waits for it, on idle time (HELPER_IDLE
  * in supervisor/io/helper.h). Return: whether it saw them all, and where.
+ * @ret_cpu_us: of the processor, for both samples and for the names; NULL: not asked
  */
 static bool
-look(pid_t pid, bool idle)
+look(pid_t pid, bool idle, int64_t *ret_cpu_us)
 {
     struct probe_request req = {.pid = pid, .registry_fd = -1, .between_us = PROBE_BETWEEN_US};
     const struct sched_param no_priority = {0};
     struct process_facts facts = {0};
     pid_t child = fork();
+    struct rusage used = {0};
     size_t seen = 0;
     int status = -1;
 
@@ -134,7 +137,12 @@ look(pid_t pid, bool idle)
                     facts.threads[i].business >= 0 && facts.threads[i].owner == pid;
         _exit(seen == THREADS ? 0 : 1);
     }
-    return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+    if (child < 0 || wait4(child, &status, 0, &used) != child)
+        return false;
+    if (ret_cpu_us)
+        *ret_cpu_us = (used.ru_utime.tv_sec + used.ru_stime.tv_sec) * US_PER_S +
+                      used.ru_utime.tv_usec + used.ru_stime.tv_usec;
+    return status == 0;
 }
 
 static int
@@ -164,13 +172,13 @@ measure_gap(pid_t pid)
 {
     int64_t begin_us = mono_now_us(), before_us, after_us, gap_us;
 
-    if (!look(pid, true))
+    if (!look(pid, true, NULL))
         return false; /* the first one, to know how long they take */
     before_us = idle_gap_us((mono_now_us() - begin_us) * LOOKS);
     begin_us = mono_now_us();
     stage->gap_us = 0;
     for (int i = 0; i < LOOKS; i++)
-        if (!look(pid, true))
+        if (!look(pid, true, NULL))
             return false;
     gap_us = stage->gap_us;
     after_us = idle_gap_us(mono_now_us() - begin_us);
@@ -182,17 +190,19 @@ measure_gap(pid_t pid)
 static bool
 measure(pid_t pid)
 {
-    int64_t took_us[LOOKS];
+    int64_t took_us[LOOKS], cpu_us[LOOKS];
 
     for (int i = 0; i < LOOKS; i++) {
         int64_t at_us = mono_now_us();
 
-        if (!look(pid, false))
+        if (!look(pid, false, &cpu_us[i]))
             return false;
-        took_us[i] = mono_now_us() - at_us - PROBE_BETWEEN_US; /* it sleeps then */
+        took_us[i] = mono_now_us() - at_us - PROBE_BETWEEN_US; /* the first sample is within */
     }
     qsort(took_us, LOOKS, sizeof(took_us[0]), by_value);
+    qsort(cpu_us, LOOKS, sizeof(cpu_us[0]), by_value);
     printf("probe %lld\n", (long long)took_us[LOOKS / 2] * 1000);
+    printf("probe_cpu %lld\n", (long long)cpu_us[LOOKS / 2] * 1000);
     return measure_gap(pid);
 }
 

@@ -140,15 +140,35 @@ look_tracer(const struct capture *c, struct thread_facts *t)
         t->tracer = (pid_t)strtol(at + strlen("\nTracerPid:"), NULL, 10);
 }
 
-/*
- * look_waited - all the time between two looks? It was put on no CPU in between and used none, so it is
- * where it was: in the one call, with the same arguments, that was read between the two.
- */
+void
+look_first(struct capture *c, struct look *l)
+{
+    look_time(c, l);
+    l->seen = look_stat(c, l->tid, &l->stat);
+    look_call(c, l);
+}
+
 bool
 look_waited(const struct look *a, const struct look *b)
 {
     return a->timed && b->timed && a->cpu_ns == b->cpu_ns && a->turns == b->turns && b->called &&
            !b->call.running;
+}
+
+/*
+ * What was read at the first sample, behind its time, is true as long as that is: to leave its call, to
+ * be stopped or to end, a thread has to be put on a CPU.
+ */
+bool
+look_stayed(const struct capture *c, const struct look *before, struct look *l)
+{
+    if (!before->timed || !before->seen || !before->called || look_ended(&before->stat))
+        return false;
+    look_time(c, l);
+    l->called = true;
+    l->call = before->call;
+    l->stat = before->stat;
+    return look_waited(before, l);
 }
 
 void

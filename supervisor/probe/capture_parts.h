@@ -23,8 +23,10 @@ struct look {
     pid_t tid;
     int sched_fd; /* of its schedstat, kept open from the first sample to the second; -1 = not. It
                      cannot turn into another thread's, as its number can. */
+    bool seen;    /* `stat` is known */
     bool called;  /* `call` is known */
     bool timed;   /* cpu_ns and turns are known */
+    struct proc_stat stat;
     struct proc_syscall call;
     uint64_t cpu_ns, turns; /* on a CPU: how long, and how often it was put there */
     void *stack;            /* owned: of a newborn, from `call.sp` on; NULL = not copied */

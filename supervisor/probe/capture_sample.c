@@ -86,7 +86,7 @@ capture_sample_first(struct capture *c)
         *l = (struct look){.tid = tids[c->n_first], .sched_fd = -1};
         if (capture_late(c))
             continue;
-        look_time(c, l);
+        look_first(c, l);
         if (c->files_left < 1)
             look_close(l);
         else
@@ -126,6 +126,26 @@ thread_fill(struct thread_facts *t, const struct proc_stat *st)
     plain_text(t->comm);
 }
 
+/* thread_see - how it is now. *@before: NULL afterwards when that was another thread. Return: false: it is gone. */
+static bool
+thread_see(struct capture *c, struct look *l, struct look **before)
+{
+    if (*before) { /* the same file: another thread of that number cannot be behind it */
+        l->sched_fd = steal_fd((*before)->sched_fd);
+        if (look_stayed(c, *before, l))
+            return true;
+    }
+    if (!look_stat(c, l->tid, &l->stat))
+        return false;
+    if (look_ended(&l->stat)) {
+        c->facts->zombie_leader |= l->tid == c->facts->pid;
+        return false;
+    }
+    look_again(c, l, before);
+    look_for_rest(c, l, *before);
+    return true;
+}
+
 /* thread_look - the second look at @tid. Return: false: it is gone. */
 static bool
 thread_look(struct capture *c, pid_t tid, struct look *before)
@@ -133,34 +153,27 @@ thread_look(struct capture *c, pid_t tid, struct look *before)
     struct process_facts *f = c->facts;
     struct thread_facts *t = &f->threads[f->n];
     struct look *l = &c->second[f->n];
-    struct proc_stat st;
+    bool there;
 
-    if (!look_stat(c, tid, &st))
-        return false;
-    if (tid == f->pid)
-        (void)snprintf(f->comm, sizeof(f->comm), "%.47s", st.comm);
-    if (st.state == 'Z' || st.state == 'X' || st.state == 'x') {
-        f->zombie_leader |= tid == f->pid;
-        return false;
-    }
     *l = (struct look){.tid = tid, .sched_fd = -1};
-    if (before) /* the same file: another thread of that number cannot be behind it */
-        l->sched_fd = steal_fd(before->sched_fd);
-    look_again(c, l, &before);
-    look_for_rest(c, l, before);
+    there = thread_see(c, l, &before);
     look_close(l);
-    if (st.state == 'R' && l->called && !l->call.running)
-        st.state = 'S'; /* since then */
-    thread_fill(t, &st);
+    if (tid == f->pid && l->stat.pid == tid)
+        (void)snprintf(f->comm, sizeof(f->comm), "%.47s", l->stat.comm);
+    if (!there)
+        return false;
+    if (l->stat.state == 'R' && l->called && !l->call.running)
+        l->stat.state = 'S'; /* since then */
+    thread_fill(t, &l->stat);
     t->main = tid == f->pid;
-    t->started_us = started_us(c, st.start_time);
+    t->started_us = started_us(c, l->stat.start_time);
     t->cpu_us = (int64_t)(l->timed ? l->cpu_ns / 1000
-                                   : st.cpu_ticks * 1000000 / (uint64_t)sysconf(_SC_CLK_TCK));
+                                   : l->stat.cpu_ticks * 1000000 / (uint64_t)sysconf(_SC_CLK_TCK));
     t->fresh = c->first && (!before || t->started_us > c->first_us);
     if (before && before->timed && l->timed && !t->fresh && l->cpu_ns >= before->cpu_ns)
         t->cpu_delta_us = (int64_t)((l->cpu_ns - before->cpu_ns) / 1000);
-    t->still = before && !t->fresh && st.state != 'R' && look_waited(before, l);
-    if (st.state == 't')
+    t->still = before && !t->fresh && l->stat.state != 'R' && look_waited(before, l);
+    if (l->stat.state == 't')
         look_tracer(c, t);
     if (t->fresh)
         capture_stack_early(c, l);
