@@ -185,6 +185,19 @@ exporter_configure(struct exporter *x, const struct export_spec *spec, bool all)
     begin(x, all || was_on);
 }
 
+/* The supervisor's own that nobody was sent are there still; those of workers come again. */
+static void
+take_up_spans(struct exporter *x)
+{
+    export_u64 *seen = &x->queue.shared->seen[EXPORT_SPANS];
+
+    if (!x->options.spans || !spans_go_on(x->options.spans))
+        atomic_store(seen, 0); /* they are numbered anew */
+    else if (atomic_load(seen) > spans_last(x->options.spans))
+        atomic_store(seen, spans_last(x->options.spans));
+    x->spans_seen = atomic_load(seen);
+}
+
 void
 exporter_adopt(struct exporter *x, int fd)
 {
@@ -203,7 +216,7 @@ exporter_adopt(struct exporter *x, int fd)
             x->options.drop(x->options.env);
         return;
     }
-    atomic_store(&x->queue.shared->seen[EXPORT_SPANS], 0); /* they are numbered by each master */
+    take_up_spans(x);
     begin(x, true);
 }
 

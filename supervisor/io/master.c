@@ -28,11 +28,11 @@
 #include "supervisor/io/master_hooks.h"
 #include "supervisor/io/master_logs.h"
 #include "supervisor/io/master_outdated.h"
+#include "supervisor/io/master_spans.h"
 #include "supervisor/io/master_state.h"
 #include "supervisor/io/operator.h"
 #include "supervisor/io/orphans.h"
 #include "supervisor/io/peek.h"
-#include "supervisor/io/spans.h"
 #include "supervisor/io/watch.h"
 
 /* ---- what wakes the master ---------------------------------------------------------------------- */
@@ -201,7 +201,8 @@ master_create(struct master *m, struct error *reterr)
         r = fdstore_put(m->fdstore, "journal", journal_ring_fd(m->journal));
     if (r == 0)
         r = master_logs(m);
-    m->spans = spans_create(); /* without memory there are none */
+    if (r == 0)
+        master_spans_open(m);
     if (r == 0)
         r = master_export(m);
     (void)spawn_raise_nofile(); /* not: then surroundings say when it is too low */

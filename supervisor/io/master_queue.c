@@ -139,6 +139,13 @@ take_effect(struct master *m, const struct effect *e)
     save_done(m, e);
 }
 
+static void
+spans_settled(const struct master *m)
+{
+    if (m->spans)
+        spans_settle(m->spans);
+}
+
 /* What a step has decided: written down, then told and done. */
 static void
 queue_effects(struct master *m)
@@ -153,6 +160,7 @@ queue_effects(struct master *m)
     }
     EDGE_MOVES("told");
     save_commit(m);
+    spans_settled(m);
     m->effects.lost += m->todo.lost;
     m->todo.lost = 0;
     if (m->effects.lost > 0) {
@@ -254,6 +262,7 @@ act_until(struct master *m, int64_t until_us)
         EDGE_EFFECT("after", &e);
         save_done(m, &e);
         save_commit(m);
+        spans_settled(m);
     }
     m->acting = false;
     if (m->todo_done == m->todo.n) {

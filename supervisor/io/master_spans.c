@@ -3,9 +3,11 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/mem.h"
 #include "base/units.h"
 #include "supervisor/core/core.h"
+#include "supervisor/io/fdstore.h"
 #include "supervisor/io/master_spans.h"
 
 /*
@@ -20,6 +22,27 @@ static const char *const reload_names[RELOAD_STATE_COUNT] = {
     [RELOAD_CHECKING] = "check",  [RELOAD_QUEUED] = "queue", [RELOAD_RELIEVING] = "relieve",
     [RELOAD_HANDING] = "hand",    [RELOAD_ASKING] = "ask",   [RELOAD_RESTORING] = "restore",
 };
+
+#define KEPT "spans" /* … by the keeper */
+
+void
+master_spans_open(struct master *m)
+{
+    int fd = fdstore_take(m->fdstore, KEPT);
+    struct error why = {0};
+
+    m->spans = spans_create();
+    if (m->spans && fd >= 0) {
+        if (spans_adopt(m->spans, fd, &why) == 0)
+            return;
+        journal_say(m->journal, LOG_LEVEL_WARNING, "spans_lost",
+                    "the spans of the master before are not shown: %s", why.text);
+    }
+    if (m->spans && spans_fd(m->spans) >= 0 &&
+        fdstore_put(m->fdstore, KEPT, spans_fd(m->spans)) < 0)
+        journal_say(m->journal, LOG_LEVEL_ERROR, "not_kept",
+                    KEPT ": no memory: they are lost should the master be killed");
+}
 
 static uint64_t
 root_of(const char *trace)
@@ -131,14 +154,17 @@ on_generation(struct master *m, const struct move *move)
 void
 master_spans_certificate(struct master *m, const struct record *r)
 {
+    const struct span *held = m->spans ? spans_held(m->spans, r->service, r->generation) : NULL;
     struct span span;
 
-    if (!m->spans || !spans_release(m->spans, r->service, r->generation, &span))
-        return; /* it was retired under another master */
+    if (!held)
+        return;
+    span = *held;
     span.end_ns = wall_ns(r->at_us, mono_now_us());
     span.failed = r->count > 0;
     (void)snprintf(span.text, sizeof(span.text), "leaks: %u", r->count);
     spans_put(m->spans, &span);
+    spans_release(m->spans, r->service, r->generation);
 }
 
 static void

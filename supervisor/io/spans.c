@@ -1,29 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "supervisor/io/spans.h"
 
-#include <inttypes.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fd.h"
 #include "base/mem.h"
-#include "base/text.h"
-#include "base/units.h"
-#include "supervisor/io/journal_line.h"
+#include "supervisor/io/spans_memory.h"
 
 struct ring {
     struct span *of; /* owned; `max` of them, NULL until there is one */
     uint64_t n;      /* put so far; what is kept has rising numbers */
+    uint64_t first;  /* the first that is whole */
     unsigned max;
 };
 
 struct spans {
-    struct ring own, of_workers;
-    uint64_t last; /* numbers given */
+    struct ring own; /* in `kept` */
+    struct ring of_workers;
+    struct spans_kept *kept; /* owned: a mapping */
+    int fd;                  /* … of this, owned; -1: it is our own */
+    uint64_t before;         /* numbers up to this were given by a master before us … */
+    uint64_t unsettled;      /* … and spans behind this may come again */
     uint64_t taken, dropped;
-    bool has_taker;
+    bool has_taker, adopted;
     struct list watches; /* struct spans_watch.node */
-    struct span held[SPANS_HELD];
-    unsigned n_held; /* … ever */
 };
 
 struct spans *
@@ -34,9 +36,54 @@ spans_create(void)
     if (!s)
         return NULL;
     list_init(&s->watches);
-    s->own.max = SPANS_MAX;
+    s->kept = spans_memory_create(&s->fd);
+    if (!s->kept) {
+        free(s);
+        return NULL;
+    }
+    s->own = (struct ring){.of = s->kept->own, .max = SPANS_MAX};
     s->of_workers.max = SPANS_WORKER_MAX;
     return s;
+}
+
+int
+spans_fd(const struct spans *s)
+{
+    return s->fd;
+}
+
+int
+spans_adopt(struct spans *s, int fd, struct error *reterr)
+{
+    struct spans_kept *kept = spans_memory_adopt(fd, reterr);
+
+    if (!kept) {
+        (void)fd_close(fd);
+        return -EBADMSG;
+    }
+    spans_memory_close(s->kept);
+    (void)fd_close(s->fd);
+    s->kept = kept;
+    s->fd = fd;
+    s->own = (struct ring){.of = kept->own, .max = SPANS_MAX, .n = shared_load(&kept->n)};
+    if (s->own.n >= SPANS_MAX && kept->own[s->own.n % SPANS_MAX].seq == 0)
+        s->own.first = s->own.n - SPANS_MAX + 1; /* its place was being taken */
+    s->before = shared_load(&kept->last);
+    s->unsettled = shared_load(&kept->settled);
+    s->adopted = true;
+    return 0;
+}
+
+bool
+spans_go_on(const struct spans *s)
+{
+    return s->adopted;
+}
+
+void
+spans_settle(struct spans *s)
+{
+    shared_store(&s->kept->settled, shared_load(&s->kept->last));
 }
 
 void
@@ -46,26 +93,63 @@ spans_destroy(struct spans *s)
         return;
     list_for_each_safe (pos, &s->watches)
         list_del(pos);
-    free(s->own.of);
+    spans_memory_close(s->kept);
+    (void)fd_close(s->fd);
     free(s->of_workers.of);
     free(s);
+}
+
+/* The master before had put it, and was killed before the step was written down. */
+static bool
+is_there(const struct spans *s, const struct span *span)
+{
+    const struct ring *own = &s->own;
+
+    for (uint64_t i = own->n; i > 0 && i + own->max > own->n; i--) {
+        const struct span *there = &own->of[(i - 1) % own->max];
+
+        if (there->seq <= s->unsettled)
+            return false;
+        if (there->seq <= s->before && there->id == span->id)
+            return true;
+    }
+    return false;
+}
+
+/* Whole or not at all: it has no number while it is written. */
+static void
+fill(struct span *place, const struct span *span, uint64_t seq)
+{
+    place->seq = 0;
+    atomic_signal_fence(memory_order_seq_cst);
+    *place = *span;
+    place->seq = 0;
+    atomic_signal_fence(memory_order_seq_cst);
+    place->seq = seq;
+    atomic_signal_fence(memory_order_seq_cst);
 }
 
 void
 spans_put(struct spans *s, const struct span *span)
 {
     struct ring *ring = span->of_worker ? &s->of_workers : &s->own;
+    uint64_t seq = shared_load(&s->kept->last) + 1;
     struct span *place;
 
+    if (!span->of_worker && s->unsettled < s->before && is_there(s, span))
+        return;
     if (!ring->of)
         ring->of = calloc(ring->max, sizeof(*ring->of));
     if (!ring->of)
         return; /* no memory: it is not there, and there will be others */
-    place = &ring->of[ring->n++ % ring->max];
+    place = &ring->of[ring->n % ring->max];
     if (s->has_taker && place->seq > s->taken)
         s->dropped++;
-    *place = *span;
-    place->seq = ++s->last;
+    fill(place, span, seq);
+    shared_store(&s->kept->last, seq); /* before it is kept: no kept one is above that */
+    ring->n++;
+    if (ring == &s->own)
+        shared_store(&s->kept->n, ring->n);
     list_for_each_safe (pos, &s->watches) {
         struct spans_watch *w = container_of(pos, struct spans_watch, node);
 
@@ -73,25 +157,49 @@ spans_put(struct spans *s, const struct span *span)
     }
 }
 
+static struct span *
+find_held(const struct spans *s, const char *service, uint64_t generation)
+{
+    for (unsigned i = 0; i < SPANS_HELD; i++) {
+        struct span *span = &s->kept->held[i];
+
+        if (span->generation == generation && strcmp(span->service, service) == 0)
+            return span;
+    }
+    return NULL;
+}
+
 void
 spans_hold(struct spans *s, const struct span *span)
 {
-    s->held[s->n_held++ % SPANS_HELD] = *span;
+    uint64_t n = shared_load(&s->kept->n_held);
+    struct span *place = find_held(s, span->service, span->generation);
+    struct span copy = *span;
+
+    if (place) /* the step that it began in is made again */
+        return;
+    place = &s->kept->held[n % SPANS_HELD];
+    copy.generation = place->generation = 0; /* which none has */
+    atomic_signal_fence(memory_order_seq_cst);
+    *place = copy;
+    atomic_signal_fence(memory_order_seq_cst);
+    place->generation = span->generation;
+    shared_store(&s->kept->n_held, n + 1);
 }
 
-bool
-spans_release(struct spans *s, const char *service, uint64_t generation, struct span *ret)
+const struct span *
+spans_held(const struct spans *s, const char *service, uint64_t generation)
 {
-    for (unsigned i = 0; i < SPANS_HELD; i++) {
-        struct span *span = &s->held[i];
+    return find_held(s, service, generation);
+}
 
-        if (span->generation != generation || strcmp(span->service, service) != 0)
-            continue;
-        *ret = *span;
-        span->generation = 0; /* which none has */
-        return true;
-    }
-    return false;
+void
+spans_release(struct spans *s, const char *service, uint64_t generation)
+{
+    struct span *span = find_held(s, service, generation);
+
+    if (span)
+        span->generation = 0;
 }
 
 /* The first kept one above @after: they are in order. NULL: none. */
@@ -100,6 +208,7 @@ ring_next(const struct ring *ring, uint64_t after)
 {
     uint64_t low = ring->n > ring->max ? ring->n - ring->max : 0, high = ring->n;
 
+    low = low > ring->first ? low : ring->first;
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;
 
@@ -116,16 +225,17 @@ spans_next(const struct spans *s, uint64_t after, uint64_t *ret_lost)
 {
     const struct span *own = ring_next(&s->own, after), *other = ring_next(&s->of_workers, after);
     const struct span *first = !own || (other && other->seq < own->seq) ? other : own;
-    uint64_t end = first ? first->seq - 1 : s->last;
+    uint64_t end = first ? first->seq - 1 : spans_last(s);
+    uint64_t from = after > s->before ? after : s->before; /* those of workers come again */
 
-    *ret_lost = after < end ? end - after : 0;
+    *ret_lost = from < end ? end - from : 0;
     return first;
 }
 
 uint64_t
 spans_last(const struct spans *s)
 {
-    return s->last;
+    return shared_load(&s->kept->last);
 }
 
 void
@@ -133,7 +243,7 @@ spans_taken(struct spans *s, uint64_t seq)
 {
     s->has_taker = true;
     if (seq > s->taken)
-        s->taken = seq < s->last ? seq : s->last;
+        s->taken = seq < spans_last(s) ? seq : spans_last(s);
 }
 
 uint64_t
@@ -164,137 +274,4 @@ void
 spans_watch_remove(struct spans_watch *w)
 {
     list_del(&w->node);
-}
-
-static uint64_t
-mix(uint64_t x)
-{
-    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-    return x ^ x >> 31;
-}
-
-uint64_t
-span_id(const char *trace, unsigned what, uint64_t id, unsigned phase, int64_t at_us)
-{
-    uint64_t hash = what * 64 + phase;
-
-    for (const char *c = trace; *c; c++)
-        hash = mix(hash + (unsigned char)*c);
-    hash = mix(mix(hash ^ id) ^ (uint64_t)at_us);
-    return hash ? hash : 1;
-}
-
-bool
-span_attribute(const struct span *span, size_t *at, const char **key, const char **value)
-{
-    const char *end = span->attributes + sizeof(span->attributes), *k, *v;
-    size_t next;
-
-    if (*at >= sizeof(span->attributes) || span->attributes[*at] == '\0')
-        return false;
-    k = span->attributes + *at;
-    v = k + strnlen(k, (size_t)(end - k)) + 1;
-    if (v >= end)
-        return false;
-    next = (size_t)(v - span->attributes) + strnlen(v, (size_t)(end - v)) + 1;
-    if (next > sizeof(span->attributes))
-        return false; /* it has no end */
-    *at = next;
-    *key = k;
-    *value = v;
-    return true;
-}
-
-static void
-add_text(struct text *out, const char *key, const char *s)
-{
-    text_addf(out, ",\"%s\":", key);
-    text_add_json(out, s, strlen(s));
-}
-
-static const char *
-kind_name(enum span_kind kind)
-{
-    static const char *const names[] = {
-        [SPAN_UNSPECIFIED] = "internal", [SPAN_INTERNAL] = "internal",
-        [SPAN_SERVER] = "server",        [SPAN_CLIENT] = "client",
-        [SPAN_PRODUCER] = "producer",    [SPAN_CONSUMER] = "consumer"};
-
-    return (size_t)kind < ARRAY_LEN(names) ? names[kind] : "internal";
-}
-
-static void
-add_attributes(const struct span *span, struct text *out)
-{
-    const char *key, *value, *between = "";
-    size_t at = 0;
-
-    if (!span->attributes[0])
-        return;
-    text_add(out, ",\"attributes\":{");
-    while (span_attribute(span, &at, &key, &value)) {
-        text_add(out, between);
-        text_add_json(out, key, strlen(key));
-        text_add(out, ":");
-        text_add_json(out, value, strlen(value));
-        between = ",";
-    }
-    text_add(out, "}");
-}
-
-static void
-add_worker(const struct span *span, struct text *out)
-{
-    add_text(out, "kind", kind_name(span->kind));
-    if (span->of)
-        add_text(out, "of", span->of);
-    if (span->tid)
-        text_addf(out, ",\"tid\":%d", (int)span->tid);
-    if (span->thread[0])
-        add_text(out, "thread", span->thread);
-    if (span->creator[0])
-        add_text(out, "creator", span->creator);
-    if (span->scope[0])
-        add_text(out, "scope", span->scope);
-    if (span->cause)
-        add_text(out, "cause", span->cause);
-    if (span->deadline_ns)
-        text_addf(out, ",\"deadline_unix_ns\":%" PRId64, span->deadline_ns);
-    add_attributes(span, out);
-}
-
-void
-span_json(const struct span *span, struct text *out)
-{
-    char ts[RFC3339_TEXT];
-
-    text_addf(out, "{\"seq\":%" PRIu64, span->seq);
-    add_text(out, "ts", rfc3339(span->end_ns / 1000, ts));
-    add_text(out, "level", span->failed ? "warning" : "info");
-    text_add(out, ",\"event\":\"span\"");
-    if (span->service[0])
-        add_text(out, "service", span->service);
-    if (span->generation)
-        text_addf(out, ",\"gen\":%" PRIu64, span->generation);
-    if (span->has_slot)
-        text_addf(out, ",\"slot\":%u", span->slot);
-    if (span->pid)
-        text_addf(out, ",\"pid\":%d", (int)span->pid);
-    add_text(out, "trace", span->trace);
-    if (span->reload)
-        text_addf(out, ",\"reload\":%" PRIu64, span->reload);
-    text_addf(out, ",\"span\":\"%016" PRIx64 "\"", span->id);
-    if (span->parent)
-        text_addf(out, ",\"parent\":\"%016" PRIx64 "\"", span->parent);
-    add_text(out, "name", span->name);
-    text_addf(out, ",\"start_unix_ns\":%" PRId64 ",\"end_unix_ns\":%" PRId64, span->start_ns,
-              span->end_ns);
-    text_addf(out, ",\"duration_us\":%" PRId64, (span->end_ns - span->start_ns) / 1000);
-    add_text(out, "status", span->failed ? "error" : "ok");
-    if (span->text[0])
-        add_text(out, "msg", span->text);
-    if (span->of_worker)
-        add_worker(span, out);
-    text_add(out, "}");
 }

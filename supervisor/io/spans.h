@@ -6,8 +6,9 @@
  * Finished spans: each reload is a trace, its phases are the spans of it, and workers that link libstint tell of
  * theirs. Two rings of bounded size, so that busy workers do not push reloads out, with one count over both. Readers
  * take with a cursor of their own; the one that sends them elsewhere says how far it is, and what it was too slow
- * for is counted. The newest are there for whoever looks. It begins with each master: a span of a reload that
- * ends in the very step over which a master dies is missing; one of a worker is not (master_worker_spans.c).
+ * for is counted. The newest are there for whoever looks. The supervisor's own are in memory that outlives it
+ * (spans_memory.h): numbers go on, and none is there twice when the step that it ended in is made again. Those of
+ * workers begin with each master, at the first that was not taken (master_worker_spans.c).
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -60,15 +61,26 @@ bool span_attribute(const struct span *span, size_t *at, const char **key, const
 
 struct spans;
 
+struct error;
+
 struct spans *spans_create(void); /* NULL: no memory */
+/* spans_fd - the memory of its own ones, to be kept by somebody who lives longer. Borrowed; -1: there is none. */
+int spans_fd(const struct spans *s);
+/* spans_adopt - that of the master before, while there are none yet. @fd: taken over in any case. 0 or negative errno. */
+int spans_adopt(struct spans *s, int fd, struct error *reterr);
+bool spans_go_on(const struct spans *s); /* the numbers are those of the master before */
+/* spans_settle - the step is written down: what was put until now is not put again. */
+void spans_settle(struct spans *s);
 void spans_destroy(struct spans *s);
 void spans_put(struct spans *s, const struct span *span); /* copies; never fails: the oldest goes */
 
-/* spans_hold - one that has begun and ends later: spans_release() gives it back, by service and generation.
- * Of more than SPANS_HELD the oldest is forgotten. */
+/* spans_hold - one that has begun and ends later: found by service and generation until it is released, which is
+ * after it was put. Of more than SPANS_HELD the oldest is forgotten. */
 #define SPANS_HELD 64
 void spans_hold(struct spans *s, const struct span *span);
-bool spans_release(struct spans *s, const char *service, uint64_t generation, struct span *ret);
+const struct span *spans_held(const struct spans *s, const char *service,
+                              uint64_t generation); /* borrowed; or NULL */
+void spans_release(struct spans *s, const char *service, uint64_t generation);
 
 /* spans_next - the first kept one above @after; borrowed until the next put. @ret_lost: so many between are gone;
  * without another one, so many behind @after. */
