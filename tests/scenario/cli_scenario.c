@@ -19,7 +19,9 @@ web(void)
                "    listen: {main: \"unix:%s/web.sock\"}\n    drain_timeout: 2s\n",
                scn_dir(), scn_dir());
     scn_start();
-    (void)scn_await("event=verdict service=web outcome=serving gen=1", 10000);
+    (void)scn_await_any("event=output service=web ~I+am+the+actor",
+                        10000); /* lines are counted from here on */
+    (void)scn_await_any("event=verdict service=web outcome=serving gen=1", 10000);
     return scn_baseline();
 }
 

@@ -87,20 +87,31 @@ scn_kill_master(void)
     return scn_master();
 }
 
-unsigned
-scn_fds(void)
+/* @tell: each, for whoever reads of a test that failed. */
+static unsigned
+count_fds(bool tell)
 {
-    char path[64];
+    char path[64], link[256];
     unsigned count = 0;
     DIR *d;
 
     (void)snprintf(path, sizeof(path), "/proc/%d/fd", (int)scn_master());
     d = opendir(path);
     ck_assert_ptr_nonnull(d);
-    while (readdir(d))
-        count++;
+    for (struct dirent *e; (e = readdir(d)); count++) {
+        ssize_t n = tell ? readlinkat(dirfd(d), e->d_name, link, sizeof(link)) : -1;
+
+        if (n > 0)
+            (void)fprintf(stderr, "fd %s: %.*s\n", e->d_name, (int)n, link);
+    }
     (void)closedir(d);
     return count - 2;
+}
+
+unsigned
+scn_fds(void)
+{
+    return count_fds(false);
 }
 
 void
@@ -124,6 +135,8 @@ scn_await_fds(unsigned fds)
         (void)scn_cli(NULL, "version", NULL);
         now = scn_fds();
     }
+    if (now > fds)
+        (void)count_fds(true);
     ck_assert_uint_le(now, fds);
 }
 
