@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/plain.h"
+#include "supervisor/probe/capture_look.h"
 #include "supervisor/probe/capture_parts.h"
 #include "supervisor/probe/names.h"
 #include "supervisor/probe/registry.h"
@@ -174,6 +175,28 @@ samples(struct capture *c)
     return r == 0 ? capture_sample_second(c) : r;
 }
 
+/*
+ * Whose a lock is was read behind the looks, so a waiter may have got it by then: it would be held by itself. Who
+ * is part of what may be a deadlock is asked once more whether he waits since he was looked at; then what was read
+ * in between holds for all of that time.
+ */
+static void
+locks_confirm(struct capture *c)
+{
+    struct process_facts *f = c->facts;
+
+    for (size_t i = 0; i < f->n; i++) {
+        struct thread_facts *t = &f->threads[i];
+        const struct thread_facts *owner =
+            t->owner > 0 ? capture_thread(c, (uint64_t)t->owner) : NULL;
+
+        if (!owner || owner->owner == 0 || look_waits_on(c, &c->second[i]))
+            continue;
+        t->owner = 0;
+        t->owner_gone = t->still = false;
+    }
+}
+
 static int
 capture(struct capture *c, struct error *reterr)
 {
@@ -203,6 +226,7 @@ capture(struct capture *c, struct error *reterr)
     for (size_t i = 0; i < c->facts->n; i++)
         if (!capture_late(c))
             capture_classify(c, i);
+    locks_confirm(c);
     r = capture_peers(c);
     if (r == 0)
         r = capture_stacks(c); /* last: that takes longest, and may be cut short */

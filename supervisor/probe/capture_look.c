@@ -171,6 +171,18 @@ look_stayed(const struct capture *c, const struct look *before, struct look *l)
     return look_waited(before, l);
 }
 
+bool
+look_waits_on(const struct capture *c, const struct look *l)
+{
+    struct look now = {.tid = l->tid, .sched_fd = -1};
+
+    if (!l->timed)
+        return true;
+    look_time(c, &now);
+    look_close(&now);
+    return now.timed && now.cpu_ns == l->cpu_ns && now.turns == l->turns;
+}
+
 void
 look_again(struct capture *c, struct look *l, struct look **before)
 {

@@ -40,6 +40,9 @@ void look_again(struct capture *c, struct look *l, struct look **before);
  */
 bool look_waited(const struct look *a, const struct look *b);
 
+/* look_waits_on - has it been put on no CPU since @l was read? Not known: it has not. */
+bool look_waits_on(const struct capture *c, const struct look *l);
+
 /* look_for_rest - one that works at times is waited for, for a moment. */
 void look_for_rest(struct capture *c, struct look *l, const struct look *before);
 
