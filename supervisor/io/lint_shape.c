@@ -16,14 +16,14 @@ static bool
 fits(const struct lint_shape *s, const char *bytes, size_t n)
 {
     __m128i other = _mm_setzero_si128();
-    unsigned blocks = s->blocks;
+    size_t blocks = s->blocks;
 
     if (blocks == 0 || n < blocks * 16)
         return false;
-    for (unsigned i = 0; i < blocks; i++) {
-        const char *at = bytes + (size_t)i * 16;
-        const __m128i before = scan_load((const char *)s->bytes + (size_t)i * 16);
-        const __m128i fixed = scan_load((const char *)s->fixed + (size_t)i * 16);
+    for (size_t i = 0; i < blocks; i++) {
+        const char *at = bytes + i * 16;
+        const __m128i before = scan_load((const char *)s->bytes + i * 16);
+        const __m128i fixed = scan_load((const char *)s->fixed + i * 16);
         unsigned care = i + 1 < blocks ? 0xffff : s->last;
 
         if ((scan_maybe_ends(at) & care) != s->ends[i])

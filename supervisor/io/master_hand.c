@@ -168,7 +168,8 @@ start_environment(struct start *st, struct error *reterr)
     };
 
     /* They were there when the generation was made; else this worker goes without. */
-    rq.preload = preload = preload_for(st->spec, h->snapshot->exe_fd, &h->snapshot->exe_stat);
+    preload = preload_for(st->spec, h->snapshot->exe_fd, &h->snapshot->exe_stat);
+    rq.preload = preload;
     (void)snprintf(spawn_id, sizeof(spawn_id), "%" PRIu64, h->worker);
     rq.n_listen = hand_inherits_names(h, names);
     if (slot_argv(&st->spec->command, h->slot, &st->argv) < 0)

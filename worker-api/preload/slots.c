@@ -80,10 +80,8 @@ write_slot(uint32_t index, const struct stint_registry_slot *slot)
 static void
 copy_name(char *to, size_t size, const char *from)
 {
-    size_t n = strnlen(from, size - 1);
-
-    memcpy(to, from, n);
-    memset(to + n, 0, size - n);
+    (void)stpncpy(to, from, size - 1); /* and NULs up to there */
+    to[size - 1] = '\0';
 }
 
 static void

@@ -238,7 +238,7 @@ START_TEST(a_scope_that_lives_long_joins_its_threads_as_it_goes)
         while (i % BATCH == 0 && __atomic_load_n(&scope->threads, __ATOMIC_ACQUIRE) > 0)
             (void)stint_token_sleep(NULL, 100);
         if (i % BATCH == 0)
-            ck_assert_uint_lt(not_joined(scope), 3U * BATCH); /* not their stacks, either */
+            ck_assert_uint_lt(not_joined(scope), (size_t)3 * BATCH); /* not their stacks, either */
     }
     ck_assert_int_eq(stint_scope_close(scope, SOON_US, NULL, 0), 0);
     ck_assert_int_eq(pread(m.registry, &header, sizeof(header), 0), sizeof(header));
