@@ -28,8 +28,8 @@ proc_yama_refuses(char *buf, size_t room)
     static const char *const ways[] = {
         "",
         "; link libstint or use `preload: true`, run stint with CAP_SYS_PTRACE, or set it to 0",
-        "; run stint with CAP_SYS_PTRACE, or set it to 0, or to 1 and link libstint or use "
-        "`preload: true`",
+        ("; run stint with CAP_SYS_PTRACE, or set it to 0, or to 1 and link libstint or use "
+         "`preload: true`"),
         ", which forbids it to everybody, and which nobody can change before the next boot",
     };
     auto_free char *text = NULL;
