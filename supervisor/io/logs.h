@@ -45,8 +45,9 @@ void logs_destroy(struct logs *ls); /* NULL is fine */
 /* logs_adopt - the memory of a master before us. @fd: taken over. Before the first logs_get(). */
 void logs_adopt(struct logs *ls, uint64_t id, int fd);
 
-/* logs_adopt_lint - what a master before us counted of lines. @fd: taken over. Before the first logs_configure(). */
-void logs_adopt_lint(struct logs *ls, int fd);
+/* logs_keep_lint - what is counted of lines outlives this process. @fd: what a master before us counted, taken over;
+ * -1: there is none. Before the first logs_configure(). */
+void logs_keep_lint(struct logs *ls, int fd);
 
 /* logs_configure - the configuration in force. Logs that are not in it go when nobody uses them. */
 void logs_configure(struct logs *ls, struct service_spec *const *services, size_t n);

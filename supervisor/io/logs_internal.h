@@ -55,8 +55,7 @@ struct logs {
     struct list all;
     struct table by_name;
     struct text line;                /* scratch */
-    struct lint_memory *lint_memory; /* owned; NULL: nothing was counted, or there is none */
-    bool lint_tried;                 /* … it could not be had */
+    struct lint_memory *lint_memory; /* owned; NULL: there is none */
 };
 
 /* ---- logs.c */

@@ -35,16 +35,6 @@ on_finding(void *env, const struct lint_finding *f)
 
 /* ---- where it is counted ---------------------------------------------------------------------------- */
 
-static void
-not_kept(struct logs *ls, const struct error *why)
-{
-    ls->lint_tried = true;
-    journal_say(ls->journal, LOG_LEVEL_WARNING, "not_kept",
-                "%s: what is counted of the trace context of lines is lost should the master be "
-                "killed",
-                why->text);
-}
-
 static bool
 take_place(struct log *l, bool make)
 {
@@ -62,17 +52,8 @@ take_place(struct log *l, bool make)
 void
 log_trace_place(struct log *l)
 {
-    struct logs *ls = l->logs;
-    struct error why = {0};
-
     if (l->lint_placed || !l->lint)
         return;
-    if (!ls->lint_memory && !ls->lint_tried) {
-        if (lint_memory_create(&ls->lint_memory, &why) < 0)
-            not_kept(ls, &why);
-        else if (ls->options.keep_lint)
-            ls->options.keep_lint(ls->options.env, lint_memory_fd(ls->lint_memory));
-    }
     (void)take_place(l, true); /* else it is counted by itself, and that ends with us */
     l->lint_placed = true;
 }
@@ -87,13 +68,23 @@ log_trace_off(struct log *l)
 }
 
 void
-logs_adopt_lint(struct logs *ls, int fd)
+logs_keep_lint(struct logs *ls, int fd)
 {
     struct error why = {0};
 
-    if (lint_memory_adopt(fd, &ls->lint_memory, &why) < 0)
+    if (fd >= 0 && lint_memory_adopt(fd, &ls->lint_memory, &why) < 0)
         journal_say(ls->journal, LOG_LEVEL_WARNING, "lint_lost",
                     "the trace context of lines is counted anew: %s", why.text);
+    if (ls->lint_memory)
+        return;
+    if (lint_memory_create(&ls->lint_memory, &why) < 0)
+        journal_say(
+            ls->journal, LOG_LEVEL_WARNING, "not_kept",
+            "%s: what is counted of the trace context of lines is lost should the master be "
+            "killed",
+            why.text);
+    else if (ls->options.keep_lint)
+        ls->options.keep_lint(ls->options.env, lint_memory_fd(ls->lint_memory));
 }
 
 void

@@ -63,8 +63,8 @@ master_logs(struct master *m)
 
         logs_adopt(m->logs, id, fdstore_take(m->fdstore, name));
     }
-    if (lint >= 0 && r == 0)
-        logs_adopt_lint(m->logs, lint);
+    if (r == 0)
+        logs_keep_lint(m->logs, lint);
     return r;
 }
 
