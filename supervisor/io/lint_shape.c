@@ -49,15 +49,13 @@ ids_are_good(const char *trace, const char *span)
 bool
 lint_shapes_find(struct lint_shapes *s, const char *bytes, size_t n, struct lint_found *ret)
 {
-    const struct lint_shape *shape = s->of;
+    const struct lint_shape *shape = &s->of[s->last];
 
     if (!fits(shape, bytes, n)) {
-        struct lint_shape first = s->of[0];
-
-        if (!fits(&s->of[1], bytes, n))
+        shape = &s->of[!s->last];
+        if (!fits(shape, bytes, n))
             return false;
-        s->of[0] = s->of[1];
-        s->of[1] = first;
+        s->last = !s->last;
     }
     if (!ids_are_good(bytes + shape->trace_at, bytes + shape->span_at))
         return false;
@@ -129,8 +127,8 @@ lint_shapes_learn(struct lint_shapes *s, const char *bytes, size_t n,
     s->hits = 0;
     if (!learn(&one, bytes, n, found))
         return;
-    s->of[1] = s->of[0];
-    s->of[0] = one;
+    s->last = !s->last;
+    s->of[s->last] = one;
 }
 
 #else

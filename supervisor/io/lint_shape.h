@@ -17,7 +17,6 @@
 
 #define LINT_SHAPE_BLOCKS \
     16 /* of sixteen bytes: ids that stand further behind are looked for each time */
-#define LINT_SHAPES 2
 
 struct lint_shape {
     unsigned char bytes[LINT_SHAPE_BLOCKS * 16]; /* of the line it was learnt from */
@@ -30,9 +29,10 @@ struct lint_shape {
 
 /* All zero: none is known. Learning stops for a while, longer each time, where no two lines look alike. */
 struct lint_shapes {
-    struct lint_shape of[LINT_SHAPES]; /* that which fitted last comes first */
-    unsigned hits, wait,
-        patience; /* since the last one was learnt; lines until the next one may be */
+    struct lint_shape of[2];
+    bool last;     /* the one that fitted last, or was learnt since: the other one goes next */
+    unsigned hits; /* since the last one was learnt */
+    unsigned wait, patience; /* lines until the next one may be */
 };
 
 /* lint_shapes_find - has the line a known shape, and a good trace and span? Then @ret is as of lint_find_ids(),
