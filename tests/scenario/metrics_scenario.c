@@ -4,9 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -148,13 +146,9 @@ value_like(const char *name, const char *words)
 static void
 ask_pool(const char *line)
 {
-    struct sockaddr_un to = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = scn_connect("serve.sock");
     char answer[64];
 
-    (void)snprintf(to.sun_path, sizeof(to.sun_path), "%s", scn_path("serve.sock"));
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(connect(fd, (const struct sockaddr *)&to, sizeof(to)), 0);
     ck_assert_int_eq(write(fd, line, strlen(line)), (ssize_t)strlen(line));
     (void)scn_await("event=overrun service=pool gen=1 live=true", 5000);
     ck_assert_double_ge(value("stint_deadline_overruns_live{service=\"pool\"}"), 1);

@@ -1,50 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /* What is counted of the trace context of lines does not end with the master that counted it. */
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/mem.h"
 #include "base/text.h"
-#include "harness.h"
+#include "trace_stage.h"
 
-#define TRACE "0af7651916cd43dd8448eb211c80319c"
 #define QUIET 24 /* services */
 #define LATER "    depends_on: [s0, s23]\n"
-
-static void
-service(const char *name, const char *acts, const char *more)
-{
-    scn_copy(name, getenv("TRACER_BINARY"), "");
-    scn_config("  %s:\n    command: [./%s%s%s]\n    directory: %s\n    libstint: true\n%s", name,
-               name, *acts ? ", " : "", acts, scn_dir(), more);
-}
-
-/* services[0].trace of the status. */
-static json_t *
-counts(void)
-{
-    auto_free char *out = NULL;
-    json_t *status, *trace;
-
-    ck_assert_int_eq(scn_cli(&out, "status", "--json", NULL), 0);
-    status = json_loads(out, 0, NULL);
-    trace = json_object_get(json_array_get(json_object_get(status, "services"), 0), "trace");
-    ck_assert_msg(trace != NULL, "%s", out);
-    json_incref(trace);
-    json_decref(status);
-    return trace;
-}
-
-static json_int_t
-number(const json_t *o, const char *key)
-{
-    ck_assert_msg(json_is_integer(json_object_get(o, key)), "no %s", key);
-    return json_integer_value(json_object_get(o, key));
-}
 
 /* What is wrong is done once more, and has been looked at. */
 static void

@@ -2,7 +2,6 @@
 
 /* Trace context: from a request to the line of a log, and from a reload to its workers. */
 #include <fcntl.h>
-#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,42 +11,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/mem.h"
 #include "base/text.h"
-#include "harness.h"
-
-#define TRACE "0af7651916cd43dd8448eb211c80319c"
-
-static void
-service(const char *name, const char *acts, const char *more)
-{
-    scn_copy(name, getenv("TRACER_BINARY"), "");
-    scn_config("  %s:\n    command: [./%s%s%s]\n    directory: %s\n    libstint: true\n%s", name,
-               name, *acts ? ", " : "", acts, scn_dir(), more);
-}
-
-/* services[0].trace of the status. */
-static json_t *
-counts(void)
-{
-    auto_free char *out = NULL;
-    json_t *status, *trace;
-
-    ck_assert_int_eq(scn_cli(&out, "status", "--json", NULL), 0);
-    status = json_loads(out, 0, NULL);
-    trace = json_object_get(json_array_get(json_object_get(status, "services"), 0), "trace");
-    ck_assert_msg(trace != NULL, "%s", out);
-    json_incref(trace);
-    json_decref(status);
-    return trace;
-}
-
-static json_int_t
-number(const json_t *o, const char *key)
-{
-    ck_assert_msg(json_is_integer(json_object_get(o, key)), "no %s", key);
-    return json_integer_value(json_object_get(o, key));
-}
+#include "trace_stage.h"
 
 START_TEST(a_program_that_keeps_its_trace_has_it_in_every_line)
 {
