@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -152,6 +153,8 @@ graves_bury(struct hand *h)
     ev.death.unknown = r < 0;
     ev.death.last_lines = text_str(&last);
     survey_registry(h, &ev, &threads);
+    if (r == 0) /* with its worker's group, say: then nobody has meant this process */
+        h->leaks.killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
     deadlines_hand_gone(h); /* once its end is in the books nobody has its registry any more */
     worker_spans_hand_gone(h);
     if (h->exec_failure.step != SPAWN_STEP_NONE) {

@@ -2,6 +2,7 @@
 
 /* Processes that a worker leaves behind: found, named before they are ended, and in the book afterwards. */
 #include <jansson.h>
+#include <signal.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -122,5 +123,29 @@ START_TEST(the_children_of_a_worker_that_does_not_leave_are_named_with_it)
 }
 END_TEST
 
+/* Whoever it was that killed it: it did not leave by itself. */
+START_TEST(who_is_killed_by_somebody_else_did_not_recover)
+{
+    json_t *answer;
+    pid_t runaway;
+
+    scn_config("  web:\n"
+               "    command: [/bin/sh, -c, \"trap '' TERM; setsid sleep 1000 & trap - TERM; "
+               "exec sleep 1001\"]\n"
+               "    ready: {assume_after: 300ms}\n    leak_grace: 60s\n");
+    scn_start();
+    (void)scn_await("event=verdict service=web outcome=serving", 5000);
+    ck_assert_int_eq(scn_cli(NULL, "reload", "web", "--force", NULL), 0);
+    runaway = (pid_t)scn_field(scn_await_any("event=escapee service=web gen=1", 10000), "pid");
+    ck_assert_int_eq(kill(runaway, SIGKILL), 0);
+    (void)scn_await_any("event=certificate service=web gen=1", 10000);
+    answer = book_of_web();
+    ck_assert_str_eq(text_of(retained(answer, runaway), "state"), "killed");
+    json_decref(answer);
+    ck_assert_int_eq(scn_stop(), 0);
+}
+END_TEST
+
 scn_main("retained", who_has_no_environment_and_left_the_session_is_known_by_the_pipe_it_holds,
-         the_children_of_a_worker_that_does_not_leave_are_named_with_it)
+         the_children_of_a_worker_that_does_not_leave_are_named_with_it,
+         who_is_killed_by_somebody_else_did_not_recover)
