@@ -141,9 +141,12 @@ player(unsigned number)
     return NULL;
 }
 
-/* await - look until who has role @number waits like that. */
+/*
+ * await_at - look until who has role @number waits like that, at @object if not NULL. On its way there it may be
+ * seen at a lock of somebody else's: a sanitizer's or the allocator's.
+ */
 static inline const struct thread_facts *
-await(unsigned number, enum wait_class wait)
+await_at(unsigned number, enum wait_class wait, const void *object)
 {
     int64_t deadline_us = mono_now_us() + 20 * US_PER_S;
 
@@ -152,12 +155,20 @@ await(unsigned number, enum wait_class wait)
 
         ck_assert_int_eq(look(0), 0);
         t = player(number);
-        if (t && t->wait == wait)
+        if (t && t->wait == wait && (!object || t->object == (uint64_t)(uintptr_t)object))
             return t;
-        ck_assert_msg(mono_now_us() < deadline_us, "role %u is seen in '%s' (%s), not in '%s'; %s",
-                      number, t ? wait_class_name(t->wait) : "nothing", t ? t->call_name : "",
-                      wait_class_name(wait), facts.note);
+        ck_assert_msg(mono_now_us() < deadline_us,
+                      "role %u is seen in '%s' (%s) at %#llx, not in '%s' at %p; %s", number,
+                      t ? wait_class_name(t->wait) : "nothing", t ? t->call_name : "",
+                      t ? (unsigned long long)t->object : 0, wait_class_name(wait), object,
+                      facts.note);
     }
+}
+
+static inline const struct thread_facts *
+await(unsigned number, enum wait_class wait)
+{
+    return await_at(number, wait, NULL);
 }
 
 #endif

@@ -343,7 +343,7 @@ START_TEST(each_lock_is_told_by_its_kind_its_holder_and_its_limit)
     if (w->play == reads_after_a_writer) /* else it is let in before the writer comes */
         (void)await((unsigned)_i - 1, WAIT_RWLOCK);
     stage->go = true;
-    t = await((unsigned)_i, w->wait);
+    t = await_at((unsigned)_i, w->wait, w->object);
     if (w->play == meets) { /* both of them */
         (void)await(script[_i + 1].play == meets ? (unsigned)_i + 1 : (unsigned)_i - 1,
                     WAIT_BARRIER);
