@@ -284,7 +284,7 @@ START_TEST(a_heap_is_read_where_what_is_preloaded_names_us)
     auto_free char *out = NULL;
     int r;
 
-    scn_file("hoard", "2048\n");
+    scn_file("hoard", "20480\n"); /* 40 samples on the average: none never happens */
     begin(&lookers[_i], "./program", getenv("HOARDER_BINARY"),
           "    ready: {assume_after: 300ms}\n    profiling: {heap: true}\n");
     surroundings_are_told(true);
