@@ -8,6 +8,13 @@
 
 static uint16_t buckets[BUCKETS]; /* slots lock */
 
+/*
+ * What a caller got last time, by the addresses of its words: it mostly comes with the same. They may be another
+ * library's by now, so the words themselves decide.
+ */
+#define MEMOS 64u
+static uint16_t memos[MEMOS]; /* slots lock; index + 1, 0 = none */
+
 /* FNV-1a by words: the whole site, which has no holes. */
 static uint32_t
 hash_of(const struct stint_registry_site *site)
@@ -64,20 +71,60 @@ find_or_add(const struct stint_registry_site *site)
     }
 }
 
+static uint16_t *
+memo_of(const char *text, const char *file, const char *function, unsigned line)
+{
+    uintptr_t h = (uintptr_t)text ^ (uintptr_t)file ^ (uintptr_t)function ^ line;
+
+    return &memos[(h ^ h >> 6 ^ h >> 12) % MEMOS];
+}
+
+static bool
+is_text(const char *kept, size_t size, const char *text)
+{
+    size_t n = text ? strnlen(text, size - 1) : 0;
+
+    return memcmp(kept, text ? text : "", n) == 0 && kept[n] == '\0';
+}
+
+static bool
+is_site(const struct stint_registry_site *kept, enum stint_site_kind kind, const char *text,
+        const char *file, const char *function, unsigned line)
+{
+    return kept->kind == (uint32_t)kind && kept->line == line &&
+           is_text(kept->text, sizeof(kept->text), text) &&
+           is_text(kept->function, sizeof(kept->function), function) &&
+           is_text(kept->file, sizeof(kept->file), tail(file, sizeof(kept->file)));
+}
+
+/* slots lock held. */
+static uint32_t
+find_by_words(enum stint_site_kind kind, const char *text, const char *file, const char *function,
+              unsigned line)
+{
+    struct stint_registry_site site = {.kind = (uint32_t)kind, .line = line};
+
+    stn_text_copy(site.text, sizeof(site.text), text);
+    stn_text_copy(site.function, sizeof(site.function), function);
+    stn_text_copy(site.file, sizeof(site.file), tail(file, sizeof(site.file)));
+    return find_or_add(&site);
+}
+
 uint32_t
 stn_site(enum stint_site_kind kind, const char *text, const char *file, const char *function,
          unsigned line)
 {
-    struct stint_registry_site site = {.kind = (uint32_t)kind, .line = line};
+    uint16_t *memo = memo_of(text, file, function, line);
     uint32_t found;
 
     if (!stn.registry || (!text && !file))
         return 0;
-    stn_text_copy(site.text, sizeof(site.text), text);
-    stn_text_copy(site.function, sizeof(site.function), function);
-    stn_text_copy(site.file, sizeof(site.file), tail(file, sizeof(site.file)));
     stn_lock_take(&stn.slots);
-    found = find_or_add(&site);
+    found = *memo;
+    if (found == 0 || !is_site(stn_registry_site(found - 1), kind, text, file, function, line)) {
+        found = find_by_words(kind, text, file, function, line);
+        *memo = found <= STINT_REGISTRY_SITES ? (uint16_t)found : 0;
+    }
     stn_lock_give(&stn.slots);
     return found;
 }

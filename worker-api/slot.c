@@ -102,8 +102,8 @@ stn_slot_fill(const struct stint_thread *thread)
     s.creator_pc = (uint64_t)(uintptr_t)thread->creator_pc;
     memcpy(s.trace_id, trace->trace_id, sizeof(s.trace_id));
     memcpy(s.span_id, stn_span_of(thread), sizeof(s.span_id));
-    stn_text_copy(s.name, sizeof(s.name), thread->name);
-    stn_text_copy(s.creator_name, sizeof(s.creator_name), thread->creator_name);
+    memcpy(s.name, thread->name, sizeof(thread->name)); /* with zeros behind their ends */
+    memcpy(s.creator_name, thread->creator_name, sizeof(s.creator_name));
     stn_text_copy(s.token, sizeof(s.token), thread->token ? thread->token->name : NULL);
     stn_slot_begin(slot);
     stn_put_words(slot, &s, sizeof(s));

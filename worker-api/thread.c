@@ -33,11 +33,12 @@ stint_current(void)
 void
 stn_thread_name(char name[STINT_NAME_MAX])
 {
-    memset(name, 0, STINT_NAME_MAX);
-    if (stn_self)
-        stn_text_copy(name, STINT_NAME_MAX, stn_self->name);
-    else
+    if (stn_self) {
+        memcpy(name, stn_self->name, STINT_NAME_MAX);
+    } else {
+        memset(name, 0, STINT_NAME_MAX);
         (void)prctl(PR_GET_NAME, name); /* 16 bytes; cannot fail */
+    }
 }
 
 void
@@ -219,23 +220,24 @@ scope_for(struct stint_token *token)
 struct stint_thread *
 stn_thread_new(struct stint_token *token, struct stint_birth birth, const void *creator_pc)
 {
-    struct stint_thread *thread = calloc(1, sizeof(*thread));
+    struct stint_thread *thread = malloc(sizeof(*thread));
 
     if (!thread)
         return NULL;
-    thread->birth = birth;
+    *thread = (struct stint_thread){
+        .birth = birth, /* calloc() would pass by what malloc() keeps at hand */
+        .refs = 1,
+        .creator_pc = creator_pc,
+        .started_us = stint_now_us(),
+        .token = token_of(stint_token_ref(token)),
+        .scope = scope_for(token)};
     thread->birth_site = stn_site(STINT_SITE_BIRTH, NULL, birth.file, birth.function, birth.line);
     stn_text_copy(thread->name, sizeof(thread->name), birth.name);
     thread->birth.name = thread->name;
-    thread->creator_pc = creator_pc;
-    thread->refs = 1;
-    thread->started_us = stint_now_us();
     thread->creator_tid = stn_self ? __atomic_load_n(&stn_self->tid, __ATOMIC_RELAXED)
                                    : (uint32_t)syscall(SYS_gettid);
     stn_thread_name(thread->creator_name);
-    thread->token = token_of(stint_token_ref(token));
     stn_span_make(&thread->span, stn_token_trace(thread->token));
-    thread->scope = scope_for(token);
     thread->scope_token = token_of(stint_token_ref(&thread->scope->token->head));
     stn_tree_take();
     enter(thread);

@@ -301,6 +301,33 @@ START_TEST(long_names_are_cut_and_paths_keep_their_tail)
 }
 END_TEST
 
+/* As those of a library that took the place of another. */
+START_TEST(the_words_of_a_birth_decide_and_not_where_they_lie)
+{
+    static const char *const files[4] = {"one.c", "two.c", "one.cc", "one.c"};
+    struct master m = master_start();
+    struct stint_registry_slot slots[4];
+    char file[16];
+
+    stint_init(NULL);
+    for (size_t i = 0; i < 4; i++) {
+        struct stint_birth birth = {.file = file, .line = 5};
+        struct stint_thread *thread;
+        char name[8];
+
+        (void)snprintf(file, sizeof(file), "%s", files[i]);
+        (void)snprintf(name, sizeof(name), "t%zu", i);
+        birth.name = name;
+        ck_assert_int_eq(stint_thread_spawn_at(&thread, NULL, birth, leave_by_pthread_exit, NULL),
+                         0);
+        ck_assert_int_eq(stint_thread_join(thread, NULL, soon()), 0);
+        ck_assert_int_eq(master_find(&m, name, &slots[i]), 1);
+        ck_assert_str_eq(master_site(&m, slots[i].birth_site).file, files[i]);
+    }
+    ck_assert_uint_eq(slots[0].birth_site, slots[3].birth_site);
+}
+END_TEST
+
 START_TEST(what_is_served_is_counted_in_the_registry_and_not_in_a_childs)
 {
     struct master m = master_start();
@@ -337,6 +364,7 @@ main(void)
     tcase_add_test(registry, a_full_registry_counts_and_does_not_refuse_threads);
     tcase_add_test(registry, an_unsealed_registry_is_not_trusted);
     tcase_add_test(registry, long_names_are_cut_and_paths_keep_their_tail);
+    tcase_add_test(registry, the_words_of_a_birth_decide_and_not_where_they_lie);
     suite_add_tcase(suite, registry);
     return unit_main(suite);
 }
