@@ -116,6 +116,15 @@ answer_of(enum collector_mood mood, const char *path, size_t bytes)
            "close\r\n\r\n{}";
 }
 
+/* Who was killed meanwhile does not hear the answer, and its successor asks again: it was not taken. */
+static bool
+has_gone(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+
+    return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
 /* What it is told is looked at when all of it is here: a mood that changes meanwhile holds. */
 static void
 serve(int fd)
@@ -138,6 +147,11 @@ serve(int fd)
         return;
     }
     (void)pthread_mutex_lock(&c.lock);
+    if (has_gone(fd)) {
+        (void)pthread_mutex_unlock(&c.lock);
+        (void)fd_close(fd);
+        return;
+    }
     text_clear(&c.head);
     text_addn(&c.head, text_str(&request), head);
     c.requests++;
