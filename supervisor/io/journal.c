@@ -95,6 +95,7 @@ journal_create(struct ev_loop *loop, const struct journal_options *options, stru
     list_init(&j->outputs);
     list_init(&j->watches);
     j->shown = &j->show;
+    j->settles = &j->late;
     j->format = options->format;
     j->level = options->level;
     opened = journal_memory_open(&j->memory, options->ring_fd > 0 ? options->ring_fd : -1,

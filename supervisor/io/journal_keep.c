@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "supervisor/io/journal_kept.h"
 #include "supervisor/io/journal_state.h"
@@ -19,13 +18,15 @@ output_free(struct journal *j, struct output *o)
     table_remove(&j->outputs_by_name, &o->by_name);
     if (j->newest == o)
         j->newest = NULL;
+    if (j->late.output == o)
+        j->late.output = NULL;
     journal_ring_finish(&o->ring);
     free(o);
     j->n_outputs--;
 }
 
-static struct output *
-output_get(struct journal *j, const char *service)
+struct output *
+journal_output_make(struct journal *j, const char *service)
 {
     struct output *o = j->newest;
 
@@ -56,7 +57,8 @@ fill_outputs(struct journal *j)
     for (unsigned i = 0; i < j->recent.n; i++) {
         const struct journal_slot *s = journal_ring_at(&j->recent, i);
         const char *service = journal_ring_service(&j->recent, s);
-        struct output *o = s->json > 0 ? output_get(j, service) : journal_output_find(j, service);
+        struct output *o =
+            s->json > 0 ? journal_output_make(j, service) : journal_output_find(j, service);
 
         if (!o)
             continue;
@@ -136,85 +138,6 @@ journal_keep_event(struct journal *j, const struct journal_line *l)
     shared_store(&j->memory.header->last_event, j->last_event);
 }
 
-static struct kept_head
-head_of(const struct journal_origin *from, const struct journal_text *line, int64_t wall_us)
-{
-    struct kept_head head = {.form = KEPT_RAW, .slot = from->slot, .wall_us = wall_us};
-    const char *trace = line->trace ? line->trace : from->trace;
-
-    head.flags = (uint8_t)((line->flags & JOURNAL_OUTPUT_CUT ? KEPT_CUT : 0) |
-                           (line->flags & JOURNAL_OUTPUT_LAST ? KEPT_LAST : 0) |
-                           (line->flags & JOURNAL_OUTPUT_AGAIN ? KEPT_AGAIN : 0));
-    if (strcmp(from->stream, "stderr") == 0)
-        head.flags |= KEPT_STDERR;
-    if (trace)
-        memcpy(head.trace, trace, strnlen(trace, sizeof(head.trace)));
-    return head;
-}
-
-/* The first of those that will have a place in @r when all of them are in: the ones before it had theirs. */
-static size_t
-first_that_stays(const struct journal_ring *r, const char *service,
-                 const struct journal_text *lines, size_t n)
-{
-    const size_t each = strlen(service) + 2 + sizeof(struct kept_head);
-    size_t bytes = 0, first = n;
-
-    while (first > 0 && n - first < r->max) {
-        bytes += each + lines[first - 1].n;
-        if (bytes > r->room)
-            break;
-        first--;
-    }
-    return first;
-}
-
-void
-journal_keep_output(struct journal *j, const struct journal_origin *from,
-                    const struct journal_text *lines, size_t n)
-{
-    struct output *o = output_get(j, from->service);
-    size_t recent = first_that_stays(&j->recent, from->service, lines, n);
-    size_t own = o ? first_that_stays(&o->ring, from->service, lines, n) : n;
-    size_t first = o && own > recent ? own : recent; /* of the ones before nobody would find them */
-    struct journal_slot slot = {.generation = from->generation, .pid = from->pid};
-    int64_t wall_us = wall_now_us();
-
-    if (recent > 0)
-        journal_ring_pass(&j->recent, j->last_output + recent);
-    if (o && own > 0)
-        journal_ring_pass(&o->ring, j->last_output + own);
-    for (size_t i = first < own ? first : own; i < n; i++) {
-        struct kept_head head = head_of(from, &lines[i], wall_us);
-        const struct iovec parts[2] = {
-            {&head,                             sizeof(head)},
-            {(void *)(uintptr_t)lines[i].bytes, lines[i].n  },
-        };
-
-        if (i > 0 && i == first)
-            head.flags |= KEPT_GAP;
-        slot.seq = j->last_output + 1 + i;
-        if (i >= first) /* a line larger than a ring shows up as lost */
-            (void)journal_ring_add_parts(&j->recent, &slot, from->service, parts);
-        if (o && i >= own)
-            (void)journal_ring_add_parts(&o->ring, &slot, from->service, parts);
-    }
-    j->last_output += n;
-    j->changes++;
-    shared_store(&j->memory.header->last_output, j->last_output);
-}
-
-size_t
-journal_keep_portion(const struct journal_text *lines, size_t n)
-{
-    size_t bytes = 0, i = 0;
-
-    do
-        bytes += lines[i++].n;
-    while (i < n && i < JOURNAL_OUTPUT_LINES / 2 && bytes < JOURNAL_OUTPUT_BYTES / 4);
-    return i;
-}
-
 void
 journal_forget(struct journal *j, const char *service)
 {
@@ -223,6 +146,7 @@ journal_forget(struct journal *j, const char *service)
 
     if (!o)
         return;
+    journal_settle(j);
     output_free(j, o);
     (void)journal_ring_add(&j->recent, &slot, service, "", 0); /* it always fits */
     j->changes++;

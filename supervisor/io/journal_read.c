@@ -89,6 +89,7 @@ journal_output_next(const struct journal *j, const char *service, uint64_t after
     const struct journal_slot *best = NULL;
     const struct output *of = NULL;
 
+    journal_settle(j);
     list_for_each (pos, &j->outputs) {
         const struct output *o = container_of(pos, struct output, node);
         const struct journal_slot *s;
@@ -145,6 +146,7 @@ journal_output_tail(const struct journal *j, const char *service, size_t lines)
 {
     uint64_t low = 0, high = j->last_output;
 
+    journal_settle(j);
     while (low < high) { /* the smallest cursor with at most @lines behind it */
         uint64_t middle = low + (high - low) / 2;
 
@@ -180,8 +182,10 @@ void
 journal_last_lines(const struct journal *j, const struct journal_query *q, struct text *out)
 {
     const struct output *o = journal_output_find(j, q->service);
-    unsigned from = o ? o->ring.n : 0;
+    unsigned from;
 
+    journal_settle(j);
+    from = o ? o->ring.n : 0;
     for (size_t found = 0; from > 0 && found < q->max; from--)
         if (wanted(journal_ring_at(&o->ring, from - 1), q))
             found++;

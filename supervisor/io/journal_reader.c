@@ -63,6 +63,7 @@ begin(const struct journal *j, struct journal_reader *r, uint64_t after, bool re
         r->room = j->n_outputs + 1u;
     }
     r->n = 0;
+    journal_settle(j);
     if (recent)
         add(r, &j->recent, after);
     if (!recent || after < j->recent.evicted) /* else all that came is there */

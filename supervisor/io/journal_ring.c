@@ -119,41 +119,54 @@ journal_ring_attach(struct journal_ring *r, const struct journal_ring_area *area
     return -EBADMSG;
 }
 
-/* Said before its bytes are overwritten: the next process may see this instant. */
+/* The oldest @k. Said before their bytes are overwritten: the next process may see this instant. */
 static void
-evict(struct journal_ring *r)
+evict(struct journal_ring *r, unsigned k)
 {
-    r->evicted = journal_ring_at(r, 0)->seq;
-    r->taken++;
-    r->n--;
+    if (k == 0 || r->max == 0)
+        return;
+    r->evicted = journal_ring_at(r, k - 1)->seq;
+    r->taken += k;
+    r->n -= k;
     if (!r->shared)
         return;
     shared_store(&r->shared->evicted, r->evicted);
     shared_store(&r->shared->taken, r->taken);
 }
 
-static bool
-overlaps(const struct journal_ring *r, size_t from, size_t to)
+/* How many of the oldest stand in [@from, @to), or have to go since there are but @most places for lines. */
+static unsigned
+in_the_way(const struct journal_ring *r, size_t from, size_t to, unsigned most)
 {
-    const struct journal_slot *s = journal_ring_at(r, 0);
+    unsigned k = r->n > most ? r->n - most : 0;
+    unsigned i = (unsigned)((r->taken + k) % r->max);
 
-    return s->at < to && from < slot_end(s);
+    for (; k < r->n && r->slots[i].at < to && from < slot_end(&r->slots[i]); k++)
+        i = i + 1 < r->max ? i + 1 : 0;
+    return k;
 }
 
 /* Lines lie in order around the block, so the oldest are the only ones that can be in the way. */
-static size_t
-make_place(struct journal_ring *r, size_t bytes)
+size_t
+journal_ring_make_place(struct journal_ring *r, size_t bytes, unsigned lines)
 {
     size_t at = r->head;
 
-    if (at + bytes > r->room) {
-        while (r->n > 0 && journal_ring_at(r, 0)->at >= at)
-            evict(r);
+    if (at + bytes > r->room) { /* … and those behind the newest are older than those before it */
+        evict(r, in_the_way(r, at, r->room, r->max));
         at = 0;
     }
-    while (r->n > 0 && (r->n == r->max || overlaps(r, at, at + bytes)))
-        evict(r);
+    evict(r, in_the_way(r, at, at + bytes, r->max - lines));
     return at;
+}
+
+void
+journal_ring_count_in(struct journal_ring *r, size_t end, unsigned lines)
+{
+    r->head = end;
+    r->n += lines;
+    if (r->shared)
+        shared_store(&r->shared->put, r->taken + r->n);
 }
 
 bool
@@ -167,7 +180,7 @@ journal_ring_add_parts(struct journal_ring *r, const struct journal_slot *slot, 
 
     if (bytes > r->room)
         return false;
-    at = make_place(r, bytes);
+    at = journal_ring_make_place(r, bytes, 1);
     s = &r->slots[(r->taken + r->n) % r->max];
     *s = *slot;
     s->at = (uint32_t)at;
@@ -179,10 +192,7 @@ journal_ring_add_parts(struct journal_ring *r, const struct journal_slot *slot, 
     if (parts[1].iov_len > 0)
         memcpy(to + parts[0].iov_len, parts[1].iov_base, parts[1].iov_len);
     to[line] = '\0';
-    r->head = at + bytes;
-    r->n++;
-    if (r->shared)
-        shared_store(&r->shared->put, r->taken + r->n);
+    journal_ring_count_in(r, at + bytes, 1);
     return true;
 }
 
@@ -198,20 +208,8 @@ journal_ring_add(struct journal_ring *r, const struct journal_slot *slot, const 
     return journal_ring_add_parts(r, slot, service, parts);
 }
 
-void
-journal_ring_pass(struct journal_ring *r, uint64_t seq)
-{
-    while (r->n > 0 && journal_ring_at(r, 0)->seq <= seq)
-        evict(r);
-    if (r->evicted >= seq)
-        return;
-    r->evicted = seq;
-    if (r->shared)
-        shared_store(&r->shared->evicted, seq);
-}
-
-const struct journal_slot *
-journal_ring_after(const struct journal_ring *r, uint64_t after)
+unsigned
+journal_ring_index(const struct journal_ring *r, uint64_t after)
 {
     unsigned low = 0, high = r->n; /* numbers increase, so halve */
 
@@ -223,5 +221,24 @@ journal_ring_after(const struct journal_ring *r, uint64_t after)
         else
             low = middle + 1;
     }
-    return low < r->n ? journal_ring_at(r, low) : NULL;
+    return low;
+}
+
+void
+journal_ring_pass(struct journal_ring *r, uint64_t seq)
+{
+    evict(r, journal_ring_index(r, seq));
+    if (r->evicted >= seq)
+        return;
+    r->evicted = seq;
+    if (r->shared)
+        shared_store(&r->shared->evicted, seq);
+}
+
+const struct journal_slot *
+journal_ring_after(const struct journal_ring *r, uint64_t after)
+{
+    unsigned i = journal_ring_index(r, after);
+
+    return i < r->n ? journal_ring_at(r, i) : NULL;
 }

@@ -71,11 +71,21 @@ bool journal_ring_add(struct journal_ring *r, const struct journal_slot *slot, c
 bool journal_ring_add_parts(struct journal_ring *r, const struct journal_slot *slot,
                             const char *service, const struct iovec parts[2]);
 
+/*
+ * For whoever puts many lines in at once: room for so many @bytes and @lines, one behind the other, at the place
+ * returned, where the old ones are gone from; and, once they are there with their slots, that they count. Neither
+ * may be more than a quarter of the ring: then none of them is in another's way.
+ */
+size_t journal_ring_make_place(struct journal_ring *r, size_t bytes, unsigned lines);
+void journal_ring_count_in(struct journal_ring *r, size_t end, unsigned lines);
+
 /* journal_ring_pass - all lines up to number @seq lose their place, and those that never had one. */
 void journal_ring_pass(struct journal_ring *r, uint64_t seq);
 
 /* The first line with a seq above @after; NULL: none. */
 const struct journal_slot *journal_ring_after(const struct journal_ring *r, uint64_t after);
+
+unsigned journal_ring_index(const struct journal_ring *r, uint64_t after); /* … which; n: none */
 
 /* The @i-th kept line, oldest first; @i < n. */
 const struct journal_slot *journal_ring_at(const struct journal_ring *r, unsigned i);

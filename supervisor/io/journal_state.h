@@ -20,6 +20,12 @@ struct output {
     struct journal_ring ring;
 };
 
+/* Lines that are in journal.recent and not in the ring of their output yet: numbers @first to @last. */
+struct journal_late {
+    struct output *output; /* NULL: there are none */
+    uint64_t first, last;
+};
+
 struct journal {
     enum log_format format;
     enum log_level level;
@@ -36,6 +42,8 @@ struct journal {
     struct table outputs_by_name;
     struct output *newest; /* who printed last, most likely the next, too; NULL: nobody */
     unsigned n_outputs;
+    struct journal_late late;
+    struct journal_late *settles; /* … which whoever reads an output settles */
     uint64_t
         changes; /* of the kept output, from 1: what was noted of its rings before is not right any more */
     struct list watches;      /* struct journal_watch.node */
@@ -50,7 +58,9 @@ struct output *journal_output_find(const struct journal *j, const char *service)
 struct journal_entry journal_show(const struct journal *j, const struct journal_ring *ring,
                                   const struct journal_slot *s);
 
-/* ---- journal_keep.c: what `stint events` and `stint logs` show */
+struct output *journal_output_make(struct journal *j, const char *service); /* NULL: no place */
+
+/* ---- journal_keep.c, journal_keep_lines.c: what `stint events` and `stint logs` show */
 
 /* Take what is in the memory. Return: 0; -EBADMSG: some of it was unusable and is forgotten. */
 int journal_keep_attach(struct journal *j);
@@ -62,6 +72,11 @@ void journal_keep_event(struct journal *j, const struct journal_line *l);
 /* … and lines of output under those after the last one. They are one line each, at most JOURNAL_LINE_BYTES. */
 void journal_keep_output(struct journal *j, const struct journal_origin *from,
                          const struct journal_text *lines, size_t n);
+/*
+ * What an output has not got yet: before one is read, and before anything else is kept. Most of a flood is displaced
+ * by more of it before somebody looks, so it is spared the way there.
+ */
+void journal_settle(const struct journal *j);
 /* … of which so many at once are all still there when somebody who follows is woken. */
 size_t journal_keep_portion(const struct journal_text *lines, size_t n);
 

@@ -330,7 +330,7 @@ queue_post(struct master *m, const struct event *ev, int pidfd)
     }
     step_all(m, &now);
     fd_close(now.pidfd);
-    act_until(m, m->turn.at_us + BUDGET_US);
+    act_until(m, m->turn_at_us + BUDGET_US);
     EDGE("not-consumed");
 }
 

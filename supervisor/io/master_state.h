@@ -120,7 +120,8 @@ struct master {
     ev_check woke;     /* the loop woke up: a turn begins */
     ev_prepare sleeps; /* … and ends */
     int schedstat_fd; /* owned; our time on a CPU and waiting for one; -1: the kernel does not tell */
-    struct turn_account turn; /* when the present turn began */
+    struct turn_account turn; /* when the present turn began, or a little before that */
+    int64_t turn_at_us;       /* CLOCK_MONOTONIC: when it began; 0: none has */
     struct {
         uint64_t stalls, steps, strangers, refused_notify, bad_channels, lost_effects, relistens;
         int64_t longest_turn_us;

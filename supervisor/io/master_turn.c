@@ -13,8 +13,12 @@
 /*
  * How long a turn of the loop takes: what we computed or were blocked in. Time in which the kernel
  * gave the CPU to others while we could run is not ours; it is told apart by /proc/self/schedstat
- * ("CPU-time run-delay slices", in ns) where the kernel has it.
+ * ("CPU-time run-delay slices", in ns) where the kernel has it. That is a text to be written and read,
+ * which a loop with a turn for each piece of output would feel: what was read less than a millisecond
+ * before a turn began is good for it, too. So of the waiting that is taken off, that much may be older.
  */
+
+#define ACCOUNT_GOOD_US INT64_C(1000)
 
 static struct turn_account
 turn_account(const struct master *m)
@@ -38,7 +42,9 @@ on_woke(EV_P_ ev_check *w, int revents)
 
     (void)loop;
     (void)revents;
-    m->turn = turn_account(m);
+    m->turn_at_us = mono_now_us();
+    if (m->turn_at_us - m->turn.at_us >= ACCOUNT_GOOD_US)
+        m->turn = turn_account(m);
 }
 
 static void
@@ -53,7 +59,7 @@ on_sleeps(EV_P_ ev_prepare *w, int revents)
     numbers_save(m);
     save_turn(m);
     hands_release(m);
-    lasted_us = m->turn.at_us ? mono_now_us() - m->turn.at_us : 0;
+    lasted_us = m->turn_at_us ? mono_now_us() - m->turn_at_us : 0;
     if (lasted_us > STALL_US) {
         now = turn_account(m);
         lasted_us -= now.starved_us - m->turn.starved_us;

@@ -174,6 +174,49 @@ START_TEST(whoever_follows_meets_each_of_many_lines)
 }
 END_TEST
 
+/* Floods of three services between each other, some forgotten, and whoever reads at any time. */
+static void
+play(unsigned seed, bool one_by_one, struct text *out)
+{
+    static const char *const names[] = {"web", "a", "worker-of-a-long-name"};
+
+    srandom(seed);
+    open_journal(&(struct journal_options){.fd = -1});
+    for (int i = 0; i < 60; i++) {
+        struct journal_origin by = from;
+        size_t n = (size_t)(random() % (random() % 3 ? 90 : 900)) + 1;
+        size_t at = (size_t)random() % (LINES - n);
+        long what = random() % 12;
+
+        by.service = names[random() % 3];
+        by.generation = (uint64_t)i + 1;
+        if (what == 0)
+            journal_forget(journal, by.service);
+        else if (what == 1)
+            read_kept(out);
+        else if (what == 2)
+            journal_last_lines(journal, &(struct journal_query){.service = by.service, .max = 3},
+                               out);
+        for (size_t k = 0; k < n; k += one_by_one ? 1 : n)
+            journal_output_kept(journal, &by, lines + at + k, one_by_one ? 1 : n);
+    }
+    read_kept(out);
+    text_addf(out, "%d\n", (int)journal_output_tail(journal, NULL, 700));
+    journal_destroy(journal);
+    journal = NULL;
+}
+
+START_TEST(floods_of_several_are_kept_as_if_their_lines_had_come_one_by_one)
+{
+    auto_text struct text one = TEXT_INIT, many = TEXT_INIT;
+
+    make_lines();
+    play((unsigned)_i, true, &one);
+    play((unsigned)_i, false, &many);
+    ck_assert_msg(strcmp(text_str(&many), text_str(&one)) == 0, "seed %d", _i);
+}
+END_TEST
+
 /* Whatever lies behind an `R`, what is shown is one line of JSON. */
 START_TEST(records_of_any_bytes_are_shown_as_json)
 {
@@ -210,6 +253,8 @@ main(void)
     tcase_add_test(tc, many_lines_at_once_are_kept_as_if_they_had_come_one_by_one);
     tcase_add_test(tc, a_line_is_shown_with_all_that_is_known_of_it);
     tcase_add_test(tc, lines_that_a_program_of_before_kept_are_shown_and_new_ones_behind_them);
+    tcase_add_loop_test(tc, floods_of_several_are_kept_as_if_their_lines_had_come_one_by_one, 0,
+                        12);
     tcase_add_test(tc, whoever_follows_meets_each_of_many_lines);
     tcase_add_test(tc, records_of_any_bytes_are_shown_as_json);
     suite_add_tcase(suite, tc);
