@@ -205,16 +205,59 @@ ended(pid_t pid, int64_t deadline_us)
     return false;
 }
 
+/* Killed before, and still on its way out. */
+static bool
+is_counted(const struct cage *c, const struct proc_stat *child)
+{
+    for (unsigned i = 0; i < c->left_over && i < CAGE_ENDS; i++)
+        if (c->ends[i].pid == child->pid && c->ends[i].start_time == child->start_time)
+            return true;
+    return false;
+}
+
+static bool
+same_file(const char *path, const struct stat *own)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && st.st_dev == own->st_dev && st.st_ino == own->st_ino;
+}
+
+/* A part of the supervisor that was not done yet is not the candidate's; one that has no program is about to be dead. */
+static bool
+is_anothers(const struct cage *c, const struct proc_stat *child)
+{
+    char path[64];
+    struct stat own;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)proc_voice(child));
+    if (access(path, F_OK) == -1 && errno == ENOENT)
+        return false;
+    return stat("/proc/self/exe", &own) == -1 || !same_file(path, &own) ||
+           (c->program && same_file(c->program, &own));
+}
+
+struct pass {
+    struct cage *cage;
+    bool alive;
+};
+
 static bool
 kill_child(void *env, const struct proc_stat *child)
 {
-    struct cage *c = env;
+    struct pass *p = env;
+    struct cage *c = p->cage;
 
-    if (child->state == 'Z')
+    if (proc_is_dead(child))
         return true;
-    if (c->left_over++ < NAMED_MOST)
-        text_addf(&c->left_names, "%spid %d (%s)", c->left_names.bytes ? ", " : "", (int)child->pid,
-                  child->comm);
+    p->alive = true;
+    if (!is_counted(c, child) && is_anothers(c, child)) {
+        if (c->left_over < CAGE_ENDS)
+            c->ends[c->left_over] = (struct cage_end){child->pid, child->start_time};
+        if (c->left_over++ < NAMED_MOST)
+            text_addf(&c->left_names, "%spid %d (%s)", c->left_names.bytes ? ", " : "",
+                      (int)child->pid, child->comm);
+    }
     (void)kill(child->pid, SIGKILL);
     return true;
 }
@@ -224,16 +267,16 @@ static void
 end_children(struct cage *c)
 {
     int64_t deadline_us = mono_now_us() + STOP_SLACK_US;
-    unsigned before;
+    struct pass p = {.cage = c};
 
     do {
-        before = c->left_over;
-        (void)proc_children(getpid(), NULL, kill_child, c);
+        p.alive = false;
+        (void)proc_children(getpid(), NULL, kill_child, &p);
         while (waitpid(-1, NULL, WNOHANG) > 0)
             ;
-        if (c->left_over != before)
+        if (p.alive)
             nap();
-    } while (c->left_over != before && mono_now_us() < deadline_us);
+    } while (p.alive && mono_now_us() < deadline_us);
 }
 
 void

@@ -25,6 +25,13 @@ struct cage_socket {
     unsigned port;    /* tcp; else 0 */
 };
 
+struct cage_end {
+    pid_t pid;
+    uint64_t start_time;
+};
+
+#define CAGE_ENDS 64 /* processes that are told from each other at its end */
+
 struct cage {
     const struct preflight_options *options; /* borrowed, like the next */
     const struct preflight_hooks *hooks;
@@ -36,9 +43,10 @@ struct cage {
     size_t n_sockets;
     struct service_spec *spec; /* one reference: what is rehearsed */
     pid_t supervisor;          /* the keeper; 0: none */
-    unsigned left_over;        /* processes that its end did not end */
-    struct text left_names;    /* "pid 12 (x)" of some of them */
-    struct text notes;         /* what is otherwise than configured; lines */
+    unsigned left_over;        /* processes that its end did not end; not counting stint's own */
+    struct cage_end ends[CAGE_ENDS]; /* of those the first */
+    struct text left_names;          /* "pid 12 (x)" of some of them */
+    struct text notes;               /* what is otherwise than configured; lines */
 };
 
 /**
