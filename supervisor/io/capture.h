@@ -18,8 +18,11 @@ struct error;
 struct ev_loop;
 
 #define CAPTURE_LINE_MAX 8192 /* bytes; a longer line comes in pieces */
-#define CAPTURE_READ_BYTES \
-    ((size_t)256 << 10)         /* the largest piece that is taken out of a pipe at once */
+/* The largest piece that is taken out of a pipe at once; half of the buffer of a log file as it is by default: its
+ * writer is at one piece while the next is looked at, where one that fills it all would have each wait for the other. */
+#define CAPTURE_READ_BYTES ((size_t)128 << 10)
+/* … and the largest that any program before this one took: it may have told so much and not taken it out. */
+#define CAPTURE_TOLD_BYTES ((size_t)256 << 10)
 #define CAPTURE_TURN_LINES 4096 /* … and the most lines of it */
 #define CAPTURE_KEEP       20   /* lines kept for the obituary … */
 #define CAPTURE_KEEP_EACH  400  /* … and the bytes kept of each */

@@ -17,8 +17,8 @@ waiting_bytes(int fd)
     int n = 0;
 
     if (ioctl(fd, FIONREAD, &n) == -1 || n < 0)
-        return CAPTURE_READ_BYTES;
-    return (size_t)n < CAPTURE_READ_BYTES ? (size_t)n : CAPTURE_READ_BYTES;
+        return CAPTURE_TOLD_BYTES;
+    return (size_t)n < CAPTURE_TOLD_BYTES ? (size_t)n : CAPTURE_TOLD_BYTES;
 }
 
 int

@@ -223,7 +223,7 @@ restore_piece(void *env, uint64_t key, const void *bytes, size_t n)
     enum capture_stream stream = (enum capture_stream)(key % 2);
     int fd = h && h->capture ? capture_fd(h->capture, stream) : -1;
     struct unpack in = UNPACK_INIT(bytes, n);
-    static char piece[CAPTURE_READ_BYTES]; /* one thread */
+    static char piece[CAPTURE_TOLD_BYTES]; /* one thread */
     uint64_t length = unpack_u64(&in);
     struct digest was = {0}, is;
 

@@ -143,6 +143,30 @@ START_TEST(last_words_that_were_put_aside_may_have_been_told)
 }
 END_TEST
 
+/* … which took larger pieces than we do. */
+START_TEST(all_that_a_program_of_before_took_at_once_may_have_been_told)
+{
+    enum { LINE = 128, LINES = 2400 };
+    static char lines[LINE * LINES + 1];
+    size_t again = 0, others = 0;
+
+    memset(lines, 'x', sizeof(lines) - 1);
+    for (size_t i = LINE - 1; i < sizeof(lines); i += LINE)
+        lines[i] = '\n';
+    ck_assert_int_ge(fcntl(out[1], F_SETPIPE_SZ, 1 << 20), LINE * LINES);
+    adopt(lines);
+    for (const char *at = told(); (at = strchr(at, '<')) != NULL; at++) {
+        bool is = at > heard.data && at[-1] == 'n';
+
+        ck_assert(!is || others == 0);
+        again += is;
+        others += !is;
+    }
+    ck_assert_uint_eq(again, ((size_t)256 << 10) / LINE);
+    ck_assert_uint_eq(again + others, LINES);
+}
+END_TEST
+
 START_TEST(the_keeper_hears_before_and_after_a_piece_is_taken_out)
 {
     adopt("");
@@ -169,6 +193,7 @@ main(void)
     tcase_add_test(tc, a_line_whose_end_came_later_was_not_told);
     tcase_add_test(tc, when_it_is_known_that_nothing_was_told_nothing_says_so);
     tcase_add_test(tc, last_words_that_were_put_aside_may_have_been_told);
+    tcase_add_test(tc, all_that_a_program_of_before_took_at_once_may_have_been_told);
     tcase_add_test(tc, the_keeper_hears_before_and_after_a_piece_is_taken_out);
     suite_add_tcase(suite, tc);
     return unit_main(suite);
