@@ -146,14 +146,14 @@ END_TEST
 /* … which took larger pieces than we do. */
 START_TEST(all_that_a_program_of_before_took_at_once_may_have_been_told)
 {
-    enum { LINE = 128, LINES = 2400 };
-    static char lines[LINE * LINES + 1];
+    enum { LINE = 128, LINES = 2400, ALL = LINE * LINES };
+    static char lines[ALL + 1];
     size_t again = 0, others = 0;
 
     memset(lines, 'x', sizeof(lines) - 1);
     for (size_t i = LINE - 1; i < sizeof(lines); i += LINE)
         lines[i] = '\n';
-    ck_assert_int_ge(fcntl(out[1], F_SETPIPE_SZ, 1 << 20), LINE * LINES);
+    ck_assert_int_ge(fcntl(out[1], F_SETPIPE_SZ, 1 << 20), ALL);
     adopt(lines);
     for (const char *at = told(); (at = strchr(at, '<')) != NULL; at++) {
         bool is = at > heard.data && at[-1] == 'n';
