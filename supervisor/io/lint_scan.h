@@ -69,18 +69,25 @@ scan_load(const char *at)
     return bytes;
 }
 
-/* A bit for each of the sixteen that ends a value, and for some that do not. */
-static inline unsigned
-scan_maybe_ends(const char *at)
+/* 0xff for each of the sixteen that ends a value, and for some that do not. */
+static inline __m128i
+scan_ends16(__m128i bytes)
 {
-    const __m128i bytes = scan_load(at), comma = _mm_set1_epi8(',');
+    const __m128i comma = _mm_set1_epi8(',');
     const __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(bytes, comma), bytes); /* blanks, " ) , */
     const __m128i bar = /* | and } are but a bit apart */
         _mm_cmpeq_epi8(_mm_or_si128(bytes, _mm_set1_epi8(1)), _mm_set1_epi8('}'));
     const __m128i rest = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(';')),
                                       _mm_cmpeq_epi8(bytes, _mm_set1_epi8(']')));
 
-    return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(low, bar), rest));
+    return _mm_or_si128(_mm_or_si128(low, bar), rest);
+}
+
+/* … a bit for each. */
+static inline unsigned
+scan_maybe_ends(const char *at)
+{
+    return (unsigned)_mm_movemask_epi8(scan_ends16(scan_load(at)));
 }
 
 static inline unsigned

@@ -12,25 +12,36 @@
 
 /* ---- Does it fit? ---------------------------------------------------------------------------- */
 
+/* Sixteen of them: all zero where they fit. What may end a value is fixed; nothing else may end one. */
+static __m128i
+differs16(const struct lint_shape *s, const char *bytes, size_t at)
+{
+    const __m128i now = scan_load(bytes + at);
+    const __m128i before = scan_load((const char *)s->bytes + at);
+    const __m128i fixed = scan_load((const char *)s->fixed + at);
+    const __m128i free = scan_load((const char *)s->free + at);
+
+    return _mm_or_si128(_mm_and_si128(_mm_xor_si128(now, before), fixed),
+                        _mm_and_si128(scan_ends16(now), free));
+}
+
 static bool
 fits(const struct lint_shape *s, const char *bytes, size_t n)
 {
-    __m128i other = _mm_setzero_si128();
-    size_t blocks = s->blocks;
+    const size_t end = s->blocks * (size_t)16;
 
-    if (blocks == 0 || n < blocks * 16)
+    if (end == 0 || n < end)
         return false;
-    for (size_t i = 0; i < blocks; i++) {
-        const char *at = bytes + i * 16;
-        const __m128i before = scan_load((const char *)s->bytes + i * 16);
-        const __m128i fixed = scan_load((const char *)s->fixed + i * 16);
-        unsigned care = i + 1 < blocks ? 0xffff : s->last;
+    for (size_t i = 0; i < end;) { /* most that do not fit are told apart in the first 64 */
+        const size_t stop = end - i > 64 ? i + 64 : end;
+        __m128i other = _mm_setzero_si128();
 
-        if ((scan_maybe_ends(at) & care) != s->ends[i])
+        for (; i < stop; i += 16)
+            other = _mm_or_si128(other, differs16(s, bytes, i));
+        if (_mm_movemask_epi8(_mm_cmpeq_epi8(other, _mm_setzero_si128())) != 0xffff)
             return false;
-        other = _mm_or_si128(other, _mm_and_si128(_mm_xor_si128(scan_load(at), before), fixed));
     }
-    return _mm_movemask_epi8(_mm_cmpeq_epi8(other, _mm_setzero_si128())) == 0xffff;
+    return true;
 }
 
 static bool
@@ -92,18 +103,17 @@ learn(struct lint_shape *s, const char *bytes, size_t n, const struct lint_found
 
     if (blocks > LINT_SHAPE_BLOCKS || n < blocks * 16 || memchr(bytes, '"', end + 1))
         return false;
-    *s = (struct lint_shape){.trace_at = (uint16_t)trace_at,
-                             .span_at = (uint16_t)span_at,
-                             .blocks = (uint16_t)blocks,
-                             .last = (uint16_t)((2U << end % 16) - 1)};
+    *s = (struct lint_shape){
+        .trace_at = (uint16_t)trace_at, .span_at = (uint16_t)span_at, .blocks = (uint16_t)blocks};
     memcpy(s->bytes, bytes, blocks * 16);
     for (size_t i = 0; i < blocks; i++) {
-        unsigned care = i + 1 < blocks ? 0xffff : s->last;
+        unsigned care = i + 1 < blocks ? 0xffff : (2U << end % 16) - 1;
+        unsigned ends = scan_maybe_ends(bytes + i * 16) & care;
 
-        s->ends[i] = (uint16_t)(scan_maybe_ends(bytes + i * 16) & care);
-        for (unsigned at = 0; at < 16; at++)
-            if (s->ends[i] & 1U << at)
-                s->fixed[i * 16 + at] = 0xff;
+        for (unsigned at = 0; at < 16; at++) {
+            s->fixed[i * 16 + at] = ends & 1U << at ? 0xff : 0;
+            s->free[i * 16 + at] = care & ~ends & 1U << at ? 0xff : 0;
+        }
     }
     fix_keys(s, &scan);
     return true;

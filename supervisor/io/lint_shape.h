@@ -21,8 +21,7 @@
 struct lint_shape {
     unsigned char bytes[LINT_SHAPE_BLOCKS * 16]; /* of the line it was learnt from */
     unsigned char fixed[LINT_SHAPE_BLOCKS * 16]; /* 0xff: this one has to be the same */
-    uint16_t ends[LINT_SHAPE_BLOCKS];            /* a bit for each that may end a value */
-    uint16_t last;                               /* … which count in the last block */
+    unsigned char free[LINT_SHAPE_BLOCKS * 16];  /* 0xff: this one may be any that ends no value */
     uint16_t trace_at, span_at;
     uint16_t blocks; /* 0: it is none */
 };
