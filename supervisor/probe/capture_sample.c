@@ -114,7 +114,7 @@ first_look(const struct capture *c, pid_t tid, size_t *pos)
 static void
 thread_fill(struct thread_facts *t, const struct proc_stat *st)
 {
-    t->tid = st->pid;
+    *t = (struct thread_facts){.tid = st->pid};
     t->start_time = st->start_time;
     t->state = st->state;
     t->kernel = (st->flags & (FLAG_IO_WORKER | FLAG_USER_WORKER | FLAG_KTHREAD)) != 0;
@@ -181,29 +181,23 @@ thread_look(struct capture *c, pid_t tid, struct look *before)
     return true;
 }
 
-/* populated - all of @block is needed, so its pages are asked for at once, and not by a fault for each. */
-static void *
-populated(void *block, size_t bytes)
-{
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), skip = (uintptr_t)block % page;
-
-    if (block) /* a kernel that cannot (before 5.14) takes the faults */
-        (void)madvise((char *)block - skip, bytes + skip, MADV_POPULATE_WRITE);
-    return block;
-}
-
-/* threads_alloc - in large pages when they are many: a page fault for each small one takes longer than the rest. */
+/*
+ * threads_alloc - not zeroed; all of it is needed, so its pages are asked for at once, the large ones that it fills
+ * first: a fault for each small page takes longer than what is written there.
+ */
 static struct thread_facts *
 threads_alloc(size_t n)
 {
-    const size_t large = (size_t)2 << 20;
-    size_t bytes = n * sizeof(struct thread_facts), room = (bytes + large - 1) / large * large;
+    const size_t large = (size_t)2 << 20, page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t bytes = n * sizeof(struct thread_facts);
     void *block;
 
-    if (bytes < 2 * large || posix_memalign(&block, large, room) != 0)
-        return populated(calloc(n, sizeof(struct thread_facts)), bytes);
-    (void)madvise(block, room, MADV_HUGEPAGE); /* else they are small */
-    memset(block, 0, bytes);
+    if (posix_memalign(&block, bytes < large ? page : large, bytes) != 0)
+        return NULL;
+    if (bytes >= large)
+        (void)madvise(block, bytes / large * large, MADV_HUGEPAGE); /* else they are small */
+    /* a kernel that cannot (before 5.14) takes the faults */
+    (void)madvise(block, bytes, MADV_POPULATE_WRITE);
     return block;
 }
 

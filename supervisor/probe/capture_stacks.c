@@ -161,6 +161,20 @@ frames_give(struct process_facts *f, const struct walks *walks)
         f->threads[i].business = f->threads[walks->of[i].like].business;
 }
 
+/* object_give - as the thread before it, when they wait for one thing. */
+static void
+object_give(struct names *names, struct process_facts *f, size_t i)
+{
+    struct thread_facts *t = &f->threads[i];
+
+    if (t->object == 0)
+        return;
+    if (i > 0 && f->threads[i - 1].object == t->object)
+        t->object_place = f->threads[i - 1].object_place;
+    else
+        (void)names_object(names, t->object, &t->object_place);
+}
+
 static void
 names_give_all(struct process_facts *f, const struct walks *walks)
 {
@@ -168,12 +182,9 @@ names_give_all(struct process_facts *f, const struct walks *walks)
 
     frames_give(f, walks);
     for (size_t i = 0; i < f->n; i++) {
-        struct thread_facts *t = &f->threads[i];
-
         start_give(walks, f, i);
-        if (t->object != 0)
-            (void)names_object(names, t->object, &t->object_place);
-        second_opinion(t);
+        object_give(names, f, i);
+        second_opinion(&f->threads[i]);
     }
     for (size_t i = 0; i < f->n; i++)
         if (f->threads[i].claimed)
