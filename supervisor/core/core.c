@@ -106,7 +106,7 @@ on_worker(struct core *c, const struct event *ev)
     else if (ev->type == EVENT_EVIDENCE)
         worker_evidence(c, w, ev);
     else if (ev->type == EVENT_INSPECT)
-        worker_inspect(c, w, ev->inspect.at_us);
+        worker_wants_look(c, w, ev->inspect.at_us);
     else if (ev->type == EVENT_INSPECTED)
         worker_inspected(c, w, ev);
     else if (ev->type == EVENT_EXIT)

@@ -13,6 +13,12 @@ earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+static inline int64_t
+later(int64_t a, int64_t b)
+{
+    return a < b ? b : a;
+}
+
 /* ---- places.c ---------------------------------------------------------------------------- */
 
 void place_take(struct core *c, struct worker *w); /* it was created, or is restored */
@@ -96,7 +102,7 @@ void worker_evidence(struct core *c, struct worker *w, const struct event *ev);
 /* FX_EVIDENCE; SIGKILL waits for the answer until a while after @from_us, as far as a stop allows. */
 void worker_ask_evidence(struct core *c, struct worker *w, int64_t from_us);
 /* Its threads while it lives. Not sooner than @at_us, and not too often, whoever asks for it. */
-void worker_inspect(const struct core *c, struct worker *w, int64_t at_us);
+void worker_wants_look(const struct core *c, struct worker *w, int64_t at_us);
 void worker_inspected(struct core *c, struct worker *w, const struct event *ev);
 void worker_inspect_tick(struct core *c, struct worker *w);
 void worker_inspect_end(struct worker *w); /* it leaves: looked at in another way, if at all */

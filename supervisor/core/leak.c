@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "base/units.h"
@@ -88,19 +89,65 @@ void
 worker_inspect_end(struct worker *w)
 {
     w->inspect_us = w->answer_us = TIME_NEVER;
+    for (unsigned i = 0; i < WANTED_LOOKS; i++)
+        w->wanted_us[i] = TIME_NEVER;
 }
 
-void
-worker_inspect(const struct core *c, struct worker *w, int64_t at_us)
+/* Not again right after the last time. */
+static int64_t
+least_us(const struct worker *w)
 {
-    int64_t least_us = w->inspected_us > 0 ? w->inspected_us + INSPECT_LEAST_US : c->now_us;
+    /* an image may hold a time that never comes */
+    return w->inspected_us > 0
+               ? earlier(w->inspected_us, TIME_NEVER - INSPECT_LEAST_US) + INSPECT_LEAST_US
+               : 0;
+}
+
+static void
+inspect(const struct core *c, struct worker *w, int64_t at_us)
+{
+    int64_t from_us = later(c->now_us, least_us(w));
+
+    if (inspectable(w))
+        w->inspect_us = earlier(w->inspect_us, later(at_us, from_us));
+}
+
+/*
+ * It knows of something that may be a leak by then. A look before that says nothing of it, so each has its
+ * own; where they are too many, the last looks at what is left out.
+ */
+void
+worker_wants_look(const struct core *c, struct worker *w, int64_t at_us)
+{
+    int64_t all[WANTED_LOOKS + 1], at = earlier(at_us, c->now_us + INSPECT_MOST_US);
+    unsigned n = 0;
 
     if (!inspectable(w))
         return;
-    at_us = earlier(at_us, c->now_us + INSPECT_MOST_US);
-    if (at_us < least_us)
-        at_us = least_us;
-    w->inspect_us = earlier(w->inspect_us, at_us);
+    for (unsigned i = 0; i < WANTED_LOOKS && w->wanted_us[i] < at; i++)
+        all[n++] = w->wanted_us[i];
+    if (n < WANTED_LOOKS && w->wanted_us[n] == at)
+        return;
+    all[n] = at;
+    for (; n < WANTED_LOOKS; n++)
+        all[n + 1] = w->wanted_us[n];
+    if (all[WANTED_LOOKS] != TIME_NEVER)
+        all[WANTED_LOOKS - 1] = all[WANTED_LOOKS];
+    memcpy(w->wanted_us, all, sizeof(w->wanted_us));
+}
+
+/* This look is the one that was wanted by now. */
+static void
+looked(struct worker *w, int64_t now_us)
+{
+    unsigned n = 0;
+
+    w->inspect_us = TIME_NEVER;
+    for (unsigned i = 0; i < WANTED_LOOKS; i++)
+        if (w->wanted_us[i] > now_us)
+            w->wanted_us[n++] = w->wanted_us[i];
+    while (n < WANTED_LOOKS)
+        w->wanted_us[n++] = TIME_NEVER;
 }
 
 /* It is answered, or never will be; what was asked for meanwhile waits its time, too. */
@@ -116,7 +163,10 @@ answered(struct core *c, struct worker *w)
 int64_t
 worker_inspect_next_us(const struct worker *w)
 {
-    return w->answer_us != TIME_NEVER ? w->answer_us : w->inspect_us;
+    int64_t wanted_us =
+        w->wanted_us[0] == TIME_NEVER ? TIME_NEVER : later(w->wanted_us[0], least_us(w));
+
+    return w->answer_us != TIME_NEVER ? w->answer_us : earlier(w->inspect_us, wanted_us);
 }
 
 void
@@ -126,10 +176,10 @@ worker_inspect_tick(struct core *c, struct worker *w)
         return;
     if (w->answer_us != TIME_NEVER) { /* the answer was lost */
         answered(c, w);
-        worker_inspect(c, w, c->now_us);
+        inspect(c, w, c->now_us);
         return;
     }
-    w->inspect_us = TIME_NEVER;
+    looked(w, c->now_us);
     if (!inspectable(w) || w->pid == 0)
         return;
     w->answer_us = c->now_us + ANSWER_WAIT_US;
@@ -142,7 +192,7 @@ worker_watch_budget(const struct core *c, struct worker *w)
     const struct service_spec *spec = w->generation->spec;
 
     if (spec->n_leak_budget > 0 && w->state == WORKER_READY && w->answer_us == TIME_NEVER)
-        worker_inspect(c, w, c->now_us + spec->leak_every_us);
+        inspect(c, w, c->now_us + spec->leak_every_us);
 }
 
 static bool
@@ -178,7 +228,7 @@ generation_inspect(const struct core *c, struct generation *g)
     struct worker *w = slot_worker(g, 0);
 
     if (w && g->spec->leak_look_us > 0)
-        worker_inspect(c, w, c->now_us + g->spec->leak_look_us + its_turn_us(c, g));
+        inspect(c, w, c->now_us + g->spec->leak_look_us + its_turn_us(c, g));
 }
 
 static void
@@ -251,7 +301,7 @@ inspect_again(struct core *c, struct worker *w)
     unsigned step = w->looks < ARRAY_LEN(again_us) ? w->looks : ARRAY_LEN(again_us) - 1;
 
     if (w->leaking > 0)
-        worker_inspect(c, w, c->now_us + again_us[step]);
+        inspect(c, w, c->now_us + again_us[step]);
     worker_watch_budget(c, w);
 }
 
@@ -264,7 +314,7 @@ inspect_blind(const struct core *c, struct worker *w)
         worker_watch_budget(c, w);
         return;
     }
-    worker_inspect(c, w, c->now_us + again_us[w->looks < BLIND_LOOKS ? w->looks : BLIND_LOOKS - 1]);
+    inspect(c, w, c->now_us + again_us[w->looks < BLIND_LOOKS ? w->looks : BLIND_LOOKS - 1]);
     w->looks++;
 }
 

@@ -55,6 +55,8 @@ enum reloading {
 };
 
 /* One process the master started, or (escapee) one it inherited from a worker that died. */
+#define WANTED_LOOKS 4
+
 struct worker {
     struct list node;              /* in generation.workers */
     struct table_node by_id;       /* in core.workers */
@@ -87,7 +89,8 @@ struct worker {
     int64_t asked_us;         /* when FX_RELOAD went out in this run; 0 = not yet */
 
     /* its threads, while it lives: written by leak.c alone */
-    int64_t inspect_us;   /* looked at then; TIME_NEVER = nobody asks for it */
+    int64_t inspect_us; /* looked at then, by our own plan; TIME_NEVER = there is none */
+    int64_t wanted_us[WANTED_LOOKS]; /* … as it asked itself; in order, TIME_NEVER = no more */
     int64_t answer_us;    /* FX_INSPECT is out, and waited for until then; TIME_NEVER = it is not */
     int64_t inspected_us; /* when it was answered last; 0 = never */
     int64_t leaking_us;   /* since when threads of it are known to leak; 0 = none does */

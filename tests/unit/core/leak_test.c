@@ -49,6 +49,39 @@ seen(uint64_t worker, unsigned leaked, const char *text)
     rim_step(r, ev);
 }
 
+/* A look before that says nothing of what it asked for. */
+START_TEST(each_look_that_is_asked_for_is_made_at_its_time)
+{
+    static const unsigned asked_s[] = {40, 30, 40, 60, 50}, looks_s[] = {30, 40, 50, 60};
+    int64_t begin_us;
+
+    serves(0);
+    begin_us = r->now_us;
+    for (size_t i = 0; i < ARRAY_LEN(asked_s); i++)
+        asks(1, begin_us + asked_s[i] * US_PER_S);
+    for (size_t i = 0; i < ARRAY_LEN(looks_s); i++) {
+        rim_wait(r, begin_us + looks_s[i] * US_PER_S - r->now_us - 1);
+        ck_did(r, "");
+        rim_wait(r, 1);
+        ck_did(r, "inspect w1");
+        seen(1, 0, "all is well");
+        rim_forget(r);
+    }
+    ck_assert_int_eq(core_next_deadline_us(r->core), TIME_NEVER);
+    /* Of more than there is room for it is the last that moves. */
+    begin_us = r->now_us;
+    for (unsigned i = 2; i <= 9; i++)
+        asks(1, begin_us + 10 * i * US_PER_S);
+    for (unsigned i = 2; i <= 9; i = i < 4 ? i + 1 : i + 5) {
+        rim_wait(r, begin_us + 10 * i * US_PER_S - r->now_us);
+        ck_did(r, "inspect w1");
+        seen(1, 0, "all is well");
+        rim_forget(r);
+    }
+    ck_assert_int_eq(core_next_deadline_us(r->core), TIME_NEVER);
+}
+END_TEST
+
 START_TEST(who_asks_for_it_is_looked_at_then_and_costs_nothing_after_it)
 {
     serves(0);
@@ -289,7 +322,8 @@ START_TEST(a_trend_that_is_seen_in_the_soak_rejects_the_candidate)
 }
 END_TEST
 
-RIM_SUITE_MAIN("leak", who_asks_for_it_is_looked_at_then_and_costs_nothing_after_it,
+RIM_SUITE_MAIN("leak", each_look_that_is_asked_for_is_made_at_its_time,
+               who_asks_for_it_is_looked_at_then_and_costs_nothing_after_it,
                a_leak_is_said_once_looked_at_again_ever_more_rarely_and_its_end_is_said,
                nobody_is_looked_at_more_than_once_a_second_however_often_it_asks,
                an_answer_that_was_lost_is_asked_for_again,
