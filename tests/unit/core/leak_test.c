@@ -70,9 +70,9 @@ START_TEST(each_look_that_is_asked_for_is_made_at_its_time)
     ck_assert_int_eq(core_next_deadline_us(r->core), TIME_NEVER);
     /* Of more than there is room for it is the last that moves. */
     begin_us = r->now_us;
-    for (unsigned i = 2; i <= 9; i++)
+    for (int64_t i = 2; i <= 9; i++)
         asks(1, begin_us + 10 * i * US_PER_S);
-    for (unsigned i = 2; i <= 9; i = i < 4 ? i + 1 : i + 5) {
+    for (int64_t i = 2; i <= 9; i = i < 4 ? i + 1 : i + 5) {
         rim_wait(r, begin_us + 10 * i * US_PER_S - r->now_us);
         ck_did(r, "inspect w1");
         seen(1, 0, "all is well");
