@@ -114,12 +114,13 @@ target(void)
 /*
  * look - as stint does: a child looks, and is gone; when nobody waits for it, on idle time (HELPER_IDLE
  * in supervisor/io/helper.h). Return: whether it saw them all, and where.
+ * @between_us: from the beginning of the first sample to that of the second
  * @ret_cpu_us: of the processor, for both samples and for the names; NULL: not asked
  */
 static bool
-look(pid_t pid, bool idle, int64_t *ret_cpu_us)
+look(pid_t pid, bool idle, int64_t between_us, int64_t *ret_cpu_us)
 {
-    struct probe_request req = {.pid = pid, .registry_fd = -1, .between_us = PROBE_BETWEEN_US};
+    struct probe_request req = {.pid = pid, .registry_fd = -1, .between_us = between_us};
     const struct sched_param no_priority = {0};
     struct process_facts facts = {0};
     pid_t child = fork();
@@ -172,13 +173,13 @@ measure_gap(pid_t pid)
 {
     int64_t begin_us = mono_now_us(), before_us, after_us, gap_us;
 
-    if (!look(pid, true, NULL))
+    if (!look(pid, true, PROBE_BETWEEN_US, NULL))
         return false; /* the first one, to know how long they take */
     before_us = idle_gap_us((mono_now_us() - begin_us) * LOOKS);
     begin_us = mono_now_us();
     stage->gap_us = 0;
     for (int i = 0; i < LOOKS; i++)
-        if (!look(pid, true, NULL))
+        if (!look(pid, true, PROBE_BETWEEN_US, NULL))
             return false;
     gap_us = stage->gap_us;
     after_us = idle_gap_us(mono_now_us() - begin_us);
@@ -195,9 +196,10 @@ measure(pid_t pid)
     for (int i = 0; i < LOOKS; i++) {
         int64_t at_us = mono_now_us();
 
-        if (!look(pid, false, &cpu_us[i]))
+        /* one sample right behind the other (0 µs would be one alone): all of the work, and no rest */
+        if (!look(pid, false, 1, &cpu_us[i]))
             return false;
-        took_us[i] = mono_now_us() - at_us - PROBE_BETWEEN_US; /* the first sample is within */
+        took_us[i] = mono_now_us() - at_us;
     }
     qsort(took_us, LOOKS, sizeof(took_us[0]), by_value);
     qsort(cpu_us, LOOKS, sizeof(cpu_us[0]), by_value);
