@@ -13,8 +13,8 @@
 
 #include "supervisor/probe/registry.h"
 
-#define SPAWNS  4000 /* in turns with the plain ones, so that both see the same machine */
-#define TURNS   10
+#define SPAWNS  20000 /* in short turns with the plain ones, so that both see the same machine */
+#define TURNS   200
 #define BLOCKS  20000000
 #define THREADS 1024
 
