@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "collector.h"
 #include "harness.h"
+#include "status.h"
 
 /* A service that prints @lines numbered lines and stays; what is sent, and how. */
 static inline void
@@ -25,23 +26,9 @@ configure(unsigned lines, const char *more)
 static inline json_t *
 status_of(const char *signal)
 {
-    auto_free char *out = NULL;
-    json_t *status, *of;
+    json_t *status = status_now();
 
-    ck_assert_int_eq(scn_cli(&out, "status", "--json", NULL), 0);
-    status = json_loads(out, 0, NULL);
-    of = json_object_get(json_object_get(status, "export"), signal);
-    ck_assert_msg(of != NULL, "%s", out);
-    json_incref(of);
-    json_decref(status);
-    return of;
-}
-
-static inline json_int_t
-number(const json_t *o, const char *key)
-{
-    ck_assert_msg(json_is_integer(json_object_get(o, key)), "no %s", key);
-    return json_integer_value(json_object_get(o, key));
+    return status_part(status, json_object_get(json_object_get(status, "export"), signal));
 }
 
 static inline json_int_t

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "harness.h"
+#include "status.h"
 
 #define TRACE "0af7651916cd43dd8448eb211c80319c"
 
@@ -23,23 +24,10 @@ service(const char *name, const char *acts, const char *more)
 static inline json_t *
 counts(void)
 {
-    auto_free char *out = NULL;
-    json_t *status, *trace;
+    json_t *status = status_now();
 
-    ck_assert_int_eq(scn_cli(&out, "status", "--json", NULL), 0);
-    status = json_loads(out, 0, NULL);
-    trace = json_object_get(json_array_get(json_object_get(status, "services"), 0), "trace");
-    ck_assert_msg(trace != NULL, "%s", out);
-    json_incref(trace);
-    json_decref(status);
-    return trace;
-}
-
-static inline json_int_t
-number(const json_t *o, const char *key)
-{
-    ck_assert_msg(json_is_integer(json_object_get(o, key)), "no %s", key);
-    return json_integer_value(json_object_get(o, key));
+    return status_part(
+        status, json_object_get(json_array_get(json_object_get(status, "services"), 0), "trace"));
 }
 
 #endif
