@@ -220,17 +220,17 @@ scope_for(struct stint_token *token)
 struct stint_thread *
 stn_thread_new(struct stint_token *token, struct stint_birth birth, const void *creator_pc)
 {
+    /* calloc() would pass by what glibc's malloc() keeps at hand for the caller */
     struct stint_thread *thread = malloc(sizeof(*thread));
 
     if (!thread)
         return NULL;
-    *thread = (struct stint_thread){
-        .birth = birth, /* calloc() would pass by what malloc() keeps at hand */
-        .refs = 1,
-        .creator_pc = creator_pc,
-        .started_us = stint_now_us(),
-        .token = token_of(stint_token_ref(token)),
-        .scope = scope_for(token)};
+    *thread = (struct stint_thread){.birth = birth,
+                                    .refs = 1,
+                                    .creator_pc = creator_pc,
+                                    .started_us = stint_now_us(),
+                                    .token = token_of(stint_token_ref(token)),
+                                    .scope = scope_for(token)};
     thread->birth_site = stn_site(STINT_SITE_BIRTH, NULL, birth.file, birth.function, birth.line);
     stn_text_copy(thread->name, sizeof(thread->name), birth.name);
     thread->birth.name = thread->name;

@@ -202,6 +202,8 @@ static const struct image_field slot_fields[] = {
 };
 
 /* An EXITED one is gone when the step is over. */
+_Static_assert(WANTED_LOOKS == 4, "each has its row below");
+
 static const struct image_field worker_fields[] = {
     BETWEEN(worker, id, 1, ID_MOST),
     BETWEEN(worker, born, 1, ID_MOST),

@@ -54,9 +54,9 @@ enum reloading {
     RELOADING_COUNT
 };
 
-/* One process the master started, or (escapee) one it inherited from a worker that died. */
-#define WANTED_LOOKS 4
+#define WANTED_LOOKS 4 /* of one worker, at once; each is a row of the image */
 
+/* One process the master started, or (escapee) one it inherited from a worker that died. */
 struct worker {
     struct list node;              /* in generation.workers */
     struct table_node by_id;       /* in core.workers */
